@@ -1,0 +1,136 @@
+"""A note's level over time: where it begins, is released and ends. Audio is (samples,) float32 at 44.1 kHz."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SAMPLE_RATE = 44100
+FRAME = 512
+CENT = np.log(2.0) / 1200
+
+
+def hertz(pitch: float) -> float:
+    """MIDI pitch to Hz."""
+    return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
+
+
+def frames_of(samples: int) -> int:
+    """How many frames a note of so many samples has."""
+    return samples // FRAME + 1
+
+
+def decibels(power: np.ndarray) -> np.ndarray:
+    """10 log10, floored at -160 dB."""
+    return 10 * np.log10(np.maximum(power, 1e-16))
+
+
+def envelope(audio: np.ndarray, hop: int, width: int) -> np.ndarray:
+    """Mean power over `width` hops centred on hop j (samples hop j .. hop (j + 1)), (ceil(samples / hop),)."""
+    padded = np.zeros(-(-len(audio) // hop) * hop, np.float64)
+    padded[: len(audio)] = audio
+    power = np.square(padded).reshape(-1, hop).mean(1)
+    if width > 1:
+        power = np.convolve(power, np.full(width, 1 / width))[(width - 1) // 2 :][: len(power)]
+    return power
+
+
+def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
+    """Audio through a causal one-pole high-pass of `hz` if its mean is not negligible (0.3 % of its peak), else itself."""
+    if not len(audio) or abs(float(audio.mean())) <= 3e-3 * float(np.abs(audio).max()):
+        return audio
+    pole = np.exp(-2 * np.pi * hz / SAMPLE_RATE)
+    response = (1 - pole) * pole ** np.arange(min(len(audio), int(14 / (1 - pole))))
+    size = 2 ** int(np.ceil(np.log2(len(audio) + len(response))))
+    slow = np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(response, size), size)
+    return (audio - slow[: len(audio)]).astype(np.float32)
+
+
+def find_onset(audio: np.ndarray) -> int:
+    """The first sample at which the sound rises: where it passes -40 dB below its peak, walked back to the quiet before."""
+    hop = 16
+    level = envelope(audio, hop, 5)
+    if not len(level) or level.max() <= 0:
+        return 0
+    j = int(np.argmax(level >= level.max() * 1e-4))
+    fine = envelope(audio, hop, 1)
+    quiet = max(float(np.median(level[: max(j - 2, 1)])) * 4, level.max() * 1e-6) if j > 2 else 0.0
+    earliest = max(0, j - 2 * SAMPLE_RATE // (100 * hop))  # a rise of 20 ms from silence to -40 dB is slow enough
+    while j > earliest and (level[j - 1] < level[j] or fine[j] > quiet) and level[j] > quiet:
+        j -= 1
+    return j * hop
+
+
+def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
+    """Samples from onset (sample 0) to the release, or -1 where the sound just decays.
+
+    With a hint (the sidecar's hold) the answer is the hint while the note still sounds there (-60 dB). Without, it is the
+    moment after which the level falls much faster than before: 15 dB within 120 ms, and thrice its earlier rate.
+    """
+    hop = 441
+    level = decibels(envelope(audio, hop, 3))
+    if not len(level):
+        return -1
+    peak = float(level.max())
+    if hold_hint is not None:
+        at = min(hold_hint // hop, len(level) - 1)
+        return int(hold_hint) if 0 < hold_hint < len(audio) and level[at] > peak - 60 else -1
+    loud = np.flatnonzero(level > peak - 60)
+    end = int(loud[-1]) + 1
+    best, found = 0.0, -1
+    span, before = 12, 30
+    for j in range(8, end - 3):
+        fall = level[j] - level[min(j + span, len(level) - 1)]
+        past = level[max(0, j - before) : j + 1]
+        rate = max(float(past[: max(len(past) // 2, 1)].mean() - past[len(past) // 2 :].mean()) * 2 / len(past), 0.0)
+        excess = fall - 3 * rate * span
+        if fall >= 15 and level[j] > peak - 30 and excess > best + 1:
+            best, found = excess, j
+    return found * hop if best >= 10 else -1
+
+
+def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
+    """The note up to where it stays `floor_db` below its loudest 10 ms, plus a fade of `fade` seconds; a copy."""
+    hop = 441
+    level = envelope(audio, hop, 1)
+    if not len(level) or level.max() <= 0:
+        return audio[:1].copy()
+    ramp = max(int(fade * SAMPLE_RATE), 1)
+    end = min(len(audio), (int(np.flatnonzero(level > level.max() * 10 ** (floor_db / 10))[-1]) + 1) * hop + ramp)
+    out = audio[:end].astype(np.float32, copy=True)
+    ramp = min(ramp, end)
+    out[end - ramp :] *= (0.5 + 0.5 * np.cos(np.pi * np.arange(1, ramp + 1) / ramp)).astype(np.float32)
+    return out
+
+
+def loudness(audio: np.ndarray) -> float:
+    """RMS in dBFS of the loudest 0.2 s (of the whole, where shorter)."""
+    hop = 441
+    level = envelope(audio, hop, 1)
+    span = min(20, len(level))
+    sums = np.convolve(level, np.full(span, 1 / span), "valid")
+    return float(10 * np.log10(max(sums.max(), 1e-12)))
+
+
+def attack_seconds(audio: np.ndarray) -> float:
+    """Seconds from 10 to 90 % of the greatest amplitude of the first second, at least 1 ms."""
+    hop = 44
+    amplitude = np.sqrt(envelope(audio[:SAMPLE_RATE], hop, 9))
+    top = float(amplitude.max()) if len(amplitude) else 0.0
+    rise = int(np.argmax(amplitude >= 0.9 * top)) - int(np.argmax(amplitude >= 0.1 * top))
+    return max(rise * hop / SAMPLE_RATE, 1e-3)
+
+
+def decay_rate(audio: np.ndarray, hold: int) -> float:
+    """dB/s lost between the loudest moment and the release (or -50 dB), 0 .. 120, by a straight line."""
+    hop = 441
+    level = decibels(envelope(audio[: hold if hold > 0 else len(audio)], hop, 5))
+    if len(level) < 8:
+        return 0.0
+    first = int(level.argmax())
+    level = level[first:]
+    quiet = np.flatnonzero(level < level[0] - 50)
+    level = level[: quiet[0] if len(quiet) else len(level)]
+    if len(level) < 8:
+        return 0.0 if not len(quiet) else 120.0
+    slope = np.polyfit(np.arange(len(level)) * hop / SAMPLE_RATE, level, 1)[0]
+    return float(np.clip(-slope, 0, 120))

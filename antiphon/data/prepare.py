@@ -1,0 +1,217 @@
+"""From a folder of notes to one prepared file: every note is read, cut to its sounding part, measured and packed.
+
+Two passes: the first (parallel) measures and spools the notes to a temporary file; the second knows each preset's gain and
+writes the prepared file. Memory stays bounded by the tables.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from antiphon.data import analysis
+from antiphon.data.manifest import Manifest, Refused, Row, scan
+from antiphon.data.prepared import SAMPLE_RATE, Labels, write_prepared
+from antiphon.errors import AntiphonError
+
+TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
+PEAK = 32600 / 32768  # no sample may be louder
+LONGEST = 20.0  # seconds of a note that are kept
+SILENCE_DB = -70.0  # a note whose peak lies below this is refused
+
+
+@dataclass
+class Report:
+    """What `prepare` did."""
+
+    path: Path
+    notes: int = 0
+    seconds: float = 0.0
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """One measured note: int16 audio of full scale, the factor that undoes the scaling, and its row of every table."""
+
+    audio: np.ndarray
+    scale: float
+    row: dict[str, Any]
+
+
+def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) -> Measured:
+    """Cuts one recording (samples,) to its note and measures it. Raises ValueError with the reason if it is unusable."""
+    audio = np.asarray(audio, np.float32)
+    peak = float(np.abs(audio).max()) if len(audio) else 0.0
+    if peak < 10 ** (SILENCE_DB / 20):
+        raise ValueError("silent")
+    audio = analysis.without_dc(audio)
+    onset = analysis.find_onset(audio)
+    hint = None if hold_seconds is None else max(round(hold_seconds * SAMPLE_RATE) - onset, 1)
+    audio = analysis.trim_tail(audio[onset:])
+    if len(audio) < SAMPLE_RATE // 50:
+        raise ValueError("shorter than 20 ms")
+    hold = analysis.find_release(audio, hint)
+    cents, tuning = analysis.measure_f0(audio, pitch)
+    if not analysis.plausible_pitch(audio, pitch):
+        raise ValueError(f"nothing sounds near its pitch, MIDI {pitch:g}")
+    hz = analysis.hertz(pitch) * 2 ** (cents.astype(np.float64) / 1200)
+    partials = analysis.measure_partials(audio, hz)
+    held = cents[: hold // analysis.FRAME + 1] if hold > 0 else cents
+    vibrato = analysis.measure_vibrato(held)
+    row = {
+        "pitch": pitch,
+        "tuning": tuning,
+        "cents": cents.astype(np.float16),
+        "hold": hold,
+        "ratios": partials.ratios,
+        "harmonic_level": partials.harmonic_level,
+        "inharmonicity": partials.inharmonicity,
+        "free_ratio": partials.free_ratio,
+        "free_level": partials.free_level,
+        "vibrato": np.array(vibrato, np.float32),
+        "descriptors": analysis.descriptors(audio, hz, hold, vibrato),
+        "loudness": analysis.loudness(audio),
+    }
+    scale = float(np.abs(audio).max()) / 32767
+    return Measured(np.round(audio / scale).astype(np.int16), scale, row)
+
+
+def _work(job: tuple[str, float | None, float | None]) -> Measured | str:
+    """One row in a worker: the measured note, or the reason why not."""
+    from antiphon.audio.files import read_audio
+
+    path, pitch, hold_seconds = job
+    if pitch is None or not 0 <= pitch <= 127:
+        return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
+    try:
+        return measure(read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST), pitch, hold_seconds)
+    except (AntiphonError, ValueError) as error:
+        return str(error)
+
+
+def _results(jobs: Sequence[tuple], workers: int) -> Iterator[Measured | str]:
+    """Measures every job in order, in this process or in a pool of single-threaded ones."""
+    if workers <= 1:
+        yield from map(_work, jobs)
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # inherited by the workers, which start afresh
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are taken
+            yield from pool.map(_work, jobs[at : at + 512], chunksize=8)
+
+
+def prepare(
+    source: str | Path | Manifest,
+    out_path: str | Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    licence: str = "",
+    sources: Sequence[str] = (),
+    force: bool = False,
+) -> Report:
+    """Measures every note of a folder (or of a manifest of one) into the prepared file `out_path`.
+
+    progress(done, total) is called after every note. `licence` and `sources` are stored in the metadata. Raises
+    AntiphonError when nothing usable is found or, without force, when `out_path` exists.
+    """
+    out_path = Path(out_path)
+    if out_path.exists() and not force:
+        raise AntiphonError(f"{out_path} exists: choose another name or say --force")
+    manifest = source if isinstance(source, Manifest) else scan(source)
+    rows = manifest.rows
+    report = Report(out_path, refused=list(manifest.refused))
+    out_path.parent.mkdir(parents=True, exist_ok=True)
+    kept: list[tuple[Row, Measured]] = []
+    with tempfile.TemporaryFile(dir=out_path.parent) as spool:
+        jobs = [(str(row.path), row.pitch, row.hold_seconds) for row in rows]
+        for done, (row, result) in enumerate(zip(rows, _results(jobs, workers), strict=True), 1):
+            if isinstance(result, str):
+                report.refused.append(Refused(row.path, result))
+            else:
+                result.row["samples"] = len(result.audio)
+                spool.write(result.audio.tobytes())
+                result.audio = result.audio[:0]
+                kept.append((row, result))
+            if progress:
+                progress(done, len(rows))
+        if not kept:
+            why = f": the first was refused because {report.refused[0].reason}" if report.refused else ""
+            raise AntiphonError(f"no usable notes found{why}; `antiphon data inspect` lists what was seen")
+        spool.flush()
+        labels, tables, factors = _tabulate(kept, licence, sources)
+        write_prepared(out_path, labels, tables, _scaled(spool, tables["start"], factors))
+    report.notes, report.seconds = len(kept), float(tables["start"][-1]) / SAMPLE_RATE
+    return report
+
+
+def _scaled(spool: Any, start: np.ndarray, factors: np.ndarray) -> Iterator[np.ndarray]:
+    """The spooled notes, one at a time, at their final loudness."""
+    spool.seek(0)
+    for i, factor in enumerate(factors):
+        note = np.frombuffer(spool.read(2 * int(start[i + 1] - start[i])), np.int16)
+        yield np.clip(np.round(note * (factor * 32768)), -32768, 32767).astype(np.int16)
+
+
+def _gains(preset: np.ndarray, loudness: np.ndarray, peak: np.ndarray, count: int) -> np.ndarray:
+    """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK."""
+    gains = np.ones(count)
+    for p in range(count):
+        mine = preset == p
+        if mine.any():
+            wanted = 10 ** ((TARGET_DB - np.percentile(loudness[mine], 90)) / 20)
+            gains[p] = min(wanted, PEAK / peak[mine].max())
+    return gains
+
+
+def _tabulate(
+    kept: list[tuple[Row, Measured]], licence: str, sources: Sequence[str]
+) -> tuple[Labels, dict[str, np.ndarray], np.ndarray]:
+    """Labels, every table, and per note the factor from spooled int16 to final [-1, 1] audio."""
+    instruments = sorted({row.instrument for row, _ in kept})
+    presets = sorted({(row.instrument, row.preset) for row, _ in kept})
+    styles = sorted({style for row, _ in kept for style in row.style})
+    splits = ["train", "valid", "block", "preset"]
+    splits += sorted({row.split for row, _ in kept} - set(splits))
+    preset = np.array([presets.index((row.instrument, row.preset)) for row, _ in kept])
+    column = lambda name: np.array([m.row[name] for _, m in kept])  # noqa: E731
+    scale = np.array([m.scale for _, m in kept])
+    gains = _gains(preset, column("loudness"), scale * 32767, len(presets))
+    style = np.zeros((len(kept), len(styles)), np.uint8)
+    for i, (row, _) in enumerate(kept):
+        style[i, [styles.index(name) for name in row.style]] = 1
+    samples = column("samples")
+    names = ("pitch", "tuning", "hold", "ratios", "harmonic_level", "inharmonicity", "free_ratio", "free_level", "vibrato")
+    tables = {name: column(name) for name in (*names, "descriptors")}
+    tables |= {
+        "start": np.concatenate([[0], np.cumsum(samples)]),
+        "frame_start": np.concatenate([[0], np.cumsum([analysis.frames_of(n) for n in samples])]),
+        "cents": np.concatenate([m.row["cents"] for _, m in kept]),
+        "velocity": np.array([row.velocity for row, _ in kept]),
+        "loudness": column("loudness") + 20 * np.log10(gains[preset]),
+        "instrument": np.array([instruments.index(row.instrument) for row, _ in kept]),
+        "preset": preset,
+        "split": np.array([splits.index(row.split) for row, _ in kept]),
+        "style": style,
+    }
+    labels = Labels(
+        instruments=tuple(instruments),
+        presets=tuple(
+            {"name": p, "instrument": i, "gain": float(g)} for (i, p), g in zip(presets, gains, strict=True)
+        ),
+        styles=tuple(styles),
+        splits=tuple(splits),
+        descriptors=analysis.DESCRIPTORS,
+        extra={"licence": licence, "sources": list(sources)},
+    )
+    return labels, tables, scale * gains[preset]

@@ -1,0 +1,284 @@
+"""One prepared data set in one file: int16 audio and tables in a .safetensors, label tables as JSON in its metadata.
+
+Reading needs torch and numpy only, so that the file plus the package is enough to train elsewhere.
+The audio is memory-mapped and never loaded whole; it is also written without ever being held whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from antiphon.errors import AntiphonError
+
+VERSION = 1
+SAMPLE_RATE = 44100
+FRAME = 512
+HARMONICS = 64
+FREE_SLOTS = 24
+FREE_RANGE = (0.2, 24.0)  # the ratios to f0 that the free slots' equal log bins span
+SILENT_DB = -120.0  # the level of a partial that is not there
+
+KEY = "antiphon"
+_DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
+
+# name -> (dtype, shape in letters): N notes, S styles, D descriptors, T samples, F frames
+LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
+    "start": ("I64", ("N+1",)),
+    "frame_start": ("I64", ("N+1",)),
+    "hold": ("I64", ("N",)),
+    "instrument": ("I64", ("N",)),
+    "preset": ("I64", ("N",)),
+    "split": ("I64", ("N",)),
+    "pitch": ("F32", ("N",)),
+    "tuning": ("F32", ("N",)),
+    "velocity": ("F32", ("N",)),
+    "loudness": ("F32", ("N",)),
+    "inharmonicity": ("F32", ("N",)),
+    "vibrato": ("F32", ("N", 3)),
+    "ratios": ("F32", ("N", HARMONICS)),
+    "harmonic_level": ("F32", ("N", HARMONICS)),
+    "free_ratio": ("F32", ("N", FREE_SLOTS)),
+    "free_level": ("F32", ("N", FREE_SLOTS)),
+    "descriptors": ("F32", ("N", "D")),
+    "cents": ("F16", ("F",)),
+    "audio": ("I16", ("T",)),
+    "style": ("U8", ("N", "S")),
+}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names behind the index tables. `presets[i]` is {"name": ..., "instrument": ...}; `extra` holds the rest."""
+
+    instruments: tuple[str, ...]
+    presets: tuple[dict[str, Any], ...]
+    styles: tuple[str, ...]
+    splits: tuple[str, ...]
+    descriptors: tuple[str, ...]
+    extra: dict[str, Any]
+
+    @property
+    def preset_instrument(self) -> tuple[int, ...]:
+        """The instrument index of every preset."""
+        index = {name: i for i, name in enumerate(self.instruments)}
+        return tuple(index[preset["instrument"]] for preset in self.presets)
+
+    def to_json(self) -> str:
+        """What is stored under metadata["antiphon"]."""
+        names = ("instruments", "presets", "styles", "splits", "descriptors")
+        body = {"version": VERSION, "sample_rate": SAMPLE_RATE, "frame": FRAME, "free_range": FREE_RANGE}
+        return json.dumps(body | {name: list(getattr(self, name)) for name in names} | self.extra)
+
+
+class Prepared:
+    """A prepared file, opened memory-mapped and checked.
+
+    Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), but for `audio`, which is
+    a method, and `cents`, which stays memory-mapped: use `f0_cents(i)`. Raises AntiphonError when anything in the file
+    contradicts anything else.
+    """
+
+    start: torch.Tensor
+    frame_start: torch.Tensor
+    hold: torch.Tensor
+    instrument: torch.Tensor
+    preset: torch.Tensor
+    split: torch.Tensor
+    pitch: torch.Tensor
+    tuning: torch.Tensor
+    velocity: torch.Tensor
+    loudness: torch.Tensor
+    inharmonicity: torch.Tensor
+    vibrato: torch.Tensor
+    ratios: torch.Tensor
+    harmonic_level: torch.Tensor
+    free_ratio: torch.Tensor
+    free_level: torch.Tensor
+    descriptors: torch.Tensor
+    style: torch.Tensor
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        header, base = _read_header(self.path)
+        self.labels = _read_labels(self.path, header.pop("__metadata__", {}))
+        arrays = _map_arrays(self.path, header, base)
+        self._audio, self._cents = arrays.pop("audio"), arrays.pop("cents")
+        for name, array in arrays.items():
+            setattr(self, name, torch.from_numpy(np.array(array)))
+        _validate(self)
+
+    def __len__(self) -> int:
+        return len(self.pitch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}  # a worker process maps the file again and copies nothing
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    def samples(self, i: int) -> int:
+        """Length of note i in samples."""
+        return int(self.start[i + 1] - self.start[i])
+
+    def audio(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Samples start..stop of note i, float32 in [-1, 1]; zeros beyond its end, so the length is stop - start."""
+        first, last = int(self.start[i]), int(self.start[i + 1])
+        stop = last - first if stop is None else stop
+        if start < 0 or stop < start:
+            raise IndexError(f"audio excerpt {start}..{stop} of note {i}")
+        out = np.zeros(stop - start, np.float32)
+        found = self._audio[min(first + start, last) : min(first + stop, last)]
+        np.multiply(found, np.float32(1 / 32768), out=out[: len(found)])
+        return out
+
+    def f0_cents(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Measured f0 of note i at frames start..stop, (frames,) float32 cents from its pitch; held beyond its end."""
+        first, last = int(self.frame_start[i]), int(self.frame_start[i + 1])
+        stop = last - first if stop is None else stop
+        return self._cents[np.minimum(first + np.arange(start, stop), last - 1)].astype(np.float32)
+
+    def where(self, split: str) -> torch.Tensor:
+        """Indices of the notes of the split called so ("train", "valid", "block", "preset"); empty if it has none."""
+        if split not in self.labels.splits:
+            return torch.zeros(0, dtype=torch.int64)
+        return torch.nonzero(self.split == self.labels.splits.index(split)).flatten()
+
+
+def write_prepared(path: str | Path, labels: Labels, tables: Mapping[str, np.ndarray], audio: Iterable[np.ndarray]) -> None:
+    """Writes a prepared file in bounded memory: `tables` holds every table of `LAYOUT` but audio; `audio` yields int16
+    pieces whose lengths sum to start[-1]. The file appears whole or not at all."""
+    path = Path(path)
+    sizes = {"N": len(tables["pitch"]), "N+1": len(tables["pitch"]) + 1, "S": len(labels.styles)}
+    sizes |= {"D": len(labels.descriptors), "T": int(tables["start"][-1]), "F": int(tables["frame_start"][-1])}
+    header: dict[str, Any] = {"__metadata__": {KEY: labels.to_json()}}
+    at = 0
+    for name, (dtype, dims) in LAYOUT.items():
+        shape = [sizes[d] if isinstance(d, str) else d for d in dims]
+        end = at + int(np.prod(shape)) * np.dtype(_DTYPES[dtype]).itemsize
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
+        at = end
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    temporary = path.with_name(path.name + ".writing")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(len(raw).to_bytes(8, "little") + raw)
+            for name, (dtype, _) in LAYOUT.items():
+                before = file.tell()
+                for piece in audio if name == "audio" else [tables[name]]:
+                    file.write(np.ascontiguousarray(piece, _DTYPES[dtype]).data)
+                begin, end = header[name]["data_offsets"]
+                if file.tell() - before != end - begin:
+                    raise ValueError(f"table {name} has {file.tell() - before} bytes, not {end - begin}")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The safetensors header and the byte at which its tensors begin."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(100_000_000, path.stat().st_size - 8):
+                raise ValueError("not a safetensors file")
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is not an object")
+        return header, 8 + length
+    except FileNotFoundError:
+        raise AntiphonError(f"{path} does not exist: prepare a folder of notes first") from None
+    except (OSError, ValueError) as error:
+        raise _bad(path, str(error)) from None
+
+
+def _bad(path: Path, why: str) -> AntiphonError:
+    return AntiphonError(f"{path} is not a usable prepared file ({why}): prepare the folder again")
+
+
+def _read_labels(path: Path, metadata: Any) -> Labels:
+    """Parses and checks metadata["antiphon"]."""
+    try:
+        body = json.loads(metadata[KEY])
+        if body.pop("version") != VERSION or body.pop("sample_rate") != SAMPLE_RATE or body.pop("frame") != FRAME:
+            raise ValueError("made by another version")
+        body.pop("free_range")
+        names = {name: body.pop(name) for name in ("instruments", "styles", "splits", "descriptors")}
+        for name, values in names.items():
+            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+                raise ValueError(f"{name} is not a list of names")
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} holds a name twice")
+        presets = tuple({**preset, "name": str(preset["name"])} for preset in body.pop("presets"))
+        if not {preset["instrument"] for preset in presets} <= set(names["instruments"]):
+            raise ValueError("a preset's instrument is unknown")
+        return Labels(presets=presets, extra=body, **{name: tuple(values) for name, values in names.items()})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _bad(path, f"its labels are missing or malformed: {error}") from None
+    except ValueError as error:
+        raise _bad(path, str(error)) from None
+
+
+def _map_arrays(path: Path, header: dict[str, Any], base: int) -> dict[str, np.ndarray]:
+    """Memory-maps every table after checking that dtype, shape and byte range agree with each other and the file."""
+    size = path.stat().st_size - base
+    arrays = {}
+    for name, (dtype, dims) in LAYOUT.items():
+        try:
+            entry = header[name]
+            shape, (begin, end) = tuple(int(n) for n in entry["shape"]), entry["data_offsets"]
+            kind = np.dtype(_DTYPES[dtype])
+            if entry["dtype"] != dtype or len(shape) != len(dims) or min(shape) < 0:
+                raise ValueError(f"table {name} has the wrong form")
+            if not 0 <= begin <= end <= size or end - begin != int(np.prod(shape, dtype=object)) * kind.itemsize:
+                raise ValueError(f"table {name} is truncated or misplaced")
+        except (KeyError, TypeError, AttributeError):
+            raise _bad(path, f"table {name} is missing or malformed") from None
+        except ValueError as error:
+            raise _bad(path, str(error)) from None
+        if end == begin:
+            arrays[name] = np.zeros(shape, kind)
+        else:
+            arrays[name] = np.memmap(path, kind, "r", offset=base + begin, shape=shape)
+    return arrays
+
+
+def _validate(p: Prepared) -> None:
+    """Shapes agree with each other and with the labels, offsets are monotone, indices and values in range."""
+    notes, labels = len(p.pitch), p.labels
+    sizes = {"N": notes, "N+1": notes + 1, "S": len(labels.styles), "D": len(labels.descriptors)}
+    if notes == 0:
+        raise _bad(p.path, "it holds no notes")
+    for name, (dtype, dims) in LAYOUT.items():
+        if name in ("audio", "cents"):
+            continue
+        table = getattr(p, name)
+        if tuple(table.shape) != tuple(sizes[d] if isinstance(d, str) else d for d in dims):
+            raise _bad(p.path, f"table {name} has shape {tuple(table.shape)}")
+        if dtype == "F32" and not bool(torch.isfinite(table).all()):
+            raise _bad(p.path, f"table {name} holds a value that is not finite")
+    for name, total in (("start", len(p._audio)), ("frame_start", len(p._cents))):
+        table = getattr(p, name)
+        if int(table[0]) != 0 or int(table[-1]) != total or not bool((table.diff() > 0).all()):
+            raise _bad(p.path, f"offsets {name} do not fit")
+    if not torch.equal(p.frame_start.diff(), p.start.diff() // FRAME + 1):
+        raise _bad(p.path, "frames do not match samples")
+    limits = {"instrument": labels.instruments, "preset": labels.presets, "split": labels.splits}
+    for name, values in limits.items():
+        table = getattr(p, name)
+        if int(table.min()) < 0 or int(table.max()) >= len(values):
+            raise _bad(p.path, f"table {name} points outside its names")
+    if not torch.equal(torch.tensor(labels.preset_instrument)[p.preset], p.instrument):
+        raise _bad(p.path, "a note's instrument is not its preset's")
+    if not bool(((p.hold == -1) | ((p.hold >= 0) & (p.hold <= p.start.diff()))).all()):
+        raise _bad(p.path, "a hold lies outside its note")

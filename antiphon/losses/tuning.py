@@ -1,0 +1,52 @@
+"""Teaching the tuner: spectral losses say nothing usable about frequency, so it learns from what was measured."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antiphon.data.excerpts import Excerpts
+from antiphon.networks.generators.instrument import (
+    FREE_HIGH,
+    FREE_LOW,
+    FREE_SLOTS,
+    Curves,
+    Tuning,
+)
+from antiphon.networks.layers import hat_weights
+from antiphon.networks.oscillators import HOP
+
+VIBRATO_WINDOW = 69  # blocks in 0.2 s: a moving mean over one cycle of vibrato leaves the drift
+
+
+def tuning_losses(predicted: Tuning, curves: Curves, batch: Excerpts) -> Tensor:
+    """Ratios and free partials weighted by how loud they were, tuning and drift in cents, vibrato. -> scalar"""
+    loud = 10 ** (batch.levels.clamp(-60, 0) / 40) * (batch.levels > -50)
+    cents_off = 1200 * (torch.log2(predicted.ratios) - torch.log2(batch.tuning.ratios.clamp_min(0.1)))
+    ratios = (loud * (cents_off / 20).abs().clamp(max=10)).sum() / loud.sum().clamp_min(1)
+
+    sounding = batch.tuning.active
+    active = F.binary_cross_entropy(predicted.active.float().clamp(1e-4, 1 - 1e-4), sounding)
+    step = math.log(FREE_HIGH / FREE_LOW) / FREE_SLOTS
+    apart = torch.log(predicted.free.clamp_min(0.1) / batch.tuning.free.clamp_min(0.1)) / step
+    free = (sounding * apart.abs()).sum() / sounding.sum().clamp_min(1)
+
+    tuning = ((predicted.cents - batch.tuning.cents) / 20).abs().mean()
+    rate, depth, delay = (predicted.vibrato - batch.tuning.vibrato).abs().unbind(-1)
+    shakes = (batch.tuning.vibrato[:, 1] > 3).float()
+    vibrato = (depth / 10).mean() + (shakes * (rate / 2 + delay)).mean()
+    return ratios + active + free + tuning + vibrato + _drift(curves, batch)
+
+
+def _drift(curves: Curves, batch: Excerpts) -> Tensor:
+    """The slow part of the measured f0, relative to the tuning, against the curve the trunk draws."""
+    measured = (batch.drift - batch.tuning.cents.unsqueeze(-1)).clamp(-100, 100)
+    half = VIBRATO_WINDOW // 2
+    smooth = F.avg_pool1d(F.pad(measured.unsqueeze(1), (half, half), mode="replicate"), VIBRATO_WINDOW, 1).squeeze(1)
+    centres = batch.gesture.start.unsqueeze(-1) + HOP * torch.arange(smooth.shape[-1], device=smooth.device)
+    at = hat_weights(centres.to(batch.gesture.knots.dtype), batch.gesture.knots)
+    drawn = (at @ curves.drift.unsqueeze(-1)).squeeze(-1)
+    return ((drawn - smooth) / 20).abs().mean()

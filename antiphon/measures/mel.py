@@ -1,0 +1,87 @@
+"""Log-mel spectrograms, the distance between two of them at several resolutions, and the cut at -60 dB."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+SCALES = ((512, 128, 32), (2_048, 512, 80), (8_192, 2_048, 128))  # window, hop (samples), mel bands: attack to partials
+FLOOR_DB = -60.0  # below the loudest band of the pair, nothing is compared
+
+
+def mel_of(hz: float | np.ndarray) -> np.ndarray:
+    """Mel (HTK) of a frequency in Hz."""
+    return 2595 * np.log10(1 + np.asarray(hz) / 700)
+
+
+def hz_of(mel: float | np.ndarray) -> np.ndarray:
+    """Frequency in Hz of a mel (HTK)."""
+    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
+
+
+@lru_cache(maxsize=16)
+def mel_bands(sample_rate: int, size: int, bands: int, low: float = 0.0, high: float | None = None) -> np.ndarray:
+    """Triangles on the mel axis, each summing to 1: (bands, size // 2 + 1) float32. A band without a bin takes one."""
+    edges = np.linspace(mel_of(low), mel_of(high or sample_rate / 2), bands + 2)
+    bins = mel_of(np.fft.rfftfreq(size, 1 / sample_rate))
+    rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    weights = np.maximum(np.minimum(rise, fall), 0)
+    empty = np.flatnonzero(weights.sum(1) == 0)
+    weights[empty, np.abs(bins - edges[1:-1][empty, None]).argmin(1)] = 1
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def frames(audio: np.ndarray, size: int, hop: int) -> np.ndarray:
+    """Windows (n, size) of audio (samples,), centred on 0, hop, 2 hop ... up to its end; zeros outside."""
+    count = max(-(-len(audio) // hop), 1)
+    padded = np.zeros((count - 1) * hop + size, np.float32)
+    part = audio[: len(padded) - size // 2]
+    padded[size // 2 : size // 2 + len(part)] = part
+    return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+
+
+def mel_power(audio: np.ndarray, sample_rate: int, size: int, hop: int, bands: int) -> np.ndarray:
+    """Mel power spectrogram (n, bands) float32 of audio (samples,) with a Hann window; <= 1 for a full-scale sine."""
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    spectrum = np.fft.rfft(frames(audio, size, hop) * (window * (2 / window.sum())), axis=1)
+    return (np.abs(spectrum).astype(np.float32) ** 2) @ mel_bands(sample_rate, size, bands).T
+
+
+def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44_100) -> float:
+    """Mean |difference| in dB of two sounds' log-mel spectrograms, over three resolutions; 0 for equal sounds.
+
+    audio, target: (samples,), the shorter is padded with silence. Both are clamped 60 dB below the target's loudest
+    band, and cells where both lie there are left out, so that silence neither helps nor harms.
+    """
+    length = max(len(audio), len(target), 1)
+    a, b = (np.pad(np.asarray(x, np.float32), (0, length - len(x))) for x in (audio, target))
+    total = 0.0
+    for size, hop, bands in SCALES:
+        decibels = [10 * np.log10(mel_power(x, sample_rate, size, hop, bands) + 1e-14) for x in (a, b)]
+        floor = decibels[1].max() + FLOOR_DB
+        x, y = (np.maximum(d, floor) for d in decibels)
+        heard = (x > floor) | (y > floor)
+        total += float(np.abs(x - y)[heard].mean()) if heard.any() else 0.0
+    return total / len(SCALES)
+
+
+def trim_tail(audio: np.ndarray, *, below_db: float = 60.0, block: int = 441) -> np.ndarray:
+    """`audio` (samples,) cut after its last block of 10 ms that is not `below_db` under its loudest block (a view)."""
+    if len(audio) < block:
+        return audio
+    count = len(audio) // block
+    level = np.square(audio[: count * block].reshape(count, block), dtype=np.float64).mean(1)
+    heard = np.flatnonzero(level > level.max() * 10 ** (-below_db / 10))
+    return audio[: (heard[-1] + 1) * block] if len(heard) else audio[:block]
+
+
+def fit_length(audio: np.ndarray, length: int, *, fade: int = 220) -> np.ndarray:
+    """`audio` (samples,) padded with silence or cut to `length` samples; a cut is faded over `fade` samples."""
+    if len(audio) <= length:
+        return np.pad(audio, (0, length - len(audio)))
+    out = np.array(audio[:length])
+    fade = min(fade, length)
+    out[length - fade :] *= np.linspace(1, 0, fade, dtype=out.dtype)
+    return out

@@ -1,0 +1,30 @@
+"""The instrument's three networks together: what training trains and what playing plays, by the same forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from antiphon.networks.encoders.note import NoteEncoder
+from antiphon.networks.generators.instrument import InstrumentConfig, InstrumentGenerator
+from antiphon.networks.mapping import Mapping
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The names of the instruments and style words a model knows, in the order of their indices."""
+
+    instruments: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+class InstrumentModel(nn.Module):
+    """encoder: recording -> w. mapping: noise and labels -> w. generator: w and a gesture -> sound."""
+
+    def __init__(self, config: InstrumentConfig, labels: LabelTable):
+        super().__init__()
+        self.config, self.labels = config, labels
+        self.generator = InstrumentGenerator(config)
+        self.encoder = NoteEncoder(config.style, channels=max(config.width, 64) * 6 // 7 // 8 * 8)
+        self.mapping = Mapping(config.style, len(labels.instruments), len(labels.styles))

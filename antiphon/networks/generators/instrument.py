@@ -1,0 +1,336 @@
+"""The instrument: a style, a pitch, a velocity and a gate become amplitudes of partials and bands of noise over time.
+
+Data's way through this file: `Gesture` (what is played) -> `condition` (one vector a note) -> `trunk` (a stack of modulated
+blocks at the note's knots in time) -> `Curves` (log-amplitudes at knots) -> `synthesise` (sound). The
+same forward serves training, where frequencies are the measured ones, and playing, where `tuning` predicts them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from antiphon.networks.layers import (
+    MLP,
+    ModulatedBlock,
+    band_centres,
+    bounded,
+    bump_features,
+    hat_weights,
+    mel,
+    pitch_features,
+)
+from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
+from antiphon.networks.oscillators import HOP, block_count, cycles_at_blocks, oscillate, oscillate_steady
+
+SAMPLE_RATE = 44_100
+HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
+FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
+MAX_HARMONICS = 256
+TOP = 18_000.0  # Hz; no partial above
+LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 512, 256, 64
+STRIKE = 3584  # samples (81 ms) that the short noise lasts
+TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
+DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
+FADE = 32  # samples over which a note may start
+
+
+@dataclass(frozen=True)
+class InstrumentConfig:
+    """Widths of the network. `style` is the length of w."""
+
+    style: int = 64
+    width: int = 224
+    hidden: int = 336
+    blocks: int = 5
+    condition: int = 256
+    bands: int = 48
+    free_harmonics: int = 48
+    noise_bands: int = 48
+    strike_bands: int = 32
+
+
+SIZES = {
+    "tiny": InstrumentConfig(style=32, width=64, hidden=96, blocks=2, condition=64),
+    "small": InstrumentConfig(style=64, width=144, hidden=216, blocks=4, condition=160),
+    "base": InstrumentConfig(),
+    "large": InstrumentConfig(style=96, width=384, hidden=576, blocks=6, condition=384),
+}
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """A batch of notes, or of crops of notes, as they are played.
+
+    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never.
+    start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
+    knots: (batch, t) samples since the onset, rising, padded by repeating the last.
+    f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
+    """
+
+    pitch: Tensor
+    velocity: Tensor
+    release: Tensor
+    start: Tensor
+    samples: int
+    knots: Tensor
+    f0: Tensor
+    take: Tensor
+
+    def to(self, device: torch.device) -> Gesture:
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+    def __getitem__(self, index: slice) -> Gesture:
+        return replace(self, **{k: v[index] for k, v in vars(self).items() if isinstance(v, Tensor)})
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Where the partials lie. ratios: (batch, 64) f_k/f0. stretch: (batch,) B of f_k = k f0 sqrt(1 + B k^2).
+    free: (batch, 24) ratios of the free slots, active: (batch, 24) their gains, 0..1.
+    cents: (batch,) how far the recording is off its key. vibrato: (batch, 3) rate in Hz, depth in cents, delay in s."""
+
+    ratios: Tensor
+    stretch: Tensor
+    free: Tensor
+    active: Tensor
+    cents: Tensor
+    vibrato: Tensor
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the trunk says at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
+
+    envelope: Tensor  # (.., bands) read at each partial's frequency
+    harmonics: Tensor  # (.., free_harmonics) correction of the first harmonics
+    free: Tensor  # (.., 24)
+    noise: Tensor  # (.., noise_bands)
+    strike: Tensor  # (.., strike_bands)
+    ensemble: Tensor  # (..,) 0..1, how much of a partial is its unison copies
+    drift: Tensor  # (..,) cents off the key, without vibrato
+
+
+def time_features(knots: Tensor, release: Tensor) -> Tensor:
+    """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was held."""
+    t = knots / SAMPLE_RATE
+    held = release.unsqueeze(-1).expand_as(knots) / SAMPLE_RATE
+    after = (t - held).clamp_min(0)
+    released = (t >= held).float()
+
+    def at(x: Tensor, count: int) -> Tensor:
+        decays = torch.exp(-x.unsqueeze(-1) / torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0], device=x.device))
+        return torch.cat([bump_features(torch.log1p(x / 0.003), count, 0.0, 8.0), decays, x.unsqueeze(-1) / 4], -1)
+
+    length = torch.log1p(torch.where(released > 0, held, t) / 0.05).unsqueeze(-1) / 3
+    rel = released.unsqueeze(-1)
+    return torch.cat([at(t, 20), at(after, 16) * rel, rel, length * rel, length], -1)
+
+
+TIME_FEATURES = 20 + 7 + 16 + 7 + 3
+
+
+class InstrumentGenerator(nn.Module):
+    """See the module's text. `forward(w, gesture, tuning)` -> (batch, samples)."""
+
+    def __init__(self, config: InstrumentConfig):
+        super().__init__()
+        self.config = c = config
+        self.conditioner = MLP(c.style + 8 + 2, c.condition, c.condition)
+        self.enter = nn.Linear(TIME_FEATURES + DRIFTS + 1, c.width)
+        self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, c.condition) for _ in range(c.blocks))
+        self.splits = [c.bands, c.free_harmonics, FREE_SLOTS, c.noise_bands, c.strike_bands, 1, 1]
+        self.heads = nn.Linear(c.width, sum(self.splits))
+        self.tuner = MLP(c.style + 8 + 1, c.condition, HARMONIC_SLOTS + 1 + 2 * FREE_SLOTS + 1 + 3)
+        with torch.no_grad():
+            self.heads.weight.mul_(0.3)
+            self.heads.bias.zero_()
+            self.tuner[-1].weight.mul_(0.1)
+            self.tuner[-1].bias.zero_()
+        rng = torch.Generator().manual_seed(20_26)
+        self.register_buffer("white_long", white_spectra(TABLE, LONG, rng), persistent=False)
+        self.register_buffer("white_short", white_spectra(TABLE, SHORT, rng), persistent=False)
+        self.register_buffer("long_bins", band_to_bin(c.noise_bands, LONG, SAMPLE_RATE), persistent=False)
+        self.register_buffer("short_bins", band_to_bin(c.strike_bands, SHORT, SAMPLE_RATE), persistent=False)
+        self.register_buffer("centres", mel(band_centres(c.bands)), persistent=False)
+
+    # ---- the network ------------------------------------------------------------------------------------------------
+
+    def tuning(self, w: Tensor, pitch: Tensor, velocity: Tensor) -> Tuning:
+        """Predict where the partials lie: w (batch, style), pitch (batch,) MIDI, velocity (batch,) 0..1."""
+        with torch.autocast(w.device.type, enabled=False):
+            x = self.tuner(torch.cat([w.float(), pitch_features(pitch), velocity.unsqueeze(-1)], -1))
+        bend, b, place, active, cents, vibrato = x.split([HARMONIC_SLOTS, 1, FREE_SLOTS, FREE_SLOTS, 1, 3], -1)
+        stretch = torch.exp(bounded(b.squeeze(-1) * 4 - 10, -18, -4))
+        k = torch.arange(1, HARMONIC_SLOTS + 1, device=w.device)
+        ratios = stretched(k, stretch.unsqueeze(-1)) * (1 + 0.03 * torch.tanh(bend))
+        step = math.log(FREE_HIGH / FREE_LOW) / FREE_SLOTS
+        slot = torch.arange(FREE_SLOTS, device=w.device) + torch.sigmoid(4 * place)
+        free = FREE_LOW * torch.exp(step * slot)
+        rate, depth, delay = vibrato.unbind(-1)
+        vibrato = torch.stack([5.5 + 2.5 * torch.tanh(rate), 40 * torch.sigmoid(4 * depth - 4), torch.sigmoid(delay)], -1)
+        return Tuning(ratios, stretch, free, torch.sigmoid(8 * active), 60 * torch.tanh(cents.squeeze(-1)), vibrato)
+
+    def curves(self, w: Tensor, g: Gesture) -> Curves:
+        """The trunk: w (batch, style) and a gesture -> log-amplitudes at the gesture's knots."""
+        v = g.velocity.unsqueeze(-1)
+        condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1)))
+        centres = g.start.unsqueeze(-1) + HOP * torch.arange(g.f0.shape[-1], device=w.device)
+        bend = hat_weights(g.knots, centres.to(g.knots.dtype)) @ (hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)).unsqueeze(-1)
+        x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
+        x = self.enter(x)
+        for block in self.trunk:
+            x = block(x, condition)
+        x = self.heads(torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6)).float() * 4
+        envelope, harmonics, free, noise, strike, ensemble, drift = x.split(self.splits, -1)
+        ensemble, drift = torch.sigmoid(ensemble.squeeze(-1) - 3), 60 * torch.tanh(drift.squeeze(-1) / 60)
+        return Curves(envelope - 5, harmonics, free - 5, noise - 8, strike - 8, ensemble, drift)
+
+    def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
+        return self.synthesise(self.curves(w, g), g, tuning)
+
+    # ---- the sources ------------------------------------------------------------------------------------------------
+
+    def synthesise(self, curves: Curves, g: Gesture, tuning: Tuning, inaudible: float = -math.inf) -> Tensor:
+        """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32 samples.
+
+        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return."""
+        with torch.autocast(g.f0.device.type, enabled=False):
+            partials = [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
+            sound = torch.stack([self._play(p, curves, g, i, inaudible) for i, p in enumerate(partials)])
+            sound = sound + self._noise(curves.noise, g) + self._strike(curves.strike, g)
+        fade = torch.sin(torch.linspace(0, math.pi / 2, FADE, device=sound.device)) ** 2
+        head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade, torch.ones_like(fade))
+        return torch.cat([head, sound[:, FADE:]], 1)
+
+    def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> tuple[Tensor, Tensor]:
+        """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's frequency,
+        plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
+        nominal = midi_to_hz(g.pitch[i])
+        ratios, gains = slot_ratios(tuning, i, float(nominal))
+        hz = nominal * ratios
+        level = curves.envelope[i] @ hat_weights(mel(hz), self.centres).T
+        count = len(ratios) - FREE_SLOTS
+        own = curves.harmonics[i][:, :count]
+        own = torch.nn.functional.pad(own, (0, count - own.shape[1]))
+        level = bounded(level + torch.cat([own, curves.free[i]], -1), -14, 2)
+        heard = (hz > 18) & (hz < TOP + 500)
+        return ratios, level + torch.log(gains * heard + 1e-7)
+
+    def _play(
+        self, partials: tuple[Tensor, Tensor], curves: Curves, g: Gesture, i: int, inaudible: float
+    ) -> Tensor:
+        """(samples,) the sound of note i's partials."""
+        ratios, level = partials
+        phase, copies = (x.to(level.device) for x in random_phases(int(g.take[i]), len(ratios)))
+        if inaudible > -math.inf:
+            keep = level.amax(0) > inaudible
+            ratios, level, phase, copies = ratios[keep], level[:, keep], phase[keep], copies[..., keep]
+        blocks = block_count(g.samples)
+        times = g.start[i] + HOP * torch.arange(blocks, device=level.device)
+        place = hat_weights(times.to(g.knots.dtype), g.knots[i])
+        amplitude = torch.exp(place @ level)
+        cycles = g.f0[i] / SAMPLE_RATE
+        angle = (cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase) % 1.0
+        angle = (2 * math.pi * angle).float()
+        coefficient = torch.polar(torch.ones_like(angle), angle) * amplitude
+        depth = place @ curves.ensemble[i].unsqueeze(-1)
+        if inaudible == -math.inf or float(depth.max()) > 0.01:
+            unison = unison_modulation(copies, midi_to_hz(g.pitch[i]) * ratios, g.start[i], blocks)
+            coefficient = coefficient * (1 - depth + depth * unison)
+        if bool((g.f0[i] == g.f0[i, 0]).all()):
+            return oscillate_steady(coefficient, (cycles[0] * ratios).clamp(max=0.49), g.samples)
+        return oscillate(coefficient, (cycles.unsqueeze(-1) * ratios).clamp(max=0.49), g.samples)
+
+    def _noise(self, bands: Tensor, g: Gesture) -> Tensor:
+        """(batch, samples) noise that lasts, from the long window."""
+        centres = frame_centres(g.samples, LONG, LONG_HOP).to(bands.device)
+        times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
+        gains = torch.exp(bounded(hat_weights(times, g.knots) @ bands, -16, 1) @ self.long_bins)
+        return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
+
+    def _strike(self, bands: Tensor, g: Gesture) -> Tensor:
+        """(batch, samples) noise of the first 80 ms, from the short window; crops that start later have none."""
+        samples = min(STRIKE, g.samples)
+        centres = frame_centres(samples, SHORT, SHORT_HOP).to(bands.device)
+        times = centres.clamp_min(0).to(g.knots.dtype)
+        gains = torch.exp(bounded(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands, -16, 1) @ self.short_bins)
+        fade = ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1) * (g.start == 0).unsqueeze(-1)
+        white = pick(self.white_short, g.take, len(centres))
+        noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]
+        return torch.nn.functional.pad(noise, (0, g.samples - samples))
+
+
+# ---- small pieces of physics ----------------------------------------------------------------------------------------
+
+
+def midi_to_hz(pitch: Tensor) -> Tensor:
+    return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
+
+
+def hz_to_midi(hz: Tensor) -> Tensor:
+    return 69.0 + 12.0 * torch.log2(hz / 440.0)
+
+
+def stretched(k: Tensor, stretch: Tensor) -> Tensor:
+    """Ratios of a stiff string (Fletcher 1964): k sqrt((1 + B k^2) / (1 + B))."""
+    return k * torch.sqrt((1 + stretch * k * k) / (1 + stretch))
+
+
+def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
+    """(K,) ratios and gains of note i's slots: its harmonics below 18 kHz, then the free slots."""
+    count = int(np.clip(TOP / f0, 1, MAX_HARMONICS))
+    ratios = tuning.ratios[i][:count]
+    if count > HARMONIC_SLOTS:
+        k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
+        ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
+    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.active[i]])
+
+
+def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
+    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in cents."""
+    rng = np.random.default_rng((take, 1))
+    phase = torch.from_numpy(rng.random(count))
+    copies = torch.from_numpy(rng.random((COPIES, count), dtype=np.float32))
+    detune = torch.from_numpy(9 * rng.standard_normal((COPIES, 1), dtype=np.float32)).expand(-1, count)
+    return phase, torch.stack([copies, detune])
+
+
+def unison_modulation(copies: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
+    """(blocks, K) complex, mean power 1: what detuned copies of a partial do to it is a slow complex modulation, since
+    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators.
+
+    The instants are equally spaced, so e^{i 2 pi d (16 m + r) h} factors into two small tables and a matrix product."""
+    phase, cents = copies.double().transpose(1, 2)  # (K, COPIES) each
+    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1)
+    step = HOP / SAMPLE_RATE
+    side = 16
+
+    def turn(cycles: Tensor) -> Tensor:
+        angle = (2 * math.pi * (cycles % 1.0)).float()
+        return torch.polar(torch.ones_like(angle), angle)
+
+    coarse_times = torch.arange(-(-blocks // side), device=hz.device) * (side * step) + start / SAMPLE_RATE
+    coarse = turn(coarse_times.view(1, -1, 1) * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, COPIES)
+    fine = turn(torch.arange(side, device=hz.device).view(1, 1, -1) * step * speed.unsqueeze(-1))  # (K, COPIES, r)
+    return (coarse @ fine).flatten(1)[:, :blocks].T / math.sqrt(COPIES)
+
+
+def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
+    """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what varies from one take to the next."""
+    rows = [np.random.default_rng((int(s), 2)).random((2, DRIFTS, 4)) for s in take.tolist()]
+    draw = torch.from_numpy(np.stack(rows)).to(knots.device, torch.float32)
+    rate = 0.3 * torch.exp(draw[:, 0] * math.log(7 / 0.3))
+    angle = 2 * math.pi * (knots[..., None, None] / SAMPLE_RATE * rate.unsqueeze(1) + draw[:, 1].unsqueeze(1))
+    return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
+
+
+def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
+    """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
+    first = (take * 2_654_435_761) % table.shape[0]
+    return table[(first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]]

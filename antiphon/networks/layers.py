@@ -1,0 +1,98 @@
+"""Building blocks shared by every network: bounded exponents, smooth features, modulated residual blocks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def bounded(x: Tensor, low: float, high: float) -> Tensor:
+    """Squash `x` into (low, high), with slope 1 in the middle: every exponent in Antiphon goes through here first."""
+    half = (high - low) / 2
+    return (low + half) + half * torch.tanh(x / half)
+
+
+def hat_weights(points: Tensor, knots: Tensor) -> Tensor:
+    """Linear interpolation as a matrix: `values(points) = hat_weights @ values(knots)`; constant beyond the ends.
+
+    Args:
+        points: (..., n) where values are wanted.
+        knots: (..., t) rising positions where they are known (equal neighbours allowed: padding).
+    Returns:
+        (..., n, t) rows that sum to 1, at most two entries a row.
+    """
+    t = knots.shape[-1]
+    right = torch.searchsorted(knots.contiguous(), points.contiguous(), right=True).clamp(1, t - 1)
+    lo, hi = knots.gather(-1, right - 1), knots.gather(-1, right)
+    frac = ((points - lo) / (hi - lo).clamp_min(1e-9)).clamp(0, 1)
+    weights = points.new_zeros(*points.shape, t)
+    weights.scatter_(-1, (right - 1).unsqueeze(-1), (1 - frac).unsqueeze(-1))
+    return weights.scatter_add_(-1, right.unsqueeze(-1), frac.unsqueeze(-1))
+
+
+def mel(hz: Tensor) -> Tensor:
+    """Hertz to mel (O'Shaughnessy): 2595 log10(1 + f/700)."""
+    return 2595.0 * torch.log10(1.0 + hz / 700.0)
+
+
+def mel_to_hz(m: Tensor) -> Tensor:
+    return 700.0 * (10.0 ** (m / 2595.0) - 1.0)
+
+
+def band_centres(bands: int, low: float = 30.0, high: float = 20_000.0) -> Tensor:
+    """(bands,) centre frequencies in hertz, equally spaced in mel."""
+    ends = mel(torch.tensor([low, high], dtype=torch.float64))
+    return mel_to_hz(torch.linspace(float(ends[0]), float(ends[1]), bands, dtype=torch.float64)).float()
+
+
+def bump_features(x: Tensor, count: int, low: float, high: float) -> Tensor:
+    """(..., count) overlapping Gaussian bumps on a line: a smooth one-hot of `x`."""
+    centres = torch.linspace(low, high, count, device=x.device)
+    width = (high - low) / (count - 1)
+    return torch.exp(-0.5 * ((x.unsqueeze(-1) - centres) / width) ** 2)
+
+
+def pitch_features(pitch: Tensor) -> Tensor:
+    """(..., 8) slow waves of the MIDI pitch. Slow on purpose: a feature narrower than an octave would have nothing
+    to say about an octave that the training notes leave out."""
+    x = (pitch - 60.0) / 48.0
+    waves = [x, x * x]
+    for period in (2.0, 1.0, 0.5):
+        waves += [torch.sin(2 * math.pi * x / period), torch.cos(2 * math.pi * x / period)]
+    return torch.stack(waves, -1)
+
+
+class MLP(nn.Sequential):
+    """Linear layers with SiLU between them: widths[0] -> ... -> widths[-1]."""
+
+    def __init__(self, *widths: int):
+        layers: list[nn.Module] = []
+        for a, b in zip(widths[:-2], widths[1:-1], strict=True):
+            layers += [nn.Linear(a, b), nn.SiLU()]
+        super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
+
+
+class ModulatedBlock(nn.Module):
+    """Residual gated MLP on frames, its normalised input scaled and shifted by the note's condition (FiLM, Perez 2018).
+
+    It looks at one frame only, so it is causal, and a frame may lie at any instant (see `networks.timegrid`).
+    """
+
+    def __init__(self, width: int, hidden: int, condition: int):
+        super().__init__()
+        self.film = nn.Linear(condition, 3 * width)
+        self.up = nn.Linear(width, 2 * hidden)
+        self.down = nn.Linear(hidden, width)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+        nn.init.normal_(self.down.weight, std=0.02)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x: (batch, frames, width); condition: (batch, condition) -> (batch, frames, width)."""
+        scale, shift, gate = self.film(condition).unsqueeze(1).chunk(3, -1)
+        h = F.rms_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+        a, b = self.up(h).chunk(2, -1)
+        return x + (1 + gate) * self.down(F.silu(a) * b)

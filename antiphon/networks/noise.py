@@ -1,0 +1,56 @@
+"""Filtered noise: white spectra shaped in bands, at two time resolutions.
+
+A long window (2048 samples, hop 512) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws the first
+80 ms, which the long one would smear.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from antiphon.networks.layers import band_centres, hat_weights, mel
+
+
+def sine_window(size: int, device: torch.device | None = None) -> Tensor:
+    """(size,) sine window: its squares add to a constant at any hop that divides size/2."""
+    return torch.sin(math.pi * (torch.arange(size, device=device) + 0.5) / size)
+
+
+def band_to_bin(bands: int, window: int, sample_rate: int) -> Tensor:
+    """(bands, window/2+1) matrix that spreads log-gains from mel-spaced bands over FFT bins."""
+    bins = torch.arange(window // 2 + 1, dtype=torch.float32) * (sample_rate / window)
+    return hat_weights(mel(bins), mel(band_centres(bands))).T.contiguous()
+
+
+def white_spectra(frames: int, window: int, generator: torch.Generator) -> Tensor:
+    """(frames, window/2+1) complex normal spectra whose `shape_noise` has unit variance at gain 1."""
+    return torch.view_as_complex(torch.randn(frames, window // 2 + 1, 2, generator=generator)) * math.sqrt(window / 2)
+
+
+def frame_centres(samples: int, window: int, hop: int) -> Tensor:
+    """(frames,) samples on which the frames lie that draw samples [0, samples): some before 0 and after the end."""
+    lap = window // hop
+    count = -(-samples // hop) + lap - 1
+    return (torch.arange(count) - (lap // 2 - 1)) * hop
+
+
+def shape_noise(gains: Tensor, white: Tensor, window: int, hop: int) -> Tensor:
+    """Noise whose frame j is centred on sample `frame_centres(...)[j]` and has magnitude `gains[j]`.
+
+    Args:
+        gains: (batch, frames, window/2+1) linear gains, >= 0.
+        white: the same shape, complex, from `white_spectra`.
+    Returns:
+        (batch, (frames - window/hop + 1) * hop) samples of unit variance where the gain is 1.
+    """
+    lap = window // hop
+    frames = torch.fft.irfft(gains * white, n=window) * sine_window(window, gains.device) * math.sqrt(2 / lap)
+    pieces = frames.unflatten(-1, (lap, hop))
+    count = frames.shape[-2] - lap + 1
+    out = pieces[:, lap - 1 : lap - 1 + count, 0]
+    for i in range(1, lap):
+        out = out + pieces[:, lap - 1 - i : lap - 1 - i + count, i]
+    return out.flatten(-2)

@@ -1,0 +1,45 @@
+"""When to think: knots in time, dense where a note changes fast (onset, release) and sparse where it does not.
+
+The generator's trunk is a function of time and not a filter, so it need not be asked at equal steps. Log-amplitudes
+are interpolated linearly between knots, which draws an exponential decay exactly; 2 s of sound take ~70 knots instead of
+172 frames at 86 Hz, and yet the first knots lie 3 ms apart.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight to a cycle of a 2.7 Hz tremolo, three at 7 Hz
+
+
+@lru_cache(maxsize=4)
+def _after(limit: int) -> np.ndarray:
+    """Knots after an event, in samples: 128 apart at first, then by an eighth of the time gone, at most SPARSEST."""
+    times, t = [0], 0
+    while t < limit:
+        t += int(np.clip(t // 6 // 64 * 64, 128, SPARSEST))
+        times.append(t)
+    return np.array(times, np.int64)
+
+
+def knots(start: int, stop: int, release: int | None) -> np.ndarray:
+    """Knots that cover samples [start, stop] of a note.
+
+    Args:
+        start, stop: samples since the onset, 0 <= start < stop.
+        release: samples from onset to release; None when the note is never released.
+    Returns:
+        (t,) int64, strictly rising; the first is <= start and the last >= stop.
+    """
+    grid = _after(1 << 22)
+    while grid[-1] < stop:
+        grid = _after(int(grid[-1]) * 4)
+    if release is not None and release < stop:
+        tail = release + grid
+        before = grid[grid < release - 32]
+        grid = np.concatenate([before, [max(release - 1, before[-1] + 1)] if release > 0 else [], tail]).astype(np.int64)
+    first = max(int(np.searchsorted(grid, start, side="right")) - 1, 0)
+    last = int(np.searchsorted(grid, stop, side="left"))
+    return grid[first : last + 1]

@@ -1,0 +1,61 @@
+"""Magnitude spectra: STFT and log-mel, in float32 whatever the autocast, for losses, encoders and discriminators."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antiphon.networks.layers import mel, mel_to_hz
+
+
+@lru_cache(maxsize=32)
+def _hann(window: int, device: torch.device) -> Tensor:
+    return torch.hann_window(window, device=device)
+
+
+def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:
+    """|STFT| scaled so that a full-scale sine peaks at 1.
+
+    audio: (batch, samples) float32 -> (batch, window/2+1, samples/hop + 1); frame j is centred on sample hop*j, zeros beyond.
+    """
+    hann = _hann(window, audio.device)
+    with torch.autocast(audio.device.type, enabled=False):
+        x = F.pad(audio.float(), (window // 2, window // 2))
+        spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)))
+        # not abs(): its gradient at 0 is undefined, and on a processor it is several times slower
+        return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt().transpose(1, 2)
+
+
+def mel_filters(window: int, bands: int, sample_rate: int = 44_100, low: float = 20.0, high: float = 20_000.0) -> Tensor:
+    """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands hold at least one bin."""
+    edges = mel_to_hz(torch.linspace(float(mel(torch.tensor(low))), float(mel(torch.tensor(high))), bands + 2))
+    bins = torch.arange(window // 2 + 1) * (sample_rate / window)
+    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    filters = torch.minimum(rise, fall).clamp_min(0)
+    nearest = (edges[1:-1] / (sample_rate / window)).round().long()
+    empty = filters.sum(1) == 0
+    filters[empty, nearest[empty]] = 1.0
+    return filters / filters.sum(1, keepdim=True)
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram over a floor: 0 at `floor`, 1 at full scale, so that what nobody hears is exactly silent.
+
+    (batch, samples) -> (batch, bands, frames)
+    """
+
+    def __init__(self, window: int, hop: int, bands: int, floor_db: float = -80.0):
+        super().__init__()
+        self.window, self.hop, self.floor = window, hop, 10 ** (floor_db / 20)
+        self.span = -floor_db
+        self.register_buffer("filters", mel_filters(window, bands), persistent=False)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        spectrum = magnitude(audio, self.window, self.hop)
+        with torch.autocast(audio.device.type, enabled=False):
+            power = self.filters @ spectrum.square()
+            return 10 / self.span * torch.log10(power + self.floor**2) + 1

@@ -1,0 +1,22 @@
+"""The average of the weights over the last steps: what is played and published (Karras 2018 for GANs)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Ema:
+    """Exponential moving average of a module's parameters; young averages forget faster, so that early sheets show news."""
+
+    def __init__(self, module: nn.Module, decay: float = 0.9985):
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        keep = min(self.decay, (1 + step) / (10 + step))
+        for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - keep)

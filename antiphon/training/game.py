@@ -1,0 +1,222 @@
+"""The method, on one screen: two ways to make a sound, judged by the same critics, in alternation.
+
+    w = E(recording of one note)              G plays ANOTHER note of the same preset: reconstruction + adversary
+    w = M(noise, labels)                      G plays the same gesture: adversary only
+    L_D = rule_D(D(x), D(G(w)))               [losses/adversarial.py]
+    L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
+
+Reconstruction forbids mode collapse, the adversary removes the blur. M is a GAN of its own in the space of w (critic C, relativistic
+pairing with R1 + R2, Huang 2025), and is judged by ear as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antiphon.data.excerpts import Excerpts
+from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
+from antiphon.losses.spectral import SpectralLoss
+from antiphon.losses.tuning import tuning_losses
+from antiphon.model import InstrumentModel
+from antiphon.networks.discriminators.logmel import Discriminators
+from antiphon.networks.mapping import NOISE, StyleCritic
+from antiphon.training.parallel import average_gradients
+
+
+Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of each critic
+
+
+@dataclass(frozen=True)
+class GameConfig:
+    """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
+
+    rule: str = "lsgan"
+    weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "log": 1.0,
+            "linear": 0.3,
+            "mel": 1.0,
+            "adversarial": 0.1,
+            "features": 0.3,
+            "imagined": 0.1,
+            "identity": 0.1,
+            "tuning": 0.3,
+        }
+    )
+    critic_channels: int = 16
+    learning_rate: float = 5e-4
+    critic_rate: float = 2e-4
+    warm_up: int = 300  # steps before the adversary's weight starts to rise
+    ramp: int = 700  # steps it takes to rise
+    imagined: int = 4  # imagined notes a batch
+    style_noise: float = 0.1
+    bank: int = 2048  # styles remembered for the mapping's own game
+    gamma: float = 0.1  # R1 + R2 of the style critic
+
+
+class Game(nn.Module):
+    """Generator's side (model), critics' side, optimisers and one step of play."""
+
+    def __init__(self, model: InstrumentModel, presets: int, config: GameConfig):
+        super().__init__()
+        self.config, self.model = config, model
+        c, labels = model.config, model.labels
+        self.critics = Discriminators(len(labels.instruments), config.critic_channels)
+        self.style_critic = StyleCritic(c.style, len(labels.instruments), len(labels.styles))
+        self.preset_head = nn.Linear(c.style, presets)
+        self.spectral = SpectralLoss()
+        self.register_buffer("bank_w", torch.zeros(config.bank, c.style))
+        self.register_buffer("bank_instrument", torch.zeros(config.bank, dtype=torch.long))
+        self.register_buffer("bank_style", torch.zeros(config.bank, len(labels.styles)))
+        sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
+        rate = config.learning_rate
+        self.optimisers = {
+            "generator": torch.optim.AdamW(sound, rate, betas=(0.8, 0.99), weight_decay=1e-4),
+            "mapping": torch.optim.Adam(model.mapping.parameters(), rate, betas=(0.0, 0.99)),
+            "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.5, 0.99)),
+            "style_critic": torch.optim.Adam(self.style_critic.parameters(), rate, betas=(0.0, 0.99)),
+        }
+        self.rates = {k: o.param_groups[0]["lr"] for k, o in self.optimisers.items()}
+
+    def step(self, batch: Excerpts, step: int, decay: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update of every player. `decay` scales the learning rates. -> scalars by name."""
+        for name, optimiser in self.optimisers.items():
+            optimiser.param_groups[0]["lr"] = self.rates[name] * decay
+        g, tuning, some = batch.gesture, batch.tuning, slice(0, self.config.imagined)
+        ramp = min(max((step - self.config.warm_up) / self.config.ramp, 0.0), 1.0)
+        log: dict[str, Tensor] = {}
+
+        with self._autocast(batch.audio):
+            w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
+            noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device)
+            curves = self.model.generator.curves(noisy, g)
+        fake = self.model.generator.synthesise(curves, g, tuning)
+        self._remember(w, batch, step)
+        imagined, w_imagined = self._imagine(batch, some, rng)
+
+        # the critics' move
+        play = self.config.weights
+        if play["adversarial"] or play["features"]:
+            with self._autocast(batch.audio):
+                real = self.critics(batch.audio, g, batch.instrument)
+                log["critic"] = self._critic_loss(batch, real[0], fake.detach(), imagined.detach(), some)
+            log["critic_norm"] = self._update("critics", log["critic"])
+        log["style_critic"] = self._style_critic_loss(rng)
+        log["style_critic_norm"] = self._update("style_critic", log["style_critic"])
+
+        # the generator's move
+        terms = self.spectral(fake, batch.audio)
+        terms["tuning"] = tuning_losses(self.model.generator.tuning(w, g.pitch, g.velocity), curves, batch)
+        terms["identity"] = F.cross_entropy(self.preset_head(w), batch.preset)
+        if ramp and (play["adversarial"] or play["features"]):
+            with self._autocast(batch.audio):
+                terms |= self._adversarial_terms(batch, real, fake, imagined, some)
+        scaled = {"adversarial", "features", "imagined"}
+        total = sum(play[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items())
+        mapping_loss = self._mapping_loss(rng)
+        log |= terms | {"loss": total.detach(), "mapping": mapping_loss.detach()}
+        for optimiser in ("generator", "mapping"):
+            self.optimisers[optimiser].zero_grad(set_to_none=True)
+        (total + mapping_loss).backward()
+        log["generator_norm"] = self._advance("generator")
+        log["mapping_norm"] = self._advance("mapping")
+        return {k: v.detach() for k, v in log.items()}
+
+    # ---- the two ways ------------------------------------------------------------------------------------------------
+
+    def _imagine(self, batch: Excerpts, some: slice, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Play some of the batch's gestures with imagined styles, tuned by the tuner as at play time."""
+        g = batch.gesture[some]
+        z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device)
+        with self._autocast(batch.audio):
+            w = self.model.mapping(z, batch.instrument[some], batch.style[some])
+            with torch.no_grad():  # sound teaches the tuner nothing (see losses/tuning.py)
+                tuning = self.model.generator.tuning(w, g.pitch, g.velocity)
+            curves = self.model.generator.curves(w, g)
+        return self.model.generator.synthesise(curves, g, tuning), w
+
+    def _critic_loss(
+        self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor, some: slice
+    ) -> Tensor:
+        rule = RULES[self.config.rule]
+        copied = self.critics(fake, batch.gesture, batch.instrument)[0]
+        dreamt = self.critics(imagined, batch.gesture[some], batch.instrument[some])[0]
+        return sum(
+            rule.discriminator(r, f) + rule.discriminator(r[some], d)
+            for r, f, d in zip(real, copied, dreamt, strict=True)
+        ) / (2 * len(real))
+
+    def _adversarial_terms(
+        self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
+    ) -> dict[str, Tensor]:
+        """What the critics, having moved, say of both; of the real notes it serves what they said just before."""
+        rule, real = RULES[self.config.rule], [logits.detach() for logits in heard[0]]
+        self.critics.requires_grad_(False)
+        copied, features = self.critics(fake, batch.gesture, batch.instrument)
+        dreamt, _ = self.critics(imagined, batch.gesture[some], batch.instrument[some])
+        self.critics.requires_grad_(True)
+        return {
+            "adversarial": sum(rule.generator(r, f) for r, f in zip(real, copied, strict=True)) / len(real),
+            "features": feature_matching(heard[1], features),
+            "imagined": sum(rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)) / len(real),
+        }
+
+    # ---- the game in the space of styles ---------------------------------------------------------------------------
+
+    def _remember(self, w: Tensor, batch: Excerpts, step: int) -> None:
+        at = (step * len(w) + torch.arange(len(w), device=w.device)) % self.config.bank
+        if step == 0:  # a bank half full of zeros would be a strange teacher
+            at = torch.arange(self.config.bank, device=w.device)
+        pick = torch.arange(len(at), device=w.device) % len(w)
+        self.bank_w[at], self.bank_instrument[at], self.bank_style[at] = w.detach()[pick], batch.instrument[pick], batch.style[pick]
+
+    def _styles(self, rng: torch.Generator, count: int = 128) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        device = self.bank_w.device
+        i = torch.randint(self.config.bank, (count,), generator=rng).to(device)
+        z = torch.randn(count, NOISE, generator=rng).to(device)
+        return self.bank_w[i], self.bank_instrument[i], self.bank_style[i], z
+
+    def _style_critic_loss(self, rng: torch.Generator) -> Tensor:
+        real, instrument, style, z = self._styles(rng)
+        with torch.no_grad():
+            fake = self.model.mapping(z, instrument, style)
+
+        def score(w: Tensor) -> Tensor:
+            return self.style_critic(w, instrument, style)
+
+        penalty = gradient_penalty(score, real) + gradient_penalty(score, fake)
+        return RULES["relativistic"].discriminator(score(real), score(fake)) + self.config.gamma / 2 * penalty
+
+    def _mapping_loss(self, rng: torch.Generator) -> Tensor:
+        real, instrument, style, z = self._styles(rng)
+        fake = self.model.mapping(z, instrument, style)
+        self.style_critic.requires_grad_(False)
+        loss = RULES["relativistic"].generator(
+            self.style_critic(real, instrument, style), self.style_critic(fake, instrument, style)
+        )
+        self.style_critic.requires_grad_(True)
+        return loss
+
+    # ---- updates -----------------------------------------------------------------------------------------------------
+
+    def _update(self, name: str, loss: Tensor) -> Tensor:
+        self.optimisers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        return self._advance(name)
+
+    def _advance(self, name: str) -> Tensor:
+        """Clip and step, unless the gradient is not finite: then skip. -> the gradient's norm."""
+        optimiser = self.optimisers[name]
+        parameters = optimiser.param_groups[0]["params"]
+        average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, 5.0)
+        if torch.isfinite(norm):
+            optimiser.step()
+        return norm
+
+    def _autocast(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, torch.bfloat16)

@@ -1,0 +1,192 @@
+"""The loop round the game: budget, checkpoints, log, pictures and sounds. A run is a folder; the same call goes on with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from antiphon.checkpoint import save_voice
+from antiphon.data.excerpts import ExcerptSource
+from antiphon.data.prepared import Prepared
+from antiphon.errors import AntiphonError
+from antiphon.model import InstrumentModel, LabelTable
+from antiphon.recipes.instrument import Recipe
+from antiphon.training.ema import Ema
+from antiphon.training.game import Game
+from antiphon.training.parallel import any_process, join, leave
+from antiphon.training.progress import Log, Progress
+from antiphon.training.state import load_state, save_state
+from antiphon.training.warm_start import warm_start
+from antiphon.voice import Voice, VoiceInfo
+
+CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
+SHEETS = 8  # pictures a run
+CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number of steps
+
+
+class Run:
+    """One training run in its folder.
+
+    state.safetensors: all that is needed to go on. weights.safetensors: the voice so far. config.json: the recipe.
+    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it sounded like on the way.
+    """
+
+    def __init__(self, folder: Path, data: Prepared, recipe: Recipe, info: VoiceInfo, device: str | None = None):
+        self.folder, self.data, self.recipe = folder, data, recipe
+        self.rank, self.world = join()
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.manual_seed(recipe.seed)
+        labels = LabelTable(data.labels.instruments, data.labels.styles)
+        model = InstrumentModel(recipe.network, labels)
+        self.game = Game(model, len(data.labels.presets), recipe.game).to(self.device)
+        self.ema = Ema(self.game.model, recipe.average)
+        self.source = ExcerptSource(data, recipe.samples, recipe.seed)
+        self.info = info
+        self.step, self.total, self.seconds = 0, 0, 0.0
+        self.skipped = 0
+        self.start_from: str | None = None
+
+    # ---- budget ------------------------------------------------------------------------------------------------------
+
+    def resume(self) -> bool:
+        """Go on from the folder's state if it has one. -> whether it had"""
+        if not (self.folder / "state.safetensors").exists():
+            return False
+        progress = load_state(self.folder / "state.safetensors", self.game, self.ema)
+        self.step, self.total = int(progress["step"]), int(progress["total"])
+        self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
+        self.start_from = progress.get("start_from")
+        return True
+
+    def start_warm(self, voice: Voice, name: str, players: Path | None = None) -> list[str]:
+        """Begin from a voice's weights (and its opponents', if published). -> what could not be taken over"""
+        self.start_from = name
+        return warm_start(self.game, self.ema, voice, players)
+
+    def save(self) -> None:
+        if self.rank == 0:
+            progress = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
+            progress |= {"skipped": self.skipped, "start_from": self.start_from}
+            save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
+            save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
+
+    def _info(self) -> VoiceInfo:
+        training = {"steps": self.step, "seconds": round(self.seconds), "seed": self.recipe.seed, "processes": self.world}
+        training |= {"device": self.device.type, "batch": self.recipe.batch, "start_from": self.start_from}
+        training |= {"notes": len(self.data.where("train")), "skipped_steps": self.skipped}
+        return VoiceInfo(**(vars(self.info) | {"training": training}))
+
+    # ---- the loop ----------------------------------------------------------------------------------------------------
+
+    def train(self, steps: int | None = None, minutes: float | None = None, quiet: bool = False) -> Path:
+        """Play until `steps` are done, or as many as fit `minutes` on this machine (measured once). Returns the voice's path.
+
+        Interrupted by Ctrl-C or SIGTERM it saves and raises KeyboardInterrupt; the same call goes on."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.rank == 0:
+            _write_json(self.folder / "config.json", asdict(self.recipe) | {"data": str(self.data.path)})
+        if steps is not None:
+            self.total = steps
+        elif not self.total and minutes is None:
+            raise AntiphonError("say how long to train: --steps N or --minutes M")
+        log = Log(self.folder / "log.jsonl", self.step) if self.rank == 0 else None
+        with _interruptible() as stop, Progress(self.step, self.total, quiet or self.rank > 0) as bar:
+            saved = began = time.monotonic()
+            first, before = self.step, self.seconds
+            while not self.total or self.step < self.total:
+                scalars = self._one_step()
+                self.seconds = before + time.monotonic() - began
+                self._calibrate(first, began, minutes)
+                if log:
+                    log.add(self.step, scalars)
+                bar.update(self.step, self.total, scalars, self.skipped)
+                self._sheet_if_due(bar)
+                if any_process(stop()):
+                    self.save()
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved = time.monotonic()
+            self.save()
+        leave()
+        return self.folder / "weights.safetensors"
+
+    def _one_step(self) -> dict[str, float]:
+        count = self.recipe.batch
+        batch = self.source.batch((self.step * self.world + self.rank) * count, count).to(self.device)
+        rng = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank)
+        scalars = {k: float(v) for k, v in self.game.step(batch, self.step, self._decay(), rng).items()}
+        broken = [k for k, v in scalars.items() if not math.isfinite(v)]
+        if broken:
+            self.skipped += 1
+            scalars = {k: v for k, v in scalars.items() if math.isfinite(v)} | {"skipped": float(self.skipped)}
+            with open(self.folder / "skipped.txt", "a") as f:
+                f.write(f"step {self.step}: not finite: {', '.join(broken)}\n")
+        self.ema.update(self.game.model, self.step)
+        self.step += 1
+        return scalars
+
+    def _decay(self) -> float:
+        """Learning rates rise over 100 steps, hold, and fall linearly to a fiftieth at the end."""
+        rise = min((self.step + 1) / 100, 1.0)
+        if not self.total:
+            return rise
+        left = (self.total - self.step) / max(self.total * self.recipe.cool_down, 1)
+        return rise * min(max(left, 0.02), 1.0)
+
+    def _calibrate(self, first: int, began: float, minutes: float | None) -> None:
+        """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""
+        if self.total or minutes is None:
+            return
+        if self.step - first == CALIBRATION[0]:
+            self._mark = time.monotonic()
+        if self.step - first == CALIBRATION[1]:
+            now = time.monotonic()
+            pace = (now - self._mark) / (CALIBRATION[1] - CALIBRATION[0])
+            left = max(minutes * 60 * 0.97 - (now - began), 0)
+            self.total = self.step + max(int(left / pace), 1)
+            if self.world > 1:  # all must agree on the number
+                agreed = torch.tensor([self.total], device=self.device)
+                torch.distributed.broadcast(agreed, 0)
+                self.total = int(agreed)
+            self.save()
+
+    def _sheet_if_due(self, bar: Progress) -> None:
+        every = max(self.total // SHEETS, 1) if self.total else 0
+        if self.rank or not every or (self.step % every and self.step != self.total):
+            return
+        from antiphon.training.sheet import write_sheet
+
+        voice = Voice(self.ema.module, self.info)
+        bar.say(f"sheet: {write_sheet(self.folder, voice, self.data, self.step)}")
+        self.ema.module.eval().requires_grad_(False)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Turn Ctrl-C and SIGTERM into a question the loop asks between steps, so that nothing is cut in half."""
+    asked: list[int] = []
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    try:
+        old = [signal.signal(k, lambda number, frame: asked.append(number)) for k in kinds]
+    except ValueError:  # not the main thread: the caller handles signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for kind, handler in zip(kinds, old, strict=True):
+            signal.signal(kind, handler)

@@ -1,0 +1,96 @@
+"""What a person sees of a run: one bar with the time left, and a log for machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+EVERY = 10  # steps a log line
+
+
+class Log:
+    """log.jsonl: the mean of each scalar over the steps since the last line. Lines after `step` (of a run that was killed between
+    a line and its checkpoint) are dropped, so that a resumed log reads like an uninterrupted one."""
+
+    def __init__(self, path: Path, step: int):
+        self.path = path
+        self.sums: dict[str, list[float]] = {}
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            path.write_text("".join(line + "\n" for line in kept))
+
+    def add(self, step: int, scalars: dict[str, float]) -> None:
+        for name, value in scalars.items():
+            self.sums.setdefault(name, []).append(value)
+        if step % EVERY == 0:
+            row: dict[str, Any] = {"step": step, "time": round(time.time(), 1)}
+            row |= {name: float(f"{sum(v) / len(v):.5g}") for name, v in self.sums.items()}
+            with open(self.path, "a") as f:
+                f.write(json.dumps(row) + "\n")
+            self.sums = {}
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+class Progress:
+    """One line: steps, time left, and losses smoothed over about fifty steps. Falls back to a printed line every 100 steps
+    where the terminal is no terminal or `rich` is missing."""
+
+    def __init__(self, step: int, total: int, quiet: bool = False):
+        self.quiet, self.smooth = quiet, {}
+        self.bar: Any = None
+        self.began, self.first = time.monotonic(), step
+        if not quiet:
+            self.bar = _bar(step, total)
+
+    def __enter__(self) -> Progress:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def update(self, step: int, total: int, scalars: dict[str, float], skipped: int) -> None:
+        for name, value in scalars.items():
+            self.smooth[name] = value + 0.98 * (self.smooth.get(name, value) - value)
+        if self.quiet:
+            return
+        text = f"sound {self.smooth.get('log', 0):.3f}  tuning {self.smooth.get('tuning', 0):.2f}  "
+        text += f"critic {self.smooth.get('critic', 0):.3f}" + (f"  skipped {skipped}" if skipped else "")
+        if self.bar:
+            self.bar.update(0, completed=step, total=total or None, losses=text)
+        elif step % 100 == 0:
+            pace = (step - self.first) / (time.monotonic() - self.began)
+            left = f"{(total - step) / pace / 60:.0f} min left" if total else "calibrating"
+            print(f"step {step}/{total or '?'}  {left}  {text}", flush=True)
+
+    def say(self, text: str) -> None:
+        if self.bar:
+            self.bar.console.print(text, highlight=False)
+        elif not self.quiet:
+            print(text, flush=True)
+
+
+def _bar(step: int, total: int) -> Any:
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+    except ImportError:
+        return None
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return None
+    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+    bar = RichProgress(*columns, console=console, refresh_per_second=2)
+    bar.add_task("training", total=total or None, completed=step, losses="")
+    return bar

@@ -1,0 +1,144 @@
+"""How good are a voice's notes? Judge it against real notes it was never trained on.
+
+    python benchmarks/notes.py VOICE --prepared PREPARED.safetensors [--n 2000] [--out out/notes.json]
+
+Beside the voice stand the real recordings against themselves (the floor), the training note a sampler would
+pitch-shift (naive), the untrained network, and a Gaussian per label in place of the mapping network.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+from embeddings import load_embedding
+from note_sets import Meter, Sounds, encode_notes
+from notes_judge import Judge
+from notes_list import Row, draw_reference, draw_rows, fingerprint, load_rows, save_rows
+from notes_report import console, print_report
+
+from antiphon.data.prepared import Prepared
+from antiphon.errors import AntiphonError
+from antiphon.measures.sheet import spectrogram_sheet
+
+FROZEN = Path(__file__).with_name("notes_list.json")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Judge a voice's notes. Example: python benchmarks/notes.py gm --prepared gm.safetensors --out out/notes.json"""
+
+    voice: Annotated[str, tyro.conf.Positional]
+    """A bundled voice's name, a run folder, or a weights file."""
+    prepared: Path
+    """The prepared file whose held-out notes are the judge."""
+    n: int = 2_000
+    """Notes to compare, at most: as many as are held out in pairs."""
+    split: str = "block"
+    """'block': octave blocks held out of known presets. 'preset': presets never heard."""
+    quick: bool = False
+    """300 notes, 1,000 references, log-mel statistics in place of musicnn: to be trusted for order only."""
+    embeddings: tuple[str, ...] = ("aisfx", "musicnn")
+    """Among aisfx, musicnn, mel; identity, variety and neighbours are judged in the first."""
+    references: int = 4_000
+    """Training notes the 1-NN classifier knows."""
+    seed: int = 1
+    """Of the list of notes, where no frozen one fits."""
+    rows: Path = FROZEN
+    """A frozen list: used when it was made for this prepared file and split, and not with --quick."""
+    freeze: bool = False
+    """Write the list to --rows and stop."""
+    out: Path = Path("out/notes.json")
+    """Where the figures go."""
+    sheet: Path | None = None
+    """Where a spectrogram sheet goes: real beside encoded, ten instruments."""
+    cache: Path = Path("work-data/cache")
+    """Converted weights, and what was measured of real notes."""
+    threads: int = 1
+    """Threads of the processor to use."""
+
+
+def choose_rows(prepared: Prepared, settings: Settings) -> tuple[list[Row], str]:
+    """The rows, and where they come from: the frozen list if it fits, else drawn."""
+    if settings.rows.exists() and not (settings.quick or settings.freeze):
+        try:
+            return load_rows(settings.rows, prepared, settings.split)[: settings.n], settings.rows.name
+        except AntiphonError as error:
+            console.print(f"[yellow]{error}; drawing one[/yellow]")
+    rows = draw_rows(prepared, split=settings.split, n=settings.n, seed=settings.seed)
+    return rows, f"drawn with seed {settings.seed}"
+
+
+def evaluate(voice: Any, prepared: Prepared, settings: Settings) -> dict[str, Any]:
+    """All figures of a voice as one JSON-able dictionary."""
+    began = time.perf_counter()
+    if settings.quick:
+        first = settings.embeddings[0]
+        quick = dict.fromkeys((first, "mel"))
+        settings = replace(settings, n=min(settings.n, 300), references=1_000, embeddings=tuple(quick))
+    rows, origin = choose_rows(prepared, settings)
+    sounds = Sounds(prepared, rows)
+    meter = Meter(sounds, [load_embedding(name, settings.cache) for name in settings.embeddings], settings.cache)
+    judge = Judge(meter, draw_reference(prepared, n=settings.references, seed=settings.seed))
+    figures = judge.figures(voice)
+    if settings.sheet:
+        write_sheet(voice, sounds, settings.sheet)
+    return {
+        "voice": settings.voice,
+        "split": settings.split,
+        "notes": len(rows),
+        "list": origin,
+        "prepared": {"name": prepared.path.name, "fingerprint": fingerprint(prepared)},
+        "embeddings": list(settings.embeddings),
+        **figures,
+        "seconds": {**judge.timings, "total": round(time.perf_counter() - began, 1)},
+    }
+
+
+def write_sheet(voice: Any, sounds: Sounds, path: Path, *, count: int = 10) -> None:
+    """Real beside encoded for one row each of `count` instruments spread over the list."""
+    first = {sounds.prepared.instrument[row.real].item(): row for row in reversed(sounds.rows)}
+    kinds = sorted(first)
+    chosen = [first[kinds[at]] for at in np.unique(np.linspace(0, len(kinds) - 1, count).round().astype(int))]
+    vectors = encode_notes(voice, sounds, [row.source for row in chosen])
+    played = voice.notes([sounds.note(row.real, seed=row.seed) for row in chosen], w=vectors)
+    titles = [f"{sounds.instruments[int(sounds.prepared.instrument[row.real])]}" for row in chosen]
+    keys = [f" {float(sounds.prepared.pitch[row.real]):.0f}" for row in chosen]
+    reals = [sounds.real(row.real) for row in chosen]
+    pairs = [(t + k, real, sound) for t, k, real, sound in zip(titles, keys, reals, played, strict=True)]
+    spectrogram_sheet(pairs, path)
+
+
+def main() -> None:
+    """Parse the command line, judge, print, write."""
+    settings = tyro.cli(Settings)
+    torch.set_num_threads(settings.threads)
+    try:
+        prepared = Prepared(settings.prepared)
+        if settings.freeze:
+            rows, _ = choose_rows(prepared, settings)
+            save_rows(settings.rows, prepared, rows, settings.split)
+            console.print(f"{len(rows)} rows frozen in {settings.rows}")
+            return
+        import antiphon
+
+        result = evaluate(antiphon.load(settings.voice), prepared, settings)
+    except AntiphonError as error:
+        console.print(f"[red]{error}[/red]")
+        sys.exit(2)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    shown = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
+    settings.out.write_text(json.dumps({**result, "settings": shown}, indent=1) + "\n")
+    print_report(result)
+    console.print(f"written to {settings.out}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

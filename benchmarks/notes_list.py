@@ -1,0 +1,122 @@
+"""Which notes a voice is judged on: a function of the prepared file's tables and a seed, frozen as JSON beside it.
+
+A row names a real note that was never trained on, a second real note as near to it as there is (the floor), a note to
+take the style from, the training note a sampler would pitch-shift, and a seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.data.prepared import Prepared
+from antiphon.errors import AntiphonError
+
+MIN_SECONDS = 0.25  # a note to take a style from lasts at least this long
+
+
+@dataclass(frozen=True)
+class Row:
+    """Indices into the prepared file, and the seed of what is imagined in this note's place."""
+
+    real: int
+    other: int  # the floor: another real note, as near as there is
+    source: int  # its style is encoded
+    naive: int  # it is pitch-shifted to the real one's pitch
+    seed: int
+
+
+def fingerprint(prepared: Prepared) -> str:
+    """A hash of what the notes are; equal for equal prepared files wherever they lie."""
+    digest = hashlib.blake2b(digest_size=12)
+    for name in ("pitch", "velocity", "hold", "start", "preset", "instrument", "split"):
+        digest.update(np.ascontiguousarray(getattr(prepared, name).numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed: int = 1) -> list[Row]:
+    """Up to `n` rows from `split` ("block": octave blocks held out, "preset": presets held out), presets in turn.
+
+    Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice.
+    """
+    rng = np.random.default_rng(seed)
+    pool = prepared.where(split).numpy()
+    preset, pitch = prepared.preset.numpy(), prepared.pitch.numpy()
+    queues = []
+    for name in np.unique(preset[pool]):
+        notes = pool[preset[pool] == name]
+        notes = notes[np.lexsort((rng.random(len(notes)), pitch[notes]))]
+        pairs = [rng.permutation(notes[at : at + 2]) for at in range(0, len(notes) - 1, 2)]
+        rng.shuffle(pairs)
+        queues.append(pairs)
+    rows: list[Row] = []
+    turn = 0
+    while len(rows) < n and any(turn < len(queue) for queue in queues):
+        for queue in queues:
+            if turn < len(queue) and len(rows) < n:
+                real, other = (int(index) for index in queue[turn])
+                source = _source(prepared, real, other, split, rng)
+                naive = source if split == "preset" else nearest_note(prepared, real, prepared.where("train").numpy())
+                rows.append(Row(real, other, source, naive, int(rng.integers(1 << 31))))
+        turn += 1
+    if len(rows) < 8:
+        raise AntiphonError(
+            f"{prepared.path} has too few notes in its split {split!r}: prepare one that holds more out"
+        )
+    return rows
+
+
+def _source(prepared: Prepared, real: int, other: int, split: str, rng: np.random.Generator) -> int:
+    """Another note of the same preset: a training note, or, where the whole preset is held out, any third one."""
+    same = prepared.preset.numpy() == int(prepared.preset[real])
+    if split != "preset":
+        same &= prepared.split.numpy() == prepared.labels.splits.index("train")
+    same[[real, other]] = False
+    long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * 44_100)
+    choices = np.flatnonzero(long if long.any() else same)
+    return int(rng.choice(choices)) if len(choices) else other
+
+
+def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
+    """The candidate of the note's preset a sampler would take: nearest in pitch, then velocity, then length of hold."""
+    candidates = candidates[prepared.preset.numpy()[candidates] == int(prepared.preset[note])]
+    if not len(candidates):
+        raise AntiphonError(
+            f"no training note shares the preset of note {note}: was the prepared file split by preset?"
+        )
+    keys = [
+        np.abs(getattr(prepared, name).numpy()[candidates].astype(float) - float(getattr(prepared, name)[note]))
+        for name in ("hold", "velocity", "pitch")
+    ]
+    return int(candidates[np.lexsort(keys)[0]])
+
+
+def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1) -> np.ndarray:
+    """Indices of about `n` training notes, presets alike: what the 1-NN classifier knows. Every preset takes part."""
+    rng = np.random.default_rng(seed)
+    pool = rng.permutation(prepared.where("train").numpy())
+    preset = prepared.preset.numpy()[pool]
+    # Each note's turn within its preset; the first n turns are as even over presets as can be.
+    order = np.argsort(preset, kind="stable")
+    turns = np.empty(len(pool), np.int64)
+    turns[order] = np.arange(len(pool)) - np.searchsorted(preset[order], preset[order])
+    return np.sort(pool[np.argsort(turns, kind="stable")[:n]])
+
+
+def save_rows(path: Path, prepared: Prepared, rows: list[Row], split: str) -> None:
+    """Freeze a list: JSON, one row a line."""
+    lines = ",\n".join(json.dumps(astuple(row)) for row in rows)
+    head = json.dumps({"fingerprint": fingerprint(prepared), "split": split, "columns": list(Row.__annotations__)})
+    path.write_text(f'{head[:-1]}, "rows": [\n{lines}\n]}}\n')
+
+
+def load_rows(path: Path, prepared: Prepared, split: str) -> list[Row]:
+    """Read a frozen list back. Raises AntiphonError if it was made for other notes or another split."""
+    body = json.loads(path.read_text())
+    if body["fingerprint"] != fingerprint(prepared) or body["split"] != split:
+        raise AntiphonError(f"{path} lists the notes of another prepared file or split: draw a new list with --freeze")
+    return [Row(*row) for row in body["rows"]]
