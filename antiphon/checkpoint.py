@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from antiphon.errors import AntiphonError
 from antiphon.model import InstrumentModel, LabelTable
-from antiphon.networks.generators.instrument import InstrumentConfig
+from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig
 from antiphon.voice import Voice, VoiceInfo
 
 KEY = "antiphon"
@@ -42,25 +43,37 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any
         with open(temporary, "rb") as f:
             os.fsync(f.fileno())
         os.replace(temporary, path)
-    except OSError as e:
-        raise AntiphonError(f"cannot write {path}: {e.strerror or e}") from None
+    except (OSError, SafetensorError) as e:
+        raise AntiphonError(f"cannot write {path}: {e}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the JSON metadata of a file. Raises AntiphonError for anything but an Antiphon safetensors file."""
+    """The tensors and the JSON metadata of a file. Raises AntiphonError for anything but an Antiphon file."""
+    with _opened(path) as (file, meta):
+        return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (not a dict)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The JSON metadata of a file, without its tensors. Raises as `read_tensors`."""
+    with _opened(path) as (_, meta):
+        return meta
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """An open safetensors file and its metadata; whatever is wrong with the file becomes one AntiphonError."""
     try:
-        with safe_open(path, framework="pt") as f:
-            meta = json.loads((f.metadata() or {})[KEY])
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})[KEY])
+            if not isinstance(meta, dict):
+                raise ValueError
+            yield file, meta
     except FileNotFoundError:
         raise AntiphonError(f"{path} does not exist") from None
     except (SafetensorError, OSError, KeyError, ValueError, RecursionError):
         raise AntiphonError(f"{path} is not an Antiphon weights file, or it is damaged") from None
-    if not isinstance(meta, dict):
-        raise AntiphonError(f"{path} is not an Antiphon weights file, or it is damaged")
-    return tensors, meta
 
 
 def save_voice(path: Path, model: InstrumentModel, info: VoiceInfo) -> None:
@@ -79,14 +92,13 @@ def load_voice(path: Path) -> Voice:
         config = _config(meta["config"])
         labels = LabelTable(_names(meta["labels"]["instruments"]), _names(meta["labels"]["styles"], empty=True))
         info = _info(meta.get("info", {}))
-        with torch.device("meta"):
-            model = InstrumentModel(config, labels)
+        _check_sizes(config, labels, tensors)
+        model = InstrumentModel(config, labels)
         expected = {k: v.shape for k, v in model.state_dict().items()}
         if expected.keys() != tensors.keys() or any(expected[k] != tensors[k].shape for k in expected):
             raise ValueError("its weights do not match its configuration")
         if not all(v.is_floating_point() and bool(torch.isfinite(v).all()) for v in tensors.values()):
             raise ValueError("its weights are not finite numbers")
-        model = InstrumentModel(config, labels)
         model.load_state_dict({k: v.float() for k, v in tensors.items()})
     except (ValueError, TypeError, KeyError, AttributeError) as e:
         raise AntiphonError(f"{path} is not a voice Antiphon can play: {e}") from None
@@ -102,6 +114,23 @@ def _config(raw: dict[str, Any]) -> InstrumentConfig:
         if type(value) is not int or not low <= value <= high:
             raise ValueError(f"its {name} is {value!r}, not an integer from {low} to {high}")
     return InstrumentConfig(**raw)
+
+
+def _check_sizes(config: InstrumentConfig, labels: LabelTable, tensors: dict[str, Tensor]) -> None:
+    """Every width against a tensor that has it, before anything is built: a lie may not cost memory."""
+    c = config
+    claims = {
+        "generator.enter.weight": (c.width, None),
+        f"generator.trunk.{c.blocks - 1}.up.weight": (2 * c.hidden, c.width),
+        f"generator.trunk.{c.blocks - 1}.film.weight": (3 * c.width, c.condition),
+        "generator.heads.bias": (c.bands + c.free_harmonics + c.noise_bands + c.strike_bands + FREE_SLOTS + 2,),
+        "generator.conditioner.0.weight": (c.condition, c.style + 10),
+        "mapping.label.weight": (len(labels.instruments), None),
+    }
+    for name, shape in claims.items():
+        found = tensors[name].shape if name in tensors else ()
+        if len(found) != len(shape) or any(b is not None and a != b for a, b in zip(found, shape, strict=True)):
+            raise ValueError("its weights do not match its configuration")
 
 
 def _names(raw: Any, empty: bool = False) -> tuple[str, ...]:
@@ -122,4 +151,5 @@ def _info(raw: dict[str, Any]) -> VoiceInfo:
     if not isinstance(training, dict):
         raise ValueError("its training record is not a table")
     sources = tuple(str(s) for s in raw.get("sources", ()))
-    return VoiceInfo(str(raw.get("name", "untitled")), styles, ranges, training, str(raw.get("licence", "unknown")), sources)
+    name, licence = str(raw.get("name", "untitled")), str(raw.get("licence", "unknown"))
+    return VoiceInfo(name, styles, ranges, training, licence, sources)

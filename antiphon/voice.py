@@ -27,6 +27,7 @@ TAIL = 4.0  # seconds after the release within which a note must have died away
 QUIET = -8.0  # nepers (-70 dB) below its peak, where a note's tail is cut
 INAUDIBLE = -9.2  # nepers (-80 dB) below its peak, where a partial is left out
 STEADY = 1.5  # cents of drift and vibrato that count as none
+NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
 BATCH = 32  # notes a trunk pass
 
 
@@ -198,13 +199,12 @@ class Voice:
         own_tuning = Tuning(**{k: v[own] for k, v in vars(tuning).items()})
         g = g[own]
         _, level = generator.partials(own_curves, g, own_tuning, 0)
-        loud = torch.maximum(torch.logsumexp(2 * level, -1) / 2, own_curves.noise[0].amax(-1) + 3)
-        peak = float(loud.max())
-        sounding = torch.nonzero(loud > peak + QUIET).flatten()
+        loud = torch.maximum(torch.logsumexp(2 * level, -1) / 2, own_curves.noise[0].amax(-1) + NOISE_AS_TONE)
+        sounding = torch.nonzero(loud > float(loud.max()) + QUIET).flatten()
         last = int(g.knots[0, min(int(sounding[-1]) + 1, g.knots.shape[1] - 1)])
         samples = min(-(-max(last, 512) // 512) * 512, g.samples)
         g = replace(g, samples=samples, f0=g.f0[:, : block_count(samples)])
-        return generator.synthesise(own_curves, g, own_tuning, peak + INAUDIBLE)[0].numpy()
+        return generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE)[0].numpy()
 
 
 def _bend(note: Note, times: np.ndarray) -> np.ndarray:

@@ -76,14 +76,14 @@ class Meter:
     def __init__(self, sounds: Sounds, embeddings: Sequence[Embedding], cache: Path) -> None:
         self.sounds, self.embeddings, self.cache = sounds, embeddings, cache / "features"
 
-    def matched(self, produce: Producer, *, keep: bool = False) -> Measured:
-        """Measure one sound for each row, cut at -60 dB and then to the length of the row's real note.
+    def matched(self, produce: Producer, *, keep: bool = False, fit: bool = True) -> Measured:
+        """Measure one sound for each row, cut at -60 dB and, if `fit`, cut or padded to its real note's length.
 
         produce: positions of rows to their sounds, a chunk at a time.
         """
-        return self._gather(self._chunks(produce), keep)
+        return self._gather(self._chunks(produce, fit), keep)
 
-    def _chunks(self, produce: Producer) -> Iterable[_Chunk]:
+    def _chunks(self, produce: Producer, fit: bool) -> Iterable[_Chunk]:
         rows = self.sounds.rows
         for start in range(0, len(rows), CHUNK):
             part = range(start, min(start + CHUNK, len(rows)))
@@ -91,8 +91,8 @@ class Meter:
             raw = [np.asarray(sound, np.float32) for sound in produce(part)]
             broken = sum(not np.isfinite(sound).all() for sound in raw)
             clean = [trim_tail(np.nan_to_num(sound)) for sound in raw]
-            fitted = [fit_length(sound, len(target)) for sound, target in zip(clean, targets, strict=True)]
-            yield fitted, targets, broken
+            pairs = zip(clean, targets, strict=True)
+            yield [fit_length(sound, len(target)) for sound, target in pairs] if fit else clean, targets, broken
 
     def free(self, produced: Iterable[np.ndarray], *, keep: bool = False) -> Measured:
         """Measure sounds that answer to no real one: the first embedding only."""
@@ -115,13 +115,13 @@ class Meter:
             parts.append(self._cached(sounds, targets) if keep else self._measure(sounds, targets))
             broken += bad
         joined: dict[str, np.ndarray] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        pitch, mel = joined.pop("pitch"), joined.pop("mel")
+        pitch, mel = joined.pop("_pitch"), joined.pop("_mel_db")
         return Measured(joined, pitch, mel, broken)
 
     def _measure(self, sounds: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         out = {embedding.name: embedding(sounds) for embedding in self.embeddings[: None if targets else 1]}
-        out["pitch"] = np.array([track_pitch(sound) for sound in sounds] if targets else [])
-        out["mel"] = np.array([mel_distance(a, b) for a, b in zip(sounds, targets, strict=False)])
+        out["_pitch"] = np.array([track_pitch(sound) for sound in sounds] if targets else [])
+        out["_mel_db"] = np.array([mel_distance(a, b) for a, b in zip(sounds, targets, strict=False)])
         return out
 
     def _cached(self, sounds: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -163,5 +163,6 @@ def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarr
     for start in range(0, len(indices), CHUNK):
         part = [int(index) for index in indices[start : start + CHUNK]]
         pitches = [float(sounds.prepared.pitch[index]) for index in part]
-        parts.append(np.asarray(voice.encode([sounds.real(index) for index in part], pitches), np.float32))
+        holds = [hold / SAMPLE_RATE if hold >= 0 else None for hold in sounds.prepared.hold[part].tolist()]
+        parts.append(np.asarray(voice.encode([sounds.real(index) for index in part], pitches, holds), np.float32))
     return np.concatenate(parts)

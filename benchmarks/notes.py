@@ -9,6 +9,7 @@ pitch-shift (naive), the untrained network, and a Gaussian per label in place of
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -90,7 +91,7 @@ def evaluate(voice: Any, prepared: Prepared, settings: Settings) -> dict[str, An
     figures = judge.figures(voice)
     if settings.sheet:
         write_sheet(voice, sounds, settings.sheet)
-    return {
+    result = {
         "voice": settings.voice,
         "split": settings.split,
         "notes": len(rows),
@@ -100,6 +101,14 @@ def evaluate(voice: Any, prepared: Prepared, settings: Settings) -> dict[str, An
         **figures,
         "seconds": {**judge.timings, "total": round(time.perf_counter() - began, 1)},
     }
+    return _without_nan(result)
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: None in its place."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_sheet(voice: Any, sounds: Sounds, path: Path, *, count: int = 10) -> None:

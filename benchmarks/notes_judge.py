@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from note_sets import CHUNK, LabelGaussians, Measured, Meter, Producer, encode_notes
 from notes_report import console
 from variety import variety
@@ -19,6 +20,17 @@ from antiphon.measures.prdc import prdc
 
 BETWEEN = 300  # notes asked for half a semitone up
 COPY_QUANTILE = 0.01  # nearer to a training note than this share of unseen real notes: a copy
+
+
+def untrained(voice: Any, *, seed: int = 0) -> Any:
+    """The same voice before its first step: the same networks with fresh weights. None where there is no network."""
+    if hasattr(voice, "untrained"):
+        return voice.untrained()
+    if not hasattr(voice, "model"):
+        return None
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return type(voice)(type(voice.model)(voice.model.config, voice.model.labels), voice.info)
 
 
 class Judge:
@@ -52,7 +64,11 @@ class Judge:
             "floor": lambda part: [sounds.real(rows[at].other) for at in part],
             "naive": lambda part: [sounds.shifted(rows[at].naive, self.wanted[at]) for at in part],
         }
-        sets = {k: self._timed(k, lambda make=make: meter.matched(make, keep=True)) for k, make in fixed.items()}
+        # The floor's notes keep their own lengths, which are distributed as the real ones' are.
+        sets = {
+            k: self._timed(k, lambda k=k, make=make: meter.matched(make, keep=True, fit=k != "floor"))
+            for k, make in fixed.items()
+        }
         known = self._timed("reference", lambda: meter.free(map(sounds.real, map(int, self.reference)), keep=True))
         made, gaussians = self._timed("encoding", lambda: self._producers(voice))
         sets |= {k: self._timed(k, lambda make=make: meter.matched(make)) for k, make in made.items()}
@@ -73,8 +89,9 @@ class Judge:
         drawn = np.stack([gaussians.draw(int(label), row.seed) for label, row in zip(labels, rows, strict=True)])
         made = {"encoded": self._play(voice, encoded), "imagined": self._play(voice, None)}
         made["gaussian"] = self._play(voice, drawn)
-        if hasattr(voice, "untrained"):
-            made["untrained"] = self._play(voice.untrained(), None)
+        fresh = untrained(voice)
+        if fresh is not None:
+            made["untrained"] = self._play(fresh, None)
         return made, gaussians
 
     def _play(self, voice: Any, vectors: np.ndarray | None) -> Producer:
@@ -90,16 +107,19 @@ class Judge:
     def _row(self, part: Measured, sets: dict[str, Measured], known: Measured) -> dict[str, Any]:
         """One set's figures against the real notes; distances also on the scale floor = 0, naive = 1."""
         real, floor, naive = (sets[name].features for name in ("real", "floor", "naive"))
-        row: dict[str, Any] = {"broken": part.broken, "pitch": pitch_score(part.pitch, self.wanted)}
+        others = self.prepared.pitch.numpy()[[row.other for row in self.rows]]
+        wanted = others if part is sets["floor"] else self.wanted
+        row: dict[str, Any] = {"broken": part.broken, "pitch": pitch_score(part.pitch, wanted)}
         for name in real:
             row[name] = {}
             for key, measure in (("fad", frechet_distance), ("kernel", kernel_distance), ("kid", kid)):
                 low, high = (measure(side[name], real[name]) for side in (floor, naive))
-                value = measure(part.features[name], real[name]) if part is not sets["real"] else 0.0
-                row[name] |= {key: value, f"{key}_normalised": (value - low) / (high - low)}
+                value = measure(part.features[name], real[name])
+                # Few notes may put the floor above naive; then there is no scale to speak of.
+                scaled = (value - low) / (high - low) if high > low and part is not sets["real"] else float("nan")
+                row[name] |= {key: value, f"{key}_normalised": scaled}
         eye, labels = self.eye, self.instrument
-        if len(self.rows) > 5:
-            row["prdc"] = prdc(real[eye], part.features[eye])
+        row["prdc"] = prdc(real[eye], part.features[eye])
         reference = known.features[eye], labels[self.reference]
         # The floor's notes are others, but of the same presets, pitch by pitch: the labels are the same.
         row["accuracy"] = label_accuracy(part.features[eye], labels[self.reals], *reference)

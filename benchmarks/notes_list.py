@@ -82,17 +82,17 @@ def _source(prepared: Prepared, real: int, other: int, split: str, rng: np.rando
 
 
 def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
-    """The candidate of the note's preset a sampler would take: nearest in pitch, then velocity, then length of hold."""
+    """The candidate of the note's preset a sampler would take: nearest in pitch, then long enough, then in velocity."""
     candidates = candidates[prepared.preset.numpy()[candidates] == int(prepared.preset[note])]
     if not len(candidates):
         raise AntiphonError(
             f"no training note shares the preset of note {note}: was the prepared file split by preset?"
         )
-    keys = [
-        np.abs(getattr(prepared, name).numpy()[candidates].astype(float) - float(getattr(prepared, name)[note]))
-        for name in ("hold", "velocity", "pitch")
-    ]
-    return int(candidates[np.lexsort(keys)[0]])
+    length = np.diff(prepared.start.numpy())
+    above = prepared.pitch.numpy()[candidates] - float(prepared.pitch[note])
+    short = length[candidates] * 2.0 ** (above / 12) < 0.9 * length[note]  # once it is shifted
+    velocity = np.abs(prepared.velocity.numpy()[candidates] - float(prepared.velocity[note]))
+    return int(candidates[np.lexsort((velocity, short, np.abs(above)))[0]])
 
 
 def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1) -> np.ndarray:

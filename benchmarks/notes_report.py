@@ -18,7 +18,7 @@ def _number(value: float | None, form: str = ".2f") -> str:
 
 def _table(title: str, columns: list[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table
@@ -29,12 +29,12 @@ def print_report(result: dict[str, Any]) -> None:
     rows, names = result["rows"], result["embeddings"]
     present = [name for name in ORDER if name in rows]
     title = f"{result['voice']}: {result['notes']} notes of split {result['split']!r} ({result['list']})"
-    columns = [f"{name} {what}" for name in names for what in ("FAD", "norm.", "KAD", "norm.", "KID", "norm.")]
-    table = _table(f"Distance to the real notes: {title}", columns)
+    columns = [f"{name} {what}" for name in names for what in ("FAD", "scaled", "KAD", "scaled")]
+    table = _table(f"Distance to the real notes, and on the scale floor 0, naive 1. {title}", columns)
     for name in present:
         cells = []
         for part in (rows[name][embedding] for embedding in names):
-            for key in ("fad", "kernel", "kid"):
+            for key in ("fad", "kernel"):
                 cells += [_number(part[key], ".1f"), _number(part[f"{key}_normalised"])]
         table.add_row(name, *cells)
     console.print(table)
@@ -43,9 +43,23 @@ def print_report(result: dict[str, Any]) -> None:
 
 
 def _print_identity(rows: dict[str, Any], present: list[str]) -> None:
-    heads = ["1-NN label", "of real", "<= 50 c", "median c", "<= 50 c +1/2", "median c +1/2"]
-    heads += ["precision", "recall", "density", "coverage", "nearest", "copies", "mel dB", "broken"]
-    table = _table("Identity, pitch, spread (nearest: distance to training notes over the real notes' own)", heads)
+    heads = [
+        "1-NN",
+        "/ real",
+        "<=50c",
+        "|c|",
+        "+1/2: <=50c",
+        "|c|",
+        "prec.",
+        "recall",
+        "dens.",
+        "cover",
+        "near",
+        "copies",
+    ]
+    table = _table("Identity, pitch, spread (near: distance to training notes over that of real ones)", heads)
+    table.add_column("mel dB", justify="right")
+    table.add_column("broken", justify="right")
     real = rows["real"]["accuracy"] or math.nan
     for name in present:
         row = rows[name]

@@ -32,7 +32,9 @@ def groups(prepared: Prepared) -> dict[str, np.ndarray]:
         return kept
     families = np.array([_family(str(name)) for name in names])
     found = {str(name): np.flatnonzero(families == name) for name in np.unique(families) if name}
-    return kept | {f"{name} (family)": presets for name, presets in found.items() if len(presets) >= PRESETS}
+    known = [set(presets) for presets in kept.values()]
+    large = {name: presets for name, presets in found.items() if len(presets) >= PRESETS and set(presets) not in known}
+    return kept | {f"{name} (family)": presets for name, presets in large.items()}
 
 
 def _family(instrument: str) -> str:
@@ -58,7 +60,7 @@ def preset_notes(prepared: Prepared, presets: np.ndarray, centre: float) -> list
 def variety(voice: Any, gaussians: LabelGaussians, sounds: Sounds, embedding: Embedding) -> dict[str, Any]:
     """Precision, coverage (k = 3) and spread (over the real spread) at fixed pitch, means over labels and pitches.
 
-    `real again` is another note of each of the same presets: what a perfect voice could be expected to reach.
+    `real again` is another note of each preset, shifted to the pitch: what a perfect voice could be expected to reach.
     """
     rows: dict[str, list[dict[str, float]]] = {"real again": [], "imagined": [], "gaussian": []}
     labels: dict[str, int] = {}
@@ -88,7 +90,7 @@ def _compare(
     vectors = np.stack([gaussians.draw(int(label), 1_000 + at) for at, label in enumerate(labels)])
     reals = [sounds.real(index) for index in first]
     sets = {
-        "real again": [sounds.real(index) for _, index in pairs],
+        "real again": [sounds.shifted(index, note.pitch) for (_, index), note in zip(pairs, notes, strict=True)],
         "imagined": voice.notes(notes),
         "gaussian": voice.notes(notes, w=vectors),
     }

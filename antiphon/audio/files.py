@@ -105,18 +105,26 @@ def check_sound(audio: Audio, name: str | Path, sample_rate: int = SAMPLE_RATE, 
         raise AntiphonError(f"{name} is silent")
 
 
+def check_target(path: str | Path, *, force: bool = False) -> Path:
+    """The path, if `write_audio` may write it. Raises AntiphonError if it exists (unless `force`) or for its suffix."""
+    path = Path(path)
+    if path.suffix.lower() not in _WRITERS:
+        raise AntiphonError(f"cannot write {path.name!r}: end the name in {', '.join(sorted(_WRITERS))}")
+    if path.is_dir():
+        raise AntiphonError(f"{path} is a folder: give the name of a file in it")
+    if path.exists() and not force:
+        raise AntiphonError(f"{path} exists: choose another name, or add --force to replace it")
+    return path
+
+
 def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RATE, force: bool = False) -> Path:
     """Writes (samples,) or (samples, 2) float audio, clipped to ±1, in the format of the suffix; returns the path.
 
     wav, flac and aiff are 24-bit. The file appears complete or not at all. Raises AntiphonError if it exists already
     (unless `force`), for an unknown suffix, for audio that is not finite, or if the folder cannot be written.
     """
-    path = Path(path)
-    kind = _WRITERS.get(path.suffix.lower())
-    if kind is None:
-        raise AntiphonError(f"cannot write {path.name!r}: end the name in {', '.join(sorted(_WRITERS))}")
-    if path.exists() and not force:
-        raise AntiphonError(f"{path} exists: choose another name, or add --force to replace it")
+    path = check_target(path, force=force)
+    kind = _WRITERS[path.suffix.lower()]
     audio = np.asarray(audio, dtype=np.float32)
     if audio.ndim not in (1, 2) or not np.isfinite(audio).all():
         raise AntiphonError(f"cannot write {path}: the audio has NaN or infinite samples, or a shape of {audio.shape}")

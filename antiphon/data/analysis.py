@@ -1,8 +1,8 @@
 """Measuring one recorded note: its edges, its pitch over time, its partials, its character. Numpy only.
 
-Everywhere: audio (samples,) float32 at 44.1 kHz; tracks have one value per 512 samples, frame j centred at sample 512 j;
-cents are deviations from the nominal pitch (MIDI, 69 = 440 Hz, any real number). This is the door; the parts live in
-`edges`, `pitch` and `partials`.
+Everywhere: audio (samples,) float32 at 44.1 kHz; tracks have one value per 512 samples, frame j centred at sample
+512 j; cents are deviations from the nominal pitch (MIDI, 69 = 440 Hz, any real number). This is the door; the parts
+live in `edges`, `pitch` and `partials`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ DESCRIPTORS = (
 )
 
 
-def descriptors(audio: np.ndarray, f0: np.ndarray | float, hold: int, vibrato: tuple[float, float, float]) -> np.ndarray:
+def descriptors(
+    audio: np.ndarray, f0: np.ndarray | float, hold: int, vibrato: tuple[float, float, float]
+) -> np.ndarray:
     """What the sound is like, (9,) float32 in the order of DESCRIPTORS; finite for any input."""
     part, base = excerpt(audio, f0)
     length = len(part)

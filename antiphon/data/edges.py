@@ -35,7 +35,7 @@ def envelope(audio: np.ndarray, hop: int, width: int) -> np.ndarray:
 
 
 def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
-    """Audio through a causal one-pole high-pass of `hz` if its mean is not negligible (0.3 % of its peak), else itself."""
+    """Audio through a causal one-pole high-pass of `hz` if its mean exceeds 0.3 % of its peak, else itself."""
     if not len(audio) or abs(float(audio.mean())) <= 3e-3 * float(np.abs(audio).max()):
         return audio
     pole = np.exp(-2 * np.pi * hz / SAMPLE_RATE)
@@ -46,7 +46,7 @@ def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
 
 
 def find_onset(audio: np.ndarray) -> int:
-    """The first sample at which the sound rises: where it passes -40 dB below its peak, walked back to the quiet before."""
+    """The first sample at which the sound rises: where it passes -40 dB re its peak, walked back to the quiet."""
     hop = 16
     level = envelope(audio, hop, 5)
     if not len(level) or level.max() <= 0:
@@ -63,8 +63,8 @@ def find_onset(audio: np.ndarray) -> int:
 def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
     """Samples from onset (sample 0) to the release, or -1 where the sound just decays.
 
-    With a hint (the sidecar's hold) the answer is the hint while the note still sounds there (-60 dB). Without, it is the
-    moment after which the level falls much faster than before: 15 dB within 120 ms, and thrice its earlier rate.
+    With a hint (the sidecar's hold) the answer is the hint while the note still sounds there (-60 dB). Without, it is
+    the moment after which the level falls much faster than before: 15 dB within 120 ms, and thrice its earlier rate.
     """
     hop = 441
     level = decibels(envelope(audio, hop, 3))

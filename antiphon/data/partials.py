@@ -25,7 +25,7 @@ class Partials:
     free_level: np.ndarray  # (24,) dB, -120 = silent
 
 
-def stretched(k: np.ndarray | float, b: float) -> np.ndarray:
+def stretched(k: np.ndarray, b: float | np.ndarray) -> np.ndarray:
     """Ratio of harmonic k of a string of inharmonicity b to its first."""
     return k * np.sqrt((1 + b * np.square(k)) / (1 + b))
 
@@ -77,7 +77,7 @@ class _Peaks:
     level: np.ndarray  # dB, of the energy around the peak
     above: np.ndarray  # dB over the local floor
     resolution: float  # 1 / T in Hz
-    power: np.ndarray  # the spectrum
+    power: np.ndarray  # the spectrum, 1 at its strongest partial
     step: float  # Hz per bin
 
 
@@ -87,8 +87,11 @@ def find_peaks(part: np.ndarray, base: float) -> _Peaks:
     size = 2 ** int(np.ceil(np.log2(max(length, 1024)))) * 2
     power = np.abs(np.fft.rfft(part * np.hanning(length + 2)[1:-1], size)) ** 2 + 1e-20
     step = SAMPLE_RATE / size
-    db = decibels(power / power.max())
+    lowest = min(int(0.7 * FREE_RANGE[0] * base / step), len(power) - 2)  # what lies below is rumble
+    power /= power[lowest:].max()
+    db = decibels(power)
     i = np.flatnonzero((db[1:-1] > db[:-2]) & (db[1:-1] >= db[2:]) & (db[1:-1] > -100)) + 1
+    i = i[i >= lowest]
     left, mid, right = db[i - 1], db[i], db[i + 1]
     bend = left - 2 * mid + right
     offset = np.where(bend < 0, 0.5 * (left - right) / np.minimum(bend, -1e-9), 0)
@@ -109,8 +112,9 @@ def measure_partials(audio: np.ndarray, f0: np.ndarray | float) -> Partials:
     top = max(level.max(), free_level.max())
     if top <= SILENT_DB:
         top = 0.0
-    rescale = lambda x: np.where(x > SILENT_DB, np.maximum(x - top, SILENT_DB + 1), SILENT_DB).astype(np.float32)  # noqa: E731
-    return Partials(ratios.astype(np.float32), rescale(level), float(b), free_ratio.astype(np.float32), rescale(free_level))
+    level, free_level = (np.where(x > SILENT_DB, np.maximum(x - top, -119.0), SILENT_DB) for x in (level, free_level))
+    kind = np.float32
+    return Partials(ratios.astype(kind), level.astype(kind), b, free_ratio.astype(kind), free_level.astype(kind))
 
 
 def _harmonics(peaks: _Peaks, base: float) -> tuple[np.ndarray, np.ndarray, float]:
@@ -120,12 +124,12 @@ def _harmonics(peaks: _Peaks, base: float) -> tuple[np.ndarray, np.ndarray, floa
     """
     k = np.arange(1, HARMONICS + 1, dtype=np.float64)
     width = np.minimum(np.maximum(k * base * 35 * CENT, 1.5 * peaks.resolution), 0.4 * base)
-    good = peaks.above > 12
+    good = peaks.above > np.where(peaks.level > -25, 9, 12)
     hz, db = peaks.hz[good], peaks.level[good]
     b = _guess_b(hz, db, base, peaks.resolution)
     total = np.concatenate([[0.0], np.cumsum(peaks.power)])
     moment = np.concatenate([[0.0], np.cumsum(peaks.power * np.arange(len(peaks.power)))])
-    sine = 1.5 * peaks.resolution / peaks.step * peaks.power.max()  # the energy of a steady sine of 0 dB
+    sine = 1.5 * peaks.resolution / peaks.step  # the energy of a steady sine of 0 dB
     for _ in range(2):
         ratios, level = stretched(k, b), np.full(HARMONICS, SILENT_DB)
         for n in np.flatnonzero(ratios * base < 20000):
@@ -135,8 +139,8 @@ def _harmonics(peaks: _Peaks, base: float) -> tuple[np.ndarray, np.ndarray, floa
                 continue
             best = low + int(np.argmax(db[low:high] - 6 * (np.abs(hz[low:high] - target) / width[n]) ** 2))
             reach = max(2 * peaks.resolution, min((n + 1) * base * 25 * CENT, 0.25 * base))
-            left, right = np.round((hz[best] + np.array([-reach, reach])) / peaks.step).astype(int) + (0, 1)
-            left, right = max(left, 0), min(right, len(peaks.power))
+            left = max(round((hz[best] - reach) / peaks.step), 0)
+            right = min(round((hz[best] + reach) / peaks.step) + 1, len(peaks.power))
             energy = total[right] - total[left]
             level[n] = 10 * np.log10(max(energy, 1e-30) / sine)
             hump = level[n] > db[best] + 2
@@ -187,8 +191,10 @@ def _free(peaks: _Peaks, base: float, ratios: np.ndarray) -> tuple[np.ndarray, n
         nearest = int(np.argmin(np.abs(every - peaks.hz[i])))
         if abs(every[nearest] - peaks.hz[i]) < guard[nearest] or out[slot[i]] > SILENT_DB:
             continue  # part of a broad harmonic (ensembles), or a weaker peak of this slot
-        if peaks.level[i] < _side_lobes(peaks, i) or _prominence(peaks, i) < 12:
+        if peaks.level[i] < _side_lobes(peaks, i):
             continue
+        if _prominence(peaks, i) < 12 and not (peaks.level[i] > strongest - 20 and peaks.above[i] > 20):
+            continue  # a weak hump is a passing thump, a strong one a partial that sways
         ratio[slot[i]], out[slot[i]] = peaks.hz[i] / base, peaks.level[i]
     return ratio, out
 

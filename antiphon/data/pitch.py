@@ -16,21 +16,21 @@ SEARCH_CENTS = 80.0  # how far a note may lie from its label
 
 
 @cache
-def _smooth_even(n: int) -> int:
-    """The smallest even number >= n without a prime factor above 5: a length the FFT likes."""
-    n += n % 2
-    while True:
-        m = n
-        for prime in (2, 3, 5):
-            while m % prime == 0:
-                m //= prime
-        if m == 1:
-            return n
-        n += 2
+def _window(samples: int) -> int:
+    """The even length nearest to so many samples without a prime factor above 11, which the FFT likes."""
+
+    def liked(n: int) -> bool:
+        for prime in (2, 3, 5, 7, 11):
+            while n % prime == 0:
+                n //= prime
+        return n == 1
+
+    samples = int(np.clip(samples, 2048, 32768)) // 2 * 2
+    return next(n for away in range(0, samples, 2) for n in (samples + away, samples - away) if liked(n))
 
 
 def _spectra(audio: np.ndarray, size: int) -> np.ndarray:
-    """Unwindowed spectra of `size` samples centred on every frame (moved inside the note at its ends), (frames, bins)."""
+    """Unwindowed spectra of `size` samples around every frame (moved inside the note at its ends), (frames, bins)."""
     if len(audio) < size:
         audio = np.pad(audio, (0, size - len(audio)))
     count = frames_of(len(audio))
@@ -47,13 +47,13 @@ class _Tracks:
     error: np.ndarray
 
 
-def harmonic_tracks(audio: np.ndarray, hz: float, periods: float = 5.0, count: int = 6) -> _Tracks:
+def harmonic_tracks(audio: np.ndarray, hz: float, period: float, count: int = 6) -> _Tracks:
     """The strongest peak near each of the first `count` harmonics of `hz`, frame by frame.
 
-    Frequencies are reassigned (instantaneous) ones. The Hann window spans a whole number of periods, so that its zeros
-    fall on the other harmonics; what lies between them is noise, and says how far to trust the peak.
+    Frequencies are reassigned (instantaneous) ones. The Hann window spans five periods (samples, at least 2048 in all),
+    so that its zeros fall on the other harmonics; what lies between them is noise, and says how far to trust the peak.
     """
-    size = _smooth_even(int(np.clip(periods * SAMPLE_RATE / hz, 2048, 32768)))
+    size = _window(round(5 * period))
     spectra = _spectra(audio, size)[: frames_of(len(audio))]
     rows, bins = np.arange(len(spectra)), spectra.shape[1]
     cents, power = np.zeros((2, len(spectra), count))
@@ -92,7 +92,7 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, *parts: float) -
 
 
 def weighted_middle(values: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted mean of what lies between the weighted 10 and 90 % quantiles: as robust as a median, as exact as a mean."""
+    """Weighted mean between the weighted 10 and 90 % quantiles: as robust as a median, nearly as exact as a mean."""
     low, high = weighted_quantiles(values, weights, 0.1, 0.9)
     weights = weights * ((values >= low) & (values <= high))
     return float((values * weights).sum() / weights.sum()) if weights.sum() > 0 else 0.0
@@ -101,10 +101,14 @@ def weighted_middle(values: np.ndarray, weights: np.ndarray) -> float:
 def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     """f0 as cents from the nominal pitch, (frames,) float32, and its energy-weighted middle (the tuning).
 
-    Harmonics 1..6 each give a track; what is constant between them (inharmonicity) is taken out, the rest is averaged by
-    energy and trust. Where the note is too quiet (-45 dB) or too noisy, the track is interpolated and held.
+    Harmonics 1..6 each give a track; what is constant between them (inharmonicity) is taken out, the rest is averaged
+    by energy and trust. Where the note is too quiet (-45 dB) or too noisy, the track is interpolated and held.
     """
-    tracks = harmonic_tracks(audio, hertz(pitch))
+    hz = hertz(pitch)
+    tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz)
+    rough = weighted_middle(tracks.cents.ravel(), tracks.power.ravel())
+    if abs(rough) > 3 and 5 * SAMPLE_RATE / hz > 1500:  # low and out of tune: put the window's zeros where they belong
+        tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz * 2 ** (-rough / 1200))
     weight = tracks.power * np.arange(1, tracks.power.shape[1] + 1) / (1 + np.square(tracks.error / 2))
     centre = np.array([weighted_middle(c, w) for c, w in zip(tracks.cents.T, np.sqrt(weight).T, strict=True)])
     share = np.sqrt(weight.sum(0))
@@ -132,17 +136,21 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
 def _calm(track: np.ndarray, error: np.ndarray, power: np.ndarray) -> np.ndarray:
     """Blends the track into its energy-weighted mean over 9 frames as far as its movement is no more than its error.
 
-    A player's vibrato passes untouched; the beating of an ensemble, whose harmonics disagree and whose jumps come as its
-    level dips, does not.
+    A player's vibrato passes untouched; the beating of an ensemble, whose harmonics disagree and whose jumps come as
+    its level dips, does not.
     """
-    smooth = lambda x, n: np.convolve(np.pad(x, n // 2, mode="edge"), np.hanning(n + 2)[1:-1] / ((n + 1) / 2), "valid")  # noqa: E731
     power = np.sqrt(power)
-    mean = smooth(track * power, 9) / np.maximum(smooth(power, 9), 1e-30)
-    dip = np.maximum(smooth(power, 21) / np.maximum(power, 1e-30) - 1.5, 0)
-    error = error + np.square(track - smooth(track, 21)) * np.minimum(dip, 10)
-    moves = smooth(np.square(track), 21) - np.square(smooth(track, 21))
-    trust = np.clip(1 - 2.5 * smooth(error, 21) / np.maximum(moves, 1e-6), 0, 1)
+    mean = _smooth(track * power, 9) / np.maximum(_smooth(power, 9), 1e-30)
+    dip = np.maximum(_smooth(power, 21) / np.maximum(power, 1e-30) - 1.5, 0)
+    error = error + np.square(track - _smooth(track, 21)) * np.minimum(dip, 10)
+    moves = _smooth(np.square(track), 21) - np.square(_smooth(track, 21))
+    trust = np.clip(1 - 2.5 * _smooth(error, 21) / np.maximum(moves, 1e-6), 0, 1)
     return mean + trust * (track - mean)
+
+
+def _smooth(x: np.ndarray, n: int) -> np.ndarray:
+    """Mean over n (odd) frames under a Hann window; the ends are held."""
+    return np.convolve(np.pad(x, n // 2, mode="edge"), np.hanning(n + 2)[1:-1] / ((n + 1) / 2), "valid")
 
 
 def _despike(track: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From a folder of notes to one prepared file: every note is read, cut to its sounding part, measured and packed.
 
-Two passes: the first (parallel) measures and spools the notes to a temporary file; the second knows each preset's gain and
-writes the prepared file. Memory stays bounded by the tables.
+Two passes: the first (parallel) measures and spools the notes to a temporary file; the second knows each preset's gain
+and writes the prepared file. Memory stays bounded by the tables.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
 PEAK = 32600 / 32768  # no sample may be louder
 LONGEST = 20.0  # seconds of a note that are kept
 SILENCE_DB = -70.0  # a note whose peak lies below this is refused
+FAINTEST_DB = (
+    -62.0
+)  # and so is one whose loudness lies below this once its preset's gain is applied: 16 bits would show
 
 
 @dataclass
@@ -47,8 +50,11 @@ class Measured:
     row: dict[str, Any]
 
 
+Kept = list[tuple[Row, Measured]]
+
+
 def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) -> Measured:
-    """Cuts one recording (samples,) to its note and measures it. Raises ValueError with the reason if it is unusable."""
+    """Cuts one recording (samples,) to its note and measures it. Raises ValueError saying why if it is unusable."""
     audio = np.asarray(audio, np.float32)
     peak = float(np.abs(audio).max()) if len(audio) else 0.0
     if peak < 10 ** (SILENCE_DB / 20):
@@ -132,14 +138,14 @@ def prepare(
     rows = manifest.rows
     report = Report(out_path, refused=list(manifest.refused))
     out_path.parent.mkdir(parents=True, exist_ok=True)
-    kept: list[tuple[Row, Measured]] = []
+    kept: Kept = []
     with tempfile.TemporaryFile(dir=out_path.parent) as spool:
         jobs = [(str(row.path), row.pitch, row.hold_seconds) for row in rows]
         for done, (row, result) in enumerate(zip(rows, _results(jobs, workers), strict=True), 1):
             if isinstance(result, str):
                 report.refused.append(Refused(row.path, result))
             else:
-                result.row["samples"] = len(result.audio)
+                result.row |= {"samples": len(result.audio), "spooled": spool.tell()}
                 spool.write(result.audio.tobytes())
                 result.audio = result.audio[:0]
                 kept.append((row, result))
@@ -148,57 +154,66 @@ def prepare(
         if not kept:
             why = f": the first was refused because {report.refused[0].reason}" if report.refused else ""
             raise AntiphonError(f"no usable notes found{why}; `antiphon data inspect` lists what was seen")
-        spool.flush()
-        labels, tables, factors = _tabulate(kept, licence, sources)
-        write_prepared(out_path, labels, tables, _scaled(spool, tables["start"], factors))
+        gains = _gains(kept)
+        loud = [m.row["loudness"] + 20 * np.log10(gains[_key(row)]) for row, m in kept]
+        faint = [row for (row, _), db in zip(kept, loud, strict=True) if db < FAINTEST_DB]
+        report.refused += [Refused(row.path, "too faint beside the rest of its preset") for row in faint]
+        kept = [pair for pair, db in zip(kept, loud, strict=True) if db >= FAINTEST_DB]
+        labels, tables = _tabulate(kept, gains, licence, sources)
+        write_prepared(out_path, labels, tables, _scaled(spool, kept, gains))
     report.notes, report.seconds = len(kept), float(tables["start"][-1]) / SAMPLE_RATE
     return report
 
 
-def _scaled(spool: Any, start: np.ndarray, factors: np.ndarray) -> Iterator[np.ndarray]:
+def _scaled(spool: Any, kept: Kept, gains: dict[tuple[str, str], float]) -> Iterator[np.ndarray]:
     """The spooled notes, one at a time, at their final loudness."""
-    spool.seek(0)
-    for i, factor in enumerate(factors):
-        note = np.frombuffer(spool.read(2 * int(start[i + 1] - start[i])), np.int16)
-        yield np.clip(np.round(note * (factor * 32768)), -32768, 32767).astype(np.int16)
+    for row, measured in kept:
+        spool.seek(measured.row["spooled"])
+        note = np.frombuffer(spool.read(2 * measured.row["samples"]), np.int16)
+        factor = measured.scale * gains[_key(row)] * 32768
+        yield np.clip(np.round(note * factor), -32768, 32767).astype(np.int16)
 
 
-def _gains(preset: np.ndarray, loudness: np.ndarray, peak: np.ndarray, count: int) -> np.ndarray:
+def _key(row: Row) -> tuple[str, str]:
+    """What makes a preset: two instruments may each have one of the same name."""
+    return row.instrument, row.preset
+
+
+def _gains(kept: Kept) -> dict[tuple[str, str], float]:
     """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK."""
-    gains = np.ones(count)
-    for p in range(count):
-        mine = preset == p
-        if mine.any():
-            wanted = 10 ** ((TARGET_DB - np.percentile(loudness[mine], 90)) / 20)
-            gains[p] = min(wanted, PEAK / peak[mine].max())
+    notes: dict[tuple[str, str], list[Measured]] = {}
+    for row, measured in kept:
+        notes.setdefault(_key(row), []).append(measured)
+    gains = {}
+    for key, mine in notes.items():
+        wanted = 10 ** ((TARGET_DB - np.percentile([m.row["loudness"] for m in mine], 90)) / 20)
+        gains[key] = float(min(wanted, PEAK / max(m.scale * 32767 for m in mine)))
     return gains
 
 
 def _tabulate(
-    kept: list[tuple[Row, Measured]], licence: str, sources: Sequence[str]
-) -> tuple[Labels, dict[str, np.ndarray], np.ndarray]:
-    """Labels, every table, and per note the factor from spooled int16 to final [-1, 1] audio."""
+    kept: Kept, gains: dict[tuple[str, str], float], licence: str, sources: Sequence[str]
+) -> tuple[Labels, dict[str, np.ndarray]]:
+    """Labels and every table but audio."""
     instruments = sorted({row.instrument for row, _ in kept})
-    presets = sorted({(row.instrument, row.preset) for row, _ in kept})
+    presets = sorted({_key(row) for row, _ in kept})
     styles = sorted({style for row, _ in kept for style in row.style})
     splits = ["train", "valid", "block", "preset"]
     splits += sorted({row.split for row, _ in kept} - set(splits))
-    preset = np.array([presets.index((row.instrument, row.preset)) for row, _ in kept])
+    preset = np.array([presets.index(_key(row)) for row, _ in kept])
     column = lambda name: np.array([m.row[name] for _, m in kept])  # noqa: E731
-    scale = np.array([m.scale for _, m in kept])
-    gains = _gains(preset, column("loudness"), scale * 32767, len(presets))
     style = np.zeros((len(kept), len(styles)), np.uint8)
     for i, (row, _) in enumerate(kept):
         style[i, [styles.index(name) for name in row.style]] = 1
     samples = column("samples")
-    names = ("pitch", "tuning", "hold", "ratios", "harmonic_level", "inharmonicity", "free_ratio", "free_level", "vibrato")
-    tables = {name: column(name) for name in (*names, "descriptors")}
+    names = ("pitch", "tuning", "hold", "ratios", "harmonic_level", "inharmonicity", "free_ratio", "free_level")
+    tables = {name: column(name) for name in (*names, "vibrato", "descriptors")}
     tables |= {
         "start": np.concatenate([[0], np.cumsum(samples)]),
         "frame_start": np.concatenate([[0], np.cumsum([analysis.frames_of(n) for n in samples])]),
         "cents": np.concatenate([m.row["cents"] for _, m in kept]),
         "velocity": np.array([row.velocity for row, _ in kept]),
-        "loudness": column("loudness") + 20 * np.log10(gains[preset]),
+        "loudness": column("loudness") + 20 * np.log10([gains[_key(row)] for row, _ in kept]),
         "instrument": np.array([instruments.index(row.instrument) for row, _ in kept]),
         "preset": preset,
         "split": np.array([splits.index(row.split) for row, _ in kept]),
@@ -206,12 +221,10 @@ def _tabulate(
     }
     labels = Labels(
         instruments=tuple(instruments),
-        presets=tuple(
-            {"name": p, "instrument": i, "gain": float(g)} for (i, p), g in zip(presets, gains, strict=True)
-        ),
+        presets=tuple({"name": key[1], "instrument": key[0], "gain": gains[key]} for key in presets),
         styles=tuple(styles),
         splits=tuple(splits),
         descriptors=analysis.DESCRIPTORS,
         extra={"licence": licence, "sources": list(sources)},
     )
-    return labels, tables, scale * gains[preset]
+    return labels, tables

@@ -16,16 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from antiphon.data.edges import FRAME, SAMPLE_RATE
+from antiphon.data.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.errors import AntiphonError
 
 VERSION = 1
-SAMPLE_RATE = 44100
-FRAME = 512
-HARMONICS = 64
-FREE_SLOTS = 24
-FREE_RANGE = (0.2, 24.0)  # the ratios to f0 that the free slots' equal log bins span
-SILENT_DB = -120.0  # the level of a partial that is not there
-
 KEY = "antiphon"
 _DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
 
@@ -81,9 +76,9 @@ class Labels:
 class Prepared:
     """A prepared file, opened memory-mapped and checked.
 
-    Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), but for `audio`, which is
-    a method, and `cents`, which stays memory-mapped: use `f0_cents(i)`. Raises AntiphonError when anything in the file
-    contradicts anything else.
+    Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), but for `audio`, which
+    is a method, and `cents`, which stays memory-mapped: use `f0_cents(i)`. Raises AntiphonError when anything in the
+    file contradicts anything else.
     """
 
     start: torch.Tensor
@@ -152,7 +147,9 @@ class Prepared:
         return torch.nonzero(self.split == self.labels.splits.index(split)).flatten()
 
 
-def write_prepared(path: str | Path, labels: Labels, tables: Mapping[str, np.ndarray], audio: Iterable[np.ndarray]) -> None:
+def write_prepared(
+    path: str | Path, labels: Labels, tables: Mapping[str, np.ndarray], audio: Iterable[np.ndarray]
+) -> None:
     """Writes a prepared file in bounded memory: `tables` holds every table of `LAYOUT` but audio; `audio` yields int16
     pieces whose lengths sum to start[-1]. The file appears whole or not at all."""
     path = Path(path)

@@ -86,7 +86,7 @@ class ModulatedBlock(nn.Module):
         self.film = nn.Linear(condition, 3 * width)
         self.up = nn.Linear(width, 2 * hidden)
         self.down = nn.Linear(hidden, width)
-        nn.init.zeros_(self.film.weight)
+        nn.init.normal_(self.film.weight, std=0.05)
         nn.init.zeros_(self.film.bias)
         nn.init.normal_(self.down.weight, std=0.02)
 

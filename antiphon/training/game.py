@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from antiphon.data.excerpts import Excerpts
 from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
+from antiphon.losses.partials import partials_loss
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.tuning import tuning_losses
 from antiphon.model import InstrumentModel
@@ -38,18 +39,19 @@ class GameConfig:
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "log": 1.0,
-            "linear": 0.3,
+            "linear": 0.5,
             "mel": 1.0,
+            "partials": 0.5,
             "adversarial": 0.1,
             "features": 0.3,
             "imagined": 0.1,
-            "identity": 0.1,
+            "identity": 0.3,
             "tuning": 0.3,
         }
     )
     critic_channels: int = 16
-    learning_rate: float = 5e-4
-    critic_rate: float = 2e-4
+    learning_rate: float = 1e-3
+    critic_rate: float = 3e-4
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise
     imagined: int = 4  # imagined notes a batch
@@ -94,7 +96,8 @@ class Game(nn.Module):
             w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
             noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device)
             curves = self.model.generator.curves(noisy, g)
-        fake = self.model.generator.synthesise(curves, g, tuning)
+        partials = [self.model.generator.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
+        fake = self.model.generator.sound(partials, curves, g)
         self._remember(w, batch, step)
         imagined, w_imagined = self._imagine(batch, some, rng)
 
@@ -110,6 +113,7 @@ class Game(nn.Module):
 
         # the generator's move
         terms = self.spectral(fake, batch.audio)
+        terms["partials"] = partials_loss(partials, g, batch.audio)
         terms["tuning"] = tuning_losses(self.model.generator.tuning(w, g.pitch, g.velocity), curves, batch)
         terms["identity"] = F.cross_entropy(self.preset_head(w), batch.preset)
         if ramp and (play["adversarial"] or play["features"]):

@@ -53,6 +53,7 @@ class Run:
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
         self.skipped = 0
+        self.timed = False
         self.start_from: str | None = None
 
     # ---- budget ------------------------------------------------------------------------------------------------------
@@ -80,7 +81,9 @@ class Run:
             save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
 
     def _info(self) -> VoiceInfo:
-        training = {"steps": self.step, "seconds": round(self.seconds), "seed": self.recipe.seed, "processes": self.world}
+        training = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
+        if self.timed:  # by the clock: no two such runs are the same anyway, but those by steps are, byte for byte
+            training["seconds"] = round(self.seconds)
         training |= {"device": self.device.type, "batch": self.recipe.batch, "start_from": self.start_from}
         training |= {"notes": len(self.data.where("train")), "skipped_steps": self.skipped}
         return VoiceInfo(**(vars(self.info) | {"training": training}))
@@ -94,6 +97,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
             _write_json(self.folder / "config.json", asdict(self.recipe) | {"data": str(self.data.path)})
+        self.timed = steps is None
         if steps is not None:
             self.total = steps
         elif not self.total and minutes is None:
@@ -152,7 +156,7 @@ class Run:
         if self.step - first == CALIBRATION[1]:
             now = time.monotonic()
             pace = (now - self._mark) / (CALIBRATION[1] - CALIBRATION[0])
-            left = max(minutes * 60 * 0.97 - (now - began), 0)
+            left = max(minutes * 60 * 0.97 - self.seconds, 0)
             self.total = self.step + max(int(left / pace), 1)
             if self.world > 1:  # all must agree on the number
                 agreed = torch.tensor([self.total], device=self.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import weight_norm
 
 from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
 from antiphon.networks.layers import pitch_features
@@ -24,8 +24,8 @@ class LogMelDiscriminator(nn.Module):
         self.mel = LogMel(window, hop, bands)
         c = channels
         plan = [(3, c, 4, 2), (c, 2 * c, 4, 2), (2 * c, 4 * c, 4, 2), (4 * c, 4 * c, 3, 1)]
-        self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, k, s, padding=1)) for a, b, k, s in plan)
-        self.score = spectral_norm(nn.Conv2d(4 * c, 1, 1))
+        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, k, s, padding=1)) for a, b, k, s in plan)
+        self.score = weight_norm(nn.Conv2d(4 * c, 1, 1))
         self.label = nn.Embedding(instruments, 4 * c)
         self.condition = nn.Linear(9, 4 * c)
         nn.init.normal_(self.label.weight, std=0.02)

@@ -116,6 +116,9 @@ class Curves:
     drift: Tensor  # (..,) cents off the key, without vibrato
 
 
+Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes at the knots
+
+
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
     """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was held."""
     t = knots / SAMPLE_RATE
@@ -143,6 +146,7 @@ class InstrumentGenerator(nn.Module):
         self.config = c = config
         self.conditioner = MLP(c.style + 8 + 2, c.condition, c.condition)
         self.enter = nn.Linear(TIME_FEATURES + DRIFTS + 1, c.width)
+        self.greet = nn.Linear(c.condition, c.width)
         self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, c.condition) for _ in range(c.blocks))
         self.splits = [c.bands, c.free_harmonics, FREE_SLOTS, c.noise_bands, c.strike_bands, 1, 1]
         self.heads = nn.Linear(c.width, sum(self.splits))
@@ -183,13 +187,14 @@ class InstrumentGenerator(nn.Module):
         centres = g.start.unsqueeze(-1) + HOP * torch.arange(g.f0.shape[-1], device=w.device)
         bend = hat_weights(g.knots, centres.to(g.knots.dtype)) @ (hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)).unsqueeze(-1)
         x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
-        x = self.enter(x)
+        x = self.enter(x) + self.greet(condition).unsqueeze(1)
         for block in self.trunk:
             x = block(x, condition)
         x = self.heads(torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6)).float() * 4
         envelope, harmonics, free, noise, strike, ensemble, drift = x.split(self.splits, -1)
         ensemble, drift = torch.sigmoid(ensemble.squeeze(-1) - 3), 60 * torch.tanh(drift.squeeze(-1) / 60)
-        return Curves(envelope - 5, harmonics, free - 5, noise - 8, strike - 8, ensemble, drift)
+        noise, strike = bounded(noise - 10, -16, 0), bounded(strike - 10, -16, 0)
+        return Curves(envelope - 4, harmonics, free - 4, noise, strike, ensemble, drift)
 
     def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
         return self.synthesise(self.curves(w, g), g, tuning)
@@ -200,15 +205,18 @@ class InstrumentGenerator(nn.Module):
         """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32 samples.
 
         Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return."""
+        return self.sound([self.partials(curves, g, tuning, i) for i in range(len(g.pitch))], curves, g, inaudible)
+
+    def sound(self, partials: list[Partials], curves: Curves, g: Gesture, inaudible: float = -math.inf) -> Tensor:
+        """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
-            partials = [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
             sound = torch.stack([self._play(p, curves, g, i, inaudible) for i, p in enumerate(partials)])
             sound = sound + self._noise(curves.noise, g) + self._strike(curves.strike, g)
         fade = torch.sin(torch.linspace(0, math.pi / 2, FADE, device=sound.device)) ** 2
         head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade, torch.ones_like(fade))
         return torch.cat([head, sound[:, FADE:]], 1)
 
-    def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> tuple[Tensor, Tensor]:
+    def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> Partials:
         """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's frequency,
         plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
         nominal = midi_to_hz(g.pitch[i])
@@ -223,7 +231,7 @@ class InstrumentGenerator(nn.Module):
         return ratios, level + torch.log(gains * heard + 1e-7)
 
     def _play(
-        self, partials: tuple[Tensor, Tensor], curves: Curves, g: Gesture, i: int, inaudible: float
+        self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float
     ) -> Tensor:
         """(samples,) the sound of note i's partials."""
         ratios, level = partials
@@ -251,7 +259,7 @@ class InstrumentGenerator(nn.Module):
         """(batch, samples) noise that lasts, from the long window."""
         centres = frame_centres(g.samples, LONG, LONG_HOP).to(bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
-        gains = torch.exp(bounded(hat_weights(times, g.knots) @ bands, -16, 1) @ self.long_bins)
+        gains = torch.exp(hat_weights(times, g.knots) @ bands @ self.long_bins)
         return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
 
     def _strike(self, bands: Tensor, g: Gesture) -> Tensor:
@@ -259,7 +267,7 @@ class InstrumentGenerator(nn.Module):
         samples = min(STRIKE, g.samples)
         centres = frame_centres(samples, SHORT, SHORT_HOP).to(bands.device)
         times = centres.clamp_min(0).to(g.knots.dtype)
-        gains = torch.exp(bounded(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands, -16, 1) @ self.short_bins)
+        gains = torch.exp(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands @ self.short_bins)
         fade = ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1) * (g.start == 0).unsqueeze(-1)
         white = pick(self.white_short, g.take, len(centres))
         noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]

@@ -1,0 +1,53 @@
+"""Antiphon: generative adversarial networks for sound that you can play.
+
+    import antiphon
+
+    voice = antiphon.load("gm")                                     # a bundled voice, a run folder or a weights file
+    sound = voice.note(60, instrument="violin", seconds=2.0)        # (samples,) float32 at 44.1 kHz
+    antiphon.play("song.mid", "song.wav")
+    antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
+    antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
+
+Names are looked up when they are first used, so that `import antiphon` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from antiphon.errors import AntiphonError
+    from antiphon.notes import Note
+    from antiphon.verbs.find import bundled, load
+    from antiphon.verbs.generate import generate
+    from antiphon.verbs.play import play
+    from antiphon.verbs.train import train
+    from antiphon.voice import Voice
+
+__all__ = ["AntiphonError", "Note", "Voice", "__version__", "bundled", "generate", "load", "play", "train"]
+
+_HOMES = {
+    "AntiphonError": "antiphon.errors",
+    "Note": "antiphon.notes",
+    "Voice": "antiphon.voice",
+    "bundled": "antiphon.verbs.find",
+    "generate": "antiphon.verbs.generate",
+    "load": "antiphon.verbs.find",
+    "play": "antiphon.verbs.play",
+    "train": "antiphon.verbs.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'antiphon' has no attribute '{name}'")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,370 @@
+"""The command line: parse, call a verb, print the result's path last. What is heavy is imported when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
+
+from antiphon import __version__
+from antiphon.errors import AntiphonError
+
+
+def opt(metavar: str, *aliases: str) -> object:
+    """An option whose help shows no default, because its text says it or there is none."""
+    return arg(metavar=metavar, aliases=aliases, help_behavior_hint="")
+
+
+Flag = Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")]
+Words = UseAppendAction[tuple[tuple[str, ...], ...]]
+
+
+class Command(Protocol):
+    """A parsed verb."""
+
+    def run(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play a MIDI file with a voice, into a sound file.
+
+    Example: antiphon play song.mid -o song.wav --instrument "string ensemble"
+    """
+
+    song: Annotated[Positional[Path | None], opt("SONG.mid")] = None
+    """a MIDI file; the bundled song if left out"""
+    out: Annotated[Path | None, opt("OUT.wav", "-o")] = None
+    """where to (wav, flac, ogg, mp3, opus, aiff); a free name in this folder if left out"""
+    voice: Annotated[str, arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    instrument: Annotated[str | None, opt("LABEL")] = None
+    """one instrument for every part, in place of the song's own"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """which players: another seed, another band"""
+    threads: Annotated[int | None, opt("N")] = None
+    """processor threads to use"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    def run(self) -> None:
+        from antiphon.verbs.play import play
+
+        _use_threads(self.threads)
+        print(play(self.song, self.out, self.voice, instrument=self.instrument, seed=self.seed, force=self.force))
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make new notes from noise, each into a file of its own.
+
+    Example: antiphon generate gm -o sounds -n 8 --instrument violin --pitch A4 --style bright
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
+    """the folder for the sounds"""
+    n: Annotated[int, arg(aliases=["-n"], metavar="N")] = 16
+    """how many"""
+    instrument: Annotated[str | None, opt("LABEL")] = None
+    """which instrument, General MIDI name, number or family; any if left out"""
+    style: Annotated[Words, opt("LABEL ...")] = ()
+    """words of character, such as bright or plucked"""
+    pitch: Annotated[str | None, opt("C4|61|60.5")] = None
+    """which note; drawn from the instrument's range if left out"""
+    velocity: Annotated[float, arg(metavar="1-127")] = 100.0
+    """how hard it is played"""
+    seconds: Annotated[float, arg(metavar="S")] = 2.0
+    """how long it is held; its release follows"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """the first sound's seed; the others count up from it"""
+    threads: Annotated[int | None, opt("N")] = None
+    """processor threads to use"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.generate import generate
+
+        _use_threads(self.threads)
+        how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "pitch": self.pitch}
+        how |= {"velocity": self.velocity, "seconds": self.seconds, "seed": self.seed, "force": self.force}
+        print(generate(self.voice, self.out, self.n, **how))
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn a voice from a folder of recorded notes. The same line again goes on where it stopped.
+
+    Example: antiphon train my-notes -o runs/mine --minutes 60
+    """
+
+    source: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files, or one file of `antiphon data prepare`"""
+    out: Annotated[Path, arg(metavar="RUN", aliases=["-o"])]
+    """the run's folder: weights, sheets, sounds, log"""
+    size: Annotated[Literal["tiny", "small", "base", "large"] | None, opt("tiny|small|base|large")] = None
+    """how large the networks are; the starting voice's, or base"""
+    steps: Annotated[int | None, opt("N")] = None
+    """train for so many steps"""
+    minutes: Annotated[float | None, opt("M")] = None
+    """train for about so long on this machine (10 unless said)"""
+    start_from: Annotated[str | None, arg(name="from", metavar="V", help_behavior_hint="")] = None
+    """begin from this voice; the bundled gm where there is one"""
+    from_scratch: Flag = False
+    """begin from nothing"""
+    seed: Annotated[int | None, opt("N")] = None
+    """of the run's chances (0 unless said)"""
+    set: Annotated[Words, opt("NAME=VALUE ...")] = ()
+    """any setting of the recipe, such as game.rule=hinge or batch=8"""
+    threads: Annotated[int | None, opt("N")] = None
+    """processor threads to use; all, or as before"""
+    workers: Annotated[int | None, opt("N")] = None
+    """processes that measure the notes first; one a processor"""
+    licence: Annotated[str, opt("TEXT")] = ""
+    """of the sounds; noted in the voice"""
+    force: Flag = False
+    """begin anew in a folder that holds another run"""
+
+    def run(self) -> None:
+        from antiphon.recipes.override import parse_settings
+        from antiphon.verbs.train import train
+
+        how: dict[str, Any] = {"size": self.size, "steps": self.steps, "minutes": self.minutes, "seed": self.seed}
+        how |= {"start_from": self.start_from, "from_scratch": self.from_scratch, "threads": self.threads}
+        how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        print(train(self.source, self.out, settings=parse_settings(_flat(self.set)), **how))
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show what a voice knows: labels, pitch ranges, styles, size, training, licence.
+
+    Example: antiphon info gm
+    """
+
+    voice: Annotated[Positional[str | None], opt("V")] = None
+    """a bundled voice, a run folder or a weights file; lists the bundled ones if left out"""
+    json: Flag = False
+    """as JSON"""
+
+    def run(self) -> None:
+        if self.voice is None:
+            from antiphon.verbs.find import bundled
+
+            print("\n".join(bundled()) or "no voice is bundled")
+            return
+        from antiphon.verbs.info import card, facts
+
+        if self.json:
+            from json import dumps
+
+            print(dumps(facts(self.voice), indent=2))
+        else:
+            _show(card(self.voice))
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Show what a folder of sounds holds: how it was labelled, what was refused and why.
+
+    Example: antiphon data inspect my-notes
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import inspect
+
+        _show(inspect(self.folder))
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render soundfonts into a folder of labelled notes (needs FluidSynth). The same line again goes on.
+
+    Example: antiphon data render FluidR3_GM.sf2 -o notes --programs 0 40 73
+    """
+
+    fonts: Annotated[Positional[tuple[Path, ...]], arg(metavar="FONT.sf2 ...")]
+    """soundfonts, .sf2 or .sf3"""
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
+    """the folder for the notes and their table"""
+    programs: Annotated[tuple[int, ...], opt("0-127 ...")] = ()
+    """General MIDI programs; all that play single notes if left out"""
+    step: int = 2
+    """semitones from one key to the next"""
+    velocities: int = 3
+    """layers of velocity a key"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """of velocities, holds and what is held out"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import render
+
+        how: dict[str, Any] = {"step": self.step, "velocities": self.velocities, "seed": self.seed}
+        print(render(self.fonts, self.out, programs=self.programs, **how))
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Measure a folder of notes into one file: with the package it is all that training elsewhere needs.
+
+    Example: antiphon data prepare my-notes -o my-notes.safetensors
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files"""
+    out: Annotated[Path, arg(metavar="FILE.safetensors", aliases=["-o"])]
+    """the prepared file"""
+    workers: Annotated[int | None, opt("N")] = None
+    """processes; one a processor"""
+    licence: Annotated[str, opt("TEXT")] = ""
+    """of the sounds; noted in the file and in voices trained on it"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import prepare
+
+        how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        print(prepare(self.folder, self.out, **how))
+
+
+VERBS: dict[str, type[Command]] = {
+    "play": Play,
+    "generate": Generate,
+    "train": Train,
+    "info": Info,
+    "data inspect": Inspect,
+    "data render": Render,
+    "data prepare": Prepare,
+}
+
+
+# ---- main ------------------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command line and exit: 0, 2 after a user's error (one line on stderr), 130 after Ctrl-C."""
+    try:
+        sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+    except AntiphonError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt as stop:
+        _fail(str(stop) or "stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        sys.exit(141)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 2)
+    except MemoryError:
+        _fail("not enough memory for this: try fewer or shorter notes", 2)
+    except Exception as error:
+        if os.environ.get("ANTIPHON_DEBUG"):
+            traceback.print_exc()
+        what = f"{type(error).__name__}: {error}"
+        _fail(f"something went wrong inside ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if argv[0] in ("-V", "--version", "version"):
+        print(f"antiphon {__version__}")
+        return 0
+    words = 2 if argv[0] == "data" else 1
+    if argv[0] == "data" and (len(argv) == 1 or argv[1] in ("-h", "--help")):
+        print(_overview("data "))
+        return 0
+    verb = " ".join(argv[:words])
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, [*VERBS, "data"], 1)
+        hint = f"did you mean `antiphon {near[0]}`?" if near else f"use {', '.join(VERBS)}"
+        raise AntiphonError(f"there is no `antiphon {verb}`: {hint}")
+    _parse(verb, argv[words:]).run()
+    sys.stdout.flush()
+    return 0
+
+
+def _overview(beginning: str = "") -> str:
+    chosen = {name: verb for name, verb in VERBS.items() if name.startswith(beginning)}
+    lines = [f"  antiphon {name:14}{(verb.__doc__ or '').splitlines()[0]}" for name, verb in chosen.items()]
+    examples = [f"  {line.strip().removeprefix('Example: ')}" for verb in chosen.values()
+                for line in (verb.__doc__ or "").splitlines() if "Example:" in line]  # fmt: skip
+    return "\n".join(
+        ["Antiphon trains adversarial networks on your sounds and plays what they learned.", "", *lines, "",
+         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options."]
+    )  # fmt: skip
+
+
+def _parse(verb: str, args: list[str]) -> Command:
+    """The verb with its options; what tyro has to say about wrong ones becomes one line."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(VERBS[verb], prog=f"antiphon {verb}", args=args)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+    raise AntiphonError(f"{_gist(said.getvalue())}; `antiphon {verb} --help` shows the options") from None
+
+
+def _gist(box: str) -> str:
+    """The message in tyro's box of several lines, as one."""
+    lines = [line.strip("│ \t") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    rules = [i for i, line in enumerate(lines) if line and set(line) == {"─"}]
+    text = " ".join(lines[: rules[0]] if rules else lines)
+    if "Perhaps you meant:" in lines:
+        text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
+    text = " ".join(text.split()).rstrip(".")
+    return text[:1].lower() + text[1:] if text else "these options make no sense"
+
+
+def _fail(text: str, status: int) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    print(f"antiphon: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _show(renderable: Any) -> None:
+    """Print a rich renderable, as wide as it wants where no terminal limits it."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(renderable)
+
+
+def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [word.strip() for group in groups for words in group for word in words.split(",") if word.strip()]
+
+
+def _workers(asked: int | None) -> int:
+    if asked is not None and not 1 <= asked <= 1024:
+        raise AntiphonError(f"cannot use {asked} workers: use 1 or more")
+    return asked or os.cpu_count() or 1
+
+
+def _use_threads(count: int | None) -> None:
+    if count is None:
+        return
+    if not 1 <= count <= 1024:
+        raise AntiphonError(f"cannot use {count} threads: use 1 or more")
+    import torch
+
+    torch.set_num_threads(count)

@@ -1,0 +1,91 @@
+"""Sounds before training: inspect a folder, render soundfonts into one, prepare one into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antiphon.errors import AntiphonError
+from antiphon.verbs.report import Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def inspect(folder: str | Path, *, quiet: bool = False) -> RenderableType:
+    """A rich renderable: what a folder holds, how it was labelled, what was refused and why. Every file is read to its
+    end."""
+    from antiphon.data.inspect import summary
+    from antiphon.data.manifest import scan
+
+    with Report(quiet).bar("reading") as advance:
+        return summary(scan(folder, check=True, progress=advance))
+
+
+def render(
+    fonts: Sequence[str | Path],
+    out: str | Path,
+    *,
+    programs: Sequence[int] = (),
+    step: int = 2,
+    velocities: int = 3,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Path:
+    """Render soundfonts into a folder of labelled notes, dry, with octaves and presets held out; returns the folder.
+
+    programs: General MIDI numbers, all that play single notes unless given. step: semitones between keys. velocities:
+    layers a key. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font cannot be
+    read."""
+    from antiphon.data.soundfont import RenderOptions
+    from antiphon.data.soundfont import render as render_fonts
+
+    for name, value, most in (("step", step, 12), ("velocities", velocities, 16)):
+        if not 1 <= value <= most:
+            raise AntiphonError(f"{name} {value} is out of range: use 1 to {most}")
+    if any(not 0 <= program <= 127 for program in programs):
+        raise AntiphonError("General MIDI programs are numbered 0 to 127")
+    if not fonts:
+        raise AntiphonError("give a soundfont to render, an .sf2 or .sf3 file")
+    report = Report(quiet)
+    options = RenderOptions(programs=tuple(programs) or None, step=step, velocities=velocities, seed=seed)
+    done = render_fonts(fonts, out, options, report.say)
+    report.say(f"{done.notes} notes of {done.presets} presets; train on them: antiphon train {out} -o RUN")
+    return Path(out)
+
+
+def prepare(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    licence: str = "",
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Measure a folder of notes into one file; returns its path. The same file trains anywhere the package is.
+
+    Raises AntiphonError when nothing usable is found or (without force) if `out` exists."""
+    from antiphon.data.manifest import scan
+    from antiphon.data.prepare import prepare as measure
+
+    out, report = Path(out), Report(quiet)
+    if out.suffix != ".safetensors":
+        raise AntiphonError(f"cannot write {out.name}: end the name in .safetensors")
+    if out.exists() and not force:
+        raise AntiphonError(f"{out} exists: choose another name, or add --force to replace it")
+    with report.bar("reading") as advance:
+        manifest = scan(folder, progress=advance)
+    for remark in manifest.remarks:
+        report.say(f"note: {remark}")
+    with report.bar("measuring") as advance:
+        done = measure(
+            manifest, out, workers=workers, progress=advance, licence=licence, sources=[Path(folder).name], force=force
+        )
+    for item in done.refused[:10]:
+        report.say(f"refused: {item.path}: {item.reason}")
+    if len(done.refused) > 10:
+        report.say(f"refused: {len(done.refused) - 10} more; `antiphon data inspect {folder}` lists them")
+    report.say(f"{done.notes} notes, {done.seconds / 60:.1f} minutes of sound")
+    return out

@@ -1,0 +1,53 @@
+"""From what a person calls a voice to the voice."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antiphon.errors import AntiphonError
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
+
+VOICES = Path(__file__).parent.parent / "voices"
+WEIGHTS = "weights.safetensors"
+
+
+def bundled() -> list[str]:
+    """The names of the voices that come with the package."""
+    return sorted(p.stem for p in VOICES.glob("*.safetensors") if not p.stem.endswith(".players"))
+
+
+def find(voice: str | Path) -> Path:
+    """The weights file of a bundled voice's name, a run folder or a file. Raises AntiphonError if there is none."""
+    if str(voice) in bundled():
+        return VOICES / f"{voice}.safetensors"
+    path = Path(voice).expanduser()
+    if path.is_dir():
+        if (path / WEIGHTS).is_file():
+            return path / WEIGHTS
+        raise AntiphonError(f"{path} holds no {WEIGHTS} (yet): give a run folder of `antiphon train`")
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(str(voice), bundled(), 1)
+    hint = f"did you mean {near[0]}?" if near else f"bundled: {', '.join(bundled()) or 'none'}"
+    raise AntiphonError(f"no voice is called '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
+
+
+def load(voice: str | Path | Voice = "gm") -> Voice:
+    """A voice ready to play, by its bundled name, its run folder or its weights file.
+
+    Raises AntiphonError, in one line, if there is none or the file is damaged or not a voice. Nothing in it is
+    executed."""
+    from antiphon.checkpoint import load_voice
+    from antiphon.voice import Voice
+
+    return voice if isinstance(voice, Voice) else load_voice(find(voice))
+
+
+def check_seed(seed: int) -> None:
+    """Raises AntiphonError unless 0 <= seed < 2^31."""
+    if not 0 <= seed < 1 << 31:
+        raise AntiphonError(f"seed {seed} is out of range: use 0 to {(1 << 31) - 1}")

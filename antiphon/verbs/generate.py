@@ -1,0 +1,114 @@
+"""Make new notes with a voice, from noise: from_notes, from_notes_to_folder, and `generate` that thinks the notes
+out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from antiphon.audio.files import check_target, write_audio
+from antiphon.data.labels import parse_pitch
+from antiphon.data.manifest import note_name
+from antiphon.errors import AntiphonError
+from antiphon.notes import Note
+from antiphon.verbs.find import check_seed, load
+from antiphon.verbs.report import Report
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
+
+MOST = 10_000  # notes a call
+USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
+CHUNK = 32
+
+
+def from_notes(notes: Sequence[Note], voice: str | Path | Voice = "gm") -> list[np.ndarray]:
+    """Each note's sound, (samples,) float32 at 44.1 kHz, from its onset to the end of its release."""
+    return load(voice).notes(notes)
+
+
+def from_notes_to_folder(
+    notes: Sequence[Note], out: str | Path, voice: str | Path | Voice = "gm", *, force: bool = False, quiet: bool = True
+) -> list[Path]:
+    """Write each note to a file of its own, NNN_<instrument>_<note>_v<velocity>_s<seed>.wav, numbered from 1. -> the
+    paths
+
+    A note too loud for a file is turned down. Raises AntiphonError if one of the files exists, unless force."""
+    out, player, report = Path(out), load(voice), Report(quiet)
+    if out.exists() and not out.is_dir():
+        raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
+    width = max(3, len(str(len(notes))))
+    names = [f"{i:0{width}d}_{_describe(note, player)}.wav" for i, note in enumerate(notes, 1)]
+    paths = [check_target(out / name, force=force) for name in names]
+    with report.bar("generating") as advance:
+        for first in range(0, len(notes), CHUNK):
+            part = slice(first, first + CHUNK)
+            for path, sound in zip(paths[part], player.notes(notes[part]), strict=True):
+                write_audio(path, _bounded(sound), force=force)
+            advance(min(first + CHUNK, len(notes)), len(notes))
+    return paths
+
+
+def generate(
+    voice: str | Path | Voice,
+    out: str | Path,
+    n: int = 16,
+    *,
+    instrument: str | int | None = None,
+    style: Sequence[str] = (),
+    pitch: str | float | None = None,
+    velocity: float = 100,
+    seconds: float = 2.0,
+    seed: int = 0,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Write `n` new notes into the folder `out`; returns the folder.
+
+    Sound i is drawn from seed + i and nothing else, so that any of them can be had again alone. instrument: a label, a
+    shortening, or a General MIDI name, number or family; without it every sound draws one. style: words of character.
+    pitch: "C4", 61 or 60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long
+    a note is held. Raises AntiphonError for anything that makes no sense, or (without force) if a file exists."""
+    if not 1 <= n <= MOST:
+        raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
+    check_seed(seed)
+    check_seed(seed + n - 1)
+    player = load(voice)
+    words = player.resolve_style(style)
+    key = None if pitch is None else parse_pitch(str(pitch))
+    notes = []
+    for own in range(seed, seed + n):
+        label = player.resolve(instrument, own)
+        lowest, highest = player.info.range_of.get(label, USUAL_RANGE)
+        drawn = float(np.random.default_rng((3, own)).integers(round(lowest), round(highest) + 1))
+        notes.append(Note(drawn if key is None else key, seconds, velocity, label, words, own))
+    report = Report(quiet)
+    for text in _unheard_of(notes, player):
+        report.say(f"note: {text}")
+    from_notes_to_folder(notes, out, player, force=force, quiet=quiet)
+    return Path(out)
+
+
+def _unheard_of(notes: Sequence[Note], voice: Voice) -> list[str]:
+    """What is asked for and was never trained on."""
+    found = {}
+    for note in notes:
+        lowest, highest = voice.info.range_of.get(str(note.instrument), (0.0, 127.0))
+        if not lowest - 0.5 <= note.pitch <= highest + 0.5:
+            learned = f"{note_name(round(lowest))} to {note_name(round(highest))}"
+            found[note.instrument] = f"{note.instrument} was learned from {learned}: {note_name(note.pitch)} is a guess"
+    return list(found.values())
+
+
+def _bounded(sound: np.ndarray) -> np.ndarray:
+    return sound / np.float32(max(1.0, np.abs(sound).max(initial=0) / 0.99))
+
+
+def _describe(note: Note, voice: Voice) -> str:
+    label = re.sub(r"[^\w#]+", "-", voice.resolve(note.instrument, note.seed).lower()).strip("-")
+    name = note_name(note.pitch).replace(" cents", "c").replace(" ", "")
+    return f"{label}_{name}_v{note.velocity:g}_s{note.seed}"

@@ -1,0 +1,86 @@
+"""What a voice is: labels, ranges, styles, size, how it was trained, on what and under which licence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antiphon.data import gm
+from antiphon.data.manifest import note_name
+from antiphon.verbs.find import find, load
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from antiphon.voice import Voice
+
+
+def facts(voice: str | Path) -> dict[str, Any]:
+    """Everything a voice says of itself, as plain JSON."""
+    loaded, path = load(voice), find(voice)
+    return {
+        "name": loaded.info.name,
+        "file": str(path),
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+        "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "sample_rate": loaded.sample_rate,
+        "network": asdict(loaded.model.config),
+        "instruments": [_instrument(loaded, label) for label in loaded.instruments],
+        "styles": list(loaded.styles),
+        "training": loaded.info.training,
+        "licence": loaded.info.licence,
+        "sources": list(loaded.info.sources),
+    }
+
+
+def _instrument(voice: Voice, label: str) -> dict[str, Any]:
+    met: Counter[str] = Counter()
+    for words, count in voice.info.styles_of.get(label, []):
+        met.update(dict.fromkeys(words, count))
+    lowest, highest = voice.info.range_of.get(label, (None, None))
+    return {
+        "label": label,
+        "family": _family(label),
+        "lowest": lowest,
+        "highest": highest,
+        "styles": [w for w, _ in met.most_common()],
+    }
+
+
+def _family(label: str) -> str:
+    """The General MIDI family of a label that is a General MIDI name, else nothing."""
+    name = label.lower()
+    return gm.family_of(gm.PROGRAMS.index(name)) if name in gm.PROGRAMS else ""
+
+
+def card(voice: str | Path) -> RenderableType:
+    """`facts` for a person: a rich renderable."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    known = facts(voice)
+    head = Table.grid(padding=(0, 2))
+    for name, value in _lines(known):
+        head.add_row(name, escape(value))
+    table = Table("instrument", "family", "learned from", "styles met")
+    for row in known["instruments"]:
+        ends = [note_name(round(row[end])) for end in ("lowest", "highest") if row[end] is not None]
+        table.add_row(escape(row["label"]), row["family"], " to ".join(ends), escape(" ".join(row["styles"])))
+    return Group(head, table)
+
+
+def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
+    training = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in known["training"].items() if v not in (None, ""))
+    size = f"{known['parameters'] / 1e6:.2f} M parameters, {known['megabytes']:.1f} MB"
+    return [
+        ("voice", f"{known['name']}  ({known['file']})"),
+        ("size", f"{size}, {known['sample_rate'] / 1000:g} kHz"),
+        ("training", training or "not recorded"),
+        ("licence", known["licence"]),
+        ("sources", "; ".join(known["sources"]) or "not recorded"),
+        ("styles", " ".join(known["styles"]) or "none"),
+        ("instruments", str(len(known["instruments"]))),
+    ]

@@ -1,0 +1,45 @@
+"""What a verb says while it works: notes and bars on stderr, so that stdout holds results only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int, int], None]  # (done, total)
+
+
+class Report:
+    """Says what happens. `quiet` says nothing. Works without `rich` too, then without bars."""
+
+    def __init__(self, quiet: bool = False):
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        """One line."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def bar(self, label: str) -> Iterator[Advance]:
+        """A progress bar for as long as the block lasts; it shows itself on a terminal only."""
+        console = None if self.quiet else _terminal()
+        if console is None:
+            yield lambda done, total: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _terminal():  # type: ignore[no-untyped-def]
+    """A rich console on stderr if that is a terminal, else None."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    console = Console(stderr=True)
+    return console if console.is_terminal else None

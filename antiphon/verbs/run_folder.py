@@ -1,0 +1,127 @@
+"""What belongs to a run folder besides the weights: whose notes it learns from and what was asked, so that a resumed
+run is the same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antiphon.errors import AntiphonError
+
+RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
+    "run.json",
+    "state.safetensors",
+    "weights.safetensors",
+    "prepared.safetensors",
+    "refused.txt",
+)
+HEAD = 1 << 18  # bytes of a sound file that tell it from another
+OWN = (RECORD, STATE, WEIGHTS, PREPARED, REFUSED, "config.json", "log.jsonl", "skipped.txt")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; None and empty are what was left to us."""
+
+    size: str | None = None
+    start_from: str | None = None
+    from_scratch: bool = False
+    seed: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """run.json. content: a fingerprint of the data; start_from: the voice it began from. threads: of the processor.
+    steps, minutes: the budget; both where minutes were changed after they had been turned into steps."""
+
+    source: str
+    content: str
+    request: Request
+    recipe: dict[str, Any]
+    start_from: str | None
+    threads: int
+    steps: int | None = None
+    minutes: float | None = None
+
+    def write(self, folder: Path) -> None:
+        temporary = folder / f".{RECORD}"
+        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        temporary.replace(folder / RECORD)
+
+
+def read_record(folder: Path) -> Record | None:
+    """The folder's record, None if there is none. Raises AntiphonError for a folder that is something else."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise AntiphonError(f"{folder} is a file: give a folder for the run")
+    if not (folder / RECORD).exists():
+        if any(p for p in folder.iterdir() if p.name != f".{RECORD}"):
+            raise AntiphonError(f"{folder} holds other things already: give a new folder for the run")
+        return None
+    try:
+        raw = json.loads((folder / RECORD).read_text())
+        request = Request(**raw.pop("request"))
+        record = Record(request=request, **raw)
+        if not isinstance(record.recipe, dict) or not isinstance(request.settings, dict):
+            raise TypeError
+        return record
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise AntiphonError(
+            f"{folder / RECORD} is damaged: begin the run anew with --force, or in another folder"
+        ) from None
+
+
+def clear(folder: Path) -> None:
+    """Remove what a run wrote, and nothing else."""
+    for name in OWN:
+        (folder / name).unlink(missing_ok=True)
+    for part, ending in (("sheets", "png"), ("sounds", "wav")):
+        for path in (folder / part).glob(f"step-*.{ending}"):
+            path.unlink()
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove half-written files that a kill left behind."""
+    for pattern in (f".{STATE}.*", f".{WEIGHTS}.*", f"{PREPARED}.writing", f".{RECORD}"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def check_same(record: Record, content: str, request: Request, folder: Path) -> None:
+    """Raises AntiphonError if a run was begun on other data or with another setting than is asked for now. What is not
+    said now is taken to be as before."""
+    hint = "give another folder, or --force to begin anew"
+    if record.content != content:
+        raise AntiphonError(
+            f"{folder} was begun on other notes than these (they were those of {record.source}): {hint}"
+        )
+    for name, now in asdict(request).items():
+        before = getattr(record.request, name)
+        if now not in (None, False, {}) and now != before:
+            option = {"start_from": "from", "settings": "set"}.get(name, name).replace("_", "-")
+            raise AntiphonError(f"{folder} was begun with another --{option} ({before or 'none'}, not {now}): {hint}")
+
+
+def fingerprint(source: Path) -> str:
+    """What tells a folder of sounds, or a prepared file, from another: names, sizes and beginnings of its files."""
+    from antiphon.audio.files import SUFFIXES
+
+    digest = hashlib.blake2b(digest_size=16)
+    if source.is_file():
+        return _add(digest, source, source.name).hexdigest()
+    for path in sorted(source.rglob("*")):
+        if path.suffix.lower() in {*SUFFIXES, ".csv", ".json"} and path.is_file():
+            _add(digest, path, path.relative_to(source).as_posix())
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib.blake2b, path: Path, name: str) -> hashlib.blake2b:
+    with path.open("rb") as file:
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode() + file.read(HEAD))
+    return digest

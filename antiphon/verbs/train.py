@@ -1,0 +1,375 @@
+"""Learn a voice from sounds: from_prepared (an opened data set), from_file (a prepared file), and `train` (a folder or
+file)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antiphon.errors import AntiphonError
+from antiphon.verbs.find import bundled, check_seed, find, load
+from antiphon.verbs.report import Report
+from antiphon.verbs.run_folder import (
+    PREPARED,
+    REFUSED,
+    STATE,
+    WEIGHTS,
+    Record,
+    Request,
+    check_same,
+    clear,
+    fingerprint,
+    read_record,
+    sweep,
+)
+
+if TYPE_CHECKING:
+    from antiphon.data.manifest import Refused
+    from antiphon.data.prepared import Prepared
+    from antiphon.recipes.instrument import Recipe
+    from antiphon.voice import VoiceInfo
+
+USUAL_MINUTES = 10.0
+USUAL_START = "gm"
+USUAL_SIZE = "base"
+LONGEST_MINUTES = 60 * 24 * 60.0
+PLAYERS = ".players.safetensors"  # beside a voice: its opponents' weights
+
+
+# ---- the ladder ------------------------------------------------------------------------------------------------------
+
+
+def from_prepared(
+    data: Prepared,
+    out: str | Path,
+    recipe: Recipe,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    start_from: str | Path | None = None,
+    name: str = "untitled",
+    quiet: bool = True,
+) -> Path:
+    """Play the game of `recipe` on an opened data set in the run folder `out`, or go on with it. -> the weights file
+
+    start_from: a voice to begin from (it is not asked again when a run goes on). Raises KeyboardInterrupt, saved,
+    after Ctrl-C."""
+    from antiphon.training.loop import Run
+
+    folder, report = Path(out), Report(quiet)
+    run = Run(folder, data, recipe, describe(data, name))
+    if run.resume():
+        done = f"step {run.step} of {run.total}" if run.total else f"step {run.step}"
+        if run.step >= (steps or run.total or math.inf):
+            report.say(f"this run is complete: {done} (more steps or minutes prolong it)")
+            return folder / WEIGHTS
+        report.say(f"going on at {done}")
+    elif start_from is not None:
+        left = run.start_warm(load(start_from), str(start_from), _opponents(find(start_from)))
+        if left:
+            report.say(f"note: {len(left)} tables of {start_from} do not fit these labels and begin anew")
+    try:
+        return run.train(steps=steps, minutes=minutes, quiet=quiet)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"saved at step {run.step}; the same line goes on") from None
+
+
+def from_file(path: str | Path, out: str | Path, recipe: Recipe, **how: Any) -> Path:
+    """As from_prepared, from a prepared file. Needs torch, numpy and safetensors only."""
+    from antiphon.data.prepared import Prepared
+
+    return from_prepared(Prepared(path), out, recipe, **how)
+
+
+def train(
+    source: str | Path,
+    out: str | Path,
+    *,
+    size: str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    start_from: str | Path | None = None,
+    from_scratch: bool = False,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+    workers: int = 1,
+    licence: str = "",
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Learn a voice from a folder of recorded notes, or from a prepared file, in the folder `out`. -> its weights file
+
+    The same call again goes on where it stopped. size: tiny, small, base or large. steps or minutes: how long (10
+    minutes unless said; minutes are turned into steps once). start_from: a voice to begin from; without it the bundled
+    `gm`, if there is one and no other size is asked for; from_scratch: from nothing. settings: any setting of the
+    recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor. workers: processes that measure the
+    notes. licence: of the sounds, noted in the voice. force: begin anew in a folder that holds another run.
+
+    Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
+    source, folder, report = Path(source), Path(out), Report(quiet or _rank() > 0)
+    _check_budget(steps, minutes, threads)
+    _check_places(source, folder)
+    check_seed(seed or 0)
+    begin = str(start_from) if start_from is not None else None
+    request = Request(size, begin, from_scratch, seed, dict(settings or {}))
+    with _first_process_first():
+        record = _open(source, folder, request, threads, force and _rank() == 0, report)
+        prepared = source if source.is_file() else folder / PREPARED
+        if not prepared.exists():
+            _prepare(source, folder, workers, licence, report)
+    budget = _budget(record, folder, steps, minutes)
+    if _rank() == 0 and budget != (record.steps, record.minutes):
+        record = replace(record, steps=budget[0], minutes=budget[1])
+        record.write(folder)
+    recipe = _recipe_of(record)
+    how = {"start_from": record.start_from, "name": source.stem, "quiet": report.quiet}
+    with _threads(record.threads if threads is None else threads):
+        weights = from_file(prepared, folder, recipe, steps=budget[0], minutes=budget[1], **how)
+    _say_what_next(folder, report)
+    return weights
+
+
+# ---- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _check_budget(steps: int | None, minutes: float | None, threads: int | None) -> None:
+    if steps is not None and minutes is not None:
+        raise AntiphonError("say either --steps or --minutes, not both")
+    if steps is not None and not 0 < steps <= 100_000_000:
+        raise AntiphonError(f"cannot train for {steps} steps: use 1 or more")
+    if minutes is not None and not 0 < minutes <= LONGEST_MINUTES:
+        raise AntiphonError(f"cannot train for {minutes:g} minutes: use more than 0 and at most {LONGEST_MINUTES:g}")
+    if threads is not None and not 1 <= threads <= 1024:
+        raise AntiphonError(f"cannot use {threads} threads: use 1 or more")
+
+
+def _check_places(source: Path, folder: Path) -> None:
+    if not source.exists():
+        raise AntiphonError(f"there is no folder {source}: give a folder of sound files, or a prepared file")
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise AntiphonError(f"{folder} lies among the sounds to learn from: put the run outside {source}")
+
+
+# ---- beginning and going on ------------------------------------------------------------------------------------------
+
+
+def _open(source: Path, folder: Path, request: Request, threads: int | None, force: bool, report: Report) -> Record:
+    """The run's record: of the run that is in the folder, or of a new one."""
+    content = fingerprint(source)
+    if force and folder.is_dir():
+        clear(folder)
+    record = None if force and not (folder / STATE).exists() else read_record(folder)
+    if record is not None and (folder / STATE).exists():
+        check_same(record, content, request, folder)
+        if _rank() == 0:
+            sweep(folder)
+        return record
+    if record is not None and _rank() > 0:  # the first process has just begun it
+        return record
+    recipe, start = _plan(request, report)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    if record is not None and record.content != content:
+        (folder / PREPARED).unlink(missing_ok=True)
+    from antiphon.recipes.override import flatten
+
+    record = Record(str(source), content, request, dict(flatten(recipe)), start, threads or _all_threads())
+    record.write(folder)
+    return record
+
+
+def _plan(request: Request, report: Report) -> tuple[Recipe, str | None]:
+    """What a request means: the recipe, and the voice to begin from, None for from scratch."""
+    from antiphon.networks.generators.instrument import SIZES
+    from antiphon.recipes.check import check
+    from antiphon.recipes.instrument import instrument
+    from antiphon.recipes.override import override
+
+    if request.from_scratch and request.start_from is not None:
+        raise AntiphonError("say either --from or --from-scratch, not both")
+    if request.size is not None and request.size not in SIZES:
+        raise AntiphonError(f"no size is called '{request.size}': use {', '.join(SIZES)}")
+    recipe = instrument(request.size or USUAL_SIZE, request.seed or 0)
+    start = request.start_from or (USUAL_START if USUAL_START in bundled() and not request.from_scratch else None)
+    if start is not None:
+        config = load(start).model.config
+        known = next((name for name, size in SIZES.items() if size == config), None)
+        if request.size is None:
+            recipe = replace(instrument(known or USUAL_SIZE, request.seed or 0), network=config)
+    recipe = override(recipe, request.settings)
+    check(recipe)
+    if start is not None and recipe.network != config:
+        if request.start_from is not None:
+            raise AntiphonError(f"{start} is {known or 'of another size'}: leave out --size, or say --from-scratch")
+        report.say(f"beginning from scratch: the voice {start} has another size ({known or 'its own'})")
+        start = None
+    elif start is not None:
+        report.say(f"beginning from the voice {start} (--from-scratch begins from nothing)")
+    return recipe, start
+
+
+def _recipe_of(record: Record) -> Recipe:
+    from antiphon.recipes.check import check
+    from antiphon.recipes.instrument import Recipe
+    from antiphon.recipes.override import override
+
+    recipe = override(Recipe(), record.recipe)
+    check(recipe)
+    return recipe
+
+
+def _budget(record: Record, folder: Path, steps: int | None, minutes: float | None) -> tuple[int | None, float | None]:
+    """(steps, minutes) to train for. Minutes were turned into steps once; other minutes change that number."""
+    if steps is not None:
+        return steps, None
+    total = _total(folder)
+    if minutes is None:
+        return record.steps, record.minutes or (USUAL_MINUTES if record.steps is None else None)
+    if record.minutes is None and total:
+        raise AntiphonError(f"{folder} was begun for {total} steps: prolong it with --steps")
+    if record.minutes is not None and minutes != record.minutes and total:
+        return max(round(total * minutes / record.minutes), 1), minutes
+    return record.steps if minutes == record.minutes else None, minutes
+
+
+def _total(folder: Path) -> int:
+    """The number of steps a run is to have; 0 if that is not settled."""
+    if not (folder / STATE).exists():
+        return 0
+    from antiphon.checkpoint import read_metadata
+
+    return int(read_metadata(folder / STATE).get("total", 0))
+
+
+def _opponents(weights: Path) -> Path | None:
+    """The file with the opponents of a voice: published beside it, or in its run's state."""
+    for path in (weights.with_suffix(PLAYERS), weights.with_name(STATE)):
+        if path.exists():
+            return path
+    return None
+
+
+# ---- preparing -------------------------------------------------------------------------------------------------------
+
+
+def _prepare(source: Path, folder: Path, workers: int, licence: str, report: Report) -> None:
+    from antiphon.data.manifest import scan
+    from antiphon.data.prepare import prepare
+
+    try:
+        with report.bar("reading") as advance:
+            manifest = scan(source, progress=advance)
+        for remark in manifest.remarks:
+            report.say(f"note: {remark}")
+        workers = workers if len(manifest.rows) >= 500 else 1  # starting a process costs as much as a hundred notes
+        with report.bar("measuring") as advance:
+            done = prepare(
+                manifest,
+                folder / PREPARED,
+                workers=workers,
+                progress=advance,
+                licence=licence,
+                sources=[source.name],
+                force=True,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped before training; the same line starts again") from None
+    instruments = len({row.instrument for row in manifest.rows})
+    report.say(
+        f"learning from {done.notes} notes of {instruments} instruments ({done.seconds / 60:.1f} minutes of sound)"
+    )
+    _write_refused(done.refused, source, folder, report)
+
+
+def _write_refused(refused: Sequence[Refused], source: Path, folder: Path, report: Report) -> None:
+    if not refused:
+        return
+    lines = [f"{r.path.relative_to(source) if r.path.is_relative_to(source) else r.path}: {r.reason}" for r in refused]
+    (folder / REFUSED).write_text("".join(f"{line}\n" for line in lines))
+    report.say(f"{len(lines)} files were refused, all listed in {folder / REFUSED}:")
+    for line in lines[:3]:
+        report.say(f"  {line}")
+
+
+def describe(data: Prepared, name: str) -> VoiceInfo:
+    """What a voice learned from a data set will say of itself: styles met, trained ranges, licence and sources."""
+    from antiphon.voice import VoiceInfo
+
+    styles: dict[str, Counter[tuple[str, ...]]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    for i in data.where("train").tolist():
+        label = data.labels.instruments[int(data.instrument[i])]
+        words = tuple(word for word, hot in zip(data.labels.styles, data.style[i].tolist(), strict=True) if hot)
+        styles.setdefault(label, Counter())[words] += 1
+        pitch = float(data.pitch[i])
+        low, high = ranges.get(label, (pitch, pitch))
+        ranges[label] = (min(low, pitch), max(high, pitch))
+    met = {label: sorted(counter.items()) for label, counter in styles.items()}
+    extra = data.labels.extra
+    return VoiceInfo(
+        name=name,
+        styles_of=met,
+        range_of=ranges,
+        licence=str(extra.get("licence") or "unknown"),
+        sources=tuple(str(s) for s in extra.get("sources", ())),
+    )
+
+
+# ---- processes and words ---------------------------------------------------------------------------------------------
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def _first_process_first() -> Iterator[None]:
+    """Under torchrun: the first process goes through the block before the others do, and they find what it made."""
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        yield
+        return
+    import torch.distributed as dist
+
+    from antiphon.training.parallel import join
+
+    join()
+    if _rank() > 0:
+        dist.barrier()
+    yield
+    if _rank() == 0:
+        dist.barrier()
+
+
+def _all_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Use so many threads inside; a run that goes on uses as many as before, so that it comes to the same weights."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _say_what_next(folder: Path, report: Report) -> None:
+    for what, part, ending in (("look", "sheets", "png"), ("listen", "sounds", "wav")):
+        found = sorted((folder / part).glob(f"step-*.{ending}"))
+        if found:
+            report.say(f"{what + ':':8}{found[-1]}  (real, then generated)")
+    report.say(f"play:   antiphon play --voice {folder}")
+    report.say(f"make:   antiphon generate {folder} -o {folder / 'notes'}")
