@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {KEY: json.dumps(meta)})
         with open(temporary, "rb") as f:
             os.fsync(f.fileno())
+        os.chmod(temporary, 0o644)  # safetensors makes it private
         os.replace(temporary, path)
     except (OSError, SafetensorError) as e:
         raise AntiphonError(f"cannot write {path}: {e}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -100,7 +102,7 @@ def load_voice(path: Path) -> Voice:
         if not all(v.is_floating_point() and bool(torch.isfinite(v).all()) for v in tensors.values()):
             raise ValueError("its weights are not finite numbers")
         model.load_state_dict({k: v.float() for k, v in tensors.items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as e:
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError) as e:
         raise AntiphonError(f"{path} is not a voice Antiphon can play: {e}") from None
     return Voice(model, info)
 
@@ -142,14 +144,25 @@ def _names(raw: Any, empty: bool = False) -> tuple[str, ...]:
 
 
 def _info(raw: dict[str, Any]) -> VoiceInfo:
-    styles = {
-        str(k): [(_names(list(words), empty=True), int(count)) for words, count in v]
-        for k, v in raw.get("styles_of", {}).items()
-    }
-    ranges = {str(k): (float(v[0]), float(v[1])) for k, v in raw.get("range_of", {}).items()}
+    styles = {str(k): [_met(entry) for entry in v] for k, v in raw.get("styles_of", {}).items()}
+    ranges = {str(k): _range(v) for k, v in raw.get("range_of", {}).items()}
     training = raw.get("training", {})
     if not isinstance(training, dict):
         raise ValueError("its training record is not a table")
     sources = tuple(str(s) for s in raw.get("sources", ()))
     name, licence = str(raw.get("name", "untitled")), str(raw.get("licence", "unknown"))
     return VoiceInfo(name, styles, ranges, training, licence, sources)
+
+
+def _met(raw: Any) -> tuple[tuple[str, ...], int]:
+    words, count = raw
+    if type(count) is not int or not 0 < count < 1 << 40:
+        raise ValueError(f"it met a style {count!r} times")
+    return _names(words, empty=True), count
+
+
+def _range(raw: Any) -> tuple[float, float]:
+    low, high = (float(x) for x in raw)
+    if not 0 <= low <= high <= 127:
+        raise ValueError(f"a range of its pitches is {low:g} to {high:g}")
+    return low, high

@@ -203,8 +203,10 @@ class Voice:
         sounding = torch.nonzero(loud > float(loud.max()) + QUIET).flatten()
         last = int(g.knots[0, min(int(sounding[-1]) + 1, g.knots.shape[1] - 1)])
         samples = min(-(-max(last, 512) // 512) * 512, g.samples)
-        g = replace(g, samples=samples, f0=g.f0[:, : block_count(samples)])
-        return generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE)[0].numpy()
+        kept = slice(0, int(torch.searchsorted(g.knots[0], samples, right=False)) + 1)
+        g = replace(g, samples=samples, f0=g.f0[:, : block_count(samples)], knots=g.knots[:, kept])
+        own_curves = Curves(**{k: v[:, kept] for k, v in vars(own_curves).items()})
+        return generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE, STEADY)[0].numpy()
 
 
 def _bend(note: Note, times: np.ndarray) -> np.ndarray:

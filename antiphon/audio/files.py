@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,9 @@ def check_target(path: str | Path, *, force: bool = False) -> Path:
         raise AntiphonError(f"{path} is a folder: give the name of a file in it")
     if path.exists() and not force:
         raise AntiphonError(f"{path} exists: choose another name, or add --force to replace it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise AntiphonError(f"cannot write {path}: {folder} is no folder that may be written to")
     return path
 
 
@@ -138,7 +142,8 @@ def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RAT
     except OSError as error:
         raise AntiphonError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
     return path
 
 

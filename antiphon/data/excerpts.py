@@ -15,7 +15,7 @@ from antiphon.networks.generators.instrument import STRIKE, Gesture, Tuning, mid
 from antiphon.networks.oscillators import HOP, block_count
 from antiphon.networks.timegrid import knots
 
-STEADY = 2.0  # cents within which a crop's f0 counts as constant, which is many times cheaper to synthesise
+SLOWEST = 3.5  # Hz
 AUDIBLE_DB = -60.0  # a free partial below this, relative to the note's strongest, is not played
 
 
@@ -24,7 +24,7 @@ class Excerpts:
     """A batch: crops to imitate, and another note of the same preset to learn the style from.
 
     audio: (batch, samples). gesture, tuning: how the crop was played, frequencies as measured. levels: (batch, 64) dB of the
-    note's harmonics and free_levels: (batch, 24), what the tuning is worth. drift: (batch, blocks) measured cents off the key.
+    note's harmonics and free_levels: (batch, 24), what the tuning is worth. cents: (batch, blocks) measured, off the key.
     reference: (batch, LISTEN) with reference_pitch and reference_release (batch,). instrument, preset: (batch,) indices;
     style: (batch, words) multi-hot.
     """
@@ -34,7 +34,7 @@ class Excerpts:
     tuning: Tuning
     levels: Tensor
     free_levels: Tensor
-    drift: Tensor
+    cents: Tensor
     reference: Tensor
     reference_pitch: Tensor
     reference_release: Tensor
@@ -82,7 +82,7 @@ class ExcerptSource:
         reference = note if rng.random() < self.same_note else notes[rng.integers(len(notes))]
         length = self.data.samples(note)
         start = 0
-        last = length - self.samples // 4
+        last = length - 512  # crops near the end are mostly silence: a note must learn to stay silent
         if rng.random() < 0.45 and last > STRIKE:
             start = int(rng.integers(STRIKE, last)) // HOP * HOP
             hold = int(self.data.hold[note])
@@ -90,16 +90,12 @@ class ExcerptSource:
                 start = max(hold - int(rng.integers(self.samples // 2)), STRIKE) // HOP * HOP
         return _Crop(note, reference, start, int(rng.integers(1 << 31)))
 
-    def _f0(self, crop: _Crop) -> tuple[np.ndarray, np.ndarray]:
-        """(blocks,) cents off the key at block centres: to play by, flattened where nearly constant, and as measured."""
+    def _cents(self, crop: _Crop) -> np.ndarray:
+        """(blocks,) measured cents off the key at block centres."""
         centres = (crop.start + HOP * np.arange(block_count(self.samples))) / 512
         first = int(centres[0])
         track = self.data.f0_cents(crop.note, first, int(centres[-1]) + 2)
-        cents = np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
-        inside = HOP * np.arange(len(cents)) < self.data.samples(crop.note) - crop.start
-        middle = np.float32(np.median(cents[inside])) if inside.any() else cents[0]
-        steady = np.abs(cents - middle)[inside].max(initial=0) < STEADY
-        return (np.full_like(cents, middle) if steady else cents), cents
+        return np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
 
     def batch(self, first: int, count: int) -> Excerpts:
         """Excerpts first .. first + count - 1."""
@@ -107,8 +103,7 @@ class ExcerptSource:
         crops = [self._crop(first + i) for i in range(count)]
         note = torch.tensor([c.note for c in crops])
         reference = torch.tensor([c.reference for c in crops])
-        tracks = [self._f0(c) for c in crops]
-        cents = torch.from_numpy(np.stack([t[0] for t in tracks]))
+        cents = torch.from_numpy(np.stack([self._cents(c) for c in crops]))
         pitch = d.pitch[note]
         gesture = Gesture(
             pitch=pitch,
@@ -127,7 +122,7 @@ class ExcerptSource:
             free=d.free_ratio[note],
             active=(free_levels > AUDIBLE_DB).float(),
             cents=d.tuning[note],
-            vibrato=d.vibrato[note],
+            vibrato=_vibrato(d.vibrato[note]),
         )
         return Excerpts(
             audio=torch.from_numpy(np.stack([d.audio(c.note, c.start, c.start + self.samples) for c in crops])),
@@ -135,7 +130,7 @@ class ExcerptSource:
             tuning=tuning,
             levels=d.harmonic_level[note],
             free_levels=free_levels,
-            drift=torch.from_numpy(np.stack([t[1] for t in tracks])),
+            cents=cents,
             reference=torch.from_numpy(np.stack([d.audio(c.reference, 0, LISTEN) for c in crops])),
             reference_pitch=d.pitch[reference],
             reference_release=_release(d.hold[reference]),
@@ -147,6 +142,12 @@ class ExcerptSource:
 
 def _release(hold: Tensor) -> Tensor:
     return torch.where(hold < 0, torch.inf, hold.float())
+
+
+def _vibrato(measured: Tensor) -> Tensor:
+    """Slower than SLOWEST it is drift that was taken for vibrato: its depth is 0."""
+    rate, depth, delay = measured.unbind(-1)
+    return torch.stack([rate, depth * (rate > SLOWEST), delay], -1)
 
 
 def _knots(start: int, samples: int, hold: int) -> np.ndarray:

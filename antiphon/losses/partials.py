@@ -15,38 +15,39 @@ from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture, Partia
 from antiphon.networks.layers import hat_weights
 from antiphon.networks.oscillators import HOP
 
-HOP_FRAMES = 512
+STEP = 1024  # samples between the frames compared
 FLOOR = 1e-4  # -80 dB of full scale
+LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
 
 
 def partials_loss(partials: list[Partials], g: Gesture, audio: Tensor) -> Tensor:
     """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the square root
     of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
+    low = g.f0[:, 0] < LOW
     losses = []
-    wide = _spectra(audio, 4096) if bool((g.f0 < 110).any()) else None
-    narrow = _spectra(audio, 2048)
-    for i, (ratios, level) in enumerate(partials):
-        f0 = g.f0[i, :: HOP_FRAMES // HOP]
-        low = wide is not None and float(f0[0]) < 110  # partials closer than a 2048 window can part
-        spectrum = wide[i] if wide is not None and low else narrow[i]
-        bin_hz = SAMPLE_RATE / (2 * (spectrum.shape[-1] - 1))
-        bins = (f0.unsqueeze(-1) * ratios / bin_hz).round().long().clamp(max=spectrum.shape[-1] - 1)
-        target = spectrum.gather(1, bins)
-        times = g.start[i] + HOP_FRAMES * torch.arange(len(f0), device=audio.device)
-        drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[i]) @ level)
-        # a window that begins before the onset reads low
-        heard = ((times >= (2048 if low else 1024)) | (times.new_tensor(g.samples) < 4096)).unsqueeze(-1)
-        weight = (target + FLOOR).sqrt() * heard
-        error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
-        losses.append((weight * error).sum() / weight.sum().clamp_min(1e-3))
+    for window, chosen in ((2048, torch.nonzero(~low).flatten()), (4096, torch.nonzero(low).flatten())):
+        spectra = _spectra(audio[chosen], window) if len(chosen) else []
+        losses += [_of_note(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
     return torch.stack(losses).mean()
+
+
+def _of_note(partials: Partials, g: Gesture, i: int, spectrum: Tensor, window: int) -> Tensor:
+    ratios, level = partials
+    f0 = g.f0[i, :: STEP // HOP]
+    bins = (f0.unsqueeze(-1) * ratios * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
+    target = spectrum.gather(1, bins)
+    times = g.start[i] + STEP * torch.arange(len(f0), device=f0.device)
+    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[i]) @ level)
+    heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
+    weight = (target + FLOOR).sqrt() * heard
+    error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
+    return (weight * error).sum() / weight.sum().clamp_min(1e-3)
 
 
 def _spectra(audio: Tensor, window: int) -> Tensor:
     """(batch, frames, window + 1) magnitudes, zero-padded twofold so that the nearest bin reads a partial within 0.4 dB."""
     with torch.no_grad(), torch.autocast(audio.device.type, enabled=False):
-        x = F.pad(audio.float(), (window // 2, window // 2)).unfold(-1, window, HOP_FRAMES)
+        x = F.pad(audio.float(), (window // 2, window // 2)).unfold(-1, window, STEP)
         hann = torch.hann_window(window, device=audio.device)
-        return torch.fft.rfft(x * (hann * (4 / window)), n=2 * window).abs()
-
-
+        spectrum = torch.fft.rfft(x * (hann * (4 / window)), n=2 * window)
+        return (spectrum.real.square() + spectrum.imag.square()).sqrt()

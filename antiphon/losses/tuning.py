@@ -43,7 +43,7 @@ def tuning_losses(predicted: Tuning, curves: Curves, batch: Excerpts) -> Tensor:
 
 def _drift(curves: Curves, batch: Excerpts) -> Tensor:
     """The slow part of the measured f0, relative to the tuning, against the curve the trunk draws."""
-    measured = (batch.drift - batch.tuning.cents.unsqueeze(-1)).clamp(-100, 100)
+    measured = (batch.cents - batch.tuning.cents.unsqueeze(-1)).clamp(-100, 100)
     half = VIBRATO_WINDOW // 2
     smooth = F.avg_pool1d(F.pad(measured.unsqueeze(1), (half, half), mode="replicate"), VIBRATO_WINDOW, 1).squeeze(1)
     centres = batch.gesture.start.unsqueeze(-1) + HOP * torch.arange(smooth.shape[-1], device=smooth.device)

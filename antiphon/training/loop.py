@@ -33,6 +33,13 @@ SHEETS = 8  # pictures a run
 CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number of steps
 
 
+def new_game(data: Prepared, recipe: Recipe) -> Game:
+    """Players that know nothing yet, their weights drawn by the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    labels = LabelTable(data.labels.instruments, data.labels.styles)
+    return Game(InstrumentModel(recipe.network, labels), len(data.labels.presets), recipe.game)
+
+
 class Run:
     """One training run in its folder.
 
@@ -44,10 +51,7 @@ class Run:
         self.folder, self.data, self.recipe = folder, data, recipe
         self.rank, self.world = join()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.manual_seed(recipe.seed)
-        labels = LabelTable(data.labels.instruments, data.labels.styles)
-        model = InstrumentModel(recipe.network, labels)
-        self.game = Game(model, len(data.labels.presets), recipe.game).to(self.device)
+        self.game = new_game(data, recipe).to(self.device)
         self.ema = Ema(self.game.model, recipe.average)
         self.source = ExcerptSource(data, recipe.samples, recipe.seed)
         self.info = info
@@ -63,8 +67,11 @@ class Run:
         if not (self.folder / "state.safetensors").exists():
             return False
         progress = load_state(self.folder / "state.safetensors", self.game, self.ema)
-        self.step, self.total = int(progress["step"]), int(progress["total"])
-        self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
+        try:
+            self.step, self.total = int(progress["step"]), int(progress["total"])
+            self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
+        except (KeyError, TypeError, ValueError):
+            raise AntiphonError(f"{self.folder} has a damaged state: begin anew in another folder") from None
         self.start_from = progress.get("start_from")
         return True
 

@@ -37,6 +37,7 @@ STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
 DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
 FADE = 32  # samples over which a note may start
+STEADY = 12.0  # cents of f0's deviation below which training takes its blocks' frequency as constant (phases stay exact)
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,27 @@ class InstrumentGenerator(nn.Module):
 
     # ---- the sources ------------------------------------------------------------------------------------------------
 
-    def synthesise(self, curves: Curves, g: Gesture, tuning: Tuning, inaudible: float = -math.inf) -> Tensor:
+    def synthesise(
+        self, curves: Curves, g: Gesture, tuning: Tuning, inaudible: float = -math.inf, steady: float = STEADY
+    ) -> Tensor:
         """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32 samples.
 
-        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return."""
-        return self.sound([self.partials(curves, g, tuning, i) for i in range(len(g.pitch))], curves, g, inaudible)
+        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return. Where f0 stays
+        within `steady` cents, blocks take its mean for their frequency, which is several times cheaper."""
+        partials = [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
+        return self.sound(partials, curves, g, inaudible, steady)
 
-    def sound(self, partials: list[Partials], curves: Curves, g: Gesture, inaudible: float = -math.inf) -> Tensor:
+    def sound(
+        self,
+        partials: list[Partials],
+        curves: Curves,
+        g: Gesture,
+        inaudible: float = -math.inf,
+        steady: float = STEADY,
+    ) -> Tensor:
         """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
-            sound = torch.stack([self._play(p, curves, g, i, inaudible) for i, p in enumerate(partials)])
+            sound = torch.stack([self._play(p, curves, g, i, inaudible, steady) for i, p in enumerate(partials)])
             sound = sound + self._noise(curves.noise, g) + self._strike(curves.strike, g)
         fade = torch.sin(torch.linspace(0, math.pi / 2, FADE, device=sound.device)) ** 2
         head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade, torch.ones_like(fade))
@@ -231,7 +243,7 @@ class InstrumentGenerator(nn.Module):
         return ratios, level + torch.log(gains * heard + 1e-7)
 
     def _play(
-        self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float
+        self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float, steady: float
     ) -> Tensor:
         """(samples,) the sound of note i's partials."""
         ratios, level = partials
@@ -242,17 +254,14 @@ class InstrumentGenerator(nn.Module):
         blocks = block_count(g.samples)
         times = g.start[i] + HOP * torch.arange(blocks, device=level.device)
         place = hat_weights(times.to(g.knots.dtype), g.knots[i])
-        amplitude = torch.exp(place @ level)
-        cycles = g.f0[i] / SAMPLE_RATE
-        angle = (cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase) % 1.0
-        angle = (2 * math.pi * angle).float()
-        coefficient = torch.polar(torch.ones_like(angle), angle) * amplitude
         depth = place @ curves.ensemble[i].unsqueeze(-1)
+        cycles = g.f0[i] / SAMPLE_RATE
+        coefficient = torch.exp(place @ level) * carrier(cycles, ratios, phase)
         if inaudible == -math.inf or float(depth.max()) > 0.01:
             unison = unison_modulation(copies, midi_to_hz(g.pitch[i]) * ratios, g.start[i], blocks)
             coefficient = coefficient * (1 - depth + depth * unison)
-        if bool((g.f0[i] == g.f0[i, 0]).all()):
-            return oscillate_steady(coefficient, (cycles[0] * ratios).clamp(max=0.49), g.samples)
+        if float(cycles.max() / cycles.min()) < 2 ** (2 * steady / 1200):
+            return oscillate_steady(coefficient, (cycles.mean() * ratios).clamp(max=0.49), g.samples)
         return oscillate(coefficient, (cycles.unsqueeze(-1) * ratios).clamp(max=0.49), g.samples)
 
     def _noise(self, bands: Tensor, g: Gesture) -> Tensor:
@@ -309,24 +318,36 @@ def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
     return phase, torch.stack([copies, detune])
 
 
+def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
+    """(blocks, K) unit phasors of partials `ratios` of a fundamental with `cycles` per sample at block centres."""
+    if bool((cycles == cycles[0]).all()):
+        return spin(cycles[0].double() * HOP * ratios.double().unsqueeze(-1), phase.unsqueeze(-1), len(cycles))
+    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase)
+
+
 def unison_modulation(copies: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
     """(blocks, K) complex, mean power 1: what detuned copies of a partial do to it is a slow complex modulation, since
-    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators.
-
-    The instants are equally spaced, so e^{i 2 pi d (16 m + r) h} factors into two small tables and a matrix product."""
+    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators."""
     phase, cents = copies.double().transpose(1, 2)  # (K, COPIES) each
-    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1)
-    step = HOP / SAMPLE_RATE
+    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1) / SAMPLE_RATE
+    return spin(speed * HOP, phase + speed * start, blocks) / math.sqrt(COPIES)
+
+
+def turn(cycles: Tensor) -> Tensor:
+    """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
+    angle = (2 * math.pi * (cycles % 1.0)).float()
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
+    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase: (K, u).
+
+    Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
     side = 16
-
-    def turn(cycles: Tensor) -> Tensor:
-        angle = (2 * math.pi * (cycles % 1.0)).float()
-        return torch.polar(torch.ones_like(angle), angle)
-
-    coarse_times = torch.arange(-(-blocks // side), device=hz.device) * (side * step) + start / SAMPLE_RATE
-    coarse = turn(coarse_times.view(1, -1, 1) * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, COPIES)
-    fine = turn(torch.arange(side, device=hz.device).view(1, 1, -1) * step * speed.unsqueeze(-1))  # (K, COPIES, r)
-    return (coarse @ fine).flatten(1)[:, :blocks].T / math.sqrt(COPIES)
+    rows = torch.arange(-(-blocks // side), device=speed.device).view(1, -1, 1) * side
+    coarse = turn(rows * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, u)
+    fine = turn(torch.arange(side, device=speed.device) * speed.unsqueeze(-1))  # (K, u, r)
+    return (coarse @ fine).flatten(1)[:, :blocks].T
 
 
 def slow_waves(take: Tensor, knots: Tensor) -> Tensor:

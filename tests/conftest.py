@@ -1,0 +1,112 @@
+"""What tests share: a tiny folder of synthetic notes, a voice learned from it, and the command line in-process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from antiphon.audio.files import write_audio
+
+torch.set_num_threads(1)  # pytest-xdist keeps the cores busy; more threads would only get into each other's way
+
+RATE = 44100
+TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # settings of a run of a second or two
+
+
+def tone(pitch: float, seconds: float = 0.4, *, plucked: bool = False, level: float = 0.5) -> np.ndarray:
+    """A note of six harmonics, (samples,) float32: plucked it decays, else it is held and released within 50 ms."""
+    t = np.arange(round(seconds * RATE)) / RATE
+    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    wave = sum(np.sin(2 * np.pi * k * f0 * t) / k ** (2 if plucked else 1) for k in range(1, 7) if k * f0 < 18000)
+    shape = np.exp(-t / 0.12) if plucked else np.minimum(np.minimum(t / 0.02, 1), np.clip((seconds - t) / 0.05, 0, 1))
+    return (level * wave * shape / 2.5).astype(np.float32)
+
+
+def write_notes(folder: Path) -> Path:
+    """Fourteen notes of two instruments, with a table."""
+    lines = ["path,pitch,instrument,preset,style,velocity,seconds,split"]
+    for name, style in (("violin", "bowed;bright"), ("harp", "plucked")):
+        for i, pitch in enumerate(range(55, 83, 4)):
+            path = f"{name}/{pitch:03d}.wav"
+            velocity = 40 + 12 * i
+            write_audio(folder / path, tone(pitch, plucked=name == "harp", level=velocity / 254))
+            lines.append(f"{path},{pitch},{name},{name},{style},{velocity},0.35,{'block' if pitch == 67 else 'train'}")
+    (folder / "notes.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of labelled notes; not to be changed."""
+    return write_notes(tmp_path_factory.mktemp("sounds") / "notes")
+
+
+@pytest.fixture(scope="session")
+def prepared(notes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, prepared in one file."""
+    from antiphon.verbs.data import prepare
+
+    return prepare(notes, tmp_path_factory.mktemp("prepared") / "notes.safetensors", licence="CC0", quiet=True)
+
+
+@pytest.fixture(scope="session")
+def run_folder(notes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a few steps; not to be changed."""
+    import antiphon
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    antiphon.train(notes, folder, size="tiny", steps=10, settings=TINY, from_scratch=True, licence="CC0", quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def voice(run_folder: Path):
+    """The voice of that run."""
+    import antiphon
+
+    return antiphon.load(run_folder)
+
+
+@dataclass
+class Said:
+    """What a command line did: exit status, lines on stdout and on stderr."""
+
+    status: int
+    out: list[str]
+    err: list[str]
+
+
+@pytest.fixture
+def antiphon_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Runs `antiphon ARGS...` in this process."""
+    from antiphon.cli import main
+
+    def run(*args: object) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in args])
+        said = capsys.readouterr()
+        return Said(int(stop.value.code or 0), said.out.splitlines(), said.err.splitlines())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short notes, and a drum that is skipped."""
+    import mido
+
+    file = mido.MidiFile()
+    track = mido.MidiTrack()
+    file.tracks.append(track)
+    for channel, key in ((0, 60), (0, 64), (9, 36)):
+        track.append(mido.Message("note_on", channel=channel, note=key, velocity=90))
+        track.append(mido.Message("note_off", channel=channel, note=key, time=120))
+    path = tmp_path_factory.mktemp("songs") / "song.mid"
+    file.save(path)
+    return path

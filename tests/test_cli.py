@@ -1,0 +1,279 @@
+"""The command line as a person meets it: help, results, and one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, TINY, tone
+
+from antiphon.audio.files import write_audio
+from antiphon.cli import VERBS
+
+SETTINGS = ["--set", *(f"{k}={v}" for k, v in TINY.items())]
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def complains(said, *words: str) -> str:
+    """The one line on stderr of a refused command line."""
+    assert said.status == 2, said
+    assert said.out == []
+    last = said.err[-1]
+    assert last.startswith("antiphon: ")
+    assert not any("Traceback" in line for line in said.err)
+    assert sum(line.startswith("antiphon: ") for line in said.err) == 1
+    for word in words:
+        assert word in last
+    return last
+
+
+# ---- help ----------------------------------------------------------------------------------------
+
+
+def test_the_overview_names_every_verb(antiphon_line):
+    for args in ([], ["--help"], ["-h"]):
+        said = antiphon_line(*args)
+        assert said.status == 0
+        assert all(any(f"antiphon {verb} " in line for line in said.out) for verb in VERBS)
+    assert antiphon_line("data").status == 0
+    assert antiphon_line("--version").out == ["antiphon 0.1.0"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_an_example(antiphon_line, verb):
+    said = antiphon_line(*verb.split(), "--help")
+    assert said.status == 0
+    assert any(f"Example: antiphon {verb} " in line for line in said.out)
+
+
+def test_help_and_import_are_light():
+    heavy = "[m for m in ('torch', 'numpy', 'soundfile', 'mido') if m in sys.modules]"
+    assert python(f"import sys, antiphon; antiphon.AntiphonError; print({heavy}, dir(antiphon)[0])").startswith("[]")
+    assert python(f"import sys, antiphon.cli as c; c._parse('train', ['x', '-o', 'y']); print({heavy})") == "[]"
+
+
+# ---- what works ----------------------------------------------------------------------------------
+
+
+def test_play_the_bundled_song(antiphon_line, run_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("antiphon.verbs.play.render", lambda song, *_, **__: np.zeros((len(song.parts), 2), np.float32))
+    assert antiphon_line("play", "--voice", run_folder).out[-1] == "antiphon.wav"
+    assert antiphon_line("play", "--voice", run_folder).out[-1] == "antiphon-2.wav"  # nothing is overwritten
+    assert antiphon_line("play", "--voice", run_folder, "--force").out[-1] == "antiphon.wav"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["antiphon-2.wav", "antiphon.wav"]
+    assert soundfile.info("antiphon.wav").frames >= 4  # instruments
+
+
+def test_play_a_song(antiphon_line, run_folder, song, tmp_path):
+    out = tmp_path / "new folder" / "song.flac"
+    said = antiphon_line("play", song, "-o", out, "--voice", run_folder, "--instrument", "HAR", "--seed", "3")
+    assert (said.status, said.out) == (0, [str(out)])
+    assert any("channel 10" in line and line.startswith("note: ") for line in said.err)
+    info = soundfile.info(str(out))
+    assert (info.channels, info.samplerate, info.duration > 0.5) == (2, RATE, True)
+    complains(antiphon_line("play", song, "-o", out, "--voice", run_folder), "exists", "--force")
+    assert antiphon_line("play", song, "-o", out, "--voice", run_folder, "--force").status == 0
+
+
+def test_generate(antiphon_line, run_folder, tmp_path):
+    said = antiphon_line("generate", run_folder, "-o", tmp_path / "g", "-n", "3", "--pitch", "60.5", "--seconds", "0.1",
+                         "--velocity", "64", "--instrument", "violin", "--style", "bright", "bowed", "--seed", "7")  # fmt: skip
+    assert (said.status, said.out) == (0, [str(tmp_path / "g")])
+    names = sorted(p.name for p in (tmp_path / "g").iterdir())
+    assert names == [f"00{i}_violin_C4+50c_v64_s{6 + i}.wav" for i in (1, 2, 3)]
+    complains(antiphon_line("generate", run_folder, "-o", tmp_path / "g", "-n", "3", "--pitch", "60.5", "--velocity", "64",
+                            "--instrument", "violin", "--seed", "7"), "exists")  # fmt: skip
+
+
+def test_info(antiphon_line, run_folder):
+    text = "\n".join(antiphon_line("info", run_folder).out)
+    for word in ("violin", "G3 to ", "bowed", "CC0", "steps 10", "M parameters", "notes"):
+        assert word in text
+    known = json.loads("\n".join(antiphon_line("info", run_folder, "--json").out))
+    assert [row["label"] for row in known["instruments"]] == ["harp", "violin"]
+    assert known["instruments"][1]["family"] == "strings"
+
+
+def test_inspect_and_prepare(antiphon_line, notes, tmp_path):
+    text = "\n".join(antiphon_line("data", "inspect", notes).out)
+    assert "violin" in text
+    assert "14 notes of 2 instruments" in text
+    out = tmp_path / "n.safetensors"
+    assert antiphon_line("data", "prepare", notes, "-o", out, "--workers", "1").out == [str(out)]
+    complains(antiphon_line("data", "prepare", notes, "-o", out), "exists", "--force")
+
+
+def test_train_prints_the_weights_path_last(antiphon_line, prepared, tmp_path):
+    line = ["train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "2", "--from-scratch", *SETTINGS]
+    said = antiphon_line(*line)
+    assert (said.status, said.out[-1]) == (0, str(tmp_path / "run" / "weights.safetensors"))
+    assert any("antiphon play --voice" in text for text in said.err)
+    again = antiphon_line(*line)
+    assert again.out[-1] == said.out[-1]
+    assert any("complete" in text for text in again.err)
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+WRONG = [
+    (["plya"], ["did you mean `antiphon play`"]),
+    (["data", "inspekt"], ["did you mean `antiphon data inspect`"]),
+    (["generate", "V"], ["--out", "--help"]),
+    (["generate", "V", "-o", "D", "--volocity", "3"], ["--velocity"]),
+    (["generate", "V", "-o", "D", "--velocity", "loud"], ["--velocity"]),
+    (["generate", "V", "-o", "D", "--velocity", "0"], ["velocity 0", "1 to 127"]),
+    (["generate", "V", "-o", "D", "--velocity", "nan"], ["velocity nan"]),
+    (["generate", "V", "-o", "D", "--pitch", "H#z"], ["no pitch"]),
+    (["generate", "V", "-o", "D", "--pitch", "200"], ["out of range"]),
+    (["generate", "V", "-o", "D", "--pitch", "inf"], ["pitch"]),
+    (["generate", "V", "-o", "D", "--seconds", "0"], ["0 s"]),
+    (["generate", "V", "-o", "D", "--seconds", "-1"], ["-1 s"]),
+    (["generate", "V", "-o", "D", "--seconds", "1e9"], ["at most"]),
+    (["generate", "V", "-o", "D", "-n", "0"], ["1 to"]),
+    (["generate", "V", "-o", "D", "--seed", "-1"], ["seed -1"]),
+    (["generate", "V", "-o", "D", "--instrument", "kazzoo"], ["kazzoo"]),
+    (["generate", "V", "-o", "D", "--instrument", "violni"], ["violin"]),
+    (["generate", "V", "-o", "D", "--instrument", "128"], ["0 to 127"]),
+    (["generate", "V", "-o", "D", "--style", "purple"], ["purple", "bowed"]),
+    (["generate", "V", "-o", "FILE"], ["not a folder"]),
+    (["generate", "nobody", "-o", "D"], ["no voice is called 'nobody'"]),
+    (["generate", "V", "-o", "D", "--threads", "0"], ["threads"]),
+    (["play", "missing.mid", "--voice", "V", "-o", "x.wav"], ["missing.mid"]),
+    (["play", "FILE", "--voice", "V", "-o", "x.wav"], ["not a MIDI file"]),
+    (["play", "--voice", "V", "-o", "x.exe"], ["x.exe"]),
+    (["play", "--voice", "EMPTY"], ["weights.safetensors"]),
+    (["play", "--voice", "FILE"], ["not an Antiphon weights file"]),
+    (["play", "--voice", "V", "-o", "FILE/x.wav"], ["cannot write"]),
+    (["play", "--voice", "V", "--instrument", "kazzoo", "-o", "x.wav"], ["kazzoo"]),
+    (["info", "nobody"], ["nobody"]),
+    (["data", "inspect", "nowhere"], ["nowhere"]),
+    (["data", "inspect", "EMPTY"], ["no sound files"]),
+    (["data", "prepare", "EMPTY", "-o", "p.safetensors"], ["no sound files"]),
+    (["data", "prepare", "N", "-o", "p.wav"], [".safetensors"]),
+    (["data", "render", "nofont.sf2", "-o", "D"], []),
+    (["data", "render", "nofont.sf2", "-o", "D", "--programs", "128"], ["0 to 127"]),
+    (["train", "nowhere", "-o", "R"], ["nowhere"]),
+    (["train", "EMPTY", "-o", "R"], ["no sound files"]),
+    (["train", "FILE", "-o", "R"], ["not a usable prepared file"]),
+    (["train", "N", "-o", "FILE"], ["is a file"]),
+    (["train", "N", "-o", "N/run"], ["outside"]),
+    (["train", "N", "-o", "OTHER"], ["holds other things"]),
+    (["train", "N", "-o", "R", "--steps", "0"], ["0 steps"]),
+    (["train", "N", "-o", "R", "--steps", "-5"], ["-5 steps"]),
+    (["train", "N", "-o", "R", "--minutes", "0"], ["0 minutes"]),
+    (["train", "N", "-o", "R", "--minutes", "nan"], ["nan minutes"]),
+    (["train", "N", "-o", "R", "--steps", "5", "--minutes", "5"], ["either"]),
+    (["train", "N", "-o", "R", "--size", "huge"], ["huge"]),
+    (["train", "N", "-o", "R", "--from", "nobody"], ["nobody"]),
+    (["train", "N", "-o", "R", "--from", "V", "--from-scratch"], ["either"]),
+    (["train", "N", "-o", "R", "--from", "V", "--size", "small"], ["--size"]),
+    (["train", "N", "-o", "R", "--threads", "0"], ["threads"]),
+    (["train", "N", "-o", "R", "--seed", "-1"], ["seed"]),
+    (["train", "N", "-o", "R", "--set", "rule=hinge"], ["game.rule"]),
+    (["train", "N", "-o", "R", "--set", "game.rule"], ["name=value"]),
+    (["train", "N", "-o", "R", "--set", "game.rule=chess"], ["lsgan"]),
+    (["train", "N", "-o", "R", "--set", "batch=many"], ["whole number"]),
+    (["train", "N", "-o", "R", "--set", "batch=0"], ["batch"]),
+    (["train", "N", "-o", "R", "--set", "network.width=100000"], ["network.width"]),
+]
+
+
+@pytest.mark.parametrize(("args", "words"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
+def test_one_line_for_what_is_wrong(antiphon_line, run_folder, notes, tmp_path, monkeypatch, args, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "OTHER").mkdir()
+    (tmp_path / "OTHER" / "thesis.txt").write_text("precious")
+    (tmp_path / "FILE").write_text("just text\n" * 50)
+    before = sorted(tmp_path.rglob("*"))
+    places = {"V": str(run_folder), "N": str(notes), "N/run": str(notes / "run")}
+    complains(antiphon_line(*[places.get(a, a) for a in args]), *words)
+    left = [p for p in sorted(tmp_path.rglob("*")) if p not in before and p.suffix]
+    assert not [p for p in left if p.suffix in (".wav", ".safetensors")]
+    assert (tmp_path / "OTHER" / "thesis.txt").read_text() == "precious"
+
+
+def hostile(folder: Path) -> Path:
+    """A folder of files that only look like sounds."""
+    folder.mkdir(parents=True)
+    (folder / "text_A4.wav").write_text("this is no sound")
+    (folder / "empty_A4.flac").touch()
+    write_audio(folder / "good.wav", tone(60))
+    whole = (folder / "good.wav").read_bytes()
+    (folder / "good.wav").unlink()
+    (folder / "cut_C4.wav").write_bytes(whole[: len(whole) // 2])
+    (folder / "header_C4.wav").write_bytes(whole[:30])
+    soundfile.write(folder / "silence_C4.wav", np.zeros(RATE), RATE)
+    soundfile.write(folder / "one_C4.wav", np.ones(1), RATE)
+    nan = tone(60)
+    nan[1000] = np.nan
+    soundfile.write(folder / "nan_C4.wav", nan, RATE, subtype="FLOAT")
+    lying = bytearray(whole)
+    lying[22:24] = struct.pack("<H", 0)  # channels
+    (folder / "channels_C4.wav").write_bytes(lying)
+    return folder
+
+
+def test_a_folder_of_broken_files(antiphon_line, tmp_path):
+    folder = hostile(tmp_path / "sounds")
+    said = antiphon_line("data", "inspect", folder)
+    text = "\n".join(said.out)
+    assert said.status == 0
+    for name in ("text_A4.wav", "empty_A4.flac", "cut_C4.wav", "silence_C4.wav", "one_C4.wav", "nan_C4.wav"):
+        assert name in text
+    complains(
+        antiphon_line("train", folder, "-o", tmp_path / "run", "--steps", "1", "--from-scratch"), "no usable notes"
+    )
+    complains(antiphon_line("data", "prepare", folder, "-o", tmp_path / "p.safetensors"), "no usable notes")
+    assert not (tmp_path / "p.safetensors").exists()
+
+
+def test_good_notes_among_broken_files(antiphon_line, tmp_path):
+    folder = hostile(tmp_path / "sounds")
+    for pitch in (57, 64, 69):
+        write_audio(folder / f"organ_{pitch}_v80.wav", tone(pitch))
+    said = antiphon_line(
+        "train", folder, "-o", tmp_path / "run", "--size", "tiny", "--steps", "1", "--from-scratch", *SETTINGS
+    )
+    assert said.status == 0
+    assert any("were refused" in line for line in said.err)
+    assert "text_A4.wav" in (tmp_path / "run" / "refused.txt").read_text()
+
+
+def test_accidents_are_one_line_too(antiphon_line, monkeypatch):
+    def fails_with(error):
+        def run(self):
+            raise error
+
+        monkeypatch.setattr(VERBS["info"], "run", run)
+        return antiphon_line("info", "gm")
+
+    complains(fails_with(OSError(28, "No space left on device", "/x/y.wav")), "/x/y.wav: No space left on device")
+    complains(fails_with(PermissionError(13, "Permission denied", "/x")), "Permission denied")
+    complains(fails_with(MemoryError()), "memory")
+    said = fails_with(KeyboardInterrupt())
+    assert (said.status, said.err) == (130, ["antiphon: stopped"])
+    said = fails_with(ZeroDivisionError("division\nby zero"))
+    assert said.status == 1
+    assert len(said.err) == 1
+    assert "ZeroDivisionError: division by zero" in said.err[0]
+    assert "report" in said.err[0]
+    monkeypatch.setenv("ANTIPHON_DEBUG", "1")
+    assert any("Traceback" in line for line in fails_with(ZeroDivisionError()).err)
+
+
+def test_a_closed_pipe_is_quiet():
+    line = f"{sys.executable} -m antiphon --help | true"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""

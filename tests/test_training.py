@@ -1,0 +1,283 @@
+"""Runs that are stopped, killed, prolonged, begun from a voice: the same line goes on and comes to the same weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, write_notes
+
+import antiphon
+from antiphon.checkpoint import read_metadata, read_tensors
+from antiphon.training.loop import Run
+from antiphon.verbs import find
+from antiphon.verbs.run_folder import read_record
+
+AntiphonError = antiphon.AntiphonError
+STEPS = 10
+
+
+def train(source: Path, out: Path, **how) -> Path:
+    options = {"size": "tiny", "settings": TINY, "from_scratch": True, "threads": 1, "quiet": True}
+    return antiphon.train(source, out, **(options | how))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(prepared, folder, steps=STEPS)
+    return folder
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch):
+    """Makes a run receive a signal after a step."""
+    one_step = Run._one_step
+
+    def arm(step: int, number: signal.Signals = signal.SIGINT) -> None:
+        def stepped(run: Run) -> dict[str, float]:
+            scalars = one_step(run)
+            if run.step == step:
+                os.kill(os.getpid(), number)
+            return scalars
+
+        monkeypatch.setattr(Run, "_one_step", stepped)
+
+    return arm
+
+
+# ---- a run ---------------------------------------------------------------------------------------
+
+
+def test_what_a_run_leaves(run_folder: Path):
+    names = {p.name for p in run_folder.iterdir()}
+    assert names == {"config.json", "log.jsonl", "prepared.safetensors", "run.json", "sheets", "sounds",
+                     "state.safetensors", "weights.safetensors"}  # fmt: skip
+    assert json.loads((run_folder / "config.json").read_text())["batch"] == TINY["batch"]
+    assert (run_folder / "sheets" / "step-000010.png").exists()
+    assert (run_folder / "sounds" / "step-000010.wav").exists()
+
+
+def test_a_readable_log(uninterrupted: Path):
+    (line,) = (json.loads(text) for text in (uninterrupted / "log.jsonl").read_text().splitlines())
+    assert line["step"] == STEPS
+    assert all(np.isfinite(value) for value in line.values())
+    assert {"log", "mel", "critic", "mapping", "loss"} <= line.keys()
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(prepared: Path, uninterrupted: Path, tmp_path: Path):
+    assert digest(train(prepared, tmp_path / "same", steps=STEPS)) == digest(uninterrupted / "weights.safetensors")
+    other = train(prepared, tmp_path / "other", steps=STEPS, seed=1)
+    assert digest(other) != digest(uninterrupted / "weights.safetensors")
+
+
+def test_training_learns(prepared: Path, tmp_path: Path):
+    settings = TINY | {"batch": 4, "game.weights.adversarial": 0, "game.weights.features": 0}
+    train(prepared, tmp_path / "run", steps=60, settings=settings)
+    losses = [json.loads(text)["loss"] for text in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_setting_arrives(prepared: Path, tmp_path: Path):
+    train(prepared, tmp_path / "run", steps=1, settings=TINY | {"game.rule": "hinge", "game.weights.mel": 0})
+    game = json.loads((tmp_path / "run" / "config.json").read_text())["game"]
+    assert (game["rule"], game["weights"]["mel"]) == ("hinge", 0)
+
+
+# ---- stopped and gone on with --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path, stop_at, number):
+    folder = tmp_path / "run"
+    for step in (1, 4):
+        stop_at(step, number)
+        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same line goes on"):
+            train(prepared, folder, steps=STEPS)
+        assert read_metadata(folder / "state.safetensors")["step"] == step
+        antiphon.load(folder)
+    stop_at(-1)
+    assert digest(train(prepared, folder, steps=STEPS)) == digest(uninterrupted / "weights.safetensors")
+    state, other = (read_tensors(f / "state.safetensors")[0] for f in (folder, uninterrupted))
+    assert state.keys() == other.keys()
+    assert all(torch.equal(state[k], other[k]) for k in state)
+    lines = [json.loads(text)["step"] for text in (folder / "log.jsonl").read_text().splitlines()]
+    assert lines == [STEPS]
+
+
+def test_the_command_line_says_so(antiphon_line, prepared, tmp_path, stop_at):
+    stop_at(2)
+    settings = SETTINGS
+    said = antiphon_line(
+        "train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "4", "--set", *settings
+    )
+    assert (said.status, said.err[-1]) == (130, "antiphon: saved at step 2; the same line goes on")
+
+
+KILLED = """
+import sys, antiphon.training.loop as loop
+loop.CHECKPOINT_SECONDS = 0.05
+from antiphon.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_killed_at_random_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path):
+    folder, rng = tmp_path / "run", np.random.default_rng(1)
+    settings = SETTINGS
+    line = [sys.executable, "-c", KILLED, "train", str(prepared), "-o", str(folder), "--size", "tiny", "--steps", str(STEPS),
+            "--from-scratch", "--threads", "1", "--set", *settings]  # fmt: skip
+    kills = 0
+    for _ in range(3):
+        begun = (folder / "state.safetensors").stat().st_mtime_ns if (folder / "state.safetensors").exists() else 0
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):  # until it has saved something, then a moment more
+            if process.poll() is not None or (_mtime(folder / "state.safetensors") > begun):
+                break
+            time.sleep(0.05)
+        time.sleep(float(rng.uniform(0, 0.8)))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills
+    last = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert last.stdout.splitlines()[-1] == str(folder / "weights.safetensors")
+    assert digest(folder / "weights.safetensors") == digest(uninterrupted / "weights.safetensors")
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def test_a_complete_run_is_left_alone_and_can_be_prolonged(prepared, tmp_path):
+    weights = train(prepared, tmp_path / "run", steps=2)
+    before = weights.stat().st_mtime_ns
+    train(prepared, tmp_path / "run", steps=2)
+    assert weights.stat().st_mtime_ns == before
+    train(prepared, tmp_path / "run", steps=3)
+    assert read_metadata(tmp_path / "run" / "state.safetensors")["step"] == 3
+    train(prepared, tmp_path / "run")  # what is not said is as before
+    assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 3
+
+
+# ---- minutes -------------------------------------------------------------------------------------
+
+
+def test_minutes_become_steps_once(prepared, tmp_path, stop_at):
+    stop_at(31)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "run", minutes=60)
+    total = read_metadata(tmp_path / "run" / "state.safetensors")["total"]
+    assert total > 100
+    assert read_record(tmp_path / "run").minutes == 60
+    stop_at(33)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "run", minutes=60)
+    assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == total
+    stop_at(34)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "run", minutes=120)
+    assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 2 * total
+    stop_at(35)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "run", minutes=120)
+    assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 2 * total
+
+
+# ---- another run in the folder -------------------------------------------------------------------
+
+
+def test_other_notes_or_settings_are_refused_unless_forced(tmp_path):
+    first, other = write_notes(tmp_path / "notes"), write_notes(tmp_path / "other")
+    (other / "notes.csv").write_text("path\nharp/055.wav\nharp/063.wav\n")
+    folder = tmp_path / "run"
+    before = digest(train(first, folder, steps=1))
+    for source, how, says in [(other, {}, "other notes"), (first, {"size": "small"}, "another --size")]:
+        with pytest.raises(AntiphonError, match=says):
+            train(source, folder, steps=1, **how)
+    assert digest(folder / "weights.safetensors") == before
+    train(other, folder, steps=1, force=True)
+    assert antiphon.load(folder).instruments == ("harp",)
+
+
+def test_a_folder_that_was_only_prepared_is_not_prepared_again(notes, tmp_path, stop_at, monkeypatch):
+    folder = tmp_path / "run"
+    monkeypatch.setattr(Run, "train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1)
+    prepared = (folder / "prepared.safetensors").stat().st_mtime_ns
+    monkeypatch.undo()
+    train(notes, folder, steps=1)
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "run.json"])
+def test_damaged_files_of_a_run_are_one_line(prepared, tmp_path, name):
+    train(prepared, tmp_path / "run", steps=1)
+    whole = (tmp_path / "run" / name).read_bytes()
+    (tmp_path / "run" / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AntiphonError) as error:
+        train(prepared, tmp_path / "run", steps=2)
+    assert "\n" not in str(error.value)
+
+
+# ---- from a voice --------------------------------------------------------------------------------
+
+
+def test_warm_start_takes_over_weights_by_label(prepared, run_folder, tmp_path):
+    weights = train(prepared, tmp_path / "run", steps=1, start_from=run_folder, from_scratch=False, size=None)
+    old, new = antiphon.load(run_folder), antiphon.load(weights)
+    assert new.model.config == old.model.config
+    assert new.info.training["start_from"] == str(run_folder)
+    far = antiphon.load(train(prepared, tmp_path / "fresh", steps=1, seed=5))
+    distance = [_distance(old.model, model) for model in (new.model, far.model)]
+    assert distance[0] < 0.1 * distance[1]
+
+
+def _distance(a: torch.nn.Module, b: torch.nn.Module) -> float:
+    return float(sum((x - y).square().sum() for x, y in zip(a.parameters(), b.parameters(), strict=True)))
+
+
+def test_the_bundled_voice_is_the_usual_beginning(prepared, run_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(find, "VOICES", tmp_path / "voices")
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices" / "gm.safetensors").write_bytes((run_folder / "weights.safetensors").read_bytes())
+    how = {"steps": 1, "quiet": False, "from_scratch": False}
+    train(prepared, tmp_path / "usual", size=None, **how)
+    assert read_record(tmp_path / "usual").start_from == "gm"
+    assert "beginning from the voice gm" in capsys.readouterr().err
+    train(prepared, tmp_path / "small", **(how | {"size": "small"}))
+    assert read_record(tmp_path / "small").start_from is None
+    assert "beginning from scratch" in capsys.readouterr().err
+    train(prepared, tmp_path / "scratch", **(how | {"from_scratch": True, "size": "tiny"}))
+    assert read_record(tmp_path / "scratch").start_from is None
+
+
+def test_training_needs_neither_audio_nor_terminal_libraries(prepared, tmp_path):
+    code = f"""
+import sys
+for name in ("soundfile", "soxr", "mido", "tyro", "rich", "scipy"):
+    sys.modules[name] = None
+import torch; torch.set_num_threads(1)
+import antiphon
+print(antiphon.train({str(prepared)!r}, {str(tmp_path / "run")!r}, steps=1, size="tiny", settings={TINY!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "run" / "weights.safetensors")
