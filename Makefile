@@ -35,7 +35,7 @@ $(BIN)/python:
 # Without an NVIDIA card the CPU build of torch is enough, and gigabytes smaller.
 $(VENV)/.plays: pyproject.toml | $(BIN)/python
 	@if [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
-		$(PIP) install -q --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) '$(TORCH)'; \
+		$(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) '$(TORCH)'; \
 	else $(PIP) install -q '$(TORCH)'; fi || $(PIP) install -q '$(TORCH)'
 	$(PIP) install -q -e .
 	@touch $@

@@ -51,8 +51,8 @@ class Play:
     """one instrument for every part, in place of the song's own"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """which players: another seed, another band"""
-    threads: Annotated[int | None, opt("N")] = None
-    """processor threads to use"""
+    threads: Annotated[int, arg(metavar="N")] = 1
+    """processor threads; more help only where nothing else runs"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -88,8 +88,8 @@ class Generate:
     """how long it is held; its release follows"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """the first sound's seed; the others count up from it"""
-    threads: Annotated[int | None, opt("N")] = None
-    """processor threads to use"""
+    threads: Annotated[int, arg(metavar="N")] = 1
+    """processor threads; more help only where nothing else runs"""
     force: Flag = False
     """replace files that exist"""
 
@@ -143,7 +143,9 @@ class Train:
         how: dict[str, Any] = {"size": self.size, "steps": self.steps, "minutes": self.minutes, "seed": self.seed}
         how |= {"start_from": self.start_from, "from_scratch": self.from_scratch, "threads": self.threads}
         how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
-        print(train(self.source, self.out, settings=parse_settings(_flat(self.set)), **how))
+        weights = train(self.source, self.out, settings=parse_settings(_flat(self.set)), **how)
+        if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+            print(weights)
 
 
 @dataclass(frozen=True)
@@ -360,9 +362,7 @@ def _workers(asked: int | None) -> int:
     return asked or os.cpu_count() or 1
 
 
-def _use_threads(count: int | None) -> None:
-    if count is None:
-        return
+def _use_threads(count: int) -> None:
     if not 1 <= count <= 1024:
         raise AntiphonError(f"cannot use {count} threads: use 1 or more")
     import torch

@@ -24,7 +24,8 @@ from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 
 TAIL = 4.0  # seconds after the release within which a note must have died away
-QUIET = -8.0  # nepers (-70 dB) below its peak, where a note's tail is cut
+QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
+LEAVE = 512  # samples over which what is left then fades
 INAUDIBLE = -9.2  # nepers (-80 dB) below its peak, where a partial is left out
 STEADY = 1.5  # cents of drift and vibrato that count as none
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
@@ -33,8 +34,8 @@ BATCH = 32  # notes a trunk pass
 
 @dataclass(frozen=True)
 class VoiceInfo:
-    """What a voice says of itself. `styles_of`: for each instrument, the style-word sets met in training with their counts;
-    `range_of`: lowest and highest pitch trained on."""
+    """What a voice says of itself. `styles_of`: for each instrument, the style-word sets met in training with their
+    counts; `range_of`: lowest and highest pitch trained on."""
 
     name: str = "untitled"
     styles_of: dict[str, list[tuple[tuple[str, ...], int]]] = field(default_factory=dict)
@@ -79,14 +80,17 @@ class Voice:
             ]
             if len(hits) != 1:
                 listed = ", ".join(self.styles) or "none"
-                raise AntiphonError(f"style '{word}' is {'ambiguous' if hits else 'not known'}: this voice knows {listed}")
+                raise AntiphonError(
+                    f"style '{word}' is {'ambiguous' if hits else 'not known'}: this voice knows {listed}"
+                )
             found += hits
         return tuple(found)
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0) -> Tensor:
-        """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in training."""
+        """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in
+        training."""
         key = (instrument, tuple(style), seed)
         if key not in self._styles:
             rng = np.random.default_rng((zlib.crc32(instrument.encode()), seed & 0xFFFFFFFF))
@@ -109,8 +113,8 @@ class Voice:
     ) -> np.ndarray:
         """(n, style) style vectors of recorded notes.
 
-        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the release, None
-        where there is none."""
+        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
+        release, None where there is none."""
         audio = np.zeros((len(recordings), LISTEN), np.float32)
         for row, recording in zip(audio, recordings, strict=True):
             part = np.asarray(recording, np.float32)[:LISTEN]
@@ -127,12 +131,15 @@ class Voice:
     # ---- sounds ------------------------------------------------------------------------------------------------------
 
     def note(self, pitch: float, **how: Any) -> np.ndarray:
-        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed ...)."""
+        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
+        ...)."""
         how.setdefault("seconds", 1.0)
         return self.notes([Note(pitch, **how)])[0]
 
     @torch.inference_mode()
-    def notes(self, notes: Sequence[Note], w: np.ndarray | Tensor | None = None, in_tune: bool = True) -> list[np.ndarray]:
+    def notes(
+        self, notes: Sequence[Note], w: np.ndarray | Tensor | None = None, in_tune: bool = True
+    ) -> list[np.ndarray]:
         """Each note's sound, (samples,) float32, from its onset to the end of its release.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
@@ -206,7 +213,9 @@ class Voice:
         kept = slice(0, int(torch.searchsorted(g.knots[0], samples, right=False)) + 1)
         g = replace(g, samples=samples, f0=g.f0[:, : block_count(samples)], knots=g.knots[:, kept])
         own_curves = Curves(**{k: v[:, kept] for k, v in vars(own_curves).items()})
-        return generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE, STEADY)[0].numpy()
+        sound = generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE, STEADY)[0]
+        sound[-LEAVE:] *= torch.linspace(1, 0, LEAVE)
+        return sound.numpy()
 
 
 def _bend(note: Note, times: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ torch.set_num_threads(1)  # pytest-xdist keeps the cores busy; more threads woul
 
 RATE = 44100
 TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # settings of a run of a second or two
+SETTINGS = [f"{name}={value}" for name, value in TINY.items()]
 
 
 def tone(pitch: float, seconds: float = 0.4, *, plucked: bool = False, level: float = 0.5) -> np.ndarray:

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, TINY, tone
+from conftest import RATE, SETTINGS, tone
 
 from antiphon.audio.files import write_audio
 from antiphon.cli import VERBS
-
-SETTINGS = ["--set", *(f"{k}={v}" for k, v in TINY.items())]
 
 
 def python(code: str) -> str:
@@ -86,13 +84,13 @@ def test_play_a_song(antiphon_line, run_folder, song, tmp_path):
 
 
 def test_generate(antiphon_line, run_folder, tmp_path):
-    said = antiphon_line("generate", run_folder, "-o", tmp_path / "g", "-n", "3", "--pitch", "60.5", "--seconds", "0.1",
-                         "--velocity", "64", "--instrument", "violin", "--style", "bright", "bowed", "--seed", "7")  # fmt: skip
+    line = ["generate", run_folder, "-o", tmp_path / "g", "-n", "3", "--pitch", "60.5", "--seconds", "0.1"]
+    line += ["--velocity", "64", "--instrument", "violin", "--style", "bright", "bowed", "--seed", "7"]
+    said = antiphon_line(*line)
     assert (said.status, said.out) == (0, [str(tmp_path / "g")])
     names = sorted(p.name for p in (tmp_path / "g").iterdir())
     assert names == [f"00{i}_violin_C4+50c_v64_s{6 + i}.wav" for i in (1, 2, 3)]
-    complains(antiphon_line("generate", run_folder, "-o", tmp_path / "g", "-n", "3", "--pitch", "60.5", "--velocity", "64",
-                            "--instrument", "violin", "--seed", "7"), "exists")  # fmt: skip
+    complains(antiphon_line(*line), "exists", "--force")
 
 
 def test_info(antiphon_line, run_folder):
@@ -114,7 +112,8 @@ def test_inspect_and_prepare(antiphon_line, notes, tmp_path):
 
 
 def test_train_prints_the_weights_path_last(antiphon_line, prepared, tmp_path):
-    line = ["train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "2", "--from-scratch", *SETTINGS]
+    line = ["train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "2"]
+    line += ["--from-scratch", "--set", *SETTINGS]
     said = antiphon_line(*line)
     assert (said.status, said.out[-1]) == (0, str(tmp_path / "run" / "weights.safetensors"))
     assert any("antiphon play --voice" in text for text in said.err)
@@ -244,7 +243,7 @@ def test_good_notes_among_broken_files(antiphon_line, tmp_path):
     for pitch in (57, 64, 69):
         write_audio(folder / f"organ_{pitch}_v80.wav", tone(pitch))
     said = antiphon_line(
-        "train", folder, "-o", tmp_path / "run", "--size", "tiny", "--steps", "1", "--from-scratch", *SETTINGS
+        "train", folder, "-o", tmp_path / "run", "--size", "tiny", "--steps", "1", "--from-scratch", "--set", *SETTINGS
     )
     assert said.status == 0
     assert any("were refused" in line for line in said.err)

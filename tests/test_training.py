@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, write_notes
+from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
 from antiphon.checkpoint import read_metadata, read_tensors
@@ -120,9 +120,8 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, uninterru
 
 def test_the_command_line_says_so(antiphon_line, prepared, tmp_path, stop_at):
     stop_at(2)
-    settings = SETTINGS
     said = antiphon_line(
-        "train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "4", "--set", *settings
+        "train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "4", "--set", *SETTINGS
     )
     assert (said.status, said.err[-1]) == (130, "antiphon: saved at step 2; the same line goes on")
 
@@ -137,9 +136,8 @@ main(sys.argv[1:])
 
 def test_killed_at_random_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path):
     folder, rng = tmp_path / "run", np.random.default_rng(1)
-    settings = SETTINGS
-    line = [sys.executable, "-c", KILLED, "train", str(prepared), "-o", str(folder), "--size", "tiny", "--steps", str(STEPS),
-            "--from-scratch", "--threads", "1", "--set", *settings]  # fmt: skip
+    line = [sys.executable, "-c", KILLED, "train", str(prepared), "-o", str(folder), "--size", "tiny",
+            "--steps", str(STEPS), "--from-scratch", "--threads", "1", "--set", *SETTINGS]  # fmt: skip
     kills = 0
     for _ in range(3):
         begun = (folder / "state.safetensors").stat().st_mtime_ns if (folder / "state.safetensors").exists() else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +24,10 @@ AUDIBLE_DB = -60.0  # a free partial below this, relative to the note's stronges
 class Excerpts:
     """A batch: crops to imitate, and another note of the same preset to learn the style from.
 
-    audio: (batch, samples). gesture, tuning: how the crop was played, frequencies as measured. levels: (batch, 64) dB of the
-    note's harmonics and free_levels: (batch, 24), what the tuning is worth. cents: (batch, blocks) measured, off the key.
-    reference: (batch, LISTEN) with reference_pitch and reference_release (batch,). instrument, preset: (batch,) indices;
-    style: (batch, words) multi-hot.
+    audio: (batch, samples). gesture, tuning: how the crop was played, frequencies as measured. levels: (batch, 64) dB
+    of the note's harmonics and free_levels: (batch, 24), what the tuning is worth. cents: (batch, blocks) measured,
+    off the key. reference: (batch, LISTEN) with reference_pitch and reference_release (batch,). instrument, preset:
+    (batch,) indices; style: (batch, words) multi-hot.
     """
 
     audio: Tensor
@@ -43,10 +44,7 @@ class Excerpts:
     style: Tensor
 
     def to(self, device: torch.device) -> Excerpts:
-        moved = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            moved[f.name] = Tuning(**{k: v.to(device) for k, v in vars(value).items()}) if f.name == "tuning" else value.to(device)
+        moved: dict[str, Any] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
         return Excerpts(**moved)
 
 

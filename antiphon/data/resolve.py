@@ -10,9 +10,9 @@ from antiphon.errors import AntiphonError
 
 
 def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int = 0) -> str:
-    """The label meant by `name`, tried in this order: a label, an unambiguous beginning or part of one, a General MIDI name, alias or
-    number (0-127), a General MIDI family. Where the voice lacks the program, its family's nearest program stands in.
-    None draws any label by `seed`. Case does not matter.
+    """The label meant by `name`, tried in this order: a label, an unambiguous beginning or part of one, a General
+    MIDI name, alias or number (0-127), a General MIDI family. Where the voice lacks the program, its family's nearest
+    program stands in. None draws any label by `seed`. Case does not matter.
 
     Raises AntiphonError, naming what is close, when nothing fits or a shortening fits several.
     """
@@ -37,7 +37,9 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
     if hits:
         raise AntiphonError(f"instrument '{name}' could be {', '.join(sorted(hits)[:8])}: write more of it")
     near = difflib.get_close_matches(wanted, [*lower, *families, *gm.PROGRAMS], 4, 0.5) or sorted(lower)[:6]
-    raise AntiphonError(f"no instrument is called '{name}': did you mean {', '.join(near)}? `antiphon info` lists them all")
+    raise AntiphonError(
+        f"no instrument is called '{name}': did you mean {', '.join(near)}? `antiphon info` lists them all"
+    )
 
 
 def _by_program(program: int, labels: Sequence[str]) -> str:

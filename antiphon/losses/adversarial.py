@@ -54,7 +54,8 @@ RULES: dict[str, Rule] = {
     "lsgan": Rule(_lsgan_d, _lsgan_g),  # Mao 2017, eq. 9 with a=0, b=c=1
     "hinge": Rule(_hinge_d, _hinge_g),  # Lim & Ye 2017
     "non-saturating": Rule(_non_saturating_d, _non_saturating_g),  # Goodfellow 2014, section 3
-    "relativistic": Rule(_relativistic_d, _relativistic_g),  # Jolicoeur-Martineau 2018; paired, as in R3GAN (2025), eq. 2
+    # Jolicoeur-Martineau 2018; paired, as in R3GAN (2025), eq. 2
+    "relativistic": Rule(_relativistic_d, _relativistic_g),
 }
 
 

@@ -1,8 +1,8 @@
 """Each partial's level against what the recording shows at that frequency.
 
-A spectral loss on the sum of all sources says little about a partial that noise covers, and early in training noise covers everything: the
-generator then draws hiss for every instrument. Reading the recording's spectrum at the partials' known frequencies gives each of them a straight
-gradient from the first step.
+A spectral loss on the sum of all sources says little about a partial that noise covers, and early in training noise
+covers everything: the generator then draws hiss for every instrument. Reading the recording's spectrum at the
+partials' known frequencies gives each of them a straight gradient from the first step.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
 
 
 def partials_loss(partials: list[Partials], g: Gesture, audio: Tensor) -> Tensor:
-    """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the square root
-    of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
+    """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the
+    square root of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
     low = g.f0[:, 0] < LOW
     losses = []
     for window, chosen in ((2048, torch.nonzero(~low).flatten()), (4096, torch.nonzero(low).flatten())):
-        spectra = _spectra(audio[chosen], window) if len(chosen) else []
+        if not len(chosen):
+            continue
+        spectra = _spectra(audio[chosen], window)
         losses += [_of_note(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
     return torch.stack(losses).mean()
 
@@ -45,7 +47,8 @@ def _of_note(partials: Partials, g: Gesture, i: int, spectrum: Tensor, window: i
 
 
 def _spectra(audio: Tensor, window: int) -> Tensor:
-    """(batch, frames, window + 1) magnitudes, zero-padded twofold so that the nearest bin reads a partial within 0.4 dB."""
+    """(batch, frames, window + 1) magnitudes, zero-padded twofold so that the nearest bin reads a partial within 0.4
+    dB."""
     with torch.no_grad(), torch.autocast(audio.device.type, enabled=False):
         x = F.pad(audio.float(), (window // 2, window // 2)).unfold(-1, window, STEP)
         hann = torch.hann_window(window, device=audio.device)

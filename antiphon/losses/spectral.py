@@ -14,8 +14,8 @@ FLOOR = 1e-4  # -80 dB of full scale
 class SpectralLoss(nn.Module):
     """Log-magnitude L1 weighted by the square root of the target's magnitude, plus linear L1, plus log-mel L1.
 
-    The weight keeps the noise floor, most of a spectrogram's area, from dominating what is heard; the log-mel term hears the
-    decay and the floor. forward: (batch, samples) twice -> {"log", "linear", "mel"} scalars
+    The weight keeps the noise floor, most of a spectrogram's area, from dominating what is heard; the log-mel term
+    hears the decay and the floor. forward: (batch, samples) twice -> {"log", "linear", "mel"} scalars
     """
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -70,9 +71,15 @@ class MLP(nn.Sequential):
 
     def __init__(self, *widths: int):
         layers: list[nn.Module] = []
-        for a, b in zip(widths[:-2], widths[1:-1], strict=True):
+        for a, b in pairwise(widths[:-1]):
             layers += [nn.Linear(a, b), nn.SiLU()]
         super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
+
+    @property
+    def last(self) -> nn.Linear:
+        layer = self[-1]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
 
 class ModulatedBlock(nn.Module):

@@ -12,7 +12,8 @@ NOISE = 32
 
 
 class Mapping(nn.Module):
-    """z (batch, 32) normal, instrument (batch,) index, style (batch, words) multi-hot -> w (batch, style) on the sphere."""
+    """z (batch, 32) normal, instrument (batch,) index, style (batch, words) multi-hot -> w (batch, style) on the
+    sphere."""
 
     def __init__(self, style: int, instruments: int, words: int, width: int = 192):
         super().__init__()

@@ -1,7 +1,7 @@
 """Filtered noise: white spectra shaped in bands, at two time resolutions.
 
-A long window (2048 samples, hop 512) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws the first
-80 ms, which the long one would smear.
+A long window (2048 samples, hop 512) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws
+the first 80 ms, which the long one would smear.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """When to think: knots in time, dense where a note changes fast (onset, release) and sparse where it does not.
 
 The generator's trunk is a function of time and not a filter, so it need not be asked at equal steps. Log-amplitudes
-are interpolated linearly between knots, which draws an exponential decay exactly; 2 s of sound take ~70 knots instead of
-172 frames at 86 Hz, and yet the first knots lie 3 ms apart.
+are interpolated linearly between knots, which draws an exponential decay exactly; 2 s of sound take ~70 knots instead
+of 172 frames at 86 Hz, and yet the first knots lie 3 ms apart.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def knots(start: int, stop: int, release: int | None) -> np.ndarray:
         grid = _after(int(grid[-1]) * 4)
     if release is not None and release < stop:
         tail = release + grid
-        before = grid[grid < release - 32]
-        grid = np.concatenate([before, [max(release - 1, before[-1] + 1)] if release > 0 else [], tail]).astype(np.int64)
+        before = grid[grid < max(release - 32, 1)]
+        held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
+        grid = np.concatenate([before, held, tail]).astype(np.int64)
     first = max(int(np.searchsorted(grid, start, side="right")) - 1, 0)
     last = int(np.searchsorted(grid, stop, side="left"))
     return grid[first : last + 1]

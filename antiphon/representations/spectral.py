@@ -19,7 +19,8 @@ def _hann(window: int, device: torch.device) -> Tensor:
 def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:
     """|STFT| scaled so that a full-scale sine peaks at 1.
 
-    audio: (batch, samples) float32 -> (batch, window/2+1, samples/hop + 1); frame j is centred on sample hop*j, zeros beyond.
+    audio: (batch, samples) float32 -> (batch, window/2+1, samples/hop + 1); frame j is centred on sample hop*j, zeros
+    beyond.
     """
     hann = _hann(window, audio.device)
     with torch.autocast(audio.device.type, enabled=False):
@@ -29,7 +30,9 @@ def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:
         return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt().transpose(1, 2)
 
 
-def mel_filters(window: int, bands: int, sample_rate: int = 44_100, low: float = 20.0, high: float = 20_000.0) -> Tensor:
+def mel_filters(
+    window: int, bands: int, sample_rate: int = 44_100, low: float = 20.0, high: float = 20_000.0
+) -> Tensor:
     """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands hold at least one bin."""
     edges = mel_to_hz(torch.linspace(float(mel(torch.tensor(low))), float(mel(torch.tensor(high))), bands + 2))
     bins = torch.arange(window // 2 + 1) * (sample_rate / window)
@@ -47,6 +50,8 @@ class LogMel(nn.Module):
 
     (batch, samples) -> (batch, bands, frames)
     """
+
+    filters: Tensor
 
     def __init__(self, window: int, hop: int, bands: int, floor_db: float = -80.0):
         super().__init__()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+M = TypeVar("M", bound=nn.Module)
 
-class Ema:
-    """Exponential moving average of a module's parameters; young averages forget faster, so that early sheets show news."""
 
-    def __init__(self, module: nn.Module, decay: float = 0.9985):
+class Ema(Generic[M]):
+    """Exponential moving average of a module's parameters; young averages forget faster, so that early sheets show
+    news."""
+
+    def __init__(self, module: M, decay: float = 0.9985):
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
 

@@ -5,8 +5,8 @@
     L_D = rule_D(D(x), D(G(w)))               [losses/adversarial.py]
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
-Reconstruction forbids mode collapse, the adversary removes the blur. M is a GAN of its own in the space of w (critic C, relativistic
-pairing with R1 + R2, Huang 2025), and is judged by ear as well.
+Reconstruction forbids mode collapse, the adversary removes the blur. M is a GAN of its own in the space of w (critic
+C, relativistic pairing with R1 + R2, Huang 2025), and is judged by ear as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from antiphon.model import InstrumentModel
 from antiphon.networks.discriminators.logmel import Discriminators
 from antiphon.networks.mapping import NOISE, StyleCritic
 from antiphon.training.parallel import average_gradients
-
 
 Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of each critic
 
@@ -62,6 +61,10 @@ class GameConfig:
 
 class Game(nn.Module):
     """Generator's side (model), critics' side, optimisers and one step of play."""
+
+    bank_w: Tensor
+    bank_instrument: Tensor
+    bank_style: Tensor
 
     def __init__(self, model: InstrumentModel, presets: int, config: GameConfig):
         super().__init__()
@@ -99,7 +102,7 @@ class Game(nn.Module):
         partials = [self.model.generator.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
         fake = self.model.generator.sound(partials, curves, g)
         self._remember(w, batch, step)
-        imagined, w_imagined = self._imagine(batch, some, rng)
+        imagined = self._imagine(batch, some, rng)
 
         # the critics' move
         play = self.config.weights
@@ -123,8 +126,8 @@ class Game(nn.Module):
         total = sum(play[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items())
         mapping_loss = self._mapping_loss(rng)
         log |= terms | {"loss": total.detach(), "mapping": mapping_loss.detach()}
-        for optimiser in ("generator", "mapping"):
-            self.optimisers[optimiser].zero_grad(set_to_none=True)
+        for player in ("generator", "mapping"):
+            self.optimisers[player].zero_grad(set_to_none=True)
         (total + mapping_loss).backward()
         log["generator_norm"] = self._advance("generator")
         log["mapping_norm"] = self._advance("mapping")
@@ -132,7 +135,7 @@ class Game(nn.Module):
 
     # ---- the two ways ------------------------------------------------------------------------------------------------
 
-    def _imagine(self, batch: Excerpts, some: slice, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _imagine(self, batch: Excerpts, some: slice, rng: torch.Generator) -> Tensor:
         """Play some of the batch's gestures with imagined styles, tuned by the tuner as at play time."""
         g = batch.gesture[some]
         z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device)
@@ -141,18 +144,17 @@ class Game(nn.Module):
             with torch.no_grad():  # sound teaches the tuner nothing (see losses/tuning.py)
                 tuning = self.model.generator.tuning(w, g.pitch, g.velocity)
             curves = self.model.generator.curves(w, g)
-        return self.model.generator.synthesise(curves, g, tuning), w
+        return self.model.generator.synthesise(curves, g, tuning)
 
-    def _critic_loss(
-        self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor, some: slice
-    ) -> Tensor:
+    def _critic_loss(self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor, some: slice) -> Tensor:
         rule = RULES[self.config.rule]
         copied = self.critics(fake, batch.gesture, batch.instrument)[0]
         dreamt = self.critics(imagined, batch.gesture[some], batch.instrument[some])[0]
-        return sum(
+        verdicts = [
             rule.discriminator(r, f) + rule.discriminator(r[some], d)
             for r, f, d in zip(real, copied, dreamt, strict=True)
-        ) / (2 * len(real))
+        ]
+        return torch.stack(verdicts).mean() / 2
 
     def _adversarial_terms(
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
@@ -164,9 +166,9 @@ class Game(nn.Module):
         dreamt, _ = self.critics(imagined, batch.gesture[some], batch.instrument[some])
         self.critics.requires_grad_(True)
         return {
-            "adversarial": sum(rule.generator(r, f) for r, f in zip(real, copied, strict=True)) / len(real),
+            "adversarial": torch.stack([rule.generator(r, f) for r, f in zip(real, copied, strict=True)]).mean(),
             "features": feature_matching(heard[1], features),
-            "imagined": sum(rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)) / len(real),
+            "imagined": torch.stack([rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)]).mean(),
         }
 
     # ---- the game in the space of styles ---------------------------------------------------------------------------
@@ -176,7 +178,11 @@ class Game(nn.Module):
         if step == 0:  # a bank half full of zeros would be a strange teacher
             at = torch.arange(self.config.bank, device=w.device)
         pick = torch.arange(len(at), device=w.device) % len(w)
-        self.bank_w[at], self.bank_instrument[at], self.bank_style[at] = w.detach()[pick], batch.instrument[pick], batch.style[pick]
+        self.bank_w[at], self.bank_instrument[at], self.bank_style[at] = (
+            w.detach()[pick],
+            batch.instrument[pick],
+            batch.style[pick],
+        )
 
     def _styles(self, rng: torch.Generator, count: int = 128) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         device = self.bank_w.device

@@ -1,4 +1,5 @@
-"""The loop round the game: budget, checkpoints, log, pictures and sounds. A run is a folder; the same call goes on with it."""
+"""The loop round the game: budget, checkpoints, log, pictures and sounds. A run is a folder; the same call goes on
+with it."""
 
 from __future__ import annotations
 
@@ -82,13 +83,13 @@ class Run:
 
     def save(self) -> None:
         if self.rank == 0:
-            progress = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
+            progress: dict[str, Any] = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
             progress |= {"skipped": self.skipped, "start_from": self.start_from}
             save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
             save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
 
     def _info(self) -> VoiceInfo:
-        training = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
+        training: dict[str, Any] = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
         if self.timed:  # by the clock: no two such runs are the same anyway, but those by steps are, byte for byte
             training["seconds"] = round(self.seconds)
         training |= {"device": self.device.type, "batch": self.recipe.batch, "start_from": self.start_from}
@@ -98,7 +99,8 @@ class Run:
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def train(self, steps: int | None = None, minutes: float | None = None, quiet: bool = False) -> Path:
-        """Play until `steps` are done, or as many as fit `minutes` on this machine (measured once). Returns the voice's path.
+        """Play until `steps` are done, or as many as fit `minutes` on this machine (measured once). Returns the
+        voice's path.
 
         Interrupted by Ctrl-C or SIGTERM it saves and raises KeyboardInterrupt; the same call goes on."""
         self.folder.mkdir(parents=True, exist_ok=True)

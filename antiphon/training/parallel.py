@@ -1,5 +1,5 @@
-"""Several processes, one game: each plays its own excerpts, and gradients are averaged. Started by `torchrun`; one process
-is the same code with a world of one."""
+"""Several processes, one game: each plays its own excerpts, and gradients are averaged. Started by `torchrun`; one
+process is the same code with a world of one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def leave() -> None:
 
 @torch.no_grad()
 def average_gradients(parameters: list[Tensor]) -> None:
-    """Replace each gradient by its mean over the processes, in one message. Parameters without one are left alone, so every
-    process must have used the same ones."""
+    """Replace each gradient by its mean over the processes, in one message. Parameters without one are left alone, so
+    every process must have used the same ones."""
     if not dist.is_initialized():
         return
     grads = [p.grad for p in parameters if p.grad is not None]

@@ -11,8 +11,8 @@ EVERY = 10  # steps a log line
 
 
 class Log:
-    """log.jsonl: the mean of each scalar over the steps since the last line. Lines after `step` (of a run that was killed between
-    a line and its checkpoint) are dropped, so that a resumed log reads like an uninterrupted one."""
+    """log.jsonl: the mean of each scalar over the steps since the last line. Lines after `step` (of a run that was
+    killed between a line and its checkpoint) are dropped, so that a resumed log reads like an uninterrupted one."""
 
     def __init__(self, path: Path, step: int):
         self.path = path
@@ -40,11 +40,12 @@ def _step_of(line: str) -> float:
 
 
 class Progress:
-    """One line: steps, time left, and losses smoothed over about fifty steps. Falls back to a printed line every 100 steps
-    where the terminal is no terminal or `rich` is missing."""
+    """One line: steps, time left, and losses smoothed over about fifty steps. Falls back to a printed line every 100
+    steps where the terminal is no terminal or `rich` is missing."""
 
     def __init__(self, step: int, total: int, quiet: bool = False):
-        self.quiet, self.smooth = quiet, {}
+        self.quiet = quiet
+        self.smooth: dict[str, float] = {}
         self.bar: Any = None
         self.began, self.first = time.monotonic(), step
         if not quiet:
@@ -90,7 +91,13 @@ def _bar(step: int, total: int) -> Any:
     console = Console(stderr=True)
     if not console.is_terminal:
         return None
-    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+    columns = (
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
     bar = RichProgress(*columns, console=console, refresh_per_second=2)
     bar.add_task("training", total=total or None, completed=step, losses="")
     return bar

@@ -16,7 +16,8 @@ MOST = 10
 
 
 def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
-    """(note, reference) pairs spread over the instruments, held-out notes where there are any, always the same for a file."""
+    """(note, reference) pairs spread over the instruments, held-out notes where there are any, always the same for a
+    file."""
     rng = np.random.default_rng(7)
     split = {name: set(data.where(name).tolist()) for name in data.labels.splits}
     held_out = split.get("block", set()) | split.get("valid", set())
@@ -56,12 +57,17 @@ def write_sheet(folder: Path, voice: Voice, data: Prepared, step: int) -> Path:
     rows = []
     for (note, _), sound in zip(pairs, generated, strict=True):
         label = data.labels.instruments[int(data.instrument[note])]
-        rows.append((f"{label} {float(data.pitch[note]):.0f} v{float(data.velocity[note]):.0f}", data.audio(note), sound))
+        rows.append(
+            (f"{label} {float(data.pitch[note]):.0f} v{float(data.velocity[note]):.0f}", data.audio(note), sound)
+        )
     for name in ("sheets", "sounds"):
         (folder / name).mkdir(exist_ok=True)
     picture = folder / "sheets" / f"step-{step:06d}.png"
     spectrogram_sheet(rows, picture)
-    _write_wav(folder / "sounds" / f"step-{step:06d}.wav", [s[: 3 * SAMPLE_RATE] for _, real, fake in rows for s in (real, fake)])
+    _write_wav(
+        folder / "sounds" / f"step-{step:06d}.wav",
+        [s[: 3 * SAMPLE_RATE] for _, real, fake in rows for s in (real, fake)],
+    )
     return picture
 
 

@@ -22,7 +22,12 @@ def warm_start(game: Game, ema: Ema, voice: Voice, players: Path | None) -> list
     left = _take(game.model, voice.model.state_dict(), game.model.labels, voice.model.labels)
     if players is not None and players.exists():
         tensors, _ = read_tensors(players)
-        left += _take(game.critics, {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}, game.model.labels, voice.model.labels)
+        left += _take(
+            game.critics,
+            {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()},
+            game.model.labels,
+            voice.model.labels,
+        )
     ema.module.load_state_dict(game.model.state_dict())
     return left
 

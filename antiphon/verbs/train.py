@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AntiphonError
@@ -61,6 +62,7 @@ def from_prepared(
     start_from: a voice to begin from (it is not asked again when a run goes on). Raises KeyboardInterrupt, saved,
     after Ctrl-C."""
     from antiphon.training.loop import Run
+    from antiphon.training.parallel import leave
 
     folder, report = Path(out), Report(quiet)
     run = Run(folder, data, recipe, describe(data, name))
@@ -68,6 +70,7 @@ def from_prepared(
         done = f"step {run.step} of {run.total}" if run.total else f"step {run.step}"
         if run.step >= (steps or run.total or math.inf):
             report.say(f"this run is complete: {done} (more steps or minutes prolong it)")
+            leave()
             return folder / WEIGHTS
         report.say(f"going on at {done}")
     elif start_from is not None:
@@ -371,5 +374,5 @@ def _say_what_next(folder: Path, report: Report) -> None:
         found = sorted((folder / part).glob(f"step-*.{ending}"))
         if found:
             report.say(f"{what + ':':8}{found[-1]}  (real, then generated)")
-    report.say(f"play:   antiphon play --voice {folder}")
-    report.say(f"make:   antiphon generate {folder} -o {folder / 'notes'}")
+    report.say(f"play:   antiphon play --voice {quote(str(folder))}")
+    report.say(f"make:   antiphon generate {quote(str(folder))} -o {quote(str(folder / 'notes'))}")

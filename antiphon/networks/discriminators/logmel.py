@@ -62,8 +62,6 @@ class Discriminators(nn.ModuleList):
             ]
         )
 
-    def forward(
-        self, audio: Tensor, gesture: Gesture, instrument: Tensor
-    ) -> tuple[list[Tensor], list[list[Tensor]]]:
+    def forward(self, audio: Tensor, gesture: Gesture, instrument: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
         verdicts = [d(audio, gesture, instrument) for d in self]
         return [v[0] for v in verdicts], [v[1] for v in verdicts]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,9 +29,7 @@ class NoteEncoder(nn.Module):
         super().__init__()
         self.mel = LogMel(2048, 512, bands)
         widths = [bands + 9, channels, channels, channels]
-        self.layers = nn.ModuleList(
-            nn.Conv1d(a, b, 5, stride=2, padding=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Conv1d(a, b, 5, stride=2, padding=2) for a, b in pairwise(widths))
         self.out = MLP(3 * channels, channels, style)
 
     def forward(self, audio: Tensor, pitch: Tensor, release: Tensor) -> Tensor:

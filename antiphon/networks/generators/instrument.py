@@ -1,14 +1,16 @@
 """The instrument: a style, a pitch, a velocity and a gate become amplitudes of partials and bands of noise over time.
 
-Data's way through this file: `Gesture` (what is played) -> `condition` (one vector a note) -> `trunk` (a stack of modulated
-blocks at the note's knots in time) -> `Curves` (log-amplitudes at knots) -> `synthesise` (sound). The
+Data's way through this file: `Gesture` (what is played) -> `condition` (one vector a note) -> `trunk` (a stack of
+modulated blocks at the note's knots in time) -> `Curves` (log-amplitudes at knots) -> `synthesise` (sound). The
 same forward serves training, where frequencies are the measured ones, and playing, where `tuning` predicts them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +39,7 @@ STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
 DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
 FADE = 32  # samples over which a note may start
-STEADY = 12.0  # cents of f0's deviation below which training takes its blocks' frequency as constant (phases stay exact)
+STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,14 @@ class Gesture:
     take: Tensor
 
     def to(self, device: torch.device) -> Gesture:
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        return self._each(lambda x: x.to(device))
 
     def __getitem__(self, index: slice) -> Gesture:
-        return replace(self, **{k: v[index] for k, v in vars(self).items() if isinstance(v, Tensor)})
+        return self._each(lambda x: x[index])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
+        changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,9 @@ class Tuning:
     active: Tensor
     cents: Tensor
     vibrato: Tensor
+
+    def to(self, device: torch.device) -> Tuning:
+        return Tuning(**{k: v.to(device) for k, v in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,8 @@ Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes
 
 
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
-    """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was held."""
+    """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was
+    held."""
     t = knots / SAMPLE_RATE
     held = release.unsqueeze(-1).expand_as(knots) / SAMPLE_RATE
     after = (t - held).clamp_min(0)
@@ -142,6 +151,12 @@ TIME_FEATURES = 20 + 7 + 16 + 7 + 3
 class InstrumentGenerator(nn.Module):
     """See the module's text. `forward(w, gesture, tuning)` -> (batch, samples)."""
 
+    white_long: Tensor
+    white_short: Tensor
+    long_bins: Tensor
+    short_bins: Tensor
+    centres: Tensor
+
     def __init__(self, config: InstrumentConfig):
         super().__init__()
         self.config = c = config
@@ -152,11 +167,9 @@ class InstrumentGenerator(nn.Module):
         self.splits = [c.bands, c.free_harmonics, FREE_SLOTS, c.noise_bands, c.strike_bands, 1, 1]
         self.heads = nn.Linear(c.width, sum(self.splits))
         self.tuner = MLP(c.style + 8 + 1, c.condition, HARMONIC_SLOTS + 1 + 2 * FREE_SLOTS + 1 + 3)
-        with torch.no_grad():
-            self.heads.weight.mul_(0.3)
-            self.heads.bias.zero_()
-            self.tuner[-1].weight.mul_(0.1)
-            self.tuner[-1].bias.zero_()
+        for layer, scale in ((self.heads, 0.3), (self.tuner.last, 0.1)):  # begin near the middle of every range
+            nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
+            nn.init.zeros_(layer.bias)
         rng = torch.Generator().manual_seed(20_26)
         self.register_buffer("white_long", white_spectra(TABLE, LONG, rng), persistent=False)
         self.register_buffer("white_short", white_spectra(TABLE, SHORT, rng), persistent=False)
@@ -178,7 +191,9 @@ class InstrumentGenerator(nn.Module):
         slot = torch.arange(FREE_SLOTS, device=w.device) + torch.sigmoid(4 * place)
         free = FREE_LOW * torch.exp(step * slot)
         rate, depth, delay = vibrato.unbind(-1)
-        vibrato = torch.stack([5.5 + 2.5 * torch.tanh(rate), 40 * torch.sigmoid(4 * depth - 4), torch.sigmoid(delay)], -1)
+        vibrato = torch.stack(
+            [5.5 + 2.5 * torch.tanh(rate), 40 * torch.sigmoid(4 * depth - 4), torch.sigmoid(delay)], -1
+        )
         return Tuning(ratios, stretch, free, torch.sigmoid(8 * active), 60 * torch.tanh(cents.squeeze(-1)), vibrato)
 
     def curves(self, w: Tensor, g: Gesture) -> Curves:
@@ -186,7 +201,8 @@ class InstrumentGenerator(nn.Module):
         v = g.velocity.unsqueeze(-1)
         condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1)))
         centres = g.start.unsqueeze(-1) + HOP * torch.arange(g.f0.shape[-1], device=w.device)
-        bend = hat_weights(g.knots, centres.to(g.knots.dtype)) @ (hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)).unsqueeze(-1)
+        semitones = hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)
+        bend = hat_weights(g.knots, centres.to(g.knots.dtype)) @ semitones.unsqueeze(-1)
         x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
         x = self.enter(x) + self.greet(condition).unsqueeze(1)
         for block in self.trunk:
@@ -207,8 +223,9 @@ class InstrumentGenerator(nn.Module):
     ) -> Tensor:
         """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32 samples.
 
-        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return. Where f0 stays
-        within `steady` cents, blocks take its mean for their frequency, which is several times cheaper."""
+        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return.
+        Where f0 stays within `steady` cents, blocks take its mean for their frequency, which is several times
+        cheaper."""
         partials = [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
         return self.sound(partials, curves, g, inaudible, steady)
 
@@ -229,8 +246,8 @@ class InstrumentGenerator(nn.Module):
         return torch.cat([head, sound[:, FADE:]], 1)
 
     def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> Partials:
-        """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's frequency,
-        plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
+        """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's
+        frequency, plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
         nominal = midi_to_hz(g.pitch[i])
         ratios, gains = slot_ratios(tuning, i, float(nominal))
         hz = nominal * ratios
@@ -242,9 +259,7 @@ class InstrumentGenerator(nn.Module):
         heard = (hz > 18) & (hz < TOP + 500)
         return ratios, level + torch.log(gains * heard + 1e-7)
 
-    def _play(
-        self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float, steady: float
-    ) -> Tensor:
+    def _play(self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float, steady: float) -> Tensor:
         """(samples,) the sound of note i's partials."""
         ratios, level = partials
         phase, copies = (x.to(level.device) for x in random_phases(int(g.take[i]), len(ratios)))
@@ -310,7 +325,8 @@ def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
 
 
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
-    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in cents."""
+    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in
+    cents."""
     rng = np.random.default_rng((take, 1))
     phase = torch.from_numpy(rng.random(count))
     copies = torch.from_numpy(rng.random((COPIES, count), dtype=np.float32))
@@ -340,7 +356,8 @@ def turn(cycles: Tensor) -> Tensor:
 
 
 def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
-    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase: (K, u).
+    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
+    (K, u).
 
     Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
     side = 16

@@ -1,0 +1,163 @@
+"""Contracts of the instrument's parts: shapes, causality of the sound, gradients, determinism, independence of the
+batch."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antiphon.data.excerpts import pad_knots
+from antiphon.model import InstrumentModel, LabelTable
+from antiphon.networks.discriminators.logmel import Discriminators
+from antiphon.networks.generators.instrument import SIZES, Gesture, Tuning, midi_to_hz
+from antiphon.networks.layers import bounded, hat_weights
+from antiphon.networks.oscillators import block_count
+from antiphon.networks.timegrid import SPARSEST, knots
+
+LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
+
+
+@pytest.fixture(scope="module")
+def model() -> InstrumentModel:
+    torch.manual_seed(0)
+    return InstrumentModel(SIZES["tiny"], LABELS).eval()
+
+
+def gesture(pitches: list[float], start: int = 0, samples: int = 8192, hold: int = 5000) -> Gesture:
+    n = len(pitches)
+    pitch = torch.tensor(pitches)
+    return Gesture(
+        pitch=pitch,
+        velocity=torch.full((n,), 0.7),
+        release=torch.full((n,), float(hold)),
+        start=torch.full((n,), start),
+        samples=samples,
+        knots=pad_knots([knots(start, start + samples, hold)] * n),
+        f0=midi_to_hz(pitch).unsqueeze(-1).expand(-1, block_count(samples)).contiguous(),
+        take=torch.arange(n),
+    )
+
+
+def play(model: InstrumentModel, g: Gesture) -> torch.Tensor:
+    w = torch.ones(len(g.pitch), model.config.style)
+    tuning = model.generator.tuning(w, g.pitch, g.velocity)
+    return model.generator(w, g, tuning)
+
+
+def test_sound_has_the_shape_asked_for_and_is_finite(model: InstrumentModel) -> None:
+    sound = play(model, gesture([21.0, 60.5, 108.0]))
+    assert sound.shape == (3, 8192)
+    assert sound.isfinite().all()
+    assert (sound.abs().amax(1) > 1e-4).all()
+
+
+def test_a_note_sounds_the_same_in_any_batch(model: InstrumentModel) -> None:
+    g = gesture([40.0, 60.0, 80.0])
+    together = play(model, g)
+    for i in range(3):
+        torch.testing.assert_close(play(model, g[i : i + 1])[0], together[i], atol=1e-4, rtol=1e-3)
+
+
+def test_same_take_same_bytes_other_take_other_noise(model: InstrumentModel) -> None:
+    g = gesture([60.0])
+    assert torch.equal(play(model, g), play(model, g))
+    assert not torch.equal(play(model, g), play(model, replace(g, take=g.take + 1)))
+
+
+def test_every_parameter_of_the_generator_gets_a_finite_gradient(model: InstrumentModel) -> None:
+    g = gesture([50.0, 70.0])
+    w = torch.randn(2, model.config.style)
+    curves = model.generator.curves(w, g)
+    tuning = model.generator.tuning(w, g.pitch, g.velocity)
+    loss = model.generator.synthesise(curves, g, tuning).square().mean() + curves.drift.square().mean()
+    loss = loss + tuning.ratios.mean() + tuning.free.mean() + tuning.cents.mean() + tuning.vibrato.mean()
+    loss.backward()
+    for name, p in model.generator.named_parameters():
+        assert p.grad is not None, name
+        assert p.grad.isfinite().all(), name
+    model.zero_grad()
+
+
+def test_partials_are_in_tune(model: InstrumentModel) -> None:
+    """The strongest line of a harmonic tone lies on a multiple of f0, between the keys too."""
+    g = gesture([61.37], samples=32_768, hold=40_000)
+    n = 1
+    k = torch.arange(1, 65).float().expand(n, -1)
+    still = Tuning(k, torch.zeros(n), torch.full((n, 24), 0.5), torch.zeros(n, 24), torch.zeros(n), torch.zeros(n, 3))
+    with torch.no_grad():
+        curves = model.generator.curves(torch.ones(1, model.config.style), g)
+        quiet = replace(curves, noise=curves.noise - 20, strike=curves.strike - 20, ensemble=curves.ensemble * 0)
+        sound = model.generator.synthesise(quiet, g, still)[0].numpy()
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 19))
+    peak = np.argmax(spectrum) * 44_100 / (1 << 19)
+    ratio = peak / float(midi_to_hz(g.pitch[0]))
+    assert 1200 * abs(math.log2(ratio / round(ratio))) < 1
+
+
+def test_crops_continue_each_other(model: InstrumentModel) -> None:
+    """A crop further on is the same note: what the trunk says does not depend on where the crop begins."""
+    whole, later = gesture([60.0], samples=16_384, hold=30_000), gesture([60.0], 8192, 8192, 30_000)
+    w = torch.ones(1, model.config.style)
+    with torch.no_grad():
+        a, b = model.generator.curves(w, whole), model.generator.curves(w, later)
+    at = torch.tensor([[9000.0, 12_000.0, 15_000.0]])
+    torch.testing.assert_close(
+        hat_weights(at, whole.knots) @ a.envelope, hat_weights(at, later.knots) @ b.envelope, atol=1e-3, rtol=1e-3
+    )
+
+
+def test_encoder_and_mapping_give_points_on_the_sphere(model: InstrumentModel) -> None:
+    w = model.encoder(torch.randn(2, 65_536) * 0.1, torch.tensor([60.0, 70.0]), torch.tensor([1e4, math.inf]))
+    m = model.mapping(torch.randn(2, 32), torch.tensor([0, 2]), torch.zeros(2, 2))
+    for x in (w, m):
+        assert x.shape == (2, model.config.style)
+        torch.testing.assert_close(x.square().mean(-1), torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_silence_is_encoded_without_harm(model: InstrumentModel) -> None:
+    assert model.encoder(torch.zeros(1, 65_536), torch.tensor([60.0]), torch.tensor([math.inf])).isfinite().all()
+
+
+def test_discriminators_judge_each_sound_for_itself() -> None:
+    torch.manual_seed(0)
+    critics = Discriminators(3, 8)
+    g = gesture([50.0, 70.0], samples=32_768)
+    sound, label = torch.randn(2, 32_768) * 0.1, torch.tensor([0, 1])
+    logits, features = critics(sound, g, label)
+    assert len(logits) == len(features) == 2
+    alone, _ = critics(sound[:1], g[:1], label[:1])
+    torch.testing.assert_close(alone[0], logits[0][:1], atol=1e-5, rtol=1e-4)
+    told_otherwise, _ = critics(sound, g, label.flip(0))
+    assert not torch.allclose(told_otherwise[0], logits[0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 300_000), st.integers(512, 200_000), st.one_of(st.none(), st.integers(1, 400_000)))
+def test_knots_cover_what_is_asked(start: int, length: int, release: int | None) -> None:
+    grid = knots(start, start + length, release)
+    assert grid[0] <= start
+    assert grid[-1] >= start + length
+    steps = np.diff(grid)
+    assert steps.min() > 0
+    assert steps.max() <= SPARSEST
+    if release is not None and start <= release < start + length:
+        assert release in grid
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20), st.integers(2, 12))
+def test_hat_weights_interpolate_like_numpy(points: list[float], count: int) -> None:
+    at = torch.tensor(points, dtype=torch.float64)
+    grid = torch.linspace(-20, 20, count, dtype=torch.float64)
+    values = torch.sin(grid)
+    expected = np.interp(at.numpy(), grid.numpy(), values.numpy())
+    np.testing.assert_allclose((hat_weights(at, grid) @ values).numpy(), expected, atol=1e-9)
+
+
+def test_bounded_is_bounded_and_straight_in_the_middle() -> None:
+    x = torch.tensor([-1e4, 0.0, 1e4])
+    torch.testing.assert_close(bounded(x, -14, 2), torch.tensor([-14.0, -6.0, 2.0]))
