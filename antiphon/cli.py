@@ -270,7 +270,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         sys.exit(141)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 2)
+        where = f"{error.filename}: " if error.filename else "the files could not be read or written: "
+        _fail(where + (error.strerror or str(error)), 2)
     except MemoryError:
         _fail("not enough memory for this: try fewer or shorter notes", 2)
     except Exception as error:

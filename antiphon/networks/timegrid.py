@@ -14,12 +14,12 @@ import numpy as np
 SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight to a cycle of a 2.7 Hz tremolo, three at 7 Hz
 
 
-@lru_cache(maxsize=4)
-def _after(limit: int) -> np.ndarray:
-    """Knots after an event, in samples: 128 apart at first, then by an eighth of the time gone, at most SPARSEST."""
+@lru_cache(maxsize=8)
+def _after(limit: int, sparsest: int) -> np.ndarray:
+    """Knots after an event, in samples: 128 apart at first, then by a sixth of the time gone, at most `sparsest`."""
     times, t = [0], 0
     while t < limit:
-        t += int(np.clip(t // 6 // 64 * 64, 128, SPARSEST))
+        t += int(np.clip(t // 6 // 64 * 64, 128, sparsest))
         times.append(t)
     return np.array(times, np.int64)
 
@@ -33,11 +33,10 @@ def knots(start: int, stop: int, release: int | None) -> np.ndarray:
     Returns:
         (t,) int64, strictly rising; the first is <= start and the last >= stop.
     """
-    grid = _after(1 << 22)
-    while grid[-1] < stop:
-        grid = _after(int(grid[-1]) * 4)
+    reach = 1 << max(int(stop).bit_length(), 18)
+    grid = _after(reach, SPARSEST)
     if release is not None and release < stop:
-        tail = release + grid
+        tail = release + _after(reach, 2 * SPARSEST)  # a release only dies away
         before = grid[grid < max(release - 32, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
         grid = np.concatenate([before, held, tail]).astype(np.int64)
