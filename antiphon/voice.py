@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from antiphon.data.excerpts import pad_knots
 from antiphon.data.resolve import resolve_instrument
 from antiphon.errors import AntiphonError
 from antiphon.model import InstrumentModel
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Curves, Gesture, Tuning, midi_to_hz
-from antiphon.networks.layers import hat_weights
+from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
-from antiphon.networks.oscillators import HOP, block_count
-from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
+from antiphon.performance import perform
+from antiphon.workers import spread
 
-TAIL = 4.0  # seconds after the release within which a note must have died away
-QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
-LEAVE = 512  # samples over which what is left then fades
-INAUDIBLE = -9.2  # nepers (-80 dB) below its peak, where a partial is left out
-STEADY = 1.5  # cents of drift and vibrato that count as none
-NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
 BATCH = 32  # notes a trunk pass
 
 
@@ -138,20 +130,30 @@ class Voice:
 
     @torch.inference_mode()
     def notes(
-        self, notes: Sequence[Note], w: np.ndarray | Tensor | None = None, in_tune: bool = True
+        self,
+        notes: Sequence[Note],
+        w: np.ndarray | Tensor | None = None,
+        in_tune: bool = True,
+        threads: int | None = None,
     ) -> list[np.ndarray]:
         """Each note's sound, (samples,) float32, from its onset to the end of its release.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
-        error of the recordings learned from. A note sounds the same alone and in a list (within rounding)."""
+        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
+        threads: how many batches are played at once, one processor each; as many as there are, if not said. The sound
+        does not depend on it."""
         if w is None:
             w = self._imagine_all(notes) if notes else torch.zeros(0)
         w = torch.as_tensor(w, dtype=torch.float32)
-        order = sorted(range(len(notes)), key=lambda i: notes[i].seconds)
+        order = sorted(range(len(notes)), key=lambda i: -notes[i].seconds)
+        batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+        played = [[notes[i] for i in batch] for batch in batches]
+        sounds = spread(
+            lambda k: perform(self.model.generator, played[k], w[batches[k]], in_tune), len(batches), threads
+        )
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)
-        for first in range(0, len(order), BATCH):
-            chosen = order[first : first + BATCH]
-            for i, sound in zip(chosen, self._render([notes[i] for i in chosen], w[chosen], in_tune), strict=True):
+        for batch, made in zip(batches, sounds, strict=True):
+            for i, sound in zip(batch, made, strict=True):
                 out[i] = sound
         return out
 
@@ -161,65 +163,3 @@ class Voice:
             label = self.resolve(n.instrument, n.seed)
             rows.append(self.imagine(label, self.resolve_style(n.style), n.seed))
         return torch.stack(rows)
-
-    def _render(self, notes: list[Note], w: Tensor, in_tune: bool) -> list[np.ndarray]:
-        generator = self.model.generator
-        holds = [max(round(n.seconds * SAMPLE_RATE), 1) for n in notes]
-        rows = [knots(0, hold + int(TAIL * SAMPLE_RATE), hold) for hold in holds]
-        samples = (max(holds) + int(TAIL * SAMPLE_RATE)) // 512 * 512
-        pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
-        times = HOP * torch.arange(block_count(samples), dtype=torch.float32) / SAMPLE_RATE
-        bends = torch.from_numpy(np.stack([_bend(n, times.numpy()) for n in notes]))
-        g = Gesture(
-            pitch=pitch,
-            velocity=torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32),
-            release=torch.tensor(holds, dtype=torch.float32),
-            start=torch.zeros(len(notes), dtype=torch.long),
-            samples=samples,
-            knots=pad_knots(rows),
-            f0=midi_to_hz(pitch.unsqueeze(-1) + bends),
-            take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
-        )
-        tuning = generator.tuning(w, g.pitch, g.velocity)
-        curves = generator.curves(w, g)
-        cents = self._cents(curves, tuning, g, times, in_tune)
-        g = replace(g, f0=g.f0 * torch.exp2(cents / 1200))
-        return [self._one(curves, tuning, g, i) for i in range(len(notes))]
-
-    def _cents(self, curves: Curves, tuning: Tuning, g: Gesture, times: Tensor, in_tune: bool) -> Tensor:
-        """(batch, blocks) how far each note strays from its key: drift and vibrato, and the tuning error if wanted."""
-        at = (times * SAMPLE_RATE).expand(len(g.pitch), -1)
-        drift = (hat_weights(at, g.knots) @ curves.drift.unsqueeze(-1)).squeeze(-1)
-        rate, depth, delay = (x.unsqueeze(-1) for x in tuning.vibrato.unbind(-1))
-        swell = ((times - delay) / 0.3).clamp(0, 1)
-        vibrato = depth * (depth > 3) * swell * torch.sin(2 * torch.pi * rate * (times - delay).clamp_min(0))
-        cents = drift + vibrato
-        steady = (cents.abs().amax(-1, keepdim=True) < STEADY).float()
-        cents = cents * (1 - steady)
-        return cents if in_tune else cents + tuning.cents.unsqueeze(-1)
-
-    def _one(self, curves: Curves, tuning: Tuning, g: Gesture, i: int) -> np.ndarray:
-        """Note i of a rendered batch, cut where it has died away."""
-        generator = self.model.generator
-        own = slice(i, i + 1)
-        own_curves = Curves(**{k: v[own] for k, v in vars(curves).items()})
-        own_tuning = Tuning(**{k: v[own] for k, v in vars(tuning).items()})
-        g = g[own]
-        _, level = generator.partials(own_curves, g, own_tuning, 0)
-        loud = torch.maximum(torch.logsumexp(2 * level, -1) / 2, own_curves.noise[0].amax(-1) + NOISE_AS_TONE)
-        sounding = torch.nonzero(loud > float(loud.max()) + QUIET).flatten()
-        last = int(g.knots[0, min(int(sounding[-1]) + 1, g.knots.shape[1] - 1)])
-        samples = min(-(-max(last, 512) // 512) * 512, g.samples)
-        kept = slice(0, int(torch.searchsorted(g.knots[0], samples, right=False)) + 1)
-        g = replace(g, samples=samples, f0=g.f0[:, : block_count(samples)], knots=g.knots[:, kept])
-        own_curves = Curves(**{k: v[:, kept] for k, v in vars(own_curves).items()})
-        sound = generator.synthesise(own_curves, g, own_tuning, float(level.max()) + INAUDIBLE, STEADY)[0]
-        sound[-LEAVE:] *= torch.linspace(1, 0, LEAVE)
-        return sound.numpy()
-
-
-def _bend(note: Note, times: np.ndarray) -> np.ndarray:
-    if not note.bend:
-        return np.zeros(len(times), np.float32)
-    at, semitones = np.array(note.bend, np.float64).T
-    return np.interp(times, at, semitones).astype(np.float32)

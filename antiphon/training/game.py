@@ -41,16 +41,16 @@ class GameConfig:
             "linear": 0.5,
             "mel": 1.0,
             "partials": 0.5,
-            "adversarial": 0.1,
-            "features": 0.3,
-            "imagined": 0.1,
+            "adversarial": 0.2,
+            "features": 0.6,
+            "imagined": 0.2,
             "identity": 0.3,
             "tuning": 0.3,
         }
     )
     critic_channels: int = 16
     learning_rate: float = 1e-3
-    critic_rate: float = 3e-4
+    critic_rate: float = 6e-4
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise
     imagined: int = 4  # imagined notes a batch

@@ -200,9 +200,8 @@ class InstrumentGenerator(nn.Module):
         """The trunk: w (batch, style) and a gesture -> log-amplitudes at the gesture's knots."""
         v = g.velocity.unsqueeze(-1)
         condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1)))
-        centres = g.start.unsqueeze(-1) + HOP * torch.arange(g.f0.shape[-1], device=w.device)
         semitones = hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)
-        bend = hat_weights(g.knots, centres.to(g.knots.dtype)) @ semitones.unsqueeze(-1)
+        bend = at_blocks(semitones, (g.knots - g.start.unsqueeze(-1)) / HOP).unsqueeze(-1)
         x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
         x = self.enter(x) + self.greet(condition).unsqueeze(1)
         for block in self.trunk:
@@ -307,6 +306,15 @@ def midi_to_hz(pitch: Tensor) -> Tensor:
 
 def hz_to_midi(hz: Tensor) -> Tensor:
     return 69.0 + 12.0 * torch.log2(hz / 440.0)
+
+
+def at_blocks(values: Tensor, position: Tensor) -> Tensor:
+    """(batch, t) values (batch, blocks) read between blocks, at fractional positions (batch, t); constant beyond."""
+    last = values.shape[-1] - 1
+    position = position.clamp(0, last)
+    left = position.long()
+    frac = position - left
+    return values.gather(-1, left) * (1 - frac) + values.gather(-1, (left + 1).clamp(max=last)) * frac
 
 
 def stretched(k: Tensor, stretch: Tensor) -> Tensor:
