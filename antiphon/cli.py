@@ -51,15 +51,12 @@ class Play:
     """one instrument for every part, in place of the song's own"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """which players: another seed, another band"""
-    threads: Annotated[int, arg(metavar="N")] = 1
-    """processor threads; more help only where nothing else runs"""
     force: Flag = False
     """replace the file if it exists"""
 
     def run(self) -> None:
         from antiphon.verbs.play import play
 
-        _use_threads(self.threads)
         print(play(self.song, self.out, self.voice, instrument=self.instrument, seed=self.seed, force=self.force))
 
 
@@ -88,15 +85,12 @@ class Generate:
     """how long it is held; its release follows"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """the first sound's seed; the others count up from it"""
-    threads: Annotated[int, arg(metavar="N")] = 1
-    """processor threads; more help only where nothing else runs"""
     force: Flag = False
     """replace files that exist"""
 
     def run(self) -> None:
         from antiphon.verbs.generate import generate
 
-        _use_threads(self.threads)
         how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "pitch": self.pitch}
         how |= {"velocity": self.velocity, "seconds": self.seconds, "seed": self.seed, "force": self.force}
         print(generate(self.voice, self.out, self.n, **how))
@@ -361,11 +355,3 @@ def _workers(asked: int | None) -> int:
     if asked is not None and not 1 <= asked <= 1024:
         raise AntiphonError(f"cannot use {asked} workers: use 1 or more")
     return asked or os.cpu_count() or 1
-
-
-def _use_threads(count: int) -> None:
-    if not 1 <= count <= 1024:
-        raise AntiphonError(f"cannot use {count} threads: use 1 or more")
-    import torch
-
-    torch.set_num_threads(count)

@@ -19,14 +19,15 @@ T = TypeVar("T")
 def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
     """[work(0), ..., work(count - 1)], `threads` at once (as many as there are processors, if None), in order."""
     threads = min(threads or _processors(), count)
-    if threads <= 1:
-        return [work(i) for i in range(count)]
     before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
+        if threads <= 1:
+            return [work(i) for i in range(count)]
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(work, range(count)))
     finally:
-        torch.set_num_threads(before)  # the matrix library keeps one number for all threads
+        torch.set_num_threads(before)
 
 
 def _processors() -> int:

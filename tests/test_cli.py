@@ -147,7 +147,6 @@ WRONG = [
     (["generate", "V", "-o", "D", "--style", "purple"], ["purple", "bowed"]),
     (["generate", "V", "-o", "FILE"], ["not a folder"]),
     (["generate", "nobody", "-o", "D"], ["no voice is called 'nobody'"]),
-    (["generate", "V", "-o", "D", "--threads", "0"], ["threads"]),
     (["play", "missing.mid", "--voice", "V", "-o", "x.wav"], ["missing.mid"]),
     (["play", "FILE", "--voice", "V", "-o", "x.wav"], ["not a MIDI file"]),
     (["play", "--voice", "V", "-o", "x.exe"], ["x.exe"]),
