@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.networks.generators.instrument import SAMPLE_RATE, carrier, spin, unison_modulation
+from antiphon.networks.generators.physics import SAMPLE_RATE, carrier, spin, unison_modulation
 from antiphon.networks.noise import frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import (
     BLOCK,

@@ -89,6 +89,14 @@ def test_tables(tiny):
     assert not sine.layers(20)
 
 
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_odd_chunks_may_lack_their_padding(tiny, tmp_path, padding):
+    """As in MuseScore's .sf3 files."""
+    good, path = tiny.read_bytes(), tmp_path / "odd.sf3"
+    path.write_bytes(good[:12] + b"LIST" + struct.pack("<I", 5) + b"INFOx" + padding + good[12:])
+    assert read_presets(path) == read_presets(tiny)
+
+
 def test_broken_fonts_are_refused(tiny, tmp_path):
     good = tiny.read_bytes()
     for name, data in {

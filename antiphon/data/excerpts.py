@@ -44,7 +44,10 @@ class Excerpts:
     style: Tensor
 
     def to(self, device: torch.device) -> Excerpts:
-        moved: dict[str, Any] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {
+            k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v.to(device) for k, v in own.items()
+        }
         return Excerpts(**moved)
 
 

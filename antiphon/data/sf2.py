@@ -109,7 +109,10 @@ def _chunks(file: BinaryIO, start: int, stop: int, path: Path) -> Iterator[tuple
         if start + 8 + length > stop:
             raise _broken(path, "it is truncated")
         yield kind.decode("latin-1"), start + 8, length
-        start += 8 + length + (length & 1)
+        start += 8 + length
+        if length & 1:  # a byte of padding, which some .sf3 leave out: then a name begins here
+            file.seek(start)
+            start += not file.read(1).isalpha()
 
 
 def _zones(bags: list[bytes], generators: list[bytes], first: int, last: int, link: int) -> list[dict[int, int]]:

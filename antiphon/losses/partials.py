@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture, Partials
 from antiphon.networks.layers import hat_weights
 from antiphon.networks.oscillators import HOP
@@ -20,7 +21,7 @@ FLOOR = 1e-4  # -80 dB of full scale
 LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
 
 
-def partials_loss(partials: list[Partials], g: Gesture, audio: Tensor) -> Tensor:
+def partials_loss(partials: list[Partials] | Bank, g: Gesture, audio: Tensor) -> Tensor:
     """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the
     square root of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
     low = g.f0[:, 0] < LOW
@@ -29,21 +30,28 @@ def partials_loss(partials: list[Partials], g: Gesture, audio: Tensor) -> Tensor
         if not len(chosen):
             continue
         spectra = _spectra(audio[chosen], window)
-        losses += [_of_note(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
-    return torch.stack(losses).mean()
+        if isinstance(partials, Bank):
+            losses.append(_of_notes(partials, g, chosen, spectra, window))
+        else:
+            losses += [_of_notes(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
+    return torch.cat([x.flatten() for x in losses]).mean()
 
 
-def _of_note(partials: Partials, g: Gesture, i: int, spectrum: Tensor, window: int) -> Tensor:
-    ratios, level = partials
-    f0 = g.f0[i, :: STEP // HOP]
-    bins = (f0.unsqueeze(-1) * ratios * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
-    target = spectrum.gather(1, bins)
-    times = g.start[i] + STEP * torch.arange(len(f0), device=f0.device)
-    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[i]) @ level)
+def _of_notes(partials: Partials | Bank, g: Gesture, at: int | Tensor, spectra: Tensor, window: int) -> Tensor:
+    """The loss of note `at`, a scalar; or of several notes of a bank, (n,)."""
+    if isinstance(partials, Bank):
+        ratios, level, real = partials.ratios[at], partials.level[at], partials.real[at]
+    else:
+        (ratios, level), real = partials, None
+    f0 = g.f0[at][..., :: STEP // HOP]
+    bins = (f0.unsqueeze(-1) * ratios.unsqueeze(-2) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
+    target = spectra.gather(-1, bins)
+    times = g.start[at].unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
+    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[at]) @ level)
     heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
-    weight = (target + FLOOR).sqrt() * heard
+    weight = (target + FLOOR).sqrt() * (heard if real is None else heard & real.unsqueeze(-2))
     error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
-    return (weight * error).sum() / weight.sum().clamp_min(1e-3)
+    return (weight * error).sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(1e-3)
 
 
 def _spectra(audio: Tensor, window: int) -> Tensor:

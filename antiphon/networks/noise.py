@@ -30,11 +30,11 @@ def white_spectra(frames: int, window: int, generator: torch.Generator) -> Tenso
     return torch.view_as_complex(torch.randn(frames, window // 2 + 1, 2, generator=generator)) * math.sqrt(window / 2)
 
 
-def frame_centres(samples: int, window: int, hop: int) -> Tensor:
+def frame_centres(samples: int, window: int, hop: int, device: torch.device | None = None) -> Tensor:
     """(frames,) samples on which the frames lie that draw samples [0, samples): some before 0 and after the end."""
     lap = window // hop
     count = -(-samples // hop) + lap - 1
-    return (torch.arange(count) - (lap // 2 - 1)) * hop
+    return (torch.arange(count, device=device) - (lap // 2 - 1)) * hop
 
 
 def shape_noise(gains: Tensor, white: Tensor, window: int, hop: int) -> Tensor:

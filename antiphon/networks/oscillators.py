@@ -99,15 +99,17 @@ def oscillate(amplitude: Tensor, cycles: Tensor, samples: int, chunk: int = 1 <<
         (samples,) or (batch, samples) float32.
     """
     flat_amplitude, flat_cycles = amplitude.reshape(-1, amplitude.shape[-1]), cycles.reshape(-1, cycles.shape[-1])
-    step = max(chunk // max(flat_cycles.shape[-1], 1), 1) if cycles.device.type == "cpu" else 1 << 16
+    if cycles.device.type != "cpu":
+        chunk = 1 << 22  # half a gigabyte a table of phasors
+    step = min(max(chunk // max(flat_cycles.shape[-1], 1), 1), 1 << 15)
     parts = [_Blocks.apply(a, f) for a, f in zip(flat_amplitude.split(step), flat_cycles.split(step), strict=True)]
     return overlap_add(torch.cat(parts).reshape(*amplitude.shape[:-1], BLOCK), samples)
 
 
 def oscillate_steady(amplitude: Tensor, cycles: Tensor, samples: int) -> Tensor:
-    """The same for frequencies that never change (K,): one matrix product (blocks x 2K)(2K x 256), no phasors a
-    block."""
+    """The same for frequencies that never change, (K,) or (batch, K): one matrix product (blocks x 2K)(2K x 256), no
+    phasors a block."""
     n = torch.arange(BLOCK, device=cycles.device, dtype=torch.float64) - HOP
     angle = (2 * math.pi) * (cycles.double().unsqueeze(-1) * n % 1.0)
-    basis = torch.cat([torch.cos(angle), -torch.sin(angle)]).float()
+    basis = torch.cat([torch.cos(angle), -torch.sin(angle)], -2).float()
     return overlap_add(torch.cat([amplitude.real, amplitude.imag], -1) @ basis, samples)

@@ -13,7 +13,8 @@ from antiphon.networks.layers import mel, mel_to_hz
 
 @lru_cache(maxsize=32)
 def _hann(window: int, device: torch.device) -> Tensor:
-    return torch.hann_window(window, device=device)
+    with torch.inference_mode(False):  # kept: a voice may be the first to ask, and training the next
+        return torch.hann_window(window, device=device)
 
 
 def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:

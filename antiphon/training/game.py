@@ -97,9 +97,9 @@ class Game(nn.Module):
 
         with self._autocast(batch.audio):
             w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
-            noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device)
+            noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
             curves = self.model.generator.curves(noisy, g)
-        partials = [self.model.generator.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
+        partials = self.model.generator.all_partials(curves, g, tuning)
         fake = self.model.generator.sound(partials, curves, g)
         self._remember(w, batch, step)
         imagined = self._imagine(batch, some, rng)
@@ -138,7 +138,7 @@ class Game(nn.Module):
     def _imagine(self, batch: Excerpts, some: slice, rng: torch.Generator) -> Tensor:
         """Play some of the batch's gestures with imagined styles, tuned by the tuner as at play time."""
         g = batch.gesture[some]
-        z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device)
+        z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device, non_blocking=True)
         with self._autocast(batch.audio):
             w = self.model.mapping(z, batch.instrument[some], batch.style[some])
             with torch.no_grad():  # sound teaches the tuner nothing (see losses/tuning.py)
@@ -186,8 +186,8 @@ class Game(nn.Module):
 
     def _styles(self, rng: torch.Generator, count: int = 128) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         device = self.bank_w.device
-        i = torch.randint(self.config.bank, (count,), generator=rng).to(device)
-        z = torch.randn(count, NOISE, generator=rng).to(device)
+        i = torch.randint(self.config.bank, (count,), generator=rng).to(device, non_blocking=True)
+        z = torch.randn(count, NOISE, generator=rng).to(device, non_blocking=True)
         return self.bank_w[i], self.bank_instrument[i], self.bank_style[i], z
 
     def _style_critic_loss(self, rng: torch.Generator) -> Tensor:

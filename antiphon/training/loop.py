@@ -3,6 +3,7 @@ with it."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import signal
@@ -16,14 +17,15 @@ from typing import Any
 import torch
 
 from antiphon.checkpoint import save_voice
-from antiphon.data.excerpts import ExcerptSource
+from antiphon.data.excerpts import Excerpts, ExcerptSource
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.recipes.instrument import Recipe
+from antiphon.training.ahead import Ahead
 from antiphon.training.ema import Ema
 from antiphon.training.game import Game
-from antiphon.training.parallel import any_process, join, leave
+from antiphon.training.parallel import any_process, join, leave, own_device
 from antiphon.training.progress import Log, Progress
 from antiphon.training.state import load_state, save_state
 from antiphon.training.warm_start import warm_start
@@ -51,10 +53,11 @@ class Run:
     def __init__(self, folder: Path, data: Prepared, recipe: Recipe, info: VoiceInfo, device: str | None = None):
         self.folder, self.data, self.recipe = folder, data, recipe
         self.rank, self.world = join()
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device) if device else own_device()
         self.game = new_game(data, recipe).to(self.device)
         self.ema = Ema(self.game.model, recipe.average)
         self.source = ExcerptSource(data, recipe.samples, recipe.seed)
+        self.batch = self._batch if self.device.type == "cpu" else Ahead(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
         self.skipped = 0
@@ -134,8 +137,7 @@ class Run:
         return self.folder / "weights.safetensors"
 
     def _one_step(self) -> dict[str, float]:
-        count = self.recipe.batch
-        batch = self.source.batch((self.step * self.world + self.rank) * count, count).to(self.device)
+        batch = self.batch(self.step)
         rng = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank)
         scalars = {k: float(v) for k, v in self.game.step(batch, self.step, self._decay(), rng).items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
@@ -147,6 +149,10 @@ class Run:
         self.ema.update(self.game.model, self.step)
         self.step += 1
         return scalars
+
+    def _batch(self, step: int) -> Excerpts:
+        count = self.recipe.batch
+        return self.source.batch((step * self.world + self.rank) * count, count).to(self.device)
 
     def _decay(self) -> float:
         """Learning rates rise over 100 steps, hold, and fall linearly to a fiftieth at the end."""
@@ -179,9 +185,8 @@ class Run:
             return
         from antiphon.training.sheet import write_sheet
 
-        voice = Voice(self.ema.module, self.info)
+        voice = Voice(copy.deepcopy(self.ema.module).cpu(), self.info)  # a processor plays single notes best
         bar.say(f"sheet: {write_sheet(self.folder, voice, self.data, self.step)}")
-        self.ema.module.eval().requires_grad_(False)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -14,8 +14,15 @@ def join() -> tuple[int, int]:
     """Join the group that torchrun describes in the environment. -> (rank, world)"""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1 and not dist.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a card each
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return (dist.get_rank(), world) if world > 1 else (0, 1)
+
+
+def own_device() -> torch.device:
+    """This process's graphics card, else the processor."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def leave() -> None:

@@ -10,12 +10,31 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.batched import Bank
+from antiphon.networks.generators.physics import (
+    DRIFTS,
+    FREE_SLOTS,
+    HARMONIC_SLOTS,
+    SAMPLE_RATE,
+    TOP,
+    at_blocks,
+    carrier,
+    hz_to_midi,
+    midi_to_hz,
+    pick,
+    random_phases,
+    slot_ratios,
+    slow_waves,
+    stretched,
+    unison_modulation,
+)
 from antiphon.networks.layers import (
     MLP,
     ModulatedBlock,
@@ -27,17 +46,12 @@ from antiphon.networks.layers import (
     pitch_features,
 )
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
-from antiphon.networks.oscillators import HOP, block_count, cycles_at_blocks, oscillate, oscillate_steady
+from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
 
-SAMPLE_RATE = 44_100
-HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
-MAX_HARMONICS = 256
-TOP = 18_000.0  # Hz; no partial above
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 512, 256, 64
 STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
-DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
 FADE = 32  # samples over which a note may start
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
 
@@ -85,7 +99,7 @@ class Gesture:
     take: Tensor
 
     def to(self, device: torch.device) -> Gesture:
-        return self._each(lambda x: x.to(device))
+        return self._each(lambda x: x.to(device, non_blocking=True))
 
     def __getitem__(self, index: slice) -> Gesture:
         return self._each(lambda x: x[index])
@@ -109,7 +123,7 @@ class Tuning:
     vibrato: Tensor
 
     def to(self, device: torch.device) -> Tuning:
-        return Tuning(**{k: v.to(device) for k, v in vars(self).items()})
+        return Tuning(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -137,12 +151,18 @@ def time_features(knots: Tensor, release: Tensor) -> Tensor:
     released = (t >= held).float()
 
     def at(x: Tensor, count: int) -> Tensor:
-        decays = torch.exp(-x.unsqueeze(-1) / torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0], device=x.device))
+        decays = torch.exp(-x.unsqueeze(-1) / _decay_seconds(x.device))
         return torch.cat([bump_features(torch.log1p(x / 0.003), count, 0.0, 8.0), decays, x.unsqueeze(-1) / 4], -1)
 
     length = torch.log1p(torch.where(released > 0, held, t) / 0.05).unsqueeze(-1) / 3
     rel = released.unsqueeze(-1)
     return torch.cat([at(t, 20), at(after, 16) * rel, rel, length * rel, length], -1)
+
+
+@lru_cache(maxsize=8)
+def _decay_seconds(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+        return torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0], device=device)
 
 
 TIME_FEATURES = 20 + 7 + 16 + 7 + 3
@@ -225,12 +245,18 @@ class InstrumentGenerator(nn.Module):
         Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return.
         Where f0 stays within `steady` cents, blocks take its mean for their frequency, which is several times
         cheaper."""
-        partials = [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
-        return self.sound(partials, curves, g, inaudible, steady)
+        return self.sound(self.all_partials(curves, g, tuning), curves, g, inaudible, steady)
+
+    def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> list[Partials] | Bank:
+        """The partials of every note: one by one on a processor, whose cache a note fits in; padded and all at once
+        on any other device, which a note would not keep busy. The same mathematics."""
+        if g.pitch.device.type == "cpu":
+            return [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
+        return batched.partials(curves, g, tuning, self.centres)
 
     def sound(
         self,
-        partials: list[Partials],
+        partials: list[Partials] | Bank,
         curves: Curves,
         g: Gesture,
         inaudible: float = -math.inf,
@@ -238,7 +264,10 @@ class InstrumentGenerator(nn.Module):
     ) -> Tensor:
         """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
-            sound = torch.stack([self._play(p, curves, g, i, inaudible, steady) for i, p in enumerate(partials)])
+            if isinstance(partials, Bank):
+                sound = batched.play(partials, curves, g, inaudible, steady)
+            else:
+                sound = torch.stack([self._play(p, curves, g, i, inaudible, steady) for i, p in enumerate(partials)])
             sound = sound + self._noise(curves.noise, g) + self._strike(curves.strike, g)
         fade = torch.sin(torch.linspace(0, math.pi / 2, FADE, device=sound.device)) ** 2
         head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade, torch.ones_like(fade))
@@ -280,7 +309,7 @@ class InstrumentGenerator(nn.Module):
 
     def _noise(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise that lasts, from the long window."""
-        centres = frame_centres(g.samples, LONG, LONG_HOP).to(bands.device)
+        centres = frame_centres(g.samples, LONG, LONG_HOP, bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times, g.knots) @ bands @ self.long_bins)
         return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
@@ -288,103 +317,10 @@ class InstrumentGenerator(nn.Module):
     def _strike(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise of the first 80 ms, from the short window; crops that start later have none."""
         samples = min(STRIKE, g.samples)
-        centres = frame_centres(samples, SHORT, SHORT_HOP).to(bands.device)
+        centres = frame_centres(samples, SHORT, SHORT_HOP, bands.device)
         times = centres.clamp_min(0).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands @ self.short_bins)
         fade = ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1) * (g.start == 0).unsqueeze(-1)
         white = pick(self.white_short, g.take, len(centres))
         noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]
         return torch.nn.functional.pad(noise, (0, g.samples - samples))
-
-
-# ---- small pieces of physics ----------------------------------------------------------------------------------------
-
-
-def midi_to_hz(pitch: Tensor) -> Tensor:
-    return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
-
-
-def hz_to_midi(hz: Tensor) -> Tensor:
-    return 69.0 + 12.0 * torch.log2(hz / 440.0)
-
-
-def at_blocks(values: Tensor, position: Tensor) -> Tensor:
-    """(batch, t) values (batch, blocks) read between blocks, at fractional positions (batch, t); constant beyond."""
-    last = values.shape[-1] - 1
-    position = position.clamp(0, last)
-    left = position.long()
-    frac = position - left
-    return values.gather(-1, left) * (1 - frac) + values.gather(-1, (left + 1).clamp(max=last)) * frac
-
-
-def stretched(k: Tensor, stretch: Tensor) -> Tensor:
-    """Ratios of a stiff string (Fletcher 1964): k sqrt((1 + B k^2) / (1 + B))."""
-    return k * torch.sqrt((1 + stretch * k * k) / (1 + stretch))
-
-
-def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
-    """(K,) ratios and gains of note i's slots: its harmonics below 18 kHz, then the free slots."""
-    count = int(np.clip(TOP / f0, 1, MAX_HARMONICS))
-    ratios = tuning.ratios[i][:count]
-    if count > HARMONIC_SLOTS:
-        k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
-        ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
-    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.active[i]])
-
-
-def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
-    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in
-    cents."""
-    rng = np.random.default_rng((take, 1))
-    phase = torch.from_numpy(rng.random(count))
-    copies = torch.from_numpy(rng.random((COPIES, count), dtype=np.float32))
-    detune = torch.from_numpy(9 * rng.standard_normal((COPIES, 1), dtype=np.float32)).expand(-1, count)
-    return phase, torch.stack([copies, detune])
-
-
-def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
-    """(blocks, K) unit phasors of partials `ratios` of a fundamental with `cycles` per sample at block centres."""
-    if bool((cycles == cycles[0]).all()):
-        return spin(cycles[0].double() * HOP * ratios.double().unsqueeze(-1), phase.unsqueeze(-1), len(cycles))
-    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase)
-
-
-def unison_modulation(copies: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
-    """(blocks, K) complex, mean power 1: what detuned copies of a partial do to it is a slow complex modulation, since
-    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators."""
-    phase, cents = copies.double().transpose(1, 2)  # (K, COPIES) each
-    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1) / SAMPLE_RATE
-    return spin(speed * HOP, phase + speed * start, blocks) / math.sqrt(COPIES)
-
-
-def turn(cycles: Tensor) -> Tensor:
-    """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
-    angle = (2 * math.pi * (cycles % 1.0)).float()
-    return torch.polar(torch.ones_like(angle), angle)
-
-
-def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
-    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
-    (K, u).
-
-    Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
-    side = 16
-    rows = torch.arange(-(-blocks // side), device=speed.device).view(1, -1, 1) * side
-    coarse = turn(rows * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, u)
-    fine = turn(torch.arange(side, device=speed.device) * speed.unsqueeze(-1))  # (K, u, r)
-    return (coarse @ fine).flatten(1)[:, :blocks].T
-
-
-def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
-    """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what varies from one take to the next."""
-    rows = [np.random.default_rng((int(s), 2)).random((2, DRIFTS, 4)) for s in take.tolist()]
-    draw = torch.from_numpy(np.stack(rows)).to(knots.device, torch.float32)
-    rate = 0.3 * torch.exp(draw[:, 0] * math.log(7 / 0.3))
-    angle = 2 * math.pi * (knots[..., None, None] / SAMPLE_RATE * rate.unsqueeze(1) + draw[:, 1].unsqueeze(1))
-    return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
-
-
-def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
-    """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
-    first = (take * 2_654_435_761) % table.shape[0]
-    return table[(first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]]

@@ -1,0 +1,116 @@
+"""Small pieces of physics that the instrument is made of: where partials lie, how they turn, what is random in them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.networks.oscillators import HOP, cycles_at_blocks
+
+if TYPE_CHECKING:
+    from antiphon.networks.generators.instrument import Tuning
+
+SAMPLE_RATE = 44_100
+HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
+MAX_HARMONICS = 256
+TOP = 18_000.0  # Hz; no partial above
+DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
+
+
+def midi_to_hz(pitch: Tensor) -> Tensor:
+    return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
+
+
+def hz_to_midi(hz: Tensor) -> Tensor:
+    return 69.0 + 12.0 * torch.log2(hz / 440.0)
+
+
+def at_blocks(values: Tensor, position: Tensor) -> Tensor:
+    """(batch, t) values (batch, blocks) read between blocks, at fractional positions (batch, t); constant beyond."""
+    last = values.shape[-1] - 1
+    position = position.clamp(0, last)
+    left = position.long()
+    frac = position - left
+    return values.gather(-1, left) * (1 - frac) + values.gather(-1, (left + 1).clamp(max=last)) * frac
+
+
+def stretched(k: Tensor, stretch: Tensor) -> Tensor:
+    """Ratios of a stiff string (Fletcher 1964): k sqrt((1 + B k^2) / (1 + B))."""
+    return k * torch.sqrt((1 + stretch * k * k) / (1 + stretch))
+
+
+def harmonics_below_top(f0: float) -> int:
+    """How many harmonics of f0 (Hz) are played."""
+    return int(np.clip(TOP / f0, 1, MAX_HARMONICS))
+
+
+def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
+    """(K,) ratios and gains of note i's slots: its harmonics below 18 kHz, then the free slots."""
+    count = harmonics_below_top(f0)
+    ratios = tuning.ratios[i][:count]
+    if count > HARMONIC_SLOTS:
+        k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
+        ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
+    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.active[i]])
+
+
+def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
+    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in
+    cents."""
+    rng = np.random.default_rng((take, 1))
+    phase = torch.from_numpy(rng.random(count))
+    copies = torch.from_numpy(rng.random((COPIES, count), dtype=np.float32))
+    detune = torch.from_numpy(9 * rng.standard_normal((COPIES, 1), dtype=np.float32)).expand(-1, count)
+    return phase, torch.stack([copies, detune])
+
+
+def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
+    """(blocks, K) unit phasors of partials `ratios` of a fundamental with `cycles` per sample at block centres."""
+    if bool((cycles == cycles[0]).all()):
+        return spin(cycles[0].double() * HOP * ratios.double().unsqueeze(-1), phase.unsqueeze(-1), len(cycles))
+    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase)
+
+
+def unison_modulation(copies: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
+    """(blocks, K) complex, mean power 1: what detuned copies of a partial do to it is a slow complex modulation, since
+    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators."""
+    phase, cents = copies.double().transpose(1, 2)  # (K, COPIES) each
+    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1) / SAMPLE_RATE
+    return spin(speed * HOP, phase + speed * start, blocks) / math.sqrt(COPIES)
+
+
+def turn(cycles: Tensor) -> Tensor:
+    """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
+    angle = (2 * math.pi * (cycles % 1.0)).float()
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
+    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
+    (K, u).
+
+    Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
+    side = 16
+    rows = torch.arange(-(-blocks // side), device=speed.device).view(1, -1, 1) * side
+    coarse = turn(rows * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, u)
+    fine = turn(torch.arange(side, device=speed.device) * speed.unsqueeze(-1))  # (K, u, r)
+    return (coarse @ fine).flatten(1)[:, :blocks].T
+
+
+def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
+    """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what varies from one take to the next."""
+    rows = [np.random.default_rng((int(s), 2)).random((2, DRIFTS, 4)) for s in take.tolist()]
+    draw = torch.from_numpy(np.stack(rows).astype(np.float32)).to(knots.device, non_blocking=True)
+    rate = 0.3 * torch.exp(draw[:, 0] * math.log(7 / 0.3))
+    angle = 2 * math.pi * (knots[..., None, None] / SAMPLE_RATE * rate.unsqueeze(1) + draw[:, 1].unsqueeze(1))
+    return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
+
+
+def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
+    """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
+    first = (take * 2_654_435_761) % table.shape[0]
+    return table[(first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]]

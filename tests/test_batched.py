@@ -1,0 +1,139 @@
+"""The way for graphics cards, on the processor: a whole batch at once must sound and learn as note by note does."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from antiphon.data.excerpts import pad_knots
+from antiphon.losses.partials import partials_loss
+from antiphon.model import InstrumentModel, LabelTable
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.instrument import SIZES, Curves, Gesture, Tuning, midi_to_hz
+from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.timegrid import knots
+from antiphon.training.ahead import Ahead
+
+SAMPLES = 8192
+PITCHES = (22.0, 47.3, 60.0, 71.0, 104.0)  # the lowest has 256 harmonics, the highest 4
+STARTS = (0, 4096, 0, 20_480, 0)
+HOLDS = (5000, 3000, None, 9000, 100)
+
+
+@pytest.fixture(scope="module")
+def model() -> InstrumentModel:
+    torch.manual_seed(3)
+    return InstrumentModel(SIZES["tiny"], LabelTable(("flute", "piano"), ("bright",)))
+
+
+def notes() -> Gesture:
+    """Two notes of steady pitch, three that shake or glide."""
+    t = HOP * torch.arange(block_count(SAMPLES)) / 44_100
+    shake = torch.sin(2 * math.pi * 6 * t)
+    semitones = torch.stack([0 * t, 0.5 * shake, 0.05 * shake, 3 * t, 0 * t])
+    pitch = torch.tensor(PITCHES)
+    return Gesture(
+        pitch=pitch,
+        velocity=torch.linspace(0.3, 0.9, len(PITCHES)),
+        release=torch.tensor([math.inf if h is None else float(h) for h in HOLDS]),
+        start=torch.tensor(STARTS),
+        samples=SAMPLES,
+        knots=pad_knots([knots(s, s + SAMPLES, h) for s, h in zip(STARTS, HOLDS, strict=True)]),
+        f0=midi_to_hz(pitch.unsqueeze(-1) + semitones),
+        take=torch.arange(len(PITCHES)) * 31,
+    )
+
+
+def played(model: InstrumentModel) -> tuple[Curves, Gesture, Tuning]:
+    g = notes()
+    w = torch.randn(len(g.pitch), model.config.style, generator=torch.Generator().manual_seed(1))
+    tuning = model.generator.tuning(w, g.pitch, g.velocity)
+    still = Tuning(**{k: v.detach() for k, v in vars(tuning).items()})
+    curves = model.generator.curves(w, g)
+    uneven = 3 * torch.sin(torch.arange(curves.harmonics.shape[-1]))
+    return replace(curves, envelope=curves.envelope + 5, harmonics=curves.harmonics + uneven), g, still
+
+
+def both(model: InstrumentModel, curves: Curves, g: Gesture, tuning: Tuning) -> tuple[list, batched.Bank]:
+    one_by_one = model.generator.all_partials(curves, g, tuning)
+    assert isinstance(one_by_one, list)
+    return one_by_one, batched.partials(curves, g, tuning, model.generator.centres)
+
+
+def gradients(model: InstrumentModel, loss: Tensor) -> dict[str, Tensor]:
+    model.zero_grad()
+    loss.backward()
+    return {k: p.grad.clone() for k, p in model.named_parameters() if p.grad is not None}
+
+
+def test_a_batch_sounds_as_its_notes_do(model: InstrumentModel) -> None:
+    curves, g, tuning = played(model)
+    alone, together = (model.generator.sound(p, curves, g) for p in both(model, curves, g, tuning))
+    assert alone.abs().amax(1).min() > 1e-3
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_inaudible_partials_are_left_out_in_both(model: InstrumentModel) -> None:
+    curves, g, tuning = played(model)
+    alone, together = (model.generator.sound(p, curves, g, -4.0, 1.5) for p in both(model, curves, g, tuning))
+    full = model.generator.sound(both(model, curves, g, tuning)[1], curves, g)
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(full, together, atol=1e-3)
+
+
+def test_a_batch_learns_as_its_notes_do(model: InstrumentModel) -> None:
+    target = torch.randn(len(PITCHES), SAMPLES, generator=torch.Generator().manual_seed(2)) * 0.1
+    found = []
+    for which in (0, 1):
+        curves, g, tuning = played(model)
+        partials = both(model, curves, g, tuning)[which]
+        loss = (model.generator.sound(partials, curves, g) - target).square().mean() * 100
+        loss = loss + partials_loss(partials, g, target)
+        found.append((loss.detach(), gradients(model, loss)))
+    torch.testing.assert_close(found[1][0], found[0][0], atol=1e-4, rtol=1e-4)
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], gradient, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_the_loss_of_partials_is_that_of_each_note_alone(model: InstrumentModel) -> None:
+    curves, g, tuning = played(model)
+    target = torch.randn(len(PITCHES), SAMPLES, generator=torch.Generator().manual_seed(2)) * 0.1
+    alone, together = (partials_loss(p, g, target) for p in both(model, curves, g, tuning))
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_of_steady_notes_and_one_of_moving_notes(model: InstrumentModel) -> None:
+    curves, g, tuning = played(model)
+    for f0 in (midi_to_hz(g.pitch).unsqueeze(-1).expand_as(g.f0), g.f0 * torch.linspace(1, 1.1, g.f0.shape[1])):
+        moved = replace(g, f0=f0)
+        alone, together = (model.generator.sound(p, curves, moved) for p in both(model, curves, moved, tuning))
+        torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_batches_made_ahead_come_in_order_and_once() -> None:
+    made: list[int] = []
+
+    def make(n: int) -> int:
+        made.append(n)
+        return n * n
+
+    ahead = Ahead(make, depth=3)
+    assert [ahead(n) for n in range(5, 12)] == [n * n for n in range(5, 12)]
+    assert len(made) == len(set(made))
+    assert set(range(5, 12)) <= set(made)
+
+
+def test_what_fails_ahead_fails_where_it_is_used() -> None:
+    def make(n: int) -> int:
+        if n == 2:
+            raise ValueError("no such batch")
+        return n
+
+    ahead = Ahead(make)
+    assert ahead(1) == 1
+    with pytest.raises(ValueError, match="no such batch"):
+        ahead(2)
