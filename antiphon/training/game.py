@@ -5,8 +5,8 @@
     L_D = rule_D(D(x), D(G(w)))               [losses/adversarial.py]
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
-Reconstruction forbids mode collapse, the adversary removes the blur. M is a GAN of its own in the space of w (critic
-C, relativistic pairing with R1 + R2, Huang 2025), and is judged by ear as well.
+Reconstruction forbids mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
+[training/style_game.py], and is judged by ear as well.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.data.excerpts import Excerpts
-from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
+from antiphon.losses.adversarial import RULES, feature_matching
 from antiphon.losses.partials import partials_loss
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.tuning import tuning_losses
 from antiphon.model import InstrumentModel
 from antiphon.networks.discriminators.logmel import Discriminators
-from antiphon.networks.mapping import NOISE, StyleCritic
+from antiphon.networks.mapping import NOISE
 from antiphon.training.parallel import average_gradients
+from antiphon.training.style_game import StyleGame
 
 Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of each critic
 
@@ -62,28 +63,21 @@ class GameConfig:
 class Game(nn.Module):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
-    bank_w: Tensor
-    bank_instrument: Tensor
-    bank_style: Tensor
-
     def __init__(self, model: InstrumentModel, presets: int, config: GameConfig):
         super().__init__()
         self.config, self.model = config, model
         c, labels = model.config, model.labels
         self.critics = Discriminators(len(labels.instruments), config.critic_channels)
-        self.style_critic = StyleCritic(c.style, len(labels.instruments), len(labels.styles))
+        self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
         self.preset_head = nn.Linear(c.style, presets)
         self.spectral = SpectralLoss()
-        self.register_buffer("bank_w", torch.zeros(config.bank, c.style))
-        self.register_buffer("bank_instrument", torch.zeros(config.bank, dtype=torch.long))
-        self.register_buffer("bank_style", torch.zeros(config.bank, len(labels.styles)))
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
         rate = config.learning_rate
         self.optimisers = {
             "generator": torch.optim.AdamW(sound, rate, betas=(0.8, 0.99), weight_decay=1e-4),
             "mapping": torch.optim.Adam(model.mapping.parameters(), rate, betas=(0.0, 0.99)),
             "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.5, 0.99)),
-            "style_critic": torch.optim.Adam(self.style_critic.parameters(), rate, betas=(0.0, 0.99)),
+            "style_critic": torch.optim.Adam(self.styles.parameters(), rate, betas=(0.0, 0.99)),
         }
         self.rates = {k: o.param_groups[0]["lr"] for k, o in self.optimisers.items()}
 
@@ -101,7 +95,7 @@ class Game(nn.Module):
             curves = self.model.generator.curves(noisy, g)
         partials = self.model.generator.all_partials(curves, g, tuning)
         fake = self.model.generator.sound(partials, curves, g)
-        self._remember(w, batch, step)
+        self.styles.remember(w, batch.instrument, batch.style, step)
         imagined = self._imagine(batch, some, rng)
 
         # the critics' move
@@ -111,7 +105,7 @@ class Game(nn.Module):
                 real = self.critics(batch.audio, g, batch.instrument)
                 log["critic"] = self._critic_loss(batch, real[0], fake.detach(), imagined.detach(), some)
             log["critic_norm"] = self._update("critics", log["critic"])
-        log["style_critic"] = self._style_critic_loss(rng)
+        log["style_critic"] = self.styles.critic_loss(self.model.mapping, rng)
         log["style_critic_norm"] = self._update("style_critic", log["style_critic"])
 
         # the generator's move
@@ -124,7 +118,7 @@ class Game(nn.Module):
                 terms |= self._adversarial_terms(batch, real, fake, imagined, some)
         scaled = {"adversarial", "features", "imagined"}
         total = sum(play[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items())
-        mapping_loss = self._mapping_loss(rng)
+        mapping_loss = self.styles.mapping_loss(self.model.mapping, rng)
         log |= terms | {"loss": total.detach(), "mapping": mapping_loss.detach()}
         for player in ("generator", "mapping"):
             self.optimisers[player].zero_grad(set_to_none=True)
@@ -170,46 +164,6 @@ class Game(nn.Module):
             "features": feature_matching(heard[1], features),
             "imagined": torch.stack([rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)]).mean(),
         }
-
-    # ---- the game in the space of styles ---------------------------------------------------------------------------
-
-    def _remember(self, w: Tensor, batch: Excerpts, step: int) -> None:
-        at = (step * len(w) + torch.arange(len(w), device=w.device)) % self.config.bank
-        if step == 0:  # a bank half full of zeros would be a strange teacher
-            at = torch.arange(self.config.bank, device=w.device)
-        pick = torch.arange(len(at), device=w.device) % len(w)
-        self.bank_w[at], self.bank_instrument[at], self.bank_style[at] = (
-            w.detach()[pick],
-            batch.instrument[pick],
-            batch.style[pick],
-        )
-
-    def _styles(self, rng: torch.Generator, count: int = 128) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        device = self.bank_w.device
-        i = torch.randint(self.config.bank, (count,), generator=rng).to(device, non_blocking=True)
-        z = torch.randn(count, NOISE, generator=rng).to(device, non_blocking=True)
-        return self.bank_w[i], self.bank_instrument[i], self.bank_style[i], z
-
-    def _style_critic_loss(self, rng: torch.Generator) -> Tensor:
-        real, instrument, style, z = self._styles(rng)
-        with torch.no_grad():
-            fake = self.model.mapping(z, instrument, style)
-
-        def score(w: Tensor) -> Tensor:
-            return self.style_critic(w, instrument, style)
-
-        penalty = gradient_penalty(score, real) + gradient_penalty(score, fake)
-        return RULES["relativistic"].discriminator(score(real), score(fake)) + self.config.gamma / 2 * penalty
-
-    def _mapping_loss(self, rng: torch.Generator) -> Tensor:
-        real, instrument, style, z = self._styles(rng)
-        fake = self.model.mapping(z, instrument, style)
-        self.style_critic.requires_grad_(False)
-        loss = RULES["relativistic"].generator(
-            self.style_critic(real, instrument, style), self.style_critic(fake, instrument, style)
-        )
-        self.style_critic.requires_grad_(True)
-        return loss
 
     # ---- updates -----------------------------------------------------------------------------------------------------
 
