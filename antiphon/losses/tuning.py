@@ -13,6 +13,7 @@ from antiphon.networks.generators.instrument import (
     FREE_HIGH,
     FREE_LOW,
     FREE_SLOTS,
+    SAMPLE_RATE,
     Curves,
     Tuning,
 )
@@ -29,15 +30,20 @@ def tuning_losses(predicted: Tuning, curves: Curves, batch: Excerpts) -> Tensor:
     ratios = (loud * (cents_off / 20).abs().clamp(max=10)).sum() / loud.sum().clamp_min(1)
 
     sounding = batch.tuning.active
-    active = F.binary_cross_entropy(predicted.active.float().clamp(1e-4, 1 - 1e-4), sounding)
+    worth = sounding * 10 ** (batch.free_levels.clamp(-60, 0) / 40)  # what is heard of each free partial
+    likely = predicted.active.float().clamp(1e-4, 1 - 1e-4)
+    active = (F.binary_cross_entropy(likely, sounding, reduction="none") * (0.5 + 4 * worth)).mean()
     step = math.log(FREE_HIGH / FREE_LOW) / FREE_SLOTS
     apart = torch.log(predicted.free.clamp_min(0.1) / batch.tuning.free.clamp_min(0.1)) / step
-    free = (sounding * apart.abs()).sum() / sounding.sum().clamp_min(1)
+    free = (worth * apart.abs()).sum() / worth.sum().clamp_min(1)
 
     tuning = ((predicted.cents - batch.tuning.cents) / 20).abs().mean()
     rate, depth, delay = (predicted.vibrato - batch.tuning.vibrato).abs().unbind(-1)
     shakes = (batch.tuning.vibrato[:, 1] > 3).float()
-    vibrato = (depth / 10).mean() + (shakes * (rate / 2 + delay)).mean()
+    # in a short note no vibrato can be measured; squares, because of the absolute error the best answer is mostly
+    # "none"
+    long_enough = (batch.gesture.release / SAMPLE_RATE).clamp(max=1)
+    vibrato = (long_enough * (depth / 10).square().clamp(max=4)).mean() + (shakes * (rate / 2 + delay)).mean()
     return ratios + active + free + tuning + vibrato + _drift(curves, batch)
 
 

@@ -50,7 +50,7 @@ def partials(curves: Curves, g: Gesture, tuning: Tuning, centres: Tensor) -> Ban
     ratios = torch.cat([tuning.ratios[:, :most], stiff, tuning.free], -1)
     below_top = k <= torch.tensor(harmonics).to(k.device, non_blocking=True).unsqueeze(-1)
     real = torch.cat([below_top, torch.ones_like(tuning.free, dtype=torch.bool)], -1)
-    gains = torch.cat([below_top.float(), tuning.active], -1)
+    gains = torch.cat([below_top.float(), tuning.gains], -1)
     hz = nominal.unsqueeze(-1) * ratios
     level = curves.envelope @ hat_weights(mel(hz), centres.expand(len(hz), -1)).transpose(1, 2)
     own = curves.harmonics[..., :most]

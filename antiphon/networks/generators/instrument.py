@@ -52,6 +52,7 @@ FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, on
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 512, 256, 64
 STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
+UNLIKELY, LIKELY = 0.1, 0.3  # probabilities of a free partial between which it fades in
 FADE = 32  # samples over which a note may start
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
 
@@ -112,7 +113,7 @@ class Gesture:
 @dataclass(frozen=True)
 class Tuning:
     """Where the partials lie. ratios: (batch, 64) f_k/f0. stretch: (batch,) B of f_k = k f0 sqrt(1 + B k^2).
-    free: (batch, 24) ratios of the free slots, active: (batch, 24) their gains, 0..1.
+    free: (batch, 24) ratios of the free slots, active: (batch, 24) how likely each is to sound, 0..1.
     cents: (batch,) how far the recording is off its key. vibrato: (batch, 3) rate in Hz, depth in cents, delay in s."""
 
     ratios: Tensor
@@ -121,6 +122,12 @@ class Tuning:
     active: Tensor
     cents: Tensor
     vibrato: Tensor
+
+    @property
+    def gains(self) -> Tensor:
+        """(batch, 24) of the free slots: a likely partial sounds in full, at the level the trunk gives it, and an
+        unlikely one not at all; a share of its level would be no partial's."""
+        return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
 
     def to(self, device: torch.device) -> Tuning:
         return Tuning(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})

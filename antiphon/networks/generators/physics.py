@@ -55,7 +55,7 @@ def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
     if count > HARMONIC_SLOTS:
         k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
         ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
-    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.active[i]])
+    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.gains[i]])
 
 
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
