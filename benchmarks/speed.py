@@ -64,7 +64,7 @@ def training_pace(path: Path) -> float:
 
     def step() -> None:
         k = next(steps)
-        game.step(source.batch(k * recipe.batch, recipe.batch), k, 1.0, rng)
+        game.step(source.batch(k * recipe.batch, recipe.batch), k, 1.0, 1.0, rng)
 
     step()
     return 1 / best(step, 5)

@@ -53,7 +53,7 @@ class GameConfig:
     learning_rate: float = 1e-3
     critic_rate: float = 6e-4
     warm_up: int = 300  # steps before the adversary's weight starts to rise
-    ramp: int = 700  # steps it takes to rise
+    ramp: int = 700  # steps it takes to rise; both shrink in a short run
     imagined: int = 4  # imagined notes a batch
     style_noise: float = 0.1
     bank: int = 2048  # styles remembered for the mapping's own game
@@ -81,12 +81,11 @@ class Game(nn.Module):
         }
         self.rates = {k: o.param_groups[0]["lr"] for k, o in self.optimisers.items()}
 
-    def step(self, batch: Excerpts, step: int, decay: float, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update of every player. `decay` scales the learning rates. -> scalars by name."""
+    def step(self, batch: Excerpts, step: int, decay: float, ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update of every player. `decay` scales the learning rates, `ramp` the adversary. -> scalars by name."""
         for name, optimiser in self.optimisers.items():
             optimiser.param_groups[0]["lr"] = self.rates[name] * decay
         g, tuning, some = batch.gesture, batch.tuning, slice(0, self.config.imagined)
-        ramp = min(max((step - self.config.warm_up) / self.config.ramp, 0.0), 1.0)
         log: dict[str, Tensor] = {}
 
         with self._autocast(batch.audio):

@@ -139,7 +139,7 @@ class Run:
     def _one_step(self) -> dict[str, float]:
         batch = self.batch(self.step)
         rng = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank)
-        scalars = {k: float(v) for k, v in self.game.step(batch, self.step, self._decay(), rng).items()}
+        scalars = {k: float(v) for k, v in self.game.step(batch, self.step, self._decay(), self._ramp(), rng).items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
         if broken:
             self.skipped += 1
@@ -161,6 +161,12 @@ class Run:
             return rise
         left = (self.total - self.step) / max(self.total * self.recipe.cool_down, 1)
         return rise * min(max(left, 0.02), 1.0)
+
+    def _ramp(self) -> float:
+        """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of the run, or sooner."""
+        c = self.recipe.game
+        shorter = min(self.total / (5 * (c.warm_up + c.ramp)), 1.0) if self.total else 1.0
+        return min(max((self.step - c.warm_up * shorter) / max(c.ramp * shorter, 1), 0.0), 1.0)
 
     def _calibrate(self, first: int, began: float, minutes: float | None) -> None:
         """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""

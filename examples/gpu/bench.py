@@ -40,7 +40,9 @@ def bench(data: Path, voice: str, batches: tuple[int, ...] = BATCHES, repeats: i
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         try:
-            seconds = timed(lambda b=batch: game.step(b, 2000, 1.0, torch.Generator().manual_seed(0)), repeats, device)  # type: ignore[misc]
+            seconds = timed(
+                lambda b=batch: game.step(b, 2000, 1.0, 1.0, torch.Generator().manual_seed(0)), repeats, device
+            )  # type: ignore[misc]
         except torch.cuda.OutOfMemoryError:
             found[f"batch_{count}"] = "out of memory"
             torch.cuda.empty_cache()
