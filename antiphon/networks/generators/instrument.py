@@ -52,7 +52,7 @@ FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, on
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 512, 256, 64
 STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
-UNLIKELY, LIKELY = 0.1, 0.3  # probabilities of a free partial between which it fades in
+UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in
 FADE = 32  # samples over which a note may start
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
 
