@@ -82,9 +82,8 @@ def _tails(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning: T
     out = []
     for i in range(len(g.pitch)):
         loud = _loudness(generator, *_alone(curves, g, tuning, i))
-        sounding = torch.nonzero(loud > float(loud.max()) + QUIET).flatten()
-        last = max(int(sounding[-1]) - len(HELD) + 1, 0)
-        out.append(round(TAILS[min(last, len(TAILS) - 1)] * SAMPLE_RATE))
+        last = _last_sounding(loud, torch.arange(len(loud)) >= len(HELD))
+        out.append(round(TAILS[min(max(last - len(HELD) + 1, 0), len(TAILS) - 1)] * SAMPLE_RATE))
     return out
 
 
@@ -104,11 +103,21 @@ def _loudness(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning
     return torch.maximum(torch.logsumexp(2 * level, -1) / 2, curves.noise[0].amax(-1) + NOISE_AS_TONE)
 
 
+def _last_sounding(loud: Tensor, released: Tensor) -> int:
+    """Index of the last instant at which a note sounds. loud: (t,) nepers; released: (t,) whether the key is up.
+
+    Once a released note is silent it stays so: long after a release is where the network was taught least."""
+    sounding = loud > float(loud.max()) + QUIET
+    silent = torch.nonzero(released & ~sounding).flatten()
+    end = int(silent[0]) if len(silent) else len(loud)
+    return int(torch.nonzero(sounding[:end]).flatten()[-1]) if bool(sounding[:end].any()) else 0
+
+
 def _sound(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning: Tuning, in_tune: bool) -> np.ndarray:
     """A batch of one, cut where it has died away."""
     loud = _loudness(generator, curves, g, tuning)
-    sounding = torch.nonzero(loud > float(loud.max()) + QUIET).flatten()
-    last = int(g.knots[0, min(int(sounding[-1]) + 1, g.knots.shape[1] - 1)])
+    last = _last_sounding(loud, g.knots[0] > g.release)
+    last = int(g.knots[0, min(last + 1, g.knots.shape[1] - 1)])
     samples = min(-(-max(last, 512) // 512) * 512, g.samples)
     kept = slice(0, int(torch.searchsorted(g.knots[0], samples)) + 1)
     curves = Curves(**{k: v[:, kept] for k, v in vars(curves).items()})

@@ -17,6 +17,7 @@ from antiphon.networks.generators.instrument import SIZES, Gesture, Tuning, midi
 from antiphon.networks.layers import bounded, hat_weights
 from antiphon.networks.oscillators import block_count
 from antiphon.networks.timegrid import SPARSEST, knots
+from antiphon.performance import _last_sounding
 
 LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
 
@@ -162,3 +163,11 @@ def test_hat_weights_interpolate_like_numpy(points: list[float], count: int) -> 
 def test_bounded_is_bounded_and_straight_in_the_middle() -> None:
     x = torch.tensor([-1e4, 0.0, 1e4])
     torch.testing.assert_close(bounded(x, -14, 2), torch.tensor([-14.0, -6.0, 2.0]))
+
+
+def test_a_released_note_that_fell_silent_stays_silent() -> None:
+    loud = torch.tensor([-2.0, -3.0, -9.5, -12.0, -4.0, -12.0])
+    held = torch.tensor([False, False, False, True, True, True])
+    assert _last_sounding(loud, held) == 1
+    assert _last_sounding(loud, ~held) == 1
+    assert _last_sounding(loud, torch.zeros(6, dtype=torch.bool)) == 4
