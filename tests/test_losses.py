@@ -6,9 +6,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
+from antiphon.errors import AntiphonError
+from antiphon.losses.adversarial import (
+    RULES,
+    feature_matching,
+    finite_difference_penalty,
+    gradient_penalty,
+    lazily,
+    lipschitz_penalty,
+)
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.representations.spectral import LogMel, magnitude, mel_filters
+from antiphon.training.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
 
 REAL, FAKE = torch.tensor([0.3, 1.5]), torch.tensor([-0.2, 0.8])
 
@@ -19,6 +28,11 @@ CLOSED = {
         -(torch.log(torch.sigmoid(REAL)) + torch.log(1 - torch.sigmoid(FAKE))).mean(),
         -torch.log(torch.sigmoid(FAKE)).mean(),
     ),
+    "minimax": (
+        -(torch.log(torch.sigmoid(REAL)) + torch.log(1 - torch.sigmoid(FAKE))).mean(),
+        torch.log(1 - torch.sigmoid(FAKE)).mean(),
+    ),
+    "wasserstein": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
     "relativistic": (
         -torch.log(torch.sigmoid(REAL - FAKE)).mean(),
         -torch.log(torch.sigmoid(FAKE - REAL)).mean(),
@@ -44,6 +58,165 @@ def test_gradient_penalty_of_a_linear_score_is_its_squared_slope() -> None:
     slope = torch.tensor([3.0, -4.0])
     penalty = gradient_penalty(lambda x: x @ slope, torch.randn(5, 2))
     assert float(penalty) == pytest.approx(25.0)
+
+
+def test_minimax_teaches_nothing_to_a_generator_that_loses() -> None:
+    """Why textbooks' own loss stalls, and the non-saturating one does not (Goodfellow 2014, section 3)."""
+    slopes = {}
+    for name in ("minimax", "non-saturating"):
+        hopeless = torch.tensor([-12.0], requires_grad=True)
+        RULES[name].generator(REAL, hopeless).backward()
+        assert hopeless.grad is not None
+        slopes[name] = -float(hopeless.grad)
+    assert slopes["minimax"] == pytest.approx(1 / (1 + math.exp(12)), rel=1e-3)
+    assert slopes["non-saturating"] == pytest.approx(1, rel=1e-3)
+
+
+def test_rules_hold_out_against_certainty() -> None:
+    """Logits of a critic that is quite sure give finite losses and gradients, where log(0) would not."""
+    for rule in RULES.values():
+        logits = torch.tensor([-300.0, 300.0], requires_grad=True)
+        (rule.discriminator(logits, logits.flip(0)) + rule.generator(logits, logits.flip(0))).backward()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()
+
+
+def critic() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(6, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+
+
+def test_finite_differences_estimate_the_gradient_penalty() -> None:
+    score = critic()
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
+    rng = torch.Generator().manual_seed(2)
+    looks = [float(finite_difference_penalty(score, x, rng, 1e-3).detach()) for _ in range(200)]
+    assert sum(looks) / 200 == pytest.approx(float(gradient_penalty(score, x).detach()), rel=0.05)
+
+
+def test_finite_differences_of_a_line_are_exact_at_any_step() -> None:
+    slope = torch.tensor([3.0, -4.0])
+    x = torch.randn(5, 2, dtype=torch.float64)
+    found = finite_difference_penalty(lambda v: v @ slope.double(), x, torch.Generator().manual_seed(3), 0.5)
+    moved = torch.randn(x.shape, generator=torch.Generator().manual_seed(3)).double() @ slope.double()
+    assert float(found) == pytest.approx(float(moved.square().mean()), rel=1e-5)
+
+
+def test_dropout_is_no_slope() -> None:
+    flat = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.Linear(6, 1))
+    torch.nn.init.zeros_(flat[1].weight)
+    rng = torch.Generator().manual_seed(0)
+    assert float(finite_difference_penalty(flat, torch.randn(8, 6), rng).detach()) == 0
+    torch.nn.init.ones_(flat[1].weight)
+    looks = [float(finite_difference_penalty(flat, torch.randn(64, 6), rng).detach()) for _ in range(50)]
+    assert sum(looks) / 50 == pytest.approx(6 * 0.5 * 4, rel=0.2)  # of 6 inputs, half are there, at twice the weight
+
+
+def test_penalties_teach_the_critic_and_not_the_generator() -> None:
+    rng = torch.Generator().manual_seed(0)
+    for penalty in (
+        lambda score, x: gradient_penalty(score, x),
+        lambda score, x: finite_difference_penalty(score, x, rng),
+        lambda score, x: lipschitz_penalty(score, x, x + 1, rng),
+    ):
+        score, x = critic(), torch.randn(4, 6, requires_grad=True)
+        penalty(score, x).backward()
+        assert x.grad is None
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in list(score.parameters())[:-1])
+
+
+@pytest.mark.parametrize("length", [0.0, 1.0, 3.0])
+def test_lipschitz_penalty_wants_slopes_of_one(length: float) -> None:
+    slope = length * torch.tensor([0.6, 0.8])
+    rng = torch.Generator().manual_seed(0)
+    penalty = lipschitz_penalty(lambda x: x @ slope, torch.randn(5, 2), torch.randn(5, 2), rng)
+    assert float(penalty) == pytest.approx((length - 1) ** 2, abs=1e-5)
+
+
+def test_lipschitz_penalty_looks_between_the_pairs() -> None:
+    seen = []
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.detach())
+        return x.square().sum((1, 2))
+
+    real, fake = torch.zeros(64, 1, 3), torch.ones(64, 1, 3)
+    lipschitz_penalty(score, real, fake, torch.Generator().manual_seed(0))
+    shares = seen[0][:, 0]
+    assert torch.equal(shares[:, 0], shares[:, 2])  # one share a pair
+    assert shares.min() >= 0
+    assert shares.max() <= 1
+    assert shares.std() > 0.2
+
+
+def test_a_lazy_penalty_counts_as_much() -> None:
+    assert [lazily(step, 4) for step in range(5)] == [4, 0, 0, 0, 4]
+    assert sum(lazily(step, 16) for step in range(64)) == 64
+
+
+def bilinear_game(name: str, steps: int = 700) -> list[float]:
+    """min over x, max over y of x y, both moving at once: distances from the equilibrium (0, 0)."""
+    x, y = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    config = OptimiserConfig(name, 0.05, 0.05, beta1=0.0, beta2=0.999)
+    players = config.generator([x]), config.critic([y])
+    distances = []
+    for _ in range(steps):
+        x.grad, y.grad = y.detach().clone(), -x.detach().clone()
+        for player in players:
+            player.step()
+        distances.append(math.hypot(x.item(), y.item()))
+    return distances
+
+
+def test_optimism_ends_the_circling() -> None:
+    plain, optimistic = bilinear_game("adam"), bilinear_game("optimistic-adam")
+    assert min(plain) > 0.9
+    assert plain[-1] > plain[len(plain) // 2]
+    assert optimistic[-1] < 0.3
+    assert optimistic[-1] < 0.6 * optimistic[len(optimistic) // 2]
+
+
+def test_optimistic_adam_is_its_printed_rule() -> None:
+    rate, beta1, beta2, eps = 0.1, 0.5, 0.9, 1e-8
+    p = torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
+    optimiser = OptimisticAdam([p], lr=rate, betas=(beta1, beta2), eps=eps)
+    x, m, v, last = 1.0, 0.0, 0.0, 0.0
+    for t, g in enumerate([0.3, -1.0, 2.0, 0.1], 1):
+        p.grad = torch.tensor([g], dtype=torch.float64)
+        optimiser.step()
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        update = rate * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + eps)
+        x, last = x - 2 * update + last, update
+        assert p.item() == pytest.approx(x, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimisers_learn_and_go_on_where_they_stopped(name: str) -> None:
+    def run(stop: int | None) -> torch.Tensor:
+        p = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+        config = OptimiserConfig(name, rate=0.02)
+        optimiser = config.generator([p])
+        for step in range(150):
+            if step == stop:
+                state, optimiser = optimiser.state_dict(), config.generator([p])
+                optimiser.load_state_dict(state)
+            p.grad = 2 * p.detach()
+            optimiser.step()
+        return p.detach()
+
+    assert run(None).norm() < 2.5
+    assert torch.equal(run(None), run(70))
+
+
+def test_two_time_scales_are_two_rates() -> None:
+    p = torch.nn.Parameter(torch.zeros(1))
+    config = OptimiserConfig("adam", rate=1e-4, critic_rate=4e-4)
+    assert config.generator([p]).param_groups[0]["lr"] == 1e-4
+    assert config.critic([p]).param_groups[0]["lr"] == 4e-4
+    with pytest.raises(AntiphonError, match="rmsprop"):
+        OptimiserConfig("adm").generator([p])
+    with pytest.raises(AntiphonError, match="beta"):
+        OptimiserConfig(beta1=1.0).generator([p])
 
 
 def test_feature_matching_is_zero_for_equals_and_grows() -> None:

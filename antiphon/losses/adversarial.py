@@ -42,6 +42,18 @@ def _non_saturating_g(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def _minimax_g(real: Tensor, fake: Tensor) -> Tensor:
+    return -F.softplus(fake).mean()  # log(1 - sigmoid(fake)): flat where D is sure of itself
+
+
+def _wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    return (fake - real).mean()
+
+
+def _wasserstein_g(real: Tensor, fake: Tensor) -> Tensor:
+    return -fake.mean()
+
+
 def _relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(fake - real).mean()
 
@@ -51,9 +63,11 @@ def _relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 RULES: dict[str, Rule] = {
+    "minimax": Rule(_non_saturating_d, _minimax_g),  # Goodfellow 2014, eq. 1
     "lsgan": Rule(_lsgan_d, _lsgan_g),  # Mao 2017, eq. 9 with a=0, b=c=1
     "hinge": Rule(_hinge_d, _hinge_g),  # Lim & Ye 2017
     "non-saturating": Rule(_non_saturating_d, _non_saturating_g),  # Goodfellow 2014, section 3
+    "wasserstein": Rule(_wasserstein_d, _wasserstein_g),  # Arjovsky 2017; wants `lipschitz_penalty`, or D has no bound
     # Jolicoeur-Martineau 2018; paired, as in R3GAN (2025), eq. 2
     "relativistic": Rule(_relativistic_d, _relativistic_g),
 }
@@ -75,3 +89,35 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     x = x.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
     return gradient.square().flatten(1).sum(1).mean()
+
+
+def finite_difference_penalty(
+    score: Callable[[Tensor], Tensor], x: Tensor, rng: torch.Generator, step: float = 0.01
+) -> Tensor:
+    """`gradient_penalty` without a second backward pass: R1 or R2 from one more look at x, moved a little.
+
+    For normal e, E[((score(x + step e) - score(x)) / step)^2] is the squared norm of the gradient as step -> 0: the
+    penalty of APT (Lin 2025) and of stable-audio-tools' ARC (Novack 2025), here in R1's units. Both looks throw the
+    same dice, or dropout would count as slope. `rng`: on the CPU.
+    """
+    x = x.detach()
+    moved = x + step * torch.randn(x.shape, generator=rng).to(x)
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
+        here = score(x)
+    return ((score(moved) - here).float() / step).reshape(len(x), -1).sum(1).square().mean()
+
+
+def lipschitz_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+    """WGAN-GP: mean of (|d score / dx| - 1)^2 at points drawn between pairs of real and generated samples (Gulrajani
+    2017, eq. 3); its usual weight is 10. `rng`: on the CPU."""
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=rng).to(real)
+    x = torch.lerp(real.detach(), fake.detach(), share).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    norm = (gradient.square().flatten(1).sum(1) + 1e-12).sqrt()  # the root has no gradient at 0
+    return (norm - 1).square().mean()
+
+
+def lazily(step: int, every: int) -> float:
+    """The factor of a penalty that is computed in one step of `every` only: `every` then, 0 else (Karras 2020, appendix
+    B)."""
+    return float(every) if step % every == 0 else 0.0

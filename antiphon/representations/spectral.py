@@ -12,7 +12,8 @@ from antiphon.networks.layers import mel, mel_to_hz
 
 
 @lru_cache(maxsize=32)
-def _hann(window: int, device: torch.device) -> Tensor:
+def hann_window(window: int, device: torch.device) -> Tensor:
+    """(window,) periodic Hann, made once a device."""
     with torch.inference_mode(False):  # kept: a voice may be the first to ask, and training the next
         return torch.hann_window(window, device=device)
 
@@ -23,7 +24,7 @@ def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:
     audio: (batch, samples) float32 -> (batch, window/2+1, samples/hop + 1); frame j is centred on sample hop*j, zeros
     beyond.
     """
-    hann = _hann(window, audio.device)
+    hann = hann_window(window, audio.device)
     with torch.autocast(audio.device.type, enabled=False):
         x = F.pad(audio.float(), (window // 2, window // 2))
         spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)))

@@ -1,0 +1,81 @@
+"""WaveGAN's generator (Donahue 2019, table 3): DCGAN flattened to one dimension, straight to the waveform.
+
+    z (100) -> dense -> 16 steps -> transposed convolutions of 25, stride 4, five times: 16,384 samples; six: 65,536
+
+Changed: labels join the noise; 44.1 kHz, where the original has 16 kHz, so the lengths are 0.37 s and 1.49 s; the width
+is a choice (the paper's is `large`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antiphon.errors import AntiphonError
+from antiphon.networks.image_gan import Conditions, ImageGenerator, glorot
+
+FIRST = 16  # steps that the dense layer draws
+KERNEL, STRIDE = 25, 4
+
+
+@dataclass(frozen=True)
+class WaveGANConfig:
+    """samples: 16 times a power of 4, 16,384 or 65,536 in the paper. channels: of the last hidden layer, the paper's
+    d = 64. shuffle: how far, in steps, phase shuffle moves each layer of the critic. dropout: in the critic."""
+
+    samples: int = 16_384
+    noise: int = 100
+    channels: int = 32
+    shuffle: int = 2
+    dropout: float = 0.0
+    conditions: Conditions = field(default_factory=Conditions)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (1, self.samples)
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels from the dense layer to the waveform: 16 d, 8 d, 4 d, 2 d, d, 1 for 16,384 samples."""
+        layers = 0
+        while FIRST * STRIDE**layers < self.samples:
+            layers += 1
+        if FIRST * STRIDE**layers != self.samples or layers < 2:
+            raise AntiphonError(f"samples={self.samples} cannot work: use 16384 or 65536 (or 256, 1024, 4096)")
+        return [self.channels * 2 ** (layers - 1 - i) for i in range(layers)] + [1]
+
+
+SIZES = {
+    "tiny": WaveGANConfig(samples=4096, channels=2),
+    "small": WaveGANConfig(channels=16),
+    "base": WaveGANConfig(),
+    "large": WaveGANConfig(channels=64),
+}
+
+
+class WaveGANGenerator(ImageGenerator):
+    def __init__(self, config: WaveGANConfig):
+        super().__init__()
+        self.noise, self.shape, self.widths = config.noise, config.shape, config.widths
+        self.dense = nn.Linear(config.noise + config.conditions.size, FIRST * self.widths[0])
+        self.layers = nn.ModuleList(
+            nn.ConvTranspose1d(a, b, KERNEL, STRIDE, padding=11, output_padding=1) for a, b in pairwise(self.widths)
+        )
+        self.apply(glorot)
+
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """(count, noise), uniform in [-1, 1] as in the paper."""
+        return 2 * torch.rand(count, self.noise, generator=rng) - 1
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        x = self.dense(torch.cat([z, condition], 1)).view(-1, self.widths[0], FIRST)
+        for layer in self.layers:
+            x = layer(F.relu(x))
+        return torch.tanh(x)
+
+
+GENERATORS = {"wavegan": (WaveGANConfig, WaveGANGenerator)}

@@ -1,0 +1,119 @@
+"""What the GANs of the literature have in common: noise and labels in, an image of a sound out; and a critic of it.
+
+An image is whatever a representation encodes: (channels, bins, frames), or (1, samples) of a waveform, in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a network is told of a sound; all 0, the default, is nothing at all.
+
+    keys: MIDI keys from `lowest` on, one-hot. instruments: one-hot. styles: words, multi-hot. descriptors: numbers.
+    """
+
+    keys: int = 0
+    lowest: int = 21
+    instruments: int = 0
+    styles: int = 0
+    descriptors: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.keys + self.instruments + self.styles + self.descriptors
+
+    def key(self, pitch: Tensor) -> Tensor:
+        """(batch,) MIDI pitch -> (batch,) index of the nearest key there is."""
+        return (pitch.round().long() - self.lowest).clamp(0, self.keys - 1)
+
+    def vector(
+        self,
+        pitch: Tensor,
+        instrument: Tensor | None = None,
+        style: Tensor | None = None,
+        numbers: Tensor | None = None,
+    ) -> Tensor:
+        """pitch (batch,), instrument (batch,) index, style (batch, styles), numbers (batch, descriptors) -> (batch,
+        size). What the network is not told may be left out."""
+        told = [pitch.new_zeros(len(pitch), 0, dtype=torch.float32)]
+        if self.keys:
+            told.append(F.one_hot(self.key(pitch), self.keys).float())
+        if self.instruments:
+            assert instrument is not None
+            told.append(F.one_hot(instrument, self.instruments).float())
+        if self.styles:
+            assert style is not None
+            told.append(style.float())
+        if self.descriptors:
+            assert numbers is not None
+            told.append(numbers.float())
+        return torch.cat(told, 1)
+
+
+class Judgement(NamedTuple):
+    """What a critic says of a batch.
+
+    logits: (batch,) how real. keys: (batch, keys) which pitch it hears, if it was built to. features: of its layers.
+    """
+
+    logits: Tensor
+    keys: Tensor | None
+    features: list[Tensor]
+
+
+class ImageGenerator(nn.Module, ABC):
+    """z (batch, noise) and condition (batch, conditions.size) -> (batch, *shape) in [-1, 1]."""
+
+    noise: int
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor: ...
+
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """(count, noise) standard normal, on the CPU, so that a seed means the same everywhere."""
+        return torch.randn(count, self.noise, generator=rng)
+
+
+class ImageCritic(nn.Module, ABC):
+    """x (batch, *shape) and condition (batch, conditions.size) -> Judgement."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, condition: Tensor) -> Judgement: ...
+
+
+def glorot(layer: nn.Module) -> None:
+    """Glorot's uniform weights (the default of the framework that WaveGAN and SpecGAN were written in), no biases.
+
+    For `module.apply`."""
+    if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+        nn.init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+class Projection(nn.Module):
+    """The last layer of a conditional critic (Miyato 2018): logit = v . h + (E c) . h; without a condition, v . h.
+
+    h: (batch, features), c: (batch, conditions) -> (batch,), in float32 under any autocast
+    """
+
+    def __init__(self, features: int, conditions: int):
+        super().__init__()
+        self.score = nn.Linear(features, 1)
+        self.label = nn.Linear(conditions, features, bias=False) if conditions else None
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        with torch.autocast(h.device.type, enabled=False):
+            h = h.float()
+            logits = self.score(h).squeeze(-1)
+            return logits if self.label is None else logits + (self.label(condition.float()) * h).sum(-1)

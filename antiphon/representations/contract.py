@@ -1,0 +1,88 @@
+"""What every representation promises: sound -> image of the sound -> sound, with shapes, units and a measured loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from antiphon.errors import AntiphonError
+from antiphon.parts import part, parts
+from antiphon.representations.spectral import magnitude
+
+
+class Exactness(NamedTuple):
+    """Signal to error in dB, 200 at most: of the waveform, and of the magnitude spectrogram (2048/512), which is deaf
+    to phase."""
+
+    waveform: float
+    magnitude: float
+
+
+class Representation(nn.Module, ABC):
+    """An invertible view of sound. `forward` is `encode`. Everything is float32, whatever the autocast.
+
+    encode: audio (batch, samples) in [-1, 1] -> (batch, *shape(samples)).
+    decode: (batch, *shape(samples)) and `samples` -> (batch, samples); any real numbers will do, a network's too.
+    Both are differentiable; where a phase has to be guessed, the guess is a constant to the gradient.
+    A sound's image does not depend on its neighbours in the batch, and silence comes back as silence.
+    """
+
+    units: ClassVar[str]  # of the image's channels
+    promise: ClassVar[Exactness]  # what a round trip keeps of a musical note, at least; -inf: nothing
+
+    @abstractmethod
+    def shape(self, samples: int) -> tuple[int, ...]:
+        """Of one sound's image: (channels, samples) or (channels, bins, frames)."""
+
+    @abstractmethod
+    def encode(self, audio: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def decode(self, image: Tensor, samples: int) -> Tensor: ...
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return self.encode(audio)
+
+
+def representations() -> dict[str, Callable[[], Representation]]:
+    """Every representation by name, at its usual settings."""
+    return parts("antiphon.representations", "REPRESENTATIONS")
+
+
+def representation(name: str) -> Representation:
+    """One by name. Raises AntiphonError for a name unknown."""
+    found: Representation = part(representations(), "representation", name)()
+    return found
+
+
+def exactness(view: Representation, audio: Tensor) -> Exactness:
+    """What a round trip keeps of audio (batch, samples), all of it taken together."""
+    with torch.no_grad():
+        back = view.decode(view.encode(audio), audio.shape[-1])
+        spectra = [magnitude(x, 2048, 512) for x in (audio, back)]
+    return Exactness(_decibels(audio, back), _decibels(*spectra))
+
+
+def _decibels(truth: Tensor, found: Tensor) -> float:
+    signal, error = truth.double().square().sum(), (truth.double() - found.double()).square().sum()
+    return min(float(10 * torch.log10(signal / error.clamp_min(1e-300))), 200.0)
+
+
+def check_audio(audio: Tensor) -> None:
+    """Raises AntiphonError for anything but (batch, samples) with at least one sample."""
+    if audio.ndim != 2 or audio.shape[-1] == 0:
+        raise AntiphonError(
+            f"audio must be (batch, samples), not {tuple(audio.shape)}: mix it down, or add a batch axis"
+        )
+
+
+def check_image(image: Tensor, shape: tuple[int, ...]) -> None:
+    """Raises AntiphonError for an image whose shape is not (batch, *shape)."""
+    if tuple(image.shape[1:]) != shape:
+        raise AntiphonError(
+            f"an image of that many samples is (batch, {', '.join(map(str, shape))}), not {tuple(image.shape)}"
+        )

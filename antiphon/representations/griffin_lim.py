@@ -1,0 +1,31 @@
+"""Phases for magnitudes, by turns: what sound has nearly this spectrogram, and what phases has that sound?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from antiphon.representations.stft import istft, stft
+
+MOMENTUM = 0.99
+
+
+@torch.no_grad()
+def griffin_lim(
+    magnitude: Tensor, window: int, hop: int, samples: int, start: Tensor | None = None, iterations: int = 64
+) -> Tensor:
+    """Fast Griffin-Lim (Perraudin, Balazs & Sondergaard 2013, algorithm 2).
+
+    magnitude: (batch, window/2+1, frames). start: phases to begin from in radians, or noise, always the same.
+    -> phases in radians, of the shape of `magnitude`
+    """
+    if start is None:
+        dice = torch.Generator().manual_seed(0)  # one draw for all of a batch: a sound may not depend on the others
+        start = (2 * torch.pi) * torch.rand(magnitude.shape[1:], generator=dice).to(magnitude.device)
+    guess = torch.polar(magnitude, start.expand_as(magnitude).to(magnitude.dtype))
+    before = torch.zeros_like(guess)
+    for _ in range(iterations):
+        heard = stft(istft(guess, window, hop, samples), window, hop)
+        pushed = heard + MOMENTUM * (heard - before)
+        guess, before = torch.polar(magnitude, pushed.angle()), heard
+    return guess.angle()
