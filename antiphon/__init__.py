@@ -6,6 +6,8 @@
     sound = voice.note(60, instrument="violin", seconds=2.0)        # (samples,) float32 at 44.1 kHz
     antiphon.play("song.mid", "song.wav")
     antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
+    antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
+    antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a voice of its own, kalimba.safetensors
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
 
 Names are looked up when they are first used, so that `import antiphon` costs nothing.
@@ -20,21 +22,37 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from antiphon.errors import AntiphonError
     from antiphon.notes import Note
+    from antiphon.verbs.clone import clone
     from antiphon.verbs.find import bundled, load
     from antiphon.verbs.generate import generate
+    from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
     from antiphon.verbs.train import train
     from antiphon.voice import Voice
 
-__all__ = ["AntiphonError", "Note", "Voice", "__version__", "bundled", "generate", "load", "play", "train"]
+__all__ = [
+    "AntiphonError",
+    "Note",
+    "Voice",
+    "__version__",
+    "bundled",
+    "clone",
+    "generate",
+    "load",
+    "morph",
+    "play",
+    "train",
+]
 
 _HOMES = {
     "AntiphonError": "antiphon.errors",
     "Note": "antiphon.notes",
     "Voice": "antiphon.voice",
     "bundled": "antiphon.verbs.find",
+    "clone": "antiphon.verbs.clone",
     "generate": "antiphon.verbs.generate",
     "load": "antiphon.verbs.find",
+    "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
     "train": "antiphon.verbs.train",
 }

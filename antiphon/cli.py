@@ -38,7 +38,7 @@ class Command(Protocol):
 class Play:
     """Play a MIDI file with a voice, into a sound file.
 
-    Example: antiphon play song.mid -o song.wav --instrument "string ensemble"
+    Example: antiphon play song.mid -o song.wav --map 2=violin,3="church organ" --room 0.4 --stems
     """
 
     song: Annotated[Positional[Path | None], opt("SONG.mid")] = None
@@ -48,16 +48,34 @@ class Play:
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     instrument: Annotated[str | None, opt("LABEL")] = None
-    """one instrument for every part, in place of the song's own"""
-    seed: Annotated[int, arg(metavar="N")] = 0
+    """one instrument for every part, in place of the song's own; a blend (flute:0.6,strings:0.4) or NOTE.wav too"""
+    map: Annotated[Words, opt("WHERE=LABEL,...")] = ()
+    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or a piece of a track's name"""
+    morph: Annotated[Words, opt("FROM>TO@M:SS-M:SS")] = ()
+    """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or all through the song if none are
+    said; --map and --instrument take such morphs too, for parts of your choice"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from their instruments' typical sounds the players may be; 1 if left out"""
+    room: Annotated[float, arg(metavar="0-1")] = 0.0
+    """reverberation: 0 is none, 1 a hall"""
+    stems: Flag = False
+    """a file for each track as well (and one for the room); together they are the mix before its limiter"""
+    parts: Flag = False
+    """two more files: all that is tone, and all that is noise"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """which players: another seed, another band"""
     force: Flag = False
-    """replace the file if it exists"""
+    """replace files that exist"""
 
     def run(self) -> None:
+        from antiphon.music.casting import parse_mapping
         from antiphon.verbs.play import play
 
-        print(play(self.song, self.out, self.voice, instrument=self.instrument, seed=self.seed, force=self.force))
+        mapping = parse_mapping([word for words in self.map for word in words])
+        files: dict[str, Any] = {"stems": self.stems, "parts": self.parts, "force": self.force}
+        how: dict[str, Any] = {"instrument": self.instrument, "mapping": mapping, "room": self.room, "seed": self.seed}
+        how |= {"morphs": [text for texts in self.morph for text in texts], "variation": self.variation}
+        print(play(self.song, self.out, self.voice, **files, **how))
 
 
 @dataclass(frozen=True)
@@ -74,17 +92,21 @@ class Generate:
     n: Annotated[int, arg(aliases=["-n"], metavar="N")] = 16
     """how many"""
     instrument: Annotated[str | None, opt("LABEL")] = None
-    """which instrument, General MIDI name, number or family; any if left out"""
+    """which instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav);
+    any if left out"""
     style: Annotated[Words, opt("LABEL ...")] = ()
     """words of character, such as bright or plucked"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical sound (or the recording) to go: 0 is just there, 1 as far as the sounds learned from;
+    1 if left out, 0 for a recording"""
     pitch: Annotated[str | None, opt("C4|61|60.5")] = None
     """which note; drawn from the instrument's range if left out"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
     seconds: Annotated[float, arg(metavar="S")] = 2.0
     """how long it is held; its release follows"""
-    seed: Annotated[int, arg(metavar="N")] = 0
-    """the first sound's seed; the others count up from it"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """the first sound's seed, a number or any name; the others count up from it"""
     force: Flag = False
     """replace files that exist"""
 
@@ -93,7 +115,77 @@ class Generate:
 
         how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "pitch": self.pitch}
         how |= {"velocity": self.velocity, "seconds": self.seconds, "seed": self.seed, "force": self.force}
+        how["variation"] = self.variation
         print(generate(self.voice, self.out, self.n, **how))
+
+
+@dataclass(frozen=True)
+class Morph:
+    """Turn one sound into another in steps that are even to the ear, one after another in a file.
+
+    Example: antiphon morph gm --from flute --to cello -o morph.wav --picture
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    start: Annotated[str, arg(name="from", metavar="LABEL|NOTE.wav")]
+    """where it begins: an instrument, a blend (flute:0.6,strings:0.4) or a recording of one note"""
+    stop: Annotated[str, arg(name="to", metavar="LABEL|NOTE.wav")]
+    """where it ends"""
+    out: Annotated[Path, arg(metavar="OUT.wav", aliases=["-o"])]
+    """where to (wav, flac, ogg, mp3, opus, aiff)"""
+    steps: Annotated[int, arg(metavar="N")] = 8
+    """how many sounds, both ends counted"""
+    pitch: Annotated[str | None, opt("C4|61|60.5")] = None
+    """which note; one that both can play if left out"""
+    velocity: Annotated[float, arg(metavar="1-127")] = 100.0
+    """how hard it is played"""
+    seconds: Annotated[float, arg(metavar="S")] = 1.5
+    """how long each is held; its release follows"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """which player of the instruments, a number or any name"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical sounds (or the recordings) the ends may be; see `antiphon generate --help`"""
+    picture: Flag = False
+    """draw the spectrograms side by side into a PNG of the same name"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.morph import morph
+
+        how: dict[str, Any] = {"steps": self.steps, "pitch": self.pitch, "velocity": self.velocity, "seed": self.seed}
+        how |= {"seconds": self.seconds, "variation": self.variation, "picture": self.picture, "force": self.force}
+        print(morph(self.voice, self.out, self.start, self.stop, **how))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Make a voice of an instrument from one recorded note of it, or several.
+
+    Example: antiphon clone gm kalimba.wav -o kalimba; antiphon play song.mid --voice kalimba
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """the voice to begin from: bundled, a run folder or a weights file"""
+    samples: Annotated[Positional[tuple[Path, ...]], arg(metavar="SAMPLE.wav ...")]
+    """recordings, each of a single note"""
+    out: Annotated[Path, arg(metavar="MYVOICE", aliases=["-o"])]
+    """the new voice's file; .safetensors is added to its name"""
+    pitch: Annotated[tuple[str, ...], opt("A3 ...")] = ()
+    """which note each recording is, in their order; heard if left out"""
+    name: Annotated[str | None, opt("LABEL")] = None
+    """what to call the instrument; the first recording's name if left out"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """of the chances of learning"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    def run(self) -> None:
+        from antiphon.verbs.clone import clone
+
+        how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "seed": self.seed, "force": self.force}
+        print(clone(self.voice, self.samples, self.out, **how))
 
 
 @dataclass(frozen=True)
@@ -122,7 +214,7 @@ class Train:
     set: Annotated[Words, opt("NAME=VALUE ...")] = ()
     """any setting of the recipe, such as game.rule=hinge or batch=8"""
     threads: Annotated[int | None, opt("N")] = None
-    """processor threads to use; all, or as before"""
+    """processors to use, a process each; all, or as before"""
     workers: Annotated[int | None, opt("N")] = None
     """processes that measure the notes first; one a processor"""
     licence: Annotated[str, opt("TEXT")] = ""
@@ -241,6 +333,8 @@ class Prepare:
 VERBS: dict[str, type[Command]] = {
     "play": Play,
     "generate": Generate,
+    "morph": Morph,
+    "clone": Clone,
     "train": Train,
     "info": Info,
     "data inspect": Inspect,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,61 +10,108 @@ import torch
 from torch import Tensor
 
 from antiphon.data.excerpts import pad_knots
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import (
+    FADE,
     SAMPLE_RATE,
     Curves,
     Gesture,
     InstrumentGenerator,
     Tuning,
+    fade_in,
     midi_to_hz,
 )
-from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 
-# seconds after the release at which a note is asked whether it still sounds
-TAILS = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
-HELD = (0.0, 0.02, 0.1, 0.5)  # shares of the hold at which it is asked how loud it is
+RING = 4.0  # seconds after its release within which a note has died away
 QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
 LEAVE = 512  # samples over which what is left then fades
 INAUDIBLE = -9.2  # nepers (-80 dB) below its peak, where a partial is left out
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
 STEADY = 1.5  # cents of drift and vibrato that count as none
 SWELL = 0.3  # seconds in which vibrato grows
+TOGETHER = 1 << 17  # partials x blocks that are drawn at once: more would not stay in a processor's cache
 FAINT = 3.0  # cents of vibrato that are not played: measured depths of instruments without any are not exactly 0
 
 
 @torch.inference_mode()
-def perform(generator: InstrumentGenerator, notes: Sequence[Note], w: Tensor, in_tune: bool = True) -> list[np.ndarray]:
-    """Each note's sound, (samples,) float32, from its onset until it has died away by 60 dB.
+def perform(
+    generator: InstrumentGenerator, notes: Sequence[Note], w: Tensor, in_tune: bool = True, parts: bool = False
+) -> list[np.ndarray]:
+    """Each note's sound, (samples,) float32, from its onset until it has died away by 60 dB; with `parts` (samples, 2),
+    its partials and its noise apart.
 
-    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. Notes of like length are
-    best played together: the batch is as long as its longest."""
+    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. Notes held for like times
+    are best played together: knots are as many as the longest has."""
+    g = _gesture(notes)
+    tuning = generator.tuning(w, g.pitch, g.velocity)
+    curves = generator.curves(w, g)
+    bank = batched.partials(curves, g, tuning, generator.centres)
+    loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
+    end = _last_sounding(loud, g.knots, g.release).minimum(g.release + RING * SAMPLE_RATE)
+    samples = [-(-max(int(x), LEAVE) // 512) * 512 for x in end.tolist()]
+    g = replace(g, f0=_wandering(g, curves, tuning, samples, in_tune))
+    audible = bank.audible(loud.amax(1) + INAUDIBLE)
+    steady = (g.f0 == g.f0[:, :1]).all(1).tolist()
+    sounds = [np.zeros(0, np.float32)] * len(notes)
+    for some in _in_cache(audible.sum(1).tolist(), samples, steady):
+        own = Curves(**{k: v[some] for k, v in vars(curves).items()})
+        drawn = _draw(generator, own, g[some], bank[some].only(audible[some]), [samples[i] for i in some], parts)
+        for i, sound in zip(some, drawn, strict=True):
+            sounds[i] = sound
+    return sounds
+
+
+def _draw(
+    generator: InstrumentGenerator, curves: Curves, g: Gesture, bank: Bank, samples: Sequence[int], parts: bool
+) -> Iterator[np.ndarray]:
+    """The sounds of a few notes, so many samples of each."""
+    g = replace(g, samples=max(samples), f0=g.f0[:, : block_count(max(samples))])
+    amplitude = batched.coefficients(bank, curves, g)
+    noises = generator.noise(curves.noise, g) + generator.strike(curves.strike, g)
+    start, end = fade_in().unsqueeze(-1), torch.linspace(1, 0, LEAVE).unsqueeze(-1)
+    for i, (length, count) in enumerate(zip(samples, bank.real.sum(1).tolist(), strict=True)):
+        blocks, cycles = block_count(length), g.f0[i] / SAMPLE_RATE
+        tones = oscillate_near(amplitude[i, :blocks, :count], cycles[:blocks], bank.ratios[i, :count], STEADY)
+        noise = noises[i, :length]
+        sound = torch.stack([tones, noise], -1) if parts else (tones + noise).unsqueeze(-1)
+        sound[:FADE] *= start
+        sound[-LEAVE:] *= end
+        yield (sound if parts else sound.squeeze(-1)).numpy()
+
+
+def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[bool]) -> list[list[int]]:
+    """Notes grouped so that those of like length are drawn together, those of steady pitch among themselves, and what a
+    group draws stays in a cache."""
+    groups: list[list[int]] = [[]]
+    for i in sorted(range(len(samples)), key=lambda i: (steady[i], -samples[i])):
+        group = [*groups[-1], i]
+        size = len(group) * max(partials[j] for j in group) * samples[group[0]]
+        if (steady[group[0]] == steady[i] and size <= TOGETHER * HOP) or len(group) == 1:
+            groups[-1] = group
+        else:
+            groups.append([i])
+    return groups
+
+
+def _gesture(notes: Sequence[Note]) -> Gesture:
+    """The notes as they are played, and as long after their releases as any may ring."""
     pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
-    velocity = torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32)
-    tuning = generator.tuning(w, pitch, velocity)
     holds = [max(round(n.seconds * SAMPLE_RATE), 1) for n in notes]
-    longest = (max(holds) + round(TAILS[-1] * SAMPLE_RATE)) // 512 * 512
-    g = Gesture(
+    longest = -(-round(max(holds) + RING * SAMPLE_RATE) // 512) * 512
+    return Gesture(
         pitch=pitch,
-        velocity=velocity,
+        velocity=torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32),
         release=torch.tensor(holds, dtype=torch.float32),
         start=torch.zeros(len(notes), dtype=torch.long),
         samples=longest,
-        knots=_probes(holds),
+        knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds]),
         f0=midi_to_hz(pitch.unsqueeze(-1) + _bends(notes, block_count(longest))),
         take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
     )
-    tails = _tails(generator, generator.curves(w, g), g, tuning)
-    g = replace(g, knots=pad_knots([knots(0, h + t, h) for h, t in zip(holds, tails, strict=True)]))
-    curves = generator.curves(w, g)
-    return [_sound(generator, *_alone(curves, g, tuning, i), in_tune) for i in range(len(notes))]
-
-
-def _probes(holds: Sequence[int]) -> Tensor:
-    """(notes, 11) samples at which to ask how loud a note is, before it is known how long it rings."""
-    held = torch.tensor(holds, dtype=torch.float32).unsqueeze(-1)
-    return torch.cat([held * torch.tensor(HELD), held + SAMPLE_RATE * torch.tensor(TAILS)], -1)
 
 
 def _bends(notes: Sequence[Note], blocks: int) -> Tensor:
@@ -77,68 +124,29 @@ def _bends(notes: Sequence[Note], blocks: int) -> Tensor:
     return torch.from_numpy(rows)
 
 
-def _tails(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning: Tuning) -> list[int]:
-    """Samples after its release for which each note must be drawn: up to the first probe of its silence."""
-    out = []
-    for i in range(len(g.pitch)):
-        loud = _loudness(generator, *_alone(curves, g, tuning, i))
-        last = _last_sounding(loud, torch.arange(len(loud)) >= len(HELD))
-        out.append(round(TAILS[min(max(last - len(HELD) + 1, 0), len(TAILS) - 1)] * SAMPLE_RATE))
-    return out
-
-
-def _alone(curves: Curves, g: Gesture, tuning: Tuning, i: int) -> tuple[Curves, Gesture, Tuning]:
-    """Note i of a batch as a batch of one."""
-    own = slice(i, i + 1)
-    return (
-        Curves(**{k: v[own] for k, v in vars(curves).items()}),
-        g[own],
-        Tuning(**{k: v[own] for k, v in vars(tuning).items()}),
-    )
-
-
-def _loudness(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
-    """(t,) nepers at the knots of a batch of one."""
-    _, level = generator.partials(curves, g, tuning, 0)
-    return torch.maximum(torch.logsumexp(2 * level, -1) / 2, curves.noise[0].amax(-1) + NOISE_AS_TONE)
-
-
-def _last_sounding(loud: Tensor, released: Tensor) -> int:
-    """Index of the last instant at which a note sounds. loud: (t,) nepers; released: (t,) whether the key is up.
+def _last_sounding(loud: Tensor, times: Tensor, release: Tensor) -> Tensor:
+    """(notes,) samples at which each note has died away. loud: (notes, t) nepers at the knots `times`; release:
+    (notes,) samples.
 
     Once a released note is silent it stays so: long after a release is where the network was taught least."""
-    sounding = loud > float(loud.max()) + QUIET
-    silent = torch.nonzero(released & ~sounding).flatten()
-    end = int(silent[0]) if len(silent) else len(loud)
-    return int(torch.nonzero(sounding[:end]).flatten()[-1]) if bool(sounding[:end].any()) else 0
+    least = loud.amax(1, keepdim=True) + QUIET
+    ended = ((times > release.unsqueeze(-1)) & (loud <= least)).cumsum(1) > 0
+    last = (torch.arange(loud.shape[1]) * ((loud > least) & ~ended)).amax(1, keepdim=True)
+    after = (last + 1).clamp(max=loud.shape[1] - 1)
+    fallen = (loud.gather(1, last) - least) / (loud.gather(1, last) - loud.gather(1, after)).clamp_min(1e-6)
+    return torch.lerp(times.gather(1, last), times.gather(1, after), fallen.clamp(0, 1)).squeeze(1)
 
 
-def _sound(generator: InstrumentGenerator, curves: Curves, g: Gesture, tuning: Tuning, in_tune: bool) -> np.ndarray:
-    """A batch of one, cut where it has died away."""
-    loud = _loudness(generator, curves, g, tuning)
-    last = _last_sounding(loud, g.knots[0] > g.release)
-    last = int(g.knots[0, min(last + 1, g.knots.shape[1] - 1)])
-    samples = min(-(-max(last, 512) // 512) * 512, g.samples)
-    kept = slice(0, int(torch.searchsorted(g.knots[0], samples)) + 1)
-    curves = Curves(**{k: v[:, kept] for k, v in vars(curves).items()})
-    g = replace(g, samples=samples, knots=g.knots[:, kept], f0=g.f0[:, : block_count(samples)])
-    cents = _wander(curves, tuning, g) + (0 if in_tune else float(tuning.cents))
-    g = replace(g, f0=g.f0 * torch.exp2(torch.as_tensor(cents) / 1200))
-    sound = generator.synthesise(curves, g, tuning, float(loud.max()) + INAUDIBLE, STEADY)[0]
-    sound[-LEAVE:] *= torch.linspace(1, 0, LEAVE)
-    return sound.numpy()
-
-
-def _wander(curves: Curves, tuning: Tuning, g: Gesture) -> Tensor | float:
-    """(blocks,) cents of drift and vibrato of a batch of one; 0 where there is nothing to hear, which is cheap to
-    play."""
-    rate, depth, delay = tuning.vibrato[0].tolist()
-    drift = curves.drift[0].numpy()
-    if depth <= FAINT and np.abs(drift).max() < STEADY:
-        return 0.0
+def _wandering(g: Gesture, curves: Curves, tuning: Tuning, samples: Sequence[int], in_tune: bool) -> Tensor:
+    """(notes, blocks) Hz: the gesture's f0 with the instrument's own drift and vibrato, where there is anything to
+    hear: a steady note is cheap to play."""
     at = np.arange(g.f0.shape[1]) * HOP
-    cents = np.interp(at, g.knots[0].numpy(), drift)
-    if depth > FAINT:
-        since = at / SAMPLE_RATE - delay
-        cents += depth * np.clip(since / SWELL, 0, 1) * np.sin(2 * np.pi * rate * np.maximum(since, 0))
-    return torch.from_numpy(cents.astype(np.float32))
+    rows = np.zeros(g.f0.shape) if in_tune else np.tile(tuning.cents.numpy()[:, None], (1, len(at)))
+    for i, (rate, depth, delay) in enumerate(tuning.vibrato.tolist()):
+        times, drift = g.knots[i].numpy(), curves.drift[i].numpy()
+        if depth > FAINT or np.abs(drift[times <= samples[i]]).max() >= STEADY:
+            rows[i] += np.interp(at, times, drift)
+        if depth > FAINT:
+            since = at / SAMPLE_RATE - delay
+            rows[i] += depth * np.clip(since / SWELL, 0, 1) * np.sin(2 * np.pi * rate * np.maximum(since, 0))
+    return g.f0 * torch.exp2(torch.from_numpy(rows.astype(np.float32)) / 1200)

@@ -19,9 +19,11 @@ from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
 from antiphon.notes import Note
 from antiphon.performance import perform
+from antiphon.ways import exponential, logarithm, slerp
 from antiphon.workers import spread
 
-BATCH = 32  # notes a trunk pass
+BATCH, BATCH_SECONDS = 16, 128.0  # notes a trunk pass, and for how long they are held together, at most
+CROWD = 64  # style vectors of an instrument, by which its typical one and its neighbours are found
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Voice:
         self.model = model.eval().requires_grad_(False)
         self.info = info
         self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
+        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -80,18 +83,54 @@ class Voice:
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 
-    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0) -> Tensor:
+    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
         """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in
-        training."""
+        training. variation: 1 as the mapping network has it, 0 the typical sound, on an arc between (StyleGAN's
+        truncation, on the sphere)."""
         key = (instrument, tuple(style), seed)
         if key not in self._styles:
+            self._styles[key] = self._draw(instrument, style, [seed])[0]
+        if variation == 1:
+            return self._styles[key]
+        return slerp(self.typical(instrument, style), self._styles[key], variation)
+
+    def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
+        """(style,) the instrument's typical style vector: the one of 64 imagined that lies nearest to all others. It
+        is one of them, so it sounds like one; a mean of several kinds of an instrument need not."""
+        crowd = self._crowd(instrument, tuple(style))
+        return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
+
+    def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
+        """(style,) w, moved as the seed moves the instrument away from its typical sound, `variation` times as far."""
+        if variation == 0:
+            return w
+        away = logarithm(self.typical(instrument, style), self.imagine(instrument, style, seed))
+        flat = away - (away @ w.double()) / (w.double() @ w.double()) * w.double()  # along the sphere at w
+        return exponential(w, variation * flat)
+
+    def nearest(self, w: Tensor) -> str:
+        """The instrument one of whose imagined style vectors, among 64 each, lies nearest to w, (style,)."""
+        likeness = [float((self._crowd(label) @ w).max()) for label in self.instruments]
+        return self.instruments[int(np.argmax(likeness))]
+
+    def _crowd(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+        """(64, style) style vectors of an instrument."""
+        key = (instrument, style)
+        if key not in self._crowds:
+            self._crowds[key] = self._draw(instrument, style, range(CROWD))
+        return self._crowds[key]
+
+    def _draw(self, instrument: str, style: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        """(seeds, style) style vectors, each from its own seed's noise."""
+        z = np.zeros((len(seeds), NOISE), np.float32)
+        hot = torch.zeros(len(seeds), len(self.styles))
+        for row, seed in enumerate(seeds):
             rng = np.random.default_rng((zlib.crc32(instrument.encode()), seed & 0xFFFFFFFF))
             words = tuple(style) or self._draw_style(instrument, rng)
-            hot = torch.tensor([[float(w in words) for w in self.styles]])
-            z = torch.from_numpy(rng.standard_normal((1, NOISE), dtype=np.float32))
-            label = torch.tensor([self.instruments.index(instrument)])
-            self._styles[key] = self.model.mapping(z, label, hot)[0]
-        return self._styles[key]
+            hot[row] = torch.tensor([float(word in words) for word in self.styles])
+            z[row] = rng.standard_normal((1, NOISE), dtype=np.float32)
+        label = torch.full((len(seeds),), self.instruments.index(instrument))
+        return self.model.mapping(torch.from_numpy(z), label, hot)
 
     def _draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
         met = self.info.styles_of.get(instrument, [])
@@ -135,8 +174,10 @@ class Voice:
         w: np.ndarray | Tensor | None = None,
         in_tune: bool = True,
         threads: int | None = None,
+        parts: bool = False,
     ) -> list[np.ndarray]:
-        """Each note's sound, (samples,) float32, from its onset to the end of its release.
+        """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
+        its partials and its noise apart, whose sum is the sound.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
         error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
@@ -145,12 +186,12 @@ class Voice:
         if w is None:
             w = self._imagine_all(notes) if notes else torch.zeros(0)
         w = torch.as_tensor(w, dtype=torch.float32)
-        order = sorted(range(len(notes)), key=lambda i: -notes[i].seconds)
-        batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
-        played = [[notes[i] for i in batch] for batch in batches]
-        sounds = spread(
-            lambda k: perform(self.model.generator, played[k], w[batches[k]], in_tune), len(batches), threads
-        )
+        batches = _batches([n.seconds for n in notes])
+
+        def play(batch: list[int]) -> list[np.ndarray]:
+            return perform(self.model.generator, [notes[i] for i in batch], w[batch], in_tune, parts)
+
+        sounds = spread(lambda k: play(batches[k]), len(batches), threads)
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)
         for batch, made in zip(batches, sounds, strict=True):
             for i, sound in zip(batch, made, strict=True):
@@ -158,8 +199,19 @@ class Voice:
         return out
 
     def _imagine_all(self, notes: Sequence[Note]) -> Tensor:
-        rows = []
-        for n in notes:
-            label = self.resolve(n.instrument, n.seed)
-            rows.append(self.imagine(label, self.resolve_style(n.style), n.seed))
-        return torch.stack(rows)
+        known = {
+            key: self.imagine(self.resolve(key[0], key[2]), self.resolve_style(key[1]), key[2])
+            for key in {(n.instrument, n.style, n.seed) for n in notes}
+        }
+        return torch.stack([known[n.instrument, n.style, n.seed] for n in notes])
+
+
+def _batches(seconds: Sequence[float]) -> list[list[int]]:
+    """Indices of notes, the longest first, in batches that take a bounded amount of memory."""
+    order = sorted(range(len(seconds)), key=lambda i: -seconds[i])
+    batches = []
+    while order:
+        size = min(max(int(BATCH_SECONDS / seconds[order[0]]), 1), BATCH)
+        batches.append(order[:size])
+        order = order[size:]
+    return batches

@@ -21,6 +21,7 @@ def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> 
     threads = min(threads or _processors(), count)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    _keep_memory()
     try:
         if threads <= 1:
             return [work(i) for i in range(count)]
@@ -28,6 +29,13 @@ def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> 
             return list(pool.map(work, range(count)))
     finally:
         torch.set_num_threads(before)
+
+
+def _keep_memory() -> None:
+    """Lets glibc keep freed memory for the next tensor. It returns freed blocks to the kernel, and new pages cost more
+    than what is computed in them, until it has seen a block near its limit of 32 MB freed (mallopt(3),
+    M_MMAP_THRESHOLD). Nothing is touched, so this costs nothing; elsewhere than on glibc it does nothing."""
+    torch.empty(31 << 20, dtype=torch.uint8)
 
 
 def _processors() -> int:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import soxr
-from embeddings import Embedding
+from embeddings import BATCH, Embedding
 from notes_list import Row
 
 from antiphon.data.prepared import Prepared
 from antiphon.measures.mel import fit_length, mel_distance, trim_tail
 from antiphon.measures.pitch import track_pitch
 from antiphon.notes import Note
+from antiphon.workers import spread
 
 SAMPLE_RATE = 44_100
 LIMIT = 4 * SAMPLE_RATE  # samples: longer notes are compared by their first 4 s
@@ -71,10 +72,16 @@ class Sounds:
 
 
 class Meter:
-    """Measures sets of sounds chunk by chunk; what is measured of real sounds is cached by content."""
+    """Measures sets of sounds chunk by chunk; what is measured of real sounds is cached by content.
 
-    def __init__(self, sounds: Sounds, embeddings: Sequence[Embedding], cache: Path) -> None:
+    threads: pieces of a chunk measured at once; as many as there are processors, if None.
+    """
+
+    def __init__(
+        self, sounds: Sounds, embeddings: Sequence[Embedding], cache: Path, threads: int | None = None
+    ) -> None:
         self.sounds, self.embeddings, self.cache = sounds, embeddings, cache / "features"
+        self.threads = threads
 
     def matched(self, produce: Producer, *, keep: bool = False, fit: bool = True) -> Measured:
         """Measure one sound for each row, cut at -60 dB and, if `fit`, cut or padded to its real note's length.
@@ -119,6 +126,11 @@ class Meter:
         return Measured(joined, pitch, mel, broken)
 
     def _measure(self, sounds: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        pieces = [slice(at, at + BATCH) for at in range(0, len(sounds), BATCH)]
+        parts = spread(lambda k: self._measure_piece(sounds[pieces[k]], targets[pieces[k]]), len(pieces), self.threads)
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _measure_piece(self, sounds: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         out = {embedding.name: embedding(sounds) for embedding in self.embeddings[: None if targets else 1]}
         out["_pitch"] = np.array([track_pitch(sound) for sound in sounds] if targets else [])
         out["_mel_db"] = np.array([mel_distance(a, b) for a, b in zip(sounds, targets, strict=False)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
+from margins import distance_margins, identity_margins, pitch_margins
 from note_sets import CHUNK, LabelGaussians, Measured, Meter, Producer, encode_notes
 from notes_report import console
 from variety import variety
@@ -18,6 +20,7 @@ from antiphon.measures.neighbours import label_accuracy, nearest
 from antiphon.measures.pitch import pitch_score, track_pitch
 from antiphon.measures.prdc import prdc
 
+DISTANCES = {"fad": frechet_distance, "kernel": kernel_distance, "kid": kid}
 BETWEEN = 300  # notes asked for half a semitone up
 COPY_QUANTILE = 0.01  # nearer to a training note than this share of unseen real notes: a copy
 
@@ -58,6 +61,25 @@ class Judge:
 
     def figures(self, voice: Any) -> dict[str, Any]:
         """All figures: `rows` by name, `labels` (accuracy by instrument), `variety`."""
+        sets = self.fixed_sets()
+        known = self._timed(
+            "reference", lambda: self.meter.free(map(self.sounds.real, map(int, self.reference)), keep=True)
+        )
+        made = self._timed("encoding", lambda: self.producers(voice))
+        gaussians, made["gaussian"] = self._timed("gaussians", lambda: self._gaussian_producer(voice))
+        fresh = untrained(voice)
+        if fresh is not None:
+            made["untrained"] = self._play(fresh, None)
+        sets |= {k: self._timed(k, lambda make=make: self.meter.matched(make)) for k, make in made.items()}
+        table = {name: self._row(part, sets, known) for name, part in sets.items()}
+        self._timed("margins", lambda: self._add_margins(table, sets, known))
+        self._between(made, table)
+        labels = self._by_label(sets, known)
+        spread = self._timed("variety", lambda: variety(voice, gaussians, self.sounds, self.meter.embeddings[0]))
+        return {"rows": table, "labels": labels, "variety": spread}
+
+    def fixed_sets(self) -> dict[str, Measured]:
+        """What does not depend on a voice: the real notes, the floor's, and the nearest training notes shifted."""
         sounds, rows, meter = self.sounds, self.rows, self.meter
         fixed: dict[str, Producer] = {
             "real": lambda part: [sounds.real(rows[at].real) for at in part],
@@ -65,34 +87,23 @@ class Judge:
             "naive": lambda part: [sounds.shifted(rows[at].naive, self.wanted[at]) for at in part],
         }
         # The floor's notes keep their own lengths, which are distributed as the real ones' are.
-        sets = {
+        return {
             k: self._timed(k, lambda k=k, make=make: meter.matched(make, keep=True, fit=k != "floor"))
             for k, make in fixed.items()
         }
-        known = self._timed("reference", lambda: meter.free(map(sounds.real, map(int, self.reference)), keep=True))
-        made, gaussians = self._timed("encoding", lambda: self._producers(voice))
-        sets |= {k: self._timed(k, lambda make=make: meter.matched(make)) for k, make in made.items()}
-        table = {name: self._row(part, sets, known) for name, part in sets.items()}
-        self._between(made, table)
-        labels = self._by_label(sets, known)
-        spread = self._timed("variety", lambda: variety(voice, gaussians, sounds, meter.embeddings[0]))
-        return {"rows": table, "labels": labels, "variety": spread}
 
-    def _producers(self, voice: Any) -> tuple[dict[str, Producer], LabelGaussians]:
-        """What makes each row's sound for the table's generated rows, and the Gaussians fitted on encoded notes."""
-        rows = self.rows
-        encoded = encode_notes(voice, self.sounds, [row.source for row in rows])
-        gaussians = LabelGaussians(
-            encode_notes(voice, self.sounds, list(self.reference)), self.instrument[self.reference]
-        )
+    def producers(self, voice: Any) -> dict[str, Producer]:
+        """What makes each row's sound: from another note of its preset, encoded, and from noise and label alone."""
+        encoded = encode_notes(voice, self.sounds, [row.source for row in self.rows])
+        return {"encoded": self._play(voice, encoded), "imagined": self._play(voice, None)}
+
+    def _gaussian_producer(self, voice: Any) -> tuple[LabelGaussians, Producer]:
+        """Gaussians fitted on encoded notes, and what makes each row's sound from them."""
+        known = encode_notes(voice, self.sounds, list(self.reference))
+        gaussians = LabelGaussians(known, self.instrument[self.reference])
         labels = self.instrument[self.reals]
-        drawn = np.stack([gaussians.draw(int(label), row.seed) for label, row in zip(labels, rows, strict=True)])
-        made = {"encoded": self._play(voice, encoded), "imagined": self._play(voice, None)}
-        made["gaussian"] = self._play(voice, drawn)
-        fresh = untrained(voice)
-        if fresh is not None:
-            made["untrained"] = self._play(fresh, None)
-        return made, gaussians
+        drawn = [gaussians.draw(int(label), row.seed) for label, row in zip(labels, self.rows, strict=True)]
+        return gaussians, self._play(voice, np.stack(drawn))
 
     def _play(self, voice: Any, vectors: np.ndarray | None) -> Producer:
         """Rows played by a voice from given style vectors (n, dim), or from its own imagination."""
@@ -105,20 +116,12 @@ class Judge:
         return produce
 
     def _row(self, part: Measured, sets: dict[str, Measured], known: Measured) -> dict[str, Any]:
-        """One set's figures against the real notes; distances also on the scale floor = 0, naive = 1."""
-        real, floor, naive = (sets[name].features for name in ("real", "floor", "naive"))
+        """One set's figures against the real notes."""
         others = self.prepared.pitch.numpy()[[row.other for row in self.rows]]
         wanted = others if part is sets["floor"] else self.wanted
         row: dict[str, Any] = {"broken": part.broken, "pitch": pitch_score(part.pitch, wanted)}
-        for name in real:
-            row[name] = {}
-            for key, measure in (("fad", frechet_distance), ("kernel", kernel_distance), ("kid", kid)):
-                low, high = (measure(side[name], real[name]) for side in (floor, naive))
-                value = measure(part.features[name], real[name])
-                # Few notes may put the floor above naive; then there is no scale to speak of.
-                scaled = (value - low) / (high - low) if high > low and part is not sets["real"] else float("nan")
-                row[name] |= {key: value, f"{key}_normalised": scaled}
-        eye, labels = self.eye, self.instrument
+        row |= self.distances(part, sets)
+        eye, labels, real = self.eye, self.instrument, sets["real"].features
         row["prdc"] = prdc(real[eye], part.features[eye])
         reference = known.features[eye], labels[self.reference]
         # The floor's notes are others, but of the same presets, pitch by pitch: the labels are the same.
@@ -129,6 +132,34 @@ class Judge:
         row["copies"] = float((distance < np.quantile(own, COPY_QUANTILE)).mean())
         row["mel_db"] = float(np.mean(part.mel))
         return row
+
+    @staticmethod
+    def distances(part: Measured, sets: dict[str, Measured]) -> dict[str, dict[str, float]]:
+        """By embedding, the distances of one set to the real notes, also on the scale floor = 0, naive = 1."""
+        real, floor, naive = (sets[name].features for name in ("real", "floor", "naive"))
+        out: dict[str, dict[str, float]] = {name: {} for name in real}
+        for name, key in product(real, DISTANCES):
+            low, high, value = (DISTANCES[key](side[name], real[name]) for side in (floor, naive, part.features))
+            # Few notes may put the floor above naive; then there is no scale to speak of.
+            scaled = (value - low) / (high - low) if high > low and part is not sets["real"] else float("nan")
+            out[name] |= {key: value, f"{key}_normalised": scaled}
+        return out
+
+    def _add_margins(self, table: dict[str, Any], sets: dict[str, Measured], known: Measured) -> None:
+        """95 % margins of identity, pitch and the normalised Fréchet distance, under `margins` of each row."""
+        right = {}
+        for name, part in sets.items():
+            _, index = nearest(part.features[self.eye], known.features[self.eye])
+            right[name] = self.instrument[self.reference][index] == self.instrument[self.reals]
+        for name, part in sets.items():
+            own = identity_margins(right[name], right["real"])
+            if name != "floor":  # its notes have pitches of their own
+                own |= pitch_margins(part.pitch, self.wanted)
+            table[name]["margins"] = own
+        made = {name: part.features for name, part in sets.items() if name not in ("real", "floor", "naive")}
+        corners = tuple(sets[name].features for name in ("real", "floor", "naive"))
+        for name, margins in distance_margins(made, corners, self.meter.threads).items():
+            table[name]["margins"] |= margins
 
     def _between(self, made: dict[str, Producer], table: dict[str, dict[str, Any]]) -> None:
         """Pitch between the keys: some of the rows asked for half a semitone up."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from antiphon.data.manifest import EXTRA
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
 
@@ -39,12 +40,15 @@ def fingerprint(prepared: Prepared) -> str:
 
 
 def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed: int = 1) -> list[Row]:
-    """Up to `n` rows from `split` ("block": octave blocks held out, "preset": presets held out), presets in turn.
+    """Up to `n` rows from `split` ("block": octave blocks held out, with their extra notes, "preset": presets held
+    out), presets in turn.
 
     Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice.
     """
     rng = np.random.default_rng(seed)
     pool = prepared.where(split).numpy()
+    if split == "block":
+        pool = np.concatenate([pool, prepared.where(EXTRA).numpy()])
     preset, pitch = prepared.preset.numpy(), prepared.pitch.numpy()
     queues = []
     for name in np.unique(preset[pool]):

@@ -20,9 +20,10 @@ import torch
 import antiphon
 from antiphon.data.excerpts import ExcerptSource
 from antiphon.data.prepared import Prepared
-from antiphon.music import midi, player
+from antiphon.music import midi
 from antiphon.recipes.instrument import instrument
 from antiphon.training.loop import new_game
+from antiphon.verbs import play
 
 SONG = Path(__file__).parent / "songs" / "dense.mid"
 SECONDS, COUNT = 2.0, 128
@@ -78,7 +79,7 @@ def measure(voice: antiphon.Voice, prepared: Path | None) -> dict[str, float]:
     rows["one note at a time, times real time"] = 16 * SECONDS / best(lambda: [voice.notes([n]) for n in notes[:16]])
     rows[f"batches of {COUNT} notes, times real time"] = COUNT * SECONDS / best(lambda: voice.notes(notes))
     held = sum(n.seconds for part in song.parts for n in part.notes)
-    rows["dense song, sounding seconds a second"] = held / best(lambda: player.render(song, voice), 1)
+    rows["dense song, sounding seconds a second"] = held / best(lambda: play.from_song(song, voice), 1)
     if prepared:
         rows["training, steps a second"] = training_pace(prepared)
     return rows

@@ -4,7 +4,7 @@
     python examples/train_gm.py --publish
 
 The fonts are Debian's fluid-soundfont-gm and musescore-general-soundfont-lossless, both MIT. Everything lies in
---work: rendered notes (1.1 GB), the prepared file (3.5 GB) and the run. --processes starts that many by torchrun, one
+--work: rendered notes (1.2 GB), the prepared file (3.9 GB) and the run. --processes starts that many by torchrun, one
 thread each on a processor: two of them beat two threads. --publish writes the run's voice into the package, and its
 opponents' weights beside it for whoever goes on training.
 """

@@ -1,8 +1,10 @@
 """The way for graphics cards, on the processor: a whole batch at once must sound and learn as note by note does."""
 
+import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,10 +13,12 @@ from antiphon.data.excerpts import pad_knots
 from antiphon.losses.partials import partials_loss
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import SIZES, Curves, Gesture, Tuning, midi_to_hz
-from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, Curves, Gesture, Tuning, midi_to_hz
+from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.timegrid import knots
+from antiphon.notes import Note
 from antiphon.training.ahead import Ahead
+from antiphon.voice import Voice, VoiceInfo
 
 SAMPLES = 8192
 PITCHES = (22.0, 47.3, 60.0, 71.0, 104.0)  # the lowest has 256 harmonics, the highest 4
@@ -76,12 +80,44 @@ def test_a_batch_sounds_as_its_notes_do(model: InstrumentModel) -> None:
 
 
 @torch.no_grad()
-def test_inaudible_partials_are_left_out_in_both(model: InstrumentModel) -> None:
+def test_partials_that_are_not_heard_are_left_out(model: InstrumentModel) -> None:
     curves, g, tuning = played(model)
-    alone, together = (model.generator.sound(p, curves, g, -4.0, 1.5) for p in both(model, curves, g, tuning))
-    full = model.generator.sound(both(model, curves, g, tuning)[1], curves, g)
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(full, together, atol=1e-3)
+    bank = batched.partials(curves, g, tuning, model.generator.centres)
+    whole = model.generator.sound(bank, curves, g)
+    quiet = bank.audible(torch.full((len(PITCHES),), -6.0))
+    assert quiet.sum() < bank.real.sum()
+    torch.testing.assert_close(model.generator.sound(bank.only(bank.real), curves, g), whole, atol=1e-4, rtol=1e-4)
+    parts = sum(model.generator.sound(bank.only(kept), curves, g) for kept in (quiet, bank.real & ~quiet))
+    noise = model.generator.sound(bank.only(torch.zeros_like(quiet)), curves, g)
+    torch.testing.assert_close(parts - noise, whole, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_playing_draws_what_training_draws(model: InstrumentModel) -> None:
+    curves, g, tuning = played(model)
+    bank = batched.partials(curves, g, tuning, model.generator.centres)
+    some = [3, 0]  # one that glides, one of steady pitch
+    own = bank[some].only(bank.real[some])
+    few = Curves(**{k: v[some] for k, v in vars(curves).items()})
+    drawn = batched.coefficients(own, few, g[some])
+    for i, most in enumerate((0.05, 1e-3)):
+        exact = batched.play(bank, curves, g, 0.0)[some[i]]
+        error = oscillate_near(drawn[i], g.f0[some[i]] / SAMPLE_RATE, own.ratios[i], 1.5) - exact
+        assert error.norm() < most * exact.norm()
+
+
+@torch.no_grad()
+def test_a_note_sounds_the_same_alone_and_among_others(model: InstrumentModel) -> None:
+    voice = Voice(copy.deepcopy(model), VoiceInfo())  # a voice takes its model out of training
+    bend = ((0.0, 0.0), (0.2, 1.0))
+    notes = [Note(p, 0.05 + 0.07 * i, bend=bend * (i % 2), take=i) for i, p in enumerate(PITCHES * 4)]
+    together = voice.notes(notes)
+    for sound, again, note in zip(together, voice.notes(notes, threads=2), notes, strict=True):
+        np.testing.assert_array_equal(again, sound)
+        (alone,) = voice.notes([note])
+        assert np.linalg.norm(alone - sound) < 1e-4 * np.linalg.norm(sound)
+        (parts,) = voice.notes([note], parts=True)
+        np.testing.assert_allclose(parts.sum(1), alone, atol=1e-6)
 
 
 def test_a_batch_learns_as_its_notes_do(model: InstrumentModel) -> None:

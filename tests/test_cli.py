@@ -64,7 +64,8 @@ def test_help_and_import_are_light():
 
 def test_play_the_bundled_song(antiphon_line, run_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("antiphon.verbs.play.render", lambda song, *_, **__: np.zeros((len(song.parts), 2), np.float32))
+    silence = lambda players, *_, **__: iter([{"mix": np.zeros((len(players), 2), np.float32)}])  # noqa: E731
+    monkeypatch.setattr("antiphon.verbs.play.stream", silence)
     assert antiphon_line("play", "--voice", run_folder).out[-1] == "antiphon.wav"
     assert antiphon_line("play", "--voice", run_folder).out[-1] == "antiphon-2.wav"  # nothing is overwritten
     assert antiphon_line("play", "--voice", run_folder, "--force").out[-1] == "antiphon.wav"
@@ -81,6 +82,17 @@ def test_play_a_song(antiphon_line, run_folder, song, tmp_path):
     assert (info.channels, info.samplerate, info.duration > 0.5) == (2, RATE, True)
     complains(antiphon_line("play", song, "-o", out, "--voice", run_folder), "exists", "--force")
     assert antiphon_line("play", song, "-o", out, "--voice", run_folder, "--force").status == 0
+
+
+def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
+    line = ["play", song, "-o", tmp_path / "out.wav", "--voice", run_folder, "--map", "1=harp", "--room", "0.3"]
+    assert antiphon_line(*line, "--stems", "--parts").out == [str(tmp_path / "out.wav")]
+    names = ["out-01-01-harp.wav", "out-noise.wav", "out-partials.wav", "out-room.wav", "out.wav"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert len({soundfile.info(tmp_path / name).frames for name in names}) == 1
+    complains(antiphon_line(*line[:-2], "--force", "--room", "2"), "room")
+    complains(antiphon_line(*line[:-4], "--force", "--map", "5=harp"), "no part fits '5'")
+    complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "maps nothing")
 
 
 def test_generate(antiphon_line, run_folder, tmp_path):

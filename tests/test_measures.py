@@ -300,12 +300,14 @@ def test_rows_are_held_out_paired_and_frozen(benchmarks, tmp_path):
         draw_rows(prepared, split="preset")
 
 
-def test_a_perfect_voice_wins_and_noise_loses(benchmarks, tmp_path):
+def test_a_perfect_voice_wins_and_noise_loses(benchmarks, tmp_path, monkeypatch):
     pytest.importorskip("soxr")
     pytest.importorskip("swift_f0")
+    import margins
     import notes
     from notes_report import print_report
 
+    monkeypatch.setattr(margins, "DISTANCE_DRAWS", 3)
     prepared = _prepared(tmp_path / "p.safetensors")
     settings = notes.Settings(
         voice="perfect", prepared=prepared.path, embeddings=("mel",), cache=tmp_path, sheet=tmp_path / "sheet.png"
@@ -319,6 +321,7 @@ def test_a_perfect_voice_wins_and_noise_loses(benchmarks, tmp_path):
     assert rows["encoded"]["pitch"]["within_50"] == rows["encoded"]["between"]["within_50"] == 1
     assert rows["encoded"]["pitch"]["median_cents"] < 5
     assert result["labels"]["violin"]["notes"] == 14
+    assert rows["encoded"]["margins"]["accuracy"] == 0  # whatever is drawn
     assert result["variety"]["labels"] == {"violin": PRESETS}
     assert result["variety"]["rows"]["imagined"]["precision"] > 0.9
     assert (tmp_path / "sheet.png").exists()
@@ -326,6 +329,28 @@ def test_a_perfect_voice_wins_and_noise_loses(benchmarks, tmp_path):
     print_report(result)
     again = notes.evaluate(PerfectVoice(), prepared, settings)
     assert again["rows"]["encoded"] == rows["encoded"]
+
+
+def test_margins_are_those_of_the_textbook(benchmarks):
+    pytest.importorskip("soxr")
+    from adversary import difference
+    from margins import distance_margins, identity_margins, pitch_margins
+    from scipy.stats import ttest_rel
+
+    rng = np.random.default_rng(7)
+    right, real = rng.random(1_000) < 0.4, np.ones(1_000, bool)
+    expected = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 1_000)
+    assert identity_margins(right, real) == pytest.approx({"accuracy": expected, "share": expected}, rel=0.1)
+    wanted = np.full(1_000, 60.0)
+    margins = pitch_margins(wanted + right, wanted)
+    assert margins == {"within_50": pytest.approx(expected, rel=0.1), "median_cents": 0}
+    sets = [{"mel": rng.normal(shift, 1, (200, 3))} for shift in (0, 0, 1, 2)]  # real, floor, naive and a made one
+    margins = distance_margins({"made": sets[3]}, tuple(sets[:3]), threads=1)
+    assert 0.2 < margins["made"]["mel fad_normalised"] < 2
+    with_it, without = [1.2, 1.5, 1.1], [1.6, 1.7, 1.8]
+    mean, half = difference(with_it, without)
+    low, high = ttest_rel(with_it, without).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((low, high), rel=1e-3)
 
 
 def test_gaussians_have_the_cloud_they_were_fitted_on(benchmarks):

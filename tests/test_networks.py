@@ -166,8 +166,8 @@ def test_bounded_is_bounded_and_straight_in_the_middle() -> None:
 
 
 def test_a_released_note_that_fell_silent_stays_silent() -> None:
-    loud = torch.tensor([-2.0, -3.0, -9.5, -12.0, -4.0, -12.0])
-    held = torch.tensor([False, False, False, True, True, True])
-    assert _last_sounding(loud, held) == 1
-    assert _last_sounding(loud, ~held) == 1
-    assert _last_sounding(loud, torch.zeros(6, dtype=torch.bool)) == 4
+    loud = torch.tensor([[-2.0, -3.0, -9.5, -12.0, -4.0, -12.0]]).expand(3, -1)
+    times = 100.0 * torch.arange(6).expand(3, -1)
+    released = torch.tensor([250.0, 50.0, math.inf])
+    died = _last_sounding(loud, times, released)  # at -8.9 nepers: 60 dB below the peak
+    torch.testing.assert_close(died, torch.tensor([190.8, 190.8, 461.2]), atol=0.1, rtol=0)

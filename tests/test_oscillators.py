@@ -16,6 +16,7 @@ from antiphon.networks.oscillators import (
     block_count,
     cycles_at_blocks,
     oscillate,
+    oscillate_near,
     oscillate_steady,
     overlap_add,
 )
@@ -72,6 +73,25 @@ def test_steady_form_equals_the_general_one() -> None:
     torch.testing.assert_close(oscillate_steady(amplitude, cycles, 2048), general, atol=2e-4, rtol=0)
 
 
+@pytest.mark.parametrize(("hz", "least"), [(1_000, 45), (3_000, 36), (10_000, 27)])
+def test_blocks_of_near_pitch_share_a_frequency(hz: float, least: float) -> None:
+    times = torch.arange(block_count(SAMPLES), dtype=torch.float64) * HOP / SAMPLE_RATE
+    cycles = direct_vibrato(hz, times) / SAMPLE_RATE
+    coefficient = carrier(cycles, torch.ones(1, dtype=torch.float64), torch.zeros(1))
+    exact = oscillate(coefficient, cycles.float().unsqueeze(-1), SAMPLES)
+    error = oscillate_near(coefficient, cycles.float(), torch.ones(1), 1.5) - exact
+    assert 10 * math.log10(float(exact.square().mean() / error.square().mean())) > least
+
+
+def test_near_form_equals_the_general_one_where_pitch_steps() -> None:
+    rng = torch.Generator().manual_seed(4)
+    amplitude = torch.randn(17, 6, dtype=torch.complex64, generator=rng)
+    ratios = torch.arange(1, 7) + torch.rand(6, generator=rng)
+    cycles = torch.tensor([0.02, 0.022, 0.02]).repeat_interleave(torch.tensor([5, 8, 4]))
+    general = oscillate(amplitude, cycles.unsqueeze(-1) * ratios, 2048)
+    torch.testing.assert_close(oscillate_near(amplitude, cycles, ratios, 1.0), general, atol=2e-4, rtol=0)
+
+
 def test_chunks_change_nothing() -> None:
     amplitude = torch.randn(33, 7, dtype=torch.complex64)
     cycles = torch.rand(33, 7) * 0.4
@@ -100,8 +120,8 @@ def test_spin_and_carrier_agree_with_the_slow_way() -> None:
 
 def test_unison_copies_keep_the_power() -> None:
     rng = torch.Generator().manual_seed(3)
-    copies = torch.stack([torch.rand(4, 40, generator=rng), 9 * torch.randn(4, 40, generator=rng)])
-    wave = unison_modulation(copies, torch.linspace(200, 8000, 40), torch.tensor(0), 3000)
+    copies = torch.stack([torch.rand(4, 40, generator=rng), torch.randn(4, 40, generator=rng)])
+    wave = unison_modulation(copies, torch.tensor(9.0), torch.linspace(200, 8000, 40), torch.tensor(0), 3000)
     assert 0.8 < float(wave.abs().square().mean()) < 1.2
 
 

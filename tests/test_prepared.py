@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_gain_is_one_per_preset(prepared: Path) -> None:
         for i in mine:
             assert abs(analysis.loudness(data.audio(i)) - float(data.loudness[i])) < 0.1
             assert np.abs(data.audio(i)).max() < 1
+
+
+def test_extra_notes_have_no_say_in_the_gain(prepared: Path, folder: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(folder, more)
+    write_audio(more / "extra.wav", 0.05 * note(58, 110, 0.5, "hold"))
+    with open(more / "notes.csv", "a", newline="") as file:
+        file.write("extra.wav,58,hold,hold b,bowed,90,0.55,extra\n")
+    prepare(more, tmp_path / "more.safetensors")
+    plain, data = Prepared(prepared), Prepared(tmp_path / "more.safetensors")
+    assert data.labels.presets == plain.labels.presets  # gains included
+    assert len(data.where("extra")) == 1
+    torch.testing.assert_close(data.loudness[data.where("train")], plain.loudness, rtol=0, atol=0)
 
 
 def test_excerpts_of_audio_and_f0(prepared: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,8 +204,23 @@ def test_the_plan_is_a_function_of_the_seed(tiny):
         assert notes == list(notes_of(job, options))
         held = {note.key for note in notes if note.split == "block"}
         assert held == set(range(job.block, job.block + 12))
-        assert not any(note.key in held for note in notes if note.split != "block")
+        assert {note.key for note in notes if note.split == "extra"} == held
+        assert not any(note.key in held for note in notes if note.split not in ("block", "extra"))
         assert len({(note.key, note.velocity) for note in notes}) == len(notes)
+
+
+@needs_fluidsynth
+def test_extra_notes_change_no_other(tiny, tmp_path):
+    options = RenderOptions(step=8, hold=(0.1, 0.2), longest=0.5, block_fraction=1, preset_fraction=0, extra=0)
+    tables, folders = [], [tmp_path / "plain", tmp_path / "more"]
+    for extra, folder in enumerate(folders):
+        render([tiny], folder, replace(options, extra=extra), lambda _: None)
+        tables.append((folder / "notes.csv").read_text().splitlines())
+    assert [line for line in tables[1] if not line.endswith(",extra")] == tables[0]
+    assert sum(line.endswith(",extra") for line in tables[1]) > 40
+    for line in tables[0][1:]:
+        name = line.split(",")[0]
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
 @pytest.mark.skipif("_has_fluidsynth()")

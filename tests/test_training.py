@@ -19,7 +19,7 @@ from conftest import SETTINGS, TINY, write_notes
 import antiphon
 from antiphon.checkpoint import read_metadata, read_tensors
 from antiphon.training.loop import Run
-from antiphon.verbs import find
+from antiphon.verbs import find, helpers
 from antiphon.verbs.run_folder import read_record
 
 AntiphonError = antiphon.AntiphonError
@@ -196,6 +196,49 @@ def test_minutes_become_steps_once(prepared, tmp_path, stop_at):
     with pytest.raises(KeyboardInterrupt):
         train(prepared, tmp_path / "run", minutes=120)
     assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 2 * total
+
+
+# ---- several processes ---------------------------------------------------------------------------
+
+WIDE = TINY | {"batch": 8, "rehearsal_batch": 8}  # two processes' worth
+
+
+def test_two_processes_stopped_and_gone_on_with_come_to_the_same_bytes(prepared, tmp_path, stop_at):
+    how = {"steps": 4, "settings": WIDE, "threads": 2}
+    whole = train(prepared, tmp_path / "whole", **how)
+    assert antiphon.load(whole).info.training["processes"] == 2
+    stop_at(2)
+    with pytest.raises(KeyboardInterrupt, match="saved at step 2"):
+        train(prepared, tmp_path / "run", **how)
+    stop_at(-1)
+    assert digest(train(prepared, tmp_path / "run", **how)) == digest(whole)
+    state, other = (read_tensors(tmp_path / name / "state.safetensors")[0] for name in ("run", "whole"))
+    assert all(torch.equal(state[k], other[k]) for k in other)
+
+
+def test_a_run_says_so_when_it_loses_a_process(prepared, tmp_path, monkeypatch):
+    started, start, one_step = [], helpers.Helpers._start, Run._one_step
+    monkeypatch.setattr(helpers.Helpers, "_start", lambda self: started.append(start()) or started[-1])
+
+    def stepped(run):
+        if run.step == 1:
+            started[0].kill()
+        return one_step(run)
+
+    monkeypatch.setattr(Run, "_one_step", stepped)
+    with pytest.raises(AntiphonError, match="one of the run's processes ended"):
+        train(prepared, tmp_path / "run", steps=3, settings=WIDE, threads=2)
+    assert not torch.distributed.is_initialized()
+
+
+def test_helpers_do_not_outlive_a_killed_run():
+    code = "from antiphon.verbs.helpers import Helpers; Helpers(1); print('started', flush=True); input()"
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    debug = os.environ | {"ANTIPHON_DEBUG": "1"}  # then a helper holds this pipe too, which ends with the last of them
+    first = subprocess.Popen([sys.executable, "-c", code], env=debug, text=True, **pipes)
+    assert first.stdout.readline() == "started\n"
+    first.kill()
+    first.communicate(timeout=120)
 
 
 # ---- another run in the folder -------------------------------------------------------------------

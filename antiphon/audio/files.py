@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import suppress
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +113,11 @@ def check_target(path: str | Path, *, force: bool = False) -> Path:
     path = Path(path)
     if path.suffix.lower() not in _WRITERS:
         raise AntiphonError(f"cannot write {path.name!r}: end the name in {', '.join(sorted(_WRITERS))}")
+    return check_place(path, force=force)
+
+
+def check_place(path: Path, *, force: bool = False) -> Path:
+    """The path, if a file may be written there. Raises AntiphonError if there is one (unless `force`) or a folder."""
     if path.is_dir():
         raise AntiphonError(f"{path} is a folder: give the name of a file in it")
     if path.exists() and not force:
@@ -127,36 +134,82 @@ def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RAT
     wav, flac and aiff are 24-bit. The file appears complete or not at all. Raises AntiphonError if it exists already
     (unless `force`), for an unknown suffix, for audio that is not finite, or if the folder cannot be written.
     """
-    path = check_target(path, force=force)
-    kind = _WRITERS[path.suffix.lower()]
     audio = np.asarray(audio, dtype=np.float32)
-    if audio.ndim not in (1, 2) or not np.isfinite(audio).all():
-        raise AntiphonError(f"cannot write {path}: the audio has NaN or infinite samples, or a shape of {audio.shape}")
-    if kind[1] == "OPUS" and sample_rate != 48000:
-        audio, sample_rate = resample(audio, sample_rate, 48000), 48000
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if audio.ndim not in (1, 2):
+        raise AntiphonError(f"cannot write {path}: the audio has a shape of {audio.shape}")
+    channels = 1 if audio.ndim == 1 else audio.shape[1]
+    with writing(path, channels, sample_rate=sample_rate, force=force) as write:
+        write(audio)
+    return Path(path)
+
+
+@contextmanager
+def writing(
+    path: str | Path, channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
+) -> Iterator[Callable[[Audio], None]]:
+    """`write_audio` for sound that comes in blocks: gives a function that takes the next (n, channels) samples.
+
+    The file appears when the `with` block is left; after an error in it there is none."""
+    path = check_target(path, force=force)
+    mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as names can be
+    temporary = path.with_name(f".{mark:08x}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, np.clip(audio, -1, 1), sample_rate, kind)
+        with _Encoder(temporary, _WRITERS[path.suffix.lower()], sample_rate, channels) as encoder:
+
+            def write(audio: Audio) -> None:
+                if not np.isfinite(audio).all():
+                    raise AntiphonError(f"cannot write {path}: the audio has NaN or infinite samples")
+                encoder.write(audio)
+
+            yield write
         os.replace(temporary, path)
     except OSError as error:
         raise AntiphonError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
-    return path
 
 
-def _write(path: Path, audio: Audio, sample_rate: int, kind: tuple[str, str]) -> None:
-    import soundfile
+class _Encoder:
+    """A sound file being written; what libsndfile complains of becomes an OSError."""
 
-    channels = 1 if audio.ndim == 1 else audio.shape[1]
-    try:
-        with soundfile.SoundFile(str(path), "w", sample_rate, channels, format=kind[0], subtype=kind[1]) as file:
+    def __init__(self, path: Path, kind: tuple[str, str], sample_rate: int, channels: int):
+        import soundfile
+        import soxr
+
+        self._resample = None
+        if kind[1] == "OPUS" and sample_rate != 48000:
+            self._resample = soxr.ResampleStream(sample_rate, 48000, channels, dtype="float32", quality="HQ")
+            sample_rate = 48000
+        self._errors = (soundfile.SoundFileError, RuntimeError)
+        with self._said():
+            self._file = soundfile.SoundFile(str(path), "w", sample_rate, channels, format=kind[0], subtype=kind[1])
+
+    def write(self, audio: Audio) -> None:
+        self._write(self._resample.resample_chunk(audio) if self._resample else audio)
+
+    def _write(self, audio: Audio) -> None:
+        with self._said():
             for start in range(0, len(audio), _SLICE):
-                file.write(audio[start : start + _SLICE])
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise OSError(" ".join(str(error).split())) from None
+                self._file.write(np.clip(audio[start : start + _SLICE], -1, 1))
+
+    def __enter__(self) -> _Encoder:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        with self._said():
+            if self._resample and not failed:
+                rest = np.zeros((0, self._file.channels), np.float32)
+                self._write(self._resample.resample_chunk(rest, last=True))
+            self._file.close()
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            raise OSError(" ".join(str(error).split())) from None
 
 
 def _truncated(path: Path) -> bool:

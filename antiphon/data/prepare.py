@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.data import analysis
-from antiphon.data.manifest import Manifest, Refused, Row, scan
+from antiphon.data.manifest import EXTRA, Manifest, Refused, Row, scan
 from antiphon.data.prepared import SAMPLE_RATE, Labels, write_prepared
 from antiphon.errors import AntiphonError
 
@@ -180,12 +180,14 @@ def _key(row: Row) -> tuple[str, str]:
 
 
 def _gains(kept: Kept) -> dict[tuple[str, str], float]:
-    """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK."""
-    notes: dict[tuple[str, str], list[Measured]] = {}
+    """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK. Extra notes have
+    no say, so that notes come out the same with and without them."""
+    notes: dict[tuple[str, str], list[tuple[bool, Measured]]] = {}
     for row, measured in kept:
-        notes.setdefault(_key(row), []).append(measured)
+        notes.setdefault(_key(row), []).append((row.split != EXTRA, measured))
     gains = {}
-    for key, mine in notes.items():
+    for key, voters in notes.items():
+        mine = [m for votes, m in voters if votes] or [m for _, m in voters]
         wanted = 10 ** ((TARGET_DB - np.percentile([m.row["loudness"] for m in mine], 90)) / 20)
         gains[key] = float(min(wanted, PEAK / max(m.scale * 32767 for m in mine)))
     return gains

@@ -21,6 +21,7 @@ import numpy as np
 from antiphon.audio.ops import Audio, mono_channel, trim_tail
 from antiphon.data import gm
 from antiphon.data.fluid import Fluid
+from antiphon.data.manifest import EXTRA
 from antiphon.data.sf2 import Preset, read_presets
 from antiphon.errors import AntiphonError
 
@@ -42,6 +43,7 @@ class RenderOptions:
     longest: float = 8.0  # hold and release together
     floor_db: float = -60.0  # the tail ends here, re the note's own peak
     block_fraction: float = 1 / 3  # presets with one octave held out (every key of it is rendered, split 'block')
+    extra: int = 1  # how often the held-out octaves' layers are drawn again (split 'extra': distances need many notes)
     preset_fraction: float = 0.15  # presets held out whole (split 'preset'), of those with siblings and no relatives
     valid_fraction: float = 0.04  # notes held out of the others (split 'valid')
     same: float = 0.98  # presets of one program that correlate more than this share their samples: one is enough
@@ -235,7 +237,7 @@ def _relatives(jobs: Sequence[Job]) -> list[int]:
 
 
 def notes_of(job: Job, options: RenderOptions) -> Iterator[PlannedNote]:
-    """The notes of a preset, in order of key, then velocity."""
+    """The notes of a preset, in order of key, then layer; extra ones after the others of their key."""
     offset = int(options.step * _unit(options.seed, job.label, "offset"))
     keys = job.preset.keys
     for key in range(job.low, job.high + 1):
@@ -244,11 +246,15 @@ def notes_of(job: Job, options: RenderOptions) -> Iterator[PlannedNote]:
             continue
         layers = min(2, options.velocities) if blocked else options.velocities
         edges = np.linspace(20, 128, layers + 1).round().astype(int)
-        for layer in range(layers):
-            draw = np.random.default_rng(_hash(options.seed, job.label, key, layer, layers))
-            velocity = int(draw.integers(edges[layer], edges[layer + 1]))
+        taken: set[int] = set()
+        for number in range(layers * (1 + options.extra * blocked)):
+            layer, extra = number % layers, number >= layers
+            draw = np.random.default_rng(_hash(options.seed, job.label, key, number, layers))
+            free = [v for v in range(edges[layer], edges[layer + 1]) if v not in taken]
+            velocity = free[draw.integers(len(free))]
+            taken.add(velocity)
             hold = float(np.exp(draw.uniform(*np.log(options.hold))))
-            split = "block" if blocked else job.split
+            split = (EXTRA if extra else "block") if blocked else job.split
             if split == "train" and draw.random() < options.valid_fraction:
                 split = "valid"
             yield PlannedNote(key, velocity, hold, split)
@@ -258,21 +264,24 @@ def render_preset(
     fluid: Fluid, job: Job, notes: Sequence[PlannedNote], folder: Path, options: RenderOptions, peak: float = PEAK
 ) -> int:
     """Writes notes of one preset into `folder`/`job.folder`, by one gain (the loudest sample becomes `peak`) and one
-    rule for stereo. Its notes.csv comes last and marks it done. Returns how many sounded."""
+    rule for stereo. Extra notes have no say in either, and those louder than all others are left out. The preset's
+    notes.csv comes last and marks it done. Returns how many were written."""
     fluid.select(job.font, job.preset)
     longest = round(options.longest * SAMPLE_RATE)
     sounds = [fluid.note(n.key, n.velocity, round(n.hold * SAMPLE_RATE), longest, options.floor_db) for n in notes]
-    choices = Counter(mono_channel(sound) for sound in sounds if sound.any())
+    voting = [i for i, note in enumerate(notes) if note.split != EXTRA]
+    choices = Counter(mono_channel(sounds[i]) for i in voting if sounds[i].any())
     channel = choices.most_common(1)[0][0] if choices else 0
     mono = [sound.mean(axis=1) if channel is None else sound[:, channel] for sound in sounds]
-    gain = peak / max(1e-9, max(float(np.abs(sound).max(initial=0)) for sound in mono))
+    gain = peak / max(1e-9, max(float(np.abs(mono[i]).max(initial=0)) for i in voting))
     place = folder / job.folder
     place.mkdir(parents=True, exist_ok=True)
     rows = []
     for note, sound in zip(notes, mono, strict=True):
         cut_off = len(sound) >= longest  # still sounding: fade it over a tenth of a second, so that it does not click
         trimmed = trim_tail(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
-        if len(trimmed) and np.abs(trimmed).max() * gain > 1e-4:
+        level = gain * float(np.abs(trimmed).max(initial=0))
+        if 1e-4 < level <= peak * 1.00001:
             name = f"{note.key:03d}-v{note.velocity:03d}.flac"
             _write_flac(place / name, trimmed * gain)
             rows.append(_row(job, note, name))

@@ -49,7 +49,12 @@ def _of_notes(partials: Partials | Bank, g: Gesture, at: int | Tensor, spectra: 
     times = g.start[at].unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
     drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[at]) @ level)
     heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
-    weight = (target + FLOOR).sqrt() * (heard if real is None else heard & real.unsqueeze(-2))
+    return compare_levels(drawn, target, heard if real is None else heard & real.unsqueeze(-2))
+
+
+def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:
+    """(...) weighted mean of |log drawn - log target| over (..., frames, partials) amplitudes, where `heard`."""
+    weight = (target + FLOOR).sqrt() * heard
     error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
     return (weight * error).sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(1e-3)
 

@@ -17,14 +17,15 @@ from antiphon.networks.generators.instrument import (
     Curves,
     Tuning,
 )
-from antiphon.networks.layers import hat_weights
+from antiphon.networks.generators.physics import at_blocks
 from antiphon.networks.oscillators import HOP
 
 VIBRATO_WINDOW = 69  # blocks in 0.2 s: a moving mean over one cycle of vibrato leaves the drift
 
 
-def tuning_losses(predicted: Tuning, curves: Curves, batch: Excerpts) -> Tensor:
-    """Ratios and free partials weighted by how loud they were, tuning and drift in cents, vibrato. -> scalar"""
+def tuning_losses(predicted: Tuning, curves: Curves, knots: Tensor, batch: Excerpts) -> Tensor:
+    """Ratios and free partials weighted by loudness, tuning and drift in cents, vibrato; curves: at `knots`.
+    -> scalar"""
     loud = 10 ** (batch.levels.clamp(-60, 0) / 40) * (batch.levels > -50)
     cents_off = 1200 * (torch.log2(predicted.ratios) - torch.log2(batch.tuning.ratios.clamp_min(0.1)))
     ratios = (loud * (cents_off / 20).abs().clamp(max=10)).sum() / loud.sum().clamp_min(1)
@@ -44,15 +45,14 @@ def tuning_losses(predicted: Tuning, curves: Curves, batch: Excerpts) -> Tensor:
     # "none"
     long_enough = (batch.gesture.release / SAMPLE_RATE).clamp(max=1)
     vibrato = (long_enough * (depth / 10).square().clamp(max=4)).mean() + (shakes * (rate / 2 + delay)).mean()
-    return ratios + active + free + tuning + vibrato + _drift(curves, batch)
+    return ratios + active + free + tuning + vibrato + _drift(curves, knots, batch)
 
 
-def _drift(curves: Curves, batch: Excerpts) -> Tensor:
-    """The slow part of the measured f0, relative to the tuning, against the curve the trunk draws."""
+def _drift(curves: Curves, knots: Tensor, batch: Excerpts) -> Tensor:
+    """The slow part of the measured f0, relative to the tuning, against the curve the trunk draws, at its knots."""
     measured = (batch.cents - batch.tuning.cents.unsqueeze(-1)).clamp(-100, 100)
     half = VIBRATO_WINDOW // 2
     smooth = F.avg_pool1d(F.pad(measured.unsqueeze(1), (half, half), mode="replicate"), VIBRATO_WINDOW, 1).squeeze(1)
-    centres = batch.gesture.start.unsqueeze(-1) + HOP * torch.arange(smooth.shape[-1], device=smooth.device)
-    at = hat_weights(centres.to(batch.gesture.knots.dtype), batch.gesture.knots)
-    drawn = (at @ curves.drift.unsqueeze(-1)).squeeze(-1)
-    return ((drawn - smooth) / 20).abs().mean()
+    g = batch.gesture
+    wanted = at_blocks(smooth, (knots - g.start.unsqueeze(-1)) / HOP)
+    return ((curves.drift - wanted) / 20).abs().mean()

@@ -121,3 +121,22 @@ def spectrogram_sheet(
             panel = _panel(sound, sample_rate, seconds, max(float(reference), -100.0))
             pixels[y + title_high : y + title_high + HEIGHT, left : left + WIDTH] = panel
     write_png(path, pixels)
+
+
+def spectrogram_strip(
+    sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = 44_100
+) -> None:
+    """Draw sounds, each (samples,), side by side as a PNG, at most 8 a line: one time axis and one dB scale for all,
+    each under its title; else as `spectrogram_sheet`."""
+    if not sounds:
+        raise ValueError("a strip needs at least one sound")
+    seconds = max(max(len(sound) for sound in sounds) / sample_rate, 0.05)
+    top = max(float(log_spectrogram(sound, sample_rate, column_times(seconds)).max()) for sound in sounds)
+    columns, wide, high = min(len(sounds), 8), WIDTH + 4, HEIGHT + 22
+    pixels = np.full((-(-len(sounds) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
+    for index, (sound, title) in enumerate(zip(sounds, titles, strict=True)):
+        x, y = 4 + index % columns * wide, 4 + index // columns * high
+        draw_text(pixels[:, : x + WIDTH], x, y + 1, title[:33])
+        panel = _panel(sound, sample_rate, seconds, max(top, -100.0))
+        pixels[y + 16 : y + 16 + HEIGHT, x : x + WIDTH] = panel
+    write_png(path, pixels)

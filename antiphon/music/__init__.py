@@ -1,1 +1,2 @@
-"""Music: MIDI files to notes (midi), notes to a stereo mix (player), a safe level (master)."""
+"""Music: MIDI files to songs (smf, channel, midi, song), who plays what (casting), the mix (player, room, master) and
+its files (bounce)."""

@@ -1,42 +1,84 @@
-"""The last step of a mix: a level that is the same from song to song, and a limiter, so that nothing clips."""
+"""The last step of a mix: a level that is the same from song to song, and a limiter, so that nothing clips.
+
+All of it works on blocks of any length, so that a song's length costs no memory: a Meter hears the mix first, and
+`mastered` gives it its level when it is written.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from antiphon.music.convolve import Convolver
 
 TARGET_LUFS = -16.0
-CEILING = 10 ** (-1 / 20)  # -1 dBFS
+CEILING = 10 ** (-1 / 20)  # -1 dBTP
+MARGIN = 10 ** (-0.3 / 20)  # by which meters of true peaks, which interpolate, may differ from ours
 MOST_LIMITING = 4.0  # dB: a song with higher peaks is left quieter rather than squeezed
+TOP = 19_500.0  # Hz; what lies above is not heard, but peaks between samples hang on it, each meter's on its own way
+CHUNK = 1 << 18  # samples handled at once
 BLOCK = 32  # samples between points of the limiter's gain
-ATTACK, RELEASE = 0.005, 0.080  # seconds; the attack lies before the peak
-TAPS = 24  # of each interpolator that looks between the samples
+AHEAD = 8  # blocks (6 ms) before a peak in which the gain comes down
+RELEASE = 0.080  # seconds in which it has come back by 63 %
+TAPS, PHASES = 48, 8  # of the interpolation that looks between the samples
 
 
 def master(mix: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Level and limit: (samples, 2) float32 -> the same shape, about TARGET_LUFS, true peak at most -1 dBFS.
+    """Level and limit: (samples, 2) float32 -> the same shape, about TARGET_LUFS, true peak at most -1 dBTP."""
+    meter = Meter(sample_rate)
+    meter.add(mix)
+    return np.concatenate([mix[:0], *mastered(_chunks(mix), meter.gain(), sample_rate)])
 
-    The level is one constant for the whole song; the limiter works only where that would pass the ceiling.
+
+def mastered(blocks: Iterable[np.ndarray], gain: float, sample_rate: int) -> Iterator[np.ndarray]:
+    """Blocks of a mix, (n, 2) float32 each, at a level of `gain`, limited: as many samples in other blocks."""
+    return limited(_low_passed((block * np.float32(gain) for block in blocks), sample_rate), sample_rate)
+
+
+class Meter:
+    """Integrated loudness (ITU-R BS.1770-4) and sample peak of a stream of blocks, (n, channels) each.
+
+    The K weighting is applied to spectra of 0.4 s, which overlap by half.
     """
-    loud, peak = loudness(mix, sample_rate), float(np.abs(mix).max(initial=0.0))
-    if peak == 0.0 or not np.isfinite(loud):
-        return mix
-    gain = min(10 ** ((TARGET_LUFS - loud) / 20), CEILING * 10 ** (MOST_LIMITING / 20) / peak)
-    return limit(mix * np.float32(gain), sample_rate)
 
+    def __init__(self, sample_rate: int):
+        self.size = round(0.4 * sample_rate)
+        self.weight = _k_weighting(np.fft.rfftfreq(self.size, 1 / sample_rate))[:, None] * (2 / self.size**2)
+        self.rest: np.ndarray | None = None
+        self.powers: list[float] = []
+        self.peak = 0.0
 
-def loudness(audio: np.ndarray, sample_rate: int) -> float:
-    """Integrated loudness (ITU-R BS.1770-4) of (samples, channels), in LUFS; -inf for silence.
+    def add(self, block: np.ndarray) -> None:
+        """Hear (n, channels) more."""
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        heard = block if self.rest is None else np.concatenate([self.rest, block])
+        step = self.size // 2
+        count = max((len(heard) - self.size) // step + 1, 0)
+        for start in range(0, count * step, step):
+            self.powers.append(self._power(heard[start : start + self.size]))
+        self.rest = heard[count * step :].copy()
 
-    The K weighting is applied to the blocks' spectra; blocks are 0.4 s long and overlap by half.
-    """
-    size = min(round(0.4 * sample_rate), len(audio))
-    if size < 2:
-        return -np.inf
-    weight = _k_weighting(np.fft.rfftfreq(size, 1 / sample_rate)) * (2 / size**2)
-    starts = range(0, len(audio) - size + 1, max(size // 2, 1))
-    power = np.array([(np.abs(np.fft.rfft(audio[s : s + size], axis=0)) ** 2 * weight[:, None]).sum() for s in starts])
-    power = power[power > 10 ** ((-70 + 0.691) / 10)]
-    if not len(power):
-        return -np.inf
-    return float(10 * np.log10(power[power > power.mean() / 10].mean()) - 0.691)
+    def loudness(self) -> float:
+        """LUFS; -inf for silence."""
+        power = np.array(self.powers)
+        if not len(power) and self.rest is not None and len(self.rest):  # shorter than one block
+            power = np.array([self._power(self.rest) * self.size / len(self.rest)])
+        power = power[power > 10 ** ((-70 + 0.691) / 10)]
+        if not len(power):
+            return -np.inf
+        return float(10 * np.log10(power[power > power.mean() / 10].mean()) - 0.691)
+
+    def gain(self) -> float:
+        """What brings the whole song to TARGET_LUFS, or as near as MOST_LIMITING lets it come."""
+        loud = self.loudness()
+        if self.peak == 0.0 or not np.isfinite(loud):
+            return 1.0
+        return float(min(10 ** ((TARGET_LUFS - loud) / 20), CEILING * 10 ** (MOST_LIMITING / 20) / self.peak))
+
+    def _power(self, block: np.ndarray) -> float:
+        return float((np.abs(np.fft.rfft(block, self.size, axis=0)) ** 2 * self.weight).sum())
 
 
 def _k_weighting(frequency: np.ndarray) -> np.ndarray:
@@ -48,57 +90,100 @@ def _k_weighting(frequency: np.ndarray) -> np.ndarray:
     return np.abs(shelf * low) ** 2
 
 
+def _low_passed(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[np.ndarray]:
+    """Blocks without what lies above TOP: a linear-phase windowed sinc, its delay taken back."""
+    half = 32
+    at = np.arange(-half, half + 1)
+    cut = 2 * TOP / sample_rate
+    kernel = np.sinc(at * cut) * np.kaiser(len(at), 5.0)
+    filtered = Convolver(kernel / kernel.sum())
+    early = half  # samples of delay still to be dropped
+    for block in chain(blocks, [np.zeros((half, 2), np.float32)]):
+        out = filtered(block)
+        yield out[early:]
+        early = max(early - len(out), 0)
+
+
 def limit(audio: np.ndarray, sample_rate: int, ceiling: float = CEILING) -> np.ndarray:
-    """A look-ahead peak limiter: (samples, 2) float32 in, the same out, unchanged where nothing passes the ceiling.
+    """`limited` for a whole sound, (samples, 2) float32."""
+    return np.concatenate([audio[:0], *limited(_chunks(audio), sample_rate, ceiling)])
 
-    Peaks are judged between the samples too (four times oversampled); both channels get the same gain.
+
+def limited(blocks: Iterable[np.ndarray], sample_rate: int, ceiling: float = CEILING) -> Iterator[np.ndarray]:
+    """A look-ahead peak limiter for blocks of (n, 2) float32: as many samples, unchanged where nothing passes the
+    ceiling. Peaks are judged between the samples too; both channels get the same gain.
+
+    In terms of reduction (1 - gain) for each BLOCK: it falls exponentially after a peak, rises along straight lines
+    before it, and moves in straight lines between the edges of blocks, each edge the larger of its neighbours': never
+    less than a block needs.
     """
-    peaks = _block_peaks(audio, ceiling)
-    if peaks.max(initial=0.0) <= ceiling:
-        return audio
-    # A hair below the ceiling: a moving gain shifts the peaks between samples a little.
-    needed = np.minimum(1.0, ceiling * 10 ** (-0.1 / 20) / np.maximum(peaks, 1e-9))
-    gain = _eased(needed, np.exp(-BLOCK / (RELEASE * sample_rate)))
-    gain = _eased(gain[::-1], np.exp(-3 * BLOCK / (ATTACK * sample_rate)))[::-1]
-    # Straight lines between block edges, each edge the lower of its neighbours: never above what a block needs.
-    edges = np.minimum(np.append(1.0, gain), np.append(gain, 1.0)).astype(np.float32)
+    keep = float(np.exp(-BLOCK / (RELEASE * sample_rate)))
+    margin = TAPS // 2
+    held = np.zeros((margin, 2), np.float32)  # what has not left yet, and `margin` samples that have
+    released = reached = 0.0  # reduction of the last block that left: by release alone, and in all
+    total = left = 0
+    for block in chain(blocks, [None]):
+        total += 0 if block is None else len(block)
+        more = np.zeros(((AHEAD + 3) * BLOCK + margin, 2), np.float32) if block is None else block
+        held = np.concatenate([held, more])
+        judged = max((len(held) - 2 * margin) // BLOCK, 0)
+        ready = judged - AHEAD - 1
+        if ready <= 0:
+            continue
+        falling = _falling(_needed(held, judged, ceiling), released, keep)
+        rising = _rising(falling)
+        edges = np.maximum(np.append(reached, rising[:ready]), rising[: ready + 1])
+        released, reached = float(falling[ready - 1]), float(rising[ready - 1])
+        count = min(ready * BLOCK, total - left)
+        yield held[margin : margin + count] * _lines(1 - edges)[:count, None]
+        left += count
+        held = held[ready * BLOCK :].copy()
+
+
+def _needed(held: np.ndarray, judged: int, ceiling: float) -> np.ndarray:
+    """(judged,) reductions at which each block's true peak stays below the ceiling; `held` begins half of TAPS before
+    the first block. Quiet blocks, where even interpolated peaks are far below it, are not looked into."""
+    margin = TAPS // 2
+    level = np.abs(held[: judged * BLOCK + 2 * margin]).max(axis=1)
+    level = sliding_window_view(level, BLOCK + 2 * margin)[::BLOCK].max(axis=1)
+    hot = np.flatnonzero(level > ceiling / 2)
+    peaks = np.zeros(judged)
+    for channel in held.T:
+        around = sliding_window_view(np.ascontiguousarray(channel), BLOCK + 2 * margin)[::BLOCK]
+        for some in np.array_split(hot, len(hot) // 2048 + 1):
+            peaks[some] = np.maximum(peaks[some], np.abs(around[some] @ _between()).max(axis=1, initial=0.0))
+    return np.where(peaks > ceiling * MARGIN, 1 - ceiling * MARGIN / np.maximum(peaks, 1e-9), 0.0)
+
+
+@lru_cache(maxsize=1)
+def _between() -> np.ndarray:
+    """(BLOCK + TAPS, BLOCK PHASES) float32: from a block with its surroundings to what lies at and between its samples,
+    by a Kaiser-windowed sinc."""
+    at = TAPS / 2 + np.arange(BLOCK * PHASES) / PHASES
+    away = np.arange(BLOCK + TAPS)[:, None] - at
+    window = np.i0(5.0 * np.sqrt(np.clip(1 - (2 * away / TAPS) ** 2, 0, None))) / np.i0(5.0)
+    return (np.sinc(away) * window * (np.abs(away) < TAPS / 2)).astype(np.float32)
+
+
+def _falling(needed: np.ndarray, before: float, keep: float) -> np.ndarray:
+    """f[n] = max(needed[n], keep f[n-1]), f[-1] = before. Blocks of a minute and less: the powers stay finite."""
+    powers = keep ** np.arange(1, len(needed) + 1)
+    return np.maximum(np.maximum.accumulate(needed / powers), before) * powers
+
+
+def _rising(falling: np.ndarray) -> np.ndarray:
+    """Reductions that come along a line over AHEAD blocks: (n,) -> (n - AHEAD,)."""
+    count = len(falling) - AHEAD
+    ahead = [falling[k : k + count] * (1 - k / (AHEAD + 1)) for k in range(AHEAD + 1)]
+    return np.max(ahead, axis=0)
+
+
+def _lines(edges: np.ndarray) -> np.ndarray:
+    """Values at block edges -> (samples,) float32, straight lines between them."""
     position = np.arange(BLOCK, dtype=np.float32) / BLOCK
-    curve = edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * position
-    return audio * curve.reshape(-1)[: len(audio), None]
+    edges = edges.astype(np.float32)
+    return (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * position).reshape(-1)
 
 
-def _eased(needed: np.ndarray, keep: float) -> np.ndarray:
-    """A gain that falls at once to what is needed and then rises to 1 exponentially."""
-    eased, gain = np.ones(len(needed)), 1.0
-    busy = np.flatnonzero(needed < 1)
-    for index in range(busy[0] if len(busy) else len(needed), len(needed)):
-        gain = min(needed[index], 1 - (1 - gain) * keep)
-        eased[index] = gain
-    return eased
-
-
-def _block_peaks(audio: np.ndarray, ceiling: float) -> np.ndarray:
-    """True peak of each block of BLOCK samples over both channels: (blocks,). Quiet stretches show sample peaks only,
-    where even the interpolated ones are far below the ceiling."""
-    blocks = -(-len(audio) // BLOCK)
-    peaks = np.zeros(blocks)
-    chunk = 1024 * BLOCK
-    for start in range(0, len(audio), chunk):
-        around = np.zeros((chunk + 2 * TAPS, audio.shape[1]), np.float32)
-        a, b = max(start - TAPS, 0), min(start + chunk + TAPS, len(audio))
-        around[a - start + TAPS : b - start + TAPS] = audio[a:b]
-        level = np.abs(around).max(axis=1)
-        if level.max() > ceiling / 2:
-            for channel in around.T:
-                for fraction in (0.25, 0.5, 0.75):
-                    level = np.maximum(level, np.abs(np.convolve(channel, _interpolator(fraction), "same")))
-        inside = level[TAPS : TAPS + chunk].reshape(-1, BLOCK).max(axis=1)
-        peaks[start // BLOCK : start // BLOCK + len(inside)] = inside[: blocks - start // BLOCK]
-    return peaks
-
-
-def _interpolator(fraction: float) -> np.ndarray:
-    """A windowed sinc that reads a signal `fraction` of a sample away: (TAPS,) float32."""
-    at = np.arange(TAPS) - TAPS // 2 + fraction
-    taps = np.sinc(at) * np.cos(np.pi * at / (TAPS + 2)) ** 2
-    return (taps / taps.sum()).astype(np.float32)
+def _chunks(audio: np.ndarray) -> Iterator[np.ndarray]:
+    return (audio[start : start + CHUNK] for start in range(0, len(audio), CHUNK))

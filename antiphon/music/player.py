@@ -1,22 +1,24 @@
-"""Songs to sound: every note is asked of a voice, placed to the sample, panned and mixed."""
+"""Songs to sound: every note is asked of a voice, placed to the sample, panned and mixed, window by window."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from antiphon.errors import AntiphonError
-from antiphon.music.master import master
-from antiphon.music.midi import GAIN_RAMP, Part, Points, Song, SongNote, ramped
-from antiphon.notes import Note
+from antiphon.music.casting import Player
+from antiphon.music.master import Meter, mastered
+from antiphon.music.room import Room
 
 WINDOW = 10.0  # seconds of onsets rendered together: what bounds the memory
-BATCH_SECONDS = 1200.0  # of held notes handed to the voice at once
+BATCH_SECONDS = 600.0  # of held notes handed to the voice at once
 HEADROOM = 0.25  # each part's share of full scale, before the master sets the level
+MOST_STEMS = 100
+CUT = 0.005  # seconds in which a sound is silenced
 
 Progress = Callable[[int, int], None]
+Block = dict[str, np.ndarray]  # a stretch of the song by bus, (samples, 2) float32 each, all of one length
+MIX, ROOM, PARTIALS, NOISE = "mix", "room", "partials", "noise"
 
 
 class Voice(Protocol):
@@ -26,150 +28,188 @@ class Voice(Protocol):
     def sample_rate(self) -> int:
         """Samples a second of what notes() returns."""
 
-    def resolve(self, name: str | int) -> str:
-        """The voice's label for a name, or for a General MIDI program 0..127. Raises AntiphonError."""
-
-    def notes(self, notes: Sequence[Note]) -> Sequence[np.ndarray]:
-        """Each note's sound, (samples,) float32, from exactly its onset to the end of its release."""
+    def notes(self, notes: Sequence[Any], w: np.ndarray, *, parts: bool = False) -> Sequence[np.ndarray]:
+        """Each note's sound, (samples,) float32, from exactly its onset to the end of its release; w: (n, style) style
+        vectors. parts: (samples, 2) instead, partials and noise apart."""
 
 
 def render(
-    song: Song, voice: Voice, *, instrument: str | None = None, seed: int = 0, progress: Progress | None = None
+    players: Sequence[Player], voice: Voice, *, room: float = 0.0, seed: int = 0, progress: Progress | None = None
 ) -> np.ndarray:
-    """Play a song: (samples, 2) float32 at the voice's rate, mastered: about -16 LUFS, true peak at most -1 dBFS.
+    """Play a song: (samples, 2) float32 at the voice's rate, mastered: about -16 LUFS, true peak at most -1 dBTP.
 
-    instrument: a label for every part, in place of the song's programs. seed: which players; the same seed plays the
-    same song to the same samples. progress: called with (notes played, notes in all). Raises AntiphonError when there
-    is nothing to play or a label does not exist.
+    room: 0..1, none to a hall; seed: which. progress: called with (notes played, notes in all). The same players play
+    the same song to the same samples.
     """
-    blocks = list(stream(song, voice, instrument=instrument, seed=seed, progress=progress))
-    return master(np.concatenate(blocks), voice.sample_rate)
+    meter, blocks = Meter(voice.sample_rate), []
+    for block in in_room(stream(players, voice, progress=progress), voice.sample_rate, room, seed):
+        meter.add(block[MIX])
+        blocks.append(block[MIX])
+    return np.concatenate(list(mastered(blocks, meter.gain(), voice.sample_rate)))
 
 
 def stream(
-    song: Song, voice: Voice, *, instrument: str | None = None, seed: int = 0, progress: Progress | None = None
-) -> Iterator[np.ndarray]:
-    """The mix before the master, in consecutive blocks of (samples, 2) float32; see render. Memory does not grow with
-    the song's length."""
-    players = _players(song, voice, instrument, seed)
+    players: Sequence[Player], voice: Voice, *, stems: bool = False, parts: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Block]:  # fmt: skip
+    """The song before the master, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
+    channel, called by `stem_names`; with `parts` "partials" and "noise". A longer song takes no more memory."""
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
-    entries = sorted((_sample(note, rate), p, n) for p, player in enumerate(players)
-                     for n, note in enumerate(player.part.notes))  # fmt: skip
-    done, tail = 0, np.zeros((0, 2), np.float32)
-    for start in range(0, entries[-1][0] + 1, size):
-        last = start + size > entries[-1][0]
-        mix = tail if last else _grown(tail, size)
-        for batch in _batches(entries, done, start + size, players):
-            mix = _play(batch, players, voice, mix, start)
+    onsets, owners, indices = _schedule(players, rate)
+    own = stem_names(players) if stems else {}
+    if len(own) > MOST_STEMS:
+        raise AntiphonError(f"this song has {len(own)} tracks: play it without stems (at most {MOST_STEMS})")
+    buses = {name: _Bus() for name in (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())}
+    done = 0
+    for start in range(0, int(onsets[-1]) + 1, size):
+        stop = int(np.searchsorted(onsets, start + size))
+        for some in _batches(players, owners, indices, done, stop):
+            batch = [(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some]
+            _play(batch, voice, buses, own, parts)
             done += len(batch)
             if progress:
-                progress(done, len(entries))
-        yield mix[:size]
-        tail = mix[size:]
-    if len(tail):
-        yield tail
+                progress(done, len(onsets))
+        length = size if stop < len(onsets) else max(bus.length for bus in buses.values())
+        yield {name: bus.take(length) for name, bus in buses.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Player:
-    """A part with its instrument and the breakpoints of its automation."""
-
-    part: Part
-    instrument: str
-    seed: int
-    gain: tuple[np.ndarray, np.ndarray]
-    pan: tuple[np.ndarray, np.ndarray]
-
-    def note(self, index: int) -> Note:
-        """The voice's note: one character for the whole part, another noise for each note."""
-        note = self.part.notes[index]
-        take = (self.seed + 0x9E3779B1 * (index + 1)) & 0x7FFFFFFF
-        return Note(note.pitch, note.seconds, note.velocity, self.instrument, (), self.seed, take, note.bend)
+def in_room(blocks: Iterable[Block], sample_rate: int, size: float, seed: int = 0) -> Iterator[Block]:
+    """A stream with a room around its mix: what the room adds is in "mix" and, where there are other buses, in "room"
+    by itself. Nothing changes at size 0."""
+    if size == 0:
+        yield from blocks
+        return
+    room = Room(size, sample_rate, seed)
+    block: Block = {}
+    for block in blocks:
+        yield _with_room(block, room)
+    left = round(room.seconds * sample_rate)
+    yield _with_room({name: np.zeros((left, 2), np.float32) for name in block}, room)
 
 
-Entry = tuple[int, int, int]  # sample of the onset, player, note
+def _with_room(block: Block, room: Room) -> Block:
+    added = room(block[MIX])
+    alone = {ROOM: added} if len(block) > 1 else {}
+    return block | {MIX: block[MIX] + added} | alone
 
 
-def _players(song: Song, voice: Voice, instrument: str | None, seed: int) -> list[_Player]:
-    if song.drums:
-        warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=4)
-    if not song.parts:
-        raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
-    players = []
-    for part in song.parts:
-        label = voice.resolve(part.program if instrument is None else instrument)
-        # A function of what the part is, not of its place: adding a track leaves the others as they were.
-        words = [seed & 0xFFFFFFFF, part.track, part.channel, part.program]
-        own = int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
-        players.append(_Player(part, label, own, _curve(part.gain), _curve(part.pan)))
-    return players
+def stem_names(players: Sequence[Player]) -> dict[tuple[int, int], str]:
+    """What the bus of each track and channel is called: numbers that keep order, the track's name or its instrument."""
+    names: dict[tuple[int, int], str] = {}
+    for player in players:
+        track, channel = player.stem
+        name = player.part.name or player.character.label()
+        names.setdefault(player.stem, f"{track + 1:02d}-{channel + 1:02d} {name}")
+    return names
 
 
-def _curve(steps: Points) -> tuple[np.ndarray, np.ndarray]:
-    return ramped(steps, GAIN_RAMP)
+class _Bus:
+    """A sum of stereo sounds, from the first sample that was not taken yet."""
+
+    def __init__(self) -> None:
+        self.start, self.length = 0, 0  # in the song; samples that hold sound
+        self.sum = np.zeros((0, 2), np.float32)
+
+    def add(self, first: int, sound: np.ndarray) -> None:
+        """Add (n, 2) from sample `first` of the song on."""
+        at = first - self.start
+        self.length = max(self.length, at + len(sound))
+        self._hold(self.length)
+        self.sum[at : at + len(sound)] += sound
+
+    def take(self, count: int) -> np.ndarray:
+        """The next (count, 2) samples."""
+        self._hold(count)
+        taken, self.sum = self.sum[:count], self.sum[count:].copy()
+        self.start, self.length = self.start + count, max(self.length - count, 0)
+        return taken
+
+    def _hold(self, length: int) -> None:
+        if length > len(self.sum):
+            self.sum = np.concatenate([self.sum, np.zeros((length - len(self.sum), 2), np.float32)])
 
 
-def _sample(note: SongNote, rate: int) -> int:
-    return round(note.onset * rate)
+def _schedule(players: Sequence[Player], rate: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All notes in order of time: (notes,) sample of the onset, player, index in its part."""
+    onsets = [np.array([round(note.onset * rate) for note in player.part.notes], np.int64) for player in players]
+    owners = np.repeat(np.arange(len(players)), [len(own) for own in onsets])
+    indices = np.concatenate([np.arange(len(own)) for own in onsets])
+    merged = np.concatenate(onsets)
+    order = np.lexsort((indices, owners, merged))
+    return merged[order], owners[order], indices[order]
 
 
-def _batches(entries: list[Entry], first: int, stop: int, players: list[_Player]) -> Iterator[list[Entry]]:
-    """The entries from `first` on whose onsets lie before sample `stop`, in batches of bounded length."""
-    batch: list[Entry] = []
-    seconds = 0.0
-    for index in range(first, len(entries)):
-        onset, player, note = entries[index]
-        if onset >= stop:
-            break
-        length = players[player].part.notes[note].seconds + 1  # and its release
-        if batch and seconds + length > BATCH_SECONDS:
-            yield batch
-            batch, seconds = [], 0.0
-        batch.append(entries[index])
+def _batches(
+    players: Sequence[Player], owners: np.ndarray, indices: np.ndarray, first: int, stop: int
+) -> Iterator[range]:
+    """The notes from `first` to `stop` of the schedule in batches of bounded length."""
+    begin, seconds = first, 0.0
+    for i in range(first, stop):
+        length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
+        if i > begin and seconds + length > BATCH_SECONDS:
+            yield range(begin, i)
+            begin, seconds = i, 0.0
         seconds += length
-    if batch:
-        yield batch
+    if begin < stop:
+        yield range(begin, stop)
 
 
-def _play(batch: list[Entry], players: list[_Player], voice: Voice, mix: np.ndarray, start: int) -> np.ndarray:
-    """Add a batch to the mix, which begins at sample `start` of the song and is grown where notes outlast it."""
-    sounds = voice.notes([players[player].note(note) for _, player, note in batch])
+def _play(
+    batch: Sequence[tuple[int, Player, int]],
+    voice: Voice,
+    buses: dict[str, _Bus],
+    stems: Mapping[tuple[int, int], str],
+    parts: bool,
+) -> None:
+    """Add a batch of (sample of the onset, player, index of the note) to the buses. stems: their names, if any."""
+    notes = [player.note(index) for _, player, index in batch]
+    w = np.stack([player.w(index) for _, player, index in batch])
+    sounds = voice.notes(notes, w, parts=True) if parts else voice.notes(notes, w)
     if len(sounds) != len(batch):
         raise ValueError(f"the voice returned {len(sounds)} sounds for {len(batch)} notes")
-    by_player: dict[int, list[tuple[int, np.ndarray]]] = {}
-    for (onset, player, _), sound in zip(batch, sounds, strict=True):
-        by_player.setdefault(player, []).append((onset, sound))
-    for player in sorted(by_player):
-        placed = by_player[player]
-        first = min(onset for onset, _ in placed)
-        bus = np.zeros(max(onset + len(sound) for onset, sound in placed) - first, np.float32)
-        for onset, sound in placed:
-            bus[onset - first : onset - first + len(sound)] += sound
-        mix = _grown(mix, first - start + len(bus))
-        mix[first - start : first - start + len(bus)] += _panned(bus, players[player], first, voice.sample_rate)
-    return mix
+    placed: dict[Player, list[tuple[int, np.ndarray]]] = {}
+    for (onset, player, index), sound in zip(batch, sounds, strict=True):
+        cut = player.cut(player.part.notes[index].onset) * voice.sample_rate - onset
+        placed.setdefault(player, []).append((onset, _silenced(sound, cut, voice.sample_rate)))
+    for player, own in placed.items():
+        first, sound = _summed(own)
+        sound = _panned(sound, player, first, voice.sample_rate)  # (samples, 1 or 2 kinds, 2 sides)
+        whole = sound.sum(axis=1)
+        buses[MIX].add(first, whole)
+        if stems:
+            buses[stems[player.stem]].add(first, whole)
+        if parts:
+            buses[PARTIALS].add(first, sound[:, 0])
+            buses[NOISE].add(first, sound[:, 1])
 
 
-def _panned(bus: np.ndarray, player: _Player, first: int, rate: int) -> np.ndarray:
-    """(samples,) that begin at sample `first` of the song -> (samples, 2): volume, and pan of equal power."""
-    gain = _span(player.gain, first, len(bus), rate) * HEADROOM
-    angle = (_span(player.pan, first, len(bus), rate) + 1) * (np.pi / 4)
-    sides = np.stack(np.broadcast_arrays(gain * np.cos(angle), gain * np.sin(angle)), axis=-1)
-    return bus[:, None] * sides.astype(np.float32)
+def _silenced(sound: np.ndarray, cut: float, rate: int) -> np.ndarray:
+    """A sound that is faded out from sample `cut` on."""
+    if cut >= len(sound):
+        return sound
+    first, fade = max(round(cut), 0), round(CUT * rate)
+    short = sound[: first + fade].copy()
+    falling = np.linspace(1, 0, fade, dtype=np.float32)[: len(short) - first]
+    short[first:] *= falling.reshape(-1, *[1] * (sound.ndim - 1))
+    return short
 
 
-def _span(curve: tuple[np.ndarray, np.ndarray], first: int, length: int, rate: int) -> np.ndarray:
-    """A curve's value at each of `length` samples, (length,), or one for all, (1,), where it does not move."""
-    times, values = curve
-    start, stop = first / rate, (first + length) / rate
-    a, b = np.searchsorted(times, [start, stop])
-    around = values[max(a - 1, 0) : b + 1]
-    if (around == around[0]).all():
-        return around[:1]
-    return np.interp(np.arange(first, first + length) / rate, times, values)
+def _summed(placed: Sequence[tuple[int, np.ndarray]]) -> tuple[int, np.ndarray]:
+    """Sounds at samples of the song -> (the first sample, their sum as (samples, kinds))."""
+    first = min(onset for onset, _ in placed)
+    kinds = 1 if placed[0][1].ndim == 1 else placed[0][1].shape[1]
+    total = np.zeros((max(onset + len(sound) for onset, sound in placed) - first, kinds), np.float32)
+    for onset, sound in placed:
+        total[onset - first : onset - first + len(sound)] += sound.reshape(len(sound), kinds)
+    return first, total
 
 
-def _grown(mix: np.ndarray, length: int) -> np.ndarray:
-    """(samples, 2) with silence added up to `length`."""
-    missing = max(length - len(mix), 0)
-    return np.concatenate([mix, np.zeros((missing, 2), np.float32)]) if missing else mix
+def _panned(sound: np.ndarray, player: Player, first: int, rate: int) -> np.ndarray:
+    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): volume, and pan of equal power."""
+    start, stop = first / rate, (first + len(sound)) / rate
+    gain, pan = player.gain.constant(start, stop), player.pan.constant(start, stop)
+    at = np.arange(first, first + len(sound)) / rate if gain is None or pan is None else np.zeros(1)
+    level = (player.gain.at(at) if gain is None else gain) * HEADROOM
+    angle = ((player.pan.at(at) if pan is None else pan) + 1) * (np.pi / 4)
+    sides = np.stack(np.broadcast_arrays(level * np.cos(angle), level * np.sin(angle)), axis=-1).astype(np.float32)
+    return sound[:, :, None] * sides.reshape(-1, 1, 2)

@@ -47,7 +47,7 @@ def shape_noise(gains: Tensor, white: Tensor, window: int, hop: int) -> Tensor:
         (batch, (frames - window/hop + 1) * hop) samples of unit variance where the gain is 1.
     """
     lap = window // hop
-    frames = torch.fft.irfft(gains * white, n=window) * sine_window(window, gains.device) * math.sqrt(2 / lap)
+    frames = torch.fft.irfft(gains * white, n=window).mul_(sine_window(window, gains.device)).mul_(math.sqrt(2 / lap))
     pieces = frames.unflatten(-1, (lap, hop))
     count = frames.shape[-2] - lap + 1
     out = pieces[:, lap - 1 : lap - 1 + count, 0]

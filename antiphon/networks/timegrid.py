@@ -15,28 +15,31 @@ SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight to a c
 
 
 @lru_cache(maxsize=8)
-def _after(limit: int, sparsest: int) -> np.ndarray:
-    """Knots after an event, in samples: 128 apart at first, then by a sixth of the time gone, at most `sparsest`."""
+def _after(limit: int, sparsest: int, share: int = 6) -> np.ndarray:
+    """Knots after an event, in samples: 128 apart at first, then by a sixth (1/share) of the time gone, at most
+    `sparsest`."""
     times, t = [0], 0
     while t < limit:
-        t += int(np.clip(t // 6 // 64 * 64, 128, sparsest))
+        t += int(np.clip(t // share // 64 * 64, 128, sparsest))
         times.append(t)
     return np.array(times, np.int64)
 
 
-def knots(start: int, stop: int, release: int | None) -> np.ndarray:
+def knots(start: int, stop: int, release: int | None, coarse: bool = False) -> np.ndarray:
     """Knots that cover samples [start, stop] of a note.
 
     Args:
         start, stop: samples since the onset, 0 <= start < stop.
         release: samples from onset to release; None when the note is never released.
+        coarse: fewer knots after the release, for playing, which does not know yet how long it will take.
     Returns:
         (t,) int64, strictly rising; the first is <= start and the last >= stop.
     """
     reach = 1 << max(int(stop).bit_length(), 18)
     grid = _after(reach, SPARSEST)
     if release is not None and release < stop:
-        tail = release + _after(reach, 2 * SPARSEST)  # a release only dies away
+        after = _after(reach, reach, 3) if coarse else _after(reach, 2 * SPARSEST)
+        tail = release + after  # a release only dies away
         before = grid[grid < max(release - 32, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
         grid = np.concatenate([before, held, tail]).astype(np.int64)

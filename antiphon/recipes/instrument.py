@@ -16,6 +16,9 @@ class Recipe:
     game: GameConfig = field(default_factory=GameConfig)
     batch: int = 16  # excerpts a step and process
     samples: int = 32_768  # of a crop: 0.74 s
+    rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
+    rehearsal_batch: int = 64  # excerpts a step and process meanwhile; such a step takes about as long as one of sound
+    rehearsal_rate: float = 3.0  # learning rate of the rehearsal, times the game's
     seed: int = 0
     average: float = 0.9985  # of the weights
     cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing

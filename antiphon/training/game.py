@@ -6,12 +6,13 @@
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
 Reconstruction forbids mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
-[training/style_game.py], and is judged by ear as well.
+[training/style_game.py], and is judged by ear as well. Before the game G and E rehearse: without sound and critics they
+learn what spectra notes have, several times faster [losses/expected.py].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +20,15 @@ from torch import Tensor, nn
 
 from antiphon.data.excerpts import Excerpts
 from antiphon.losses.adversarial import RULES, feature_matching
+from antiphon.losses.expected import ExpectedLoss
+from antiphon.losses.movement import movement_loss
 from antiphon.losses.partials import partials_loss
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.tuning import tuning_losses
 from antiphon.model import InstrumentModel
 from antiphon.networks.discriminators.logmel import Discriminators
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.instrument import Curves, Gesture
 from antiphon.networks.mapping import NOISE
 from antiphon.training.parallel import average_gradients
 from antiphon.training.style_game import StyleGame
@@ -42,6 +47,7 @@ class GameConfig:
             "linear": 0.5,
             "mel": 1.0,
             "partials": 0.5,
+            "movement": 0.4,
             "adversarial": 0.2,
             "features": 0.6,
             "imagined": 0.2,
@@ -50,7 +56,7 @@ class GameConfig:
         }
     )
     critic_channels: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     critic_rate: float = 6e-4
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise; both shrink in a short run
@@ -70,7 +76,7 @@ class Game(nn.Module):
         self.critics = Discriminators(len(labels.instruments), config.critic_channels)
         self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
         self.preset_head = nn.Linear(c.style, presets)
-        self.spectral = SpectralLoss()
+        self.spectral, self.expected = SpectralLoss(), ExpectedLoss(c)
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
         rate = config.learning_rate
         self.optimisers = {
@@ -83,15 +89,11 @@ class Game(nn.Module):
 
     def step(self, batch: Excerpts, step: int, decay: float, ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. `decay` scales the learning rates, `ramp` the adversary. -> scalars by name."""
-        for name, optimiser in self.optimisers.items():
-            optimiser.param_groups[0]["lr"] = self.rates[name] * decay
+        self._set_rates(decay)
         g, tuning, some = batch.gesture, batch.tuning, slice(0, self.config.imagined)
         log: dict[str, Tensor] = {}
 
-        with self._autocast(batch.audio):
-            w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
-            noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
-            curves = self.model.generator.curves(noisy, g)
+        w, curves = self._copy(batch, g, rng)
         partials = self.model.generator.all_partials(curves, g, tuning)
         fake = self.model.generator.sound(partials, curves, g)
         self.styles.remember(w, batch.instrument, batch.style, step)
@@ -102,29 +104,50 @@ class Game(nn.Module):
         if play["adversarial"] or play["features"]:
             with self._autocast(batch.audio):
                 real = self.critics(batch.audio, g, batch.instrument)
-                log["critic"] = self._critic_loss(batch, real[0], fake.detach(), imagined.detach(), some)
-            log["critic_norm"] = self._update("critics", log["critic"])
-        log["style_critic"] = self.styles.critic_loss(self.model.mapping, rng)
-        log["style_critic_norm"] = self._update("style_critic", log["style_critic"])
+                loss = self._critic_loss(batch, real[0], fake.detach(), imagined.detach(), some)
+            log |= {"critic": loss.detach(), "critic_norm": self._update("critics", loss)}
+        log |= self._style_critic_moves(rng)
 
         # the generator's move
         terms = self.spectral(fake, batch.audio)
         terms["partials"] = partials_loss(partials, g, batch.audio)
-        terms["tuning"] = tuning_losses(self.model.generator.tuning(w, g.pitch, g.velocity), curves, batch)
-        terms["identity"] = F.cross_entropy(self.preset_head(w), batch.preset)
+        terms["movement"] = movement_loss(fake, batch.audio, g, tuning.ratios)
+        terms |= self._what_was_played(w, curves, g, batch)
         if ramp and (play["adversarial"] or play["features"]):
             with self._autocast(batch.audio):
                 terms |= self._adversarial_terms(batch, real, fake, imagined, some)
-        scaled = {"adversarial", "features", "imagined"}
-        total = sum(play[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items())
-        mapping_loss = self.styles.mapping_loss(self.model.mapping, rng)
-        log |= terms | {"loss": total.detach(), "mapping": mapping_loss.detach()}
-        for player in ("generator", "mapping"):
-            self.optimisers[player].zero_grad(set_to_none=True)
-        (total + mapping_loss).backward()
-        log["generator_norm"] = self._advance("generator")
-        log["mapping_norm"] = self._advance("mapping")
-        return {k: v.detach() for k, v in log.items()}
+        return log | self._generator_moves(terms, ramp, rng)
+
+    def rehearse(self, batch: Excerpts, step: int, decay: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update without sound and without critics: the spectra the notes would have are compared with the
+        recordings' at a few instants [losses/expected.py], and M plays its own game. -> scalars by name."""
+        self._set_rates(decay)
+        g = replace(batch.gesture, knots=self.expected.instants(batch.gesture, rng))
+        w, curves = self._copy(batch, g, rng)
+        self.styles.remember(w, batch.instrument, batch.style, step)
+        log = self._style_critic_moves(rng)
+        bank = batched.partials(curves, g, batch.tuning, self.model.generator.centres)
+        terms = self.expected(bank, curves, g, batch.audio) | self._what_was_played(w, curves, g, batch)
+        return log | self._generator_moves(terms, 1.0, rng)
+
+    def _set_rates(self, decay: float) -> None:
+        for name, optimiser in self.optimisers.items():
+            optimiser.param_groups[0]["lr"] = self.rates[name] * decay
+
+    def _copy(self, batch: Excerpts, g: Gesture, rng: torch.Generator) -> tuple[Tensor, Curves]:
+        """Listen to the reference, and play the gesture in its style."""
+        with self._autocast(batch.audio):
+            w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
+            noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
+            return w, self.model.generator.curves(noisy, g)
+
+    def _what_was_played(self, w: Tensor, curves: Curves, g: Gesture, batch: Excerpts) -> dict[str, Tensor]:
+        """The terms that need neither sound nor spectrum."""
+        predicted = self.model.generator.tuning(w, g.pitch, g.velocity)
+        return {
+            "tuning": tuning_losses(predicted, curves, g.knots, batch),
+            "identity": F.cross_entropy(self.preset_head(w), batch.preset),
+        }
 
     # ---- the two ways ------------------------------------------------------------------------------------------------
 
@@ -165,6 +188,24 @@ class Game(nn.Module):
         }
 
     # ---- updates -----------------------------------------------------------------------------------------------------
+
+    def _generator_moves(self, terms: dict[str, Tensor], ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """Generator, encoder and mapping follow the weighted sum of the terms."""
+        scaled = {"adversarial", "features", "imagined"}
+        weighted = [self.config.weights[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items()]
+        total = torch.stack(weighted).sum()
+        mapping_loss = self.styles.mapping_loss(self.model.mapping, rng)
+        log = terms | {"loss": total, "mapping": mapping_loss}
+        for player in ("generator", "mapping"):
+            self.optimisers[player].zero_grad(set_to_none=True)
+        (total + mapping_loss).backward()
+        log["generator_norm"] = self._advance("generator")
+        log["mapping_norm"] = self._advance("mapping")
+        return {k: v.detach() for k, v in log.items()}
+
+    def _style_critic_moves(self, rng: torch.Generator) -> dict[str, Tensor]:
+        loss = self.styles.critic_loss(self.model.mapping, rng)
+        return {"style_critic": loss.detach(), "style_critic_norm": self._update("style_critic", loss)}
 
     def _update(self, name: str, loss: Tensor) -> Tensor:
         self.optimisers[name].zero_grad(set_to_none=True)

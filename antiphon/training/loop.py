@@ -139,7 +139,11 @@ class Run:
     def _one_step(self) -> dict[str, float]:
         batch = self.batch(self.step)
         rng = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank)
-        scalars = {k: float(v) for k, v in self.game.step(batch, self.step, self._decay(), self._ramp(), rng).items()}
+        if self._rehearsing(self.step):
+            moved = self.game.rehearse(batch, self.step, self._decay(), rng)
+        else:
+            moved = self.game.step(batch, self.step, self._decay(), self._ramp(), rng)
+        scalars = {k: float(v) for k, v in moved.items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
         if broken:
             self.skipped += 1
@@ -151,22 +155,27 @@ class Run:
         return scalars
 
     def _batch(self, step: int) -> Excerpts:
-        count = self.recipe.batch
+        count = self.recipe.rehearsal_batch if self._rehearsing(step) else self.recipe.batch
         return self.source.batch((step * self.world + self.rank) * count, count).to(self.device)
 
+    def _rehearsing(self, step: int) -> bool:
+        return step < self.recipe.rehearsal * self.total
+
     def _decay(self) -> float:
-        """Learning rates rise over 100 steps, hold, and fall linearly to a fiftieth at the end."""
+        """What learning rates are multiplied by: they rise over 100 steps, are higher during the rehearsal, whose
+        larger batches bear it, and fall linearly to a fiftieth at the end."""
         rise = min((self.step + 1) / 100, 1.0)
+        rise *= self.recipe.rehearsal_rate if self._rehearsing(self.step) else 1.0
         if not self.total:
             return rise
         left = (self.total - self.step) / max(self.total * self.recipe.cool_down, 1)
         return rise * min(max(left, 0.02), 1.0)
 
     def _ramp(self) -> float:
-        """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of the run, or sooner."""
-        c = self.recipe.game
-        shorter = min(self.total / (5 * (c.warm_up + c.ramp)), 1.0) if self.total else 1.0
-        return min(max((self.step - c.warm_up * shorter) / max(c.ramp * shorter, 1), 0.0), 1.0)
+        """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of the game, or sooner."""
+        c, before = self.recipe.game, self.recipe.rehearsal * self.total
+        shorter = min((self.total - before) / (5 * (c.warm_up + c.ramp)), 1.0) if self.total else 1.0
+        return min(max((self.step - before - c.warm_up * shorter) / max(c.ramp * shorter, 1), 0.0), 1.0)
 
     def _calibrate(self, first: int, began: float, minutes: float | None) -> None:
         """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""

@@ -1,23 +1,41 @@
-"""Several processes, one game: each plays its own excerpts, and gradients are averaged. Started by `torchrun`; one
-process is the same code with a world of one."""
+"""Several processes, one game: each plays its own excerpts, and gradients are averaged. Started by `antiphon train`
+itself (verbs/helpers.py) or by `torchrun`; one process is the same code with a world of one."""
 
 from __future__ import annotations
 
 import os
+import sys
+from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # gloo would ask for the computer's name, which a laptop may not know
+PATIENCE = timedelta(days=7)  # a run may be suspended
+
 
 def join() -> tuple[int, int]:
-    """Join the group that torchrun describes in the environment. -> (rank, world)"""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world > 1 and not dist.is_initialized():
+    """Join the group that torchrun describes in the environment, unless in one. -> (rank, world)"""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a card each
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return (dist.get_rank(), world) if world > 1 else (0, 1)
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def meet(place: str, rank: int, world: int) -> None:
+    """Join a group of processes of this computer, at a file that does not exist yet and is not needed afterwards."""
+    before = os.environ.get("GLOO_SOCKET_IFNAME")
+    if before is None and sys.platform in LOOPBACK:
+        os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
+    try:
+        dist.init_process_group("gloo", init_method=Path(place).as_uri(), rank=rank, world_size=world, timeout=PATIENCE)
+        dist.barrier()
+    finally:
+        if before is None:
+            os.environ.pop("GLOO_SOCKET_IFNAME", None)
 
 
 def own_device() -> torch.device:
@@ -42,6 +60,15 @@ def average_gradients(parameters: list[Tensor]) -> None:
     flat /= dist.get_world_size()
     for g, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
         g.copy_(mean.view_as(g))
+
+
+def of_all_processes(x: Tensor) -> Tensor:
+    """(world * batch, ...): every process's (batch, ...), in order of rank, the same everywhere."""
+    if not dist.is_initialized():
+        return x
+    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
 
 
 def any_process(flag: bool) -> bool:

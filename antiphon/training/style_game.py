@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from antiphon.losses.adversarial import RULES, gradient_penalty
 from antiphon.networks.mapping import NOISE, Mapping, StyleCritic
+from antiphon.training.parallel import of_all_processes
 
 BATCH = 128
 RULE = RULES["relativistic"]
@@ -35,14 +36,15 @@ class StyleGame(nn.Module):
         self.register_buffer("bank_style", torch.zeros(size, words))
 
     def remember(self, w: Tensor, instrument: Tensor, style: Tensor, step: int) -> None:
-        """Put a batch's styles in place of the oldest; w: (batch, style), instrument: (batch,), style: (batch,
-        words)."""
+        """Put a batch's styles, those of all processes, in place of the oldest; w: (batch, style), instrument:
+        (batch,), style: (batch, words)."""
+        w, instrument, style = (of_all_processes(x) for x in (w.detach(), instrument, style))
         count = len(w)
         at = (step * count + torch.arange(count, device=w.device)) % self.size
         if step == 0:  # a bank full of zeros would be a strange teacher
             at = torch.arange(self.size, device=w.device)
         pick = torch.arange(len(at), device=w.device) % count
-        self.bank_w[at] = w.detach()[pick]
+        self.bank_w[at] = w[pick]
         self.bank_instrument[at], self.bank_style[at] = instrument[pick], style[pick]
 
     def critic_loss(self, mapping: Mapping, rng: torch.Generator) -> Tensor:

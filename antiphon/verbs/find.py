@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,9 @@ def find(voice: str | Path) -> Path:
         if (path / WEIGHTS).is_file():
             return path / WEIGHTS
         raise AntiphonError(f"{path} holds no {WEIGHTS} (yet): give a run folder of `antiphon train`")
-    if path.is_file():
-        return path
+    for file in (path, Path(f"{path}.safetensors")):
+        if file.is_file():
+            return file
     near = difflib.get_close_matches(str(voice), bundled(), 1)
     hint = f"did you mean {near[0]}?" if near else f"bundled: {', '.join(bundled()) or 'none'}"
     raise AntiphonError(f"no voice is called '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
@@ -47,7 +49,17 @@ def load(voice: str | Path | Voice = "gm") -> Voice:
     return voice if isinstance(voice, Voice) else load_voice(find(voice))
 
 
-def check_seed(seed: int) -> None:
-    """Raises AntiphonError unless 0 <= seed < 2^31."""
-    if not 0 <= seed < 1 << 31:
-        raise AntiphonError(f"seed {seed} is out of range: use 0 to {(1 << 31) - 1}")
+def check_seed(seed: int | str) -> int:
+    """The number of a seed: itself, or what a name stands for, the same everywhere and always.
+
+    Raises AntiphonError for a number that is not 0 <= seed < 2^31, and for no name at all."""
+    text = str(seed).strip()
+    try:
+        number = int(text)
+    except ValueError:
+        if not text:
+            raise AntiphonError("a seed is a number or a name, such as 3 or blue") from None
+        return zlib.crc32(text.encode("utf-8", "surrogateescape")) >> 2  # leaves room to count up from it
+    if not 0 <= number < 1 << 31:
+        raise AntiphonError(f"seed {number} is out of range: use 0 to {(1 << 31) - 1}, or a name")
+    return number

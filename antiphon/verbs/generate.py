@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from antiphon.audio.files import check_target, write_audio
+from antiphon.characters import USUAL_RANGE, still
 from antiphon.data.labels import parse_pitch
 from antiphon.data.manifest import note_name
 from antiphon.errors import AntiphonError
@@ -22,22 +23,32 @@ if TYPE_CHECKING:
     from antiphon.voice import Voice
 
 MOST = 10_000  # notes a call
-USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
 CHUNK = 32
 
 
-def from_notes(notes: Sequence[Note], voice: str | Path | Voice = "gm") -> list[np.ndarray]:
-    """Each note's sound, (samples,) float32 at 44.1 kHz, from its onset to the end of its release."""
-    return load(voice).notes(notes)
+def from_notes(
+    notes: Sequence[Note], voice: str | Path | Voice = "gm", *, w: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Each note's sound, (samples,) float32 at 44.1 kHz, from its onset to the end of its release.
+
+    w: (notes, style) style vectors in place of those that the notes' instruments and seeds say."""
+    return load(voice).notes(notes, w=w)
 
 
 def from_notes_to_folder(
-    notes: Sequence[Note], out: str | Path, voice: str | Path | Voice = "gm", *, force: bool = False, quiet: bool = True
+    notes: Sequence[Note],
+    out: str | Path,
+    voice: str | Path | Voice = "gm",
+    *,
+    w: np.ndarray | None = None,
+    force: bool = False,
+    quiet: bool = True,
 ) -> list[Path]:
     """Write each note to a file of its own, NNN_<instrument>_<note>_v<velocity>_s<seed>.wav, numbered from 1. -> the
     paths
 
-    A note too loud for a file is turned down. Raises AntiphonError if one of the files exists, unless force."""
+    w: as in from_notes. A note too loud for a file is turned down. Raises AntiphonError if one of the files exists,
+    unless force."""
     out, player, report = Path(out), load(voice), Report(quiet)
     if out.exists() and not out.is_dir():
         raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
@@ -47,7 +58,8 @@ def from_notes_to_folder(
     with report.bar("generating") as advance:
         for first in range(0, len(notes), CHUNK):
             part = slice(first, first + CHUNK)
-            for path, sound in zip(paths[part], player.notes(notes[part]), strict=True):
+            sounds = player.notes(notes[part], w=None if w is None else w[part])
+            for path, sound in zip(paths[part], sounds, strict=True):
                 write_audio(path, _bounded(sound), force=force)
             advance(min(first + CHUNK, len(notes)), len(notes))
     return paths
@@ -60,37 +72,50 @@ def generate(
     *,
     instrument: str | int | None = None,
     style: Sequence[str] = (),
+    variation: float | None = None,
     pitch: str | float | None = None,
     velocity: float = 100,
     seconds: float = 2.0,
-    seed: int = 0,
+    seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Write `n` new notes into the folder `out`; returns the folder.
 
     Sound i is drawn from seed + i and nothing else, so that any of them can be had again alone. instrument: a label, a
-    shortening, or a General MIDI name, number or family; without it every sound draws one. style: words of character.
-    pitch: "C4", 61 or 60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long
-    a note is held. Raises AntiphonError for anything that makes no sense, or (without force) if a file exists."""
+    shortening, a General MIDI name, number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note;
+    without it every sound draws one. style: words of character. variation: 0..1, from the typical sound of a label, or
+    the recording itself, to as wide as training was; 1 for labels and 0 for recordings, if not said. pitch: "C4", 61 or
+    60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long a note is held.
+    seed: a number, or a name that stands for one. Raises AntiphonError for anything that makes no sense, or (without
+    force) if a file exists."""
     if not 1 <= n <= MOST:
         raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
-    check_seed(seed)
-    check_seed(seed + n - 1)
-    player = load(voice)
+    first = check_seed(seed)
+    check_seed(first + n - 1)
+    player, report = load(voice), Report(quiet)
     words = player.resolve_style(style)
     key = None if pitch is None else parse_pitch(str(pitch))
-    notes = []
-    for own in range(seed, seed + n):
-        label = player.resolve(instrument, own)
-        lowest, highest = player.info.range_of.get(label, USUAL_RANGE)
-        drawn = float(np.random.default_rng((3, own)).integers(round(lowest), round(highest) + 1))
-        notes.append(Note(drawn if key is None else key, seconds, velocity, label, words, own))
-    report = Report(quiet)
+    notes, ws = [], []
+    with report.warnings():
+        for own in range(first, first + n):
+            name = player.resolve(None, own) if instrument is None else instrument
+            drawn = still(player, name, seed=own, style=words, variation=variation)
+            label = drawn.label()
+            notes.append(
+                Note(_drawn_key(player, label, own) if key is None else key, seconds, velocity, label, words, own)
+            )
+            ws.append(drawn.w().numpy())
     for text in _unheard_of(notes, player):
         report.say(f"note: {text}")
-    from_notes_to_folder(notes, out, player, force=force, quiet=quiet)
+    from_notes_to_folder(notes, out, player, w=np.stack(ws), force=force, quiet=quiet)
     return Path(out)
+
+
+def _drawn_key(voice: Voice, label: str, seed: int) -> float:
+    """A key of the range that an instrument was learned in."""
+    lowest, highest = voice.info.range_of.get(label, USUAL_RANGE)
+    return float(np.random.default_rng((3, seed)).integers(round(lowest), round(highest) + 1))
 
 
 def _unheard_of(notes: Sequence[Note], voice: Voice) -> list[str]:

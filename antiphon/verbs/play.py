@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
-from antiphon.audio.files import check_target, write_audio
+from antiphon.audio.files import check_target
 from antiphon.errors import AntiphonError
-from antiphon.music.midi import Song, read_midi
-from antiphon.music.player import render
+from antiphon.music.bounce import bounce
+from antiphon.music.casting import Casting, Character, Player, cast
+from antiphon.music.midi import read_midi
+from antiphon.music.player import in_room, render, stream
+from antiphon.music.song import Song
 from antiphon.verbs.find import check_seed, load
 from antiphon.verbs.report import Report
 
@@ -23,33 +25,35 @@ if TYPE_CHECKING:
 SONGS = Path(__file__).parent.parent / "songs"
 
 
-def from_song(
-    song: Song, voice: str | Path | Voice = "gm", *, instrument: str | None = None, seed: int = 0, quiet: bool = True
-) -> np.ndarray:
-    """(samples, 2) float32 at 44.1 kHz: a song as the voice plays it.
+class How(TypedDict, total=False):
+    """How a song is played: keywords of every function here.
 
-    instrument: a label for every part, in place of the song's programs. seed: which players."""
-    check_seed(seed)
-    report, player = Report(quiet), load(voice)
-    if instrument is not None:
-        instrument = player.resolve(instrument, seed)
-    for note in song.warnings:
-        report.say(f"note: {note}")
-    with _warnings_said(report), report.bar("playing") as advance:
-        sound = render(song, player, instrument=instrument, seed=seed, progress=advance)
-    return sound
+    instrument: an instrument expression (see antiphon.characters) for every part, in place of the song's programs.
+    mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name. morphs:
+    "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song or all
+    through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings. seed:
+    which players, a number or a name. room: 0..1, no reverberation to a hall.
+    """
+
+    instrument: str | None
+    mapping: Mapping[str | int, str | int] | None
+    morphs: Sequence[str]
+    variation: float | None
+    seed: int | str
+    room: float
+
+
+def from_song(song: Song, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]) -> np.ndarray:
+    """(samples, 2) float32 at 44.1 kHz: a song as the voice plays it; see How for the keywords."""
+    with _played(song, voice, how, quiet) as (players, player, advance):
+        return render(players, player, room=how.get("room", 0.0), seed=check_seed(how.get("seed", 0)), progress=advance)
 
 
 def from_file(
-    path: str | Path,
-    voice: str | Path | Voice = "gm",
-    *,
-    instrument: str | None = None,
-    seed: int = 0,
-    quiet: bool = True,
+    path: str | Path, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]
 ) -> np.ndarray:
-    """(samples, 2) float32 at 44.1 kHz: a MIDI file as the voice plays it; see from_song."""
-    return from_song(read_midi(path), voice, instrument=instrument, seed=seed, quiet=quiet)
+    """(samples, 2) float32 at 44.1 kHz: a MIDI file as the voice plays it; see How for the keywords."""
+    return from_song(read_midi(path), voice, quiet=quiet, **how)
 
 
 def from_file_to_file(
@@ -57,16 +61,23 @@ def from_file_to_file(
     out: str | Path,
     voice: str | Path | Voice = "gm",
     *,
-    instrument: str | None = None,
-    seed: int = 0,
+    stems: bool = False,
+    parts: bool = False,
     force: bool = False,
     quiet: bool = True,
+    **how: Unpack[How],
 ) -> Path:
     """Play a MIDI file into a sound file (wav, flac, ogg, mp3 ... by its suffix). -> its path
 
-    Raises AntiphonError if `out` exists, unless force."""
-    out = check_target(out, force=force)
-    return write_audio(out, from_file(path, voice, instrument=instrument, seed=seed, quiet=quiet), force=force)
+    stems: a file beside it for each track and channel, and for the room; parts: two more, all partials and all noise.
+    Both are dry but for the room's own file, and share one gain: they sum to the mix before its limiter.
+    See How for the other keywords. The sound goes through a temporary file in the folder of `out`, 21 MB a minute and
+    stem, so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless force."""
+    song, out = read_midi(path), check_target(out, force=force)
+    with _played(song, voice, how, quiet) as (players, player, advance):
+        blocks = stream(players, player, stems=stems, parts=parts, progress=advance)
+        blocks = in_room(blocks, player.sample_rate, how.get("room", 0.0), check_seed(how.get("seed", 0)))
+        return bounce(blocks, out, player.sample_rate, force)
 
 
 def play(
@@ -74,39 +85,66 @@ def play(
     out: str | Path | None = None,
     voice: str | Path | Voice = "gm",
     *,
-    instrument: str | None = None,
-    seed: int = 0,
+    stems: bool = False,
+    parts: bool = False,
     force: bool = False,
     quiet: bool = False,
+    **how: Unpack[How],
 ) -> Path:
     """Play a MIDI file, or the bundled song, into a sound file; returns its path.
 
     out: a file, or a folder to put `<song>.wav` in; without it, a free name in the current folder. voice: a bundled
-    voice's name, a run folder, a weights file or a loaded voice. instrument: a label for every part. seed: which
-    players. Raises AntiphonError for a song that cannot be read, an unknown voice or instrument, or (without force) if
-    `out` exists."""
+    voice's name, a run folder, a weights file or a loaded voice. stems, parts: more files beside it, see
+    from_file_to_file. instrument, mapping, seed, room: see How. Raises AntiphonError for a song that cannot be read, an
+    unknown voice or instrument, or (without force) if `out` exists."""
     source = SONGS / "antiphon.mid" if song is None else Path(song)
     if out is None:
         target = _free(Path(f"{source.stem}.wav"), force)
     else:
         target = Path(out) / f"{source.stem}.wav" if Path(out).is_dir() else Path(out)
-    return from_file_to_file(source, target, voice, instrument=instrument, seed=seed, force=force, quiet=quiet)
+    return from_file_to_file(source, target, voice, stems=stems, parts=parts, force=force, quiet=quiet, **how)
 
 
 @contextmanager
-def _warnings_said(report: Report) -> Iterator[None]:
-    """Python warnings as one-line notes, once each."""
-    said: set[str] = set()
+def _played(
+    song: Song, voice: str | Path | Voice, how: How, quiet: bool
+) -> Iterator[tuple[list[Player], Voice, Callable[[int, int], None]]]:
+    """Who plays a song, the voice, and a bar to advance; what there is to note is said."""
+    seed, room = check_seed(how.get("seed", 0)), how.get("room", 0.0)
+    if not 0 <= room <= 1:
+        raise AntiphonError(f"there is no room of size {room:g}: use 0 (none) to 1 (a hall)")
+    report, player = Report(quiet), load(voice)
+    for note in song.warnings:
+        report.say(f"note: {note}")
 
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            report.say(f"note: {message}")
+    with report.warnings():
+        with _casting(player, song, how, seed) as casting:
+            players = cast(song, casting, instrument=how.get("instrument"), mapping=how.get("mapping"), seed=seed)
+        with report.bar("playing") as advance:
+            yield players, player, advance
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show
-        yield
+
+@contextmanager
+def _casting(voice: Voice, song: Song, how: How, seed: int) -> Iterator[Casting]:
+    """What an expression means for a part, which a morph may change. Raises AntiphonError in the end if one of the
+    morphs has met no part."""
+    from antiphon.characters import character, parse
+
+    variation = how.get("variation")
+    starts = {text: character(voice, parse(text).first.text, seed=seed).label() for text in how.get("morphs", ())}
+    unused = dict(starts)
+
+    def casting(expression: str | int, own: int) -> Character:
+        found = character(voice, expression, seed=own, variation=variation, seconds=song.seconds)
+        for text, start in starts.items():
+            if found.label() == start:
+                unused.pop(text, None)
+                return character(voice, text, seed=own, variation=variation, seconds=song.seconds)
+        return found
+
+    yield casting
+    for text, start in unused.items():
+        raise AntiphonError(f"no part plays {start}, so '{text}' changes nothing: map a part to it with --map")
 
 
 def _free(path: Path, force: bool) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 Advance = Callable[[int, int], None]  # (done, total)
 
@@ -19,6 +21,21 @@ class Report:
         """One line."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Says what is warned of while the block lasts, each warning once."""
+        said: set[str] = set()
+
+        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+            if str(message) not in said:
+                said.add(str(message))
+                self.say(f"note: {message}")
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = show
+            yield
 
     @contextmanager
     def bar(self, label: str) -> Iterator[Advance]:

@@ -7,7 +7,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AntiphonError
 from antiphon.verbs.find import bundled, check_seed, find, load
+from antiphon.verbs.helpers import helpers, share
 from antiphon.verbs.report import Report
 from antiphon.verbs.run_folder import (
     PREPARED,
@@ -112,8 +113,9 @@ def train(
     The same call again goes on where it stopped. size: tiny, small, base or large. steps or minutes: how long (10
     minutes unless said; minutes are turned into steps once). start_from: a voice to begin from; without it the bundled
     `gm`, if there is one and no other size is asked for; from_scratch: from nothing. settings: any setting of the
-    recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor. workers: processes that measure the
-    notes. licence: of the sounds, noted in the voice. force: begin anew in a folder that holds another run.
+    recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that
+    plays its share of the batch; all unless said. workers: processes that measure the notes. licence: of the sounds,
+    noted in the voice. force: begin anew in a folder that holds another run.
 
     Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder, report = Path(source), Path(out), Report(quiet or _rank() > 0)
@@ -122,19 +124,26 @@ def train(
     check_seed(seed or 0)
     begin = str(start_from) if start_from is not None else None
     request = Request(size, begin, from_scratch, seed, dict(settings or {}))
-    with _first_process_first():
-        record = _open(source, folder, request, threads, force and _rank() == 0, report)
-        prepared = source if source.is_file() else folder / PREPARED
-        if not prepared.exists():
-            _prepare(source, folder, workers, licence, report)
-    budget = _budget(record, folder, steps, minutes)
-    if _rank() == 0 and budget != (record.steps, record.minutes):
-        record = replace(record, steps=budget[0], minutes=budget[1])
-        record.write(folder)
-    recipe = _recipe_of(record)
-    how = {"start_from": record.start_from, "name": source.stem, "quiet": report.quiet}
-    with _threads(record.threads if threads is None else threads):
-        weights = from_file(prepared, folder, recipe, steps=budget[0], minutes=budget[1], **how)
+    with ExitStack() as stack:
+        with _first_process_first():
+            record = _open(source, folder, request, threads, force and _rank() == 0, report)
+            recipe, count = share(recipe_of(record.recipe), threads or record.threads)
+            team = stack.enter_context(helpers(count - 1)) if count > 1 else None  # they get ready during what follows
+            prepared = source if source.is_file() else folder / PREPARED
+            if not prepared.exists():
+                _prepare(source, folder, workers, licence, report)
+        budget = _budget(record, folder, steps, minutes)
+        if _rank() == 0 and budget != (record.steps, record.minutes):
+            record = replace(record, steps=budget[0], minutes=budget[1])
+            record.write(folder)
+        how: dict[str, Any] = {"path": str(prepared), "out": str(folder), "start_from": record.start_from}
+        how |= {"steps": budget[0], "minutes": budget[1], "name": source.stem}
+        if team:
+            from antiphon.recipes.override import flatten
+
+            team.begin(how | {"recipe": dict(flatten(recipe))})
+        stack.enter_context(_threads(1 if team else threads or record.threads))
+        weights = from_file(recipe=recipe, quiet=report.quiet, **how)
     _say_what_next(folder, report)
     return weights
 
@@ -218,12 +227,13 @@ def _plan(request: Request, report: Report) -> tuple[Recipe, str | None]:
     return recipe, start
 
 
-def _recipe_of(record: Record) -> Recipe:
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with these settings, by their dotted names. Raises AntiphonError for one that cannot work."""
     from antiphon.recipes.check import check
     from antiphon.recipes.instrument import Recipe
     from antiphon.recipes.override import override
 
-    recipe = override(Recipe(), record.recipe)
+    recipe = override(Recipe(), settings)
     check(recipe)
     return recipe
 

@@ -26,6 +26,7 @@ from antiphon.networks.generators.physics import (
     TOP,
     at_blocks,
     carrier,
+    chorus,
     hz_to_midi,
     midi_to_hz,
     pick,
@@ -54,6 +55,7 @@ STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
 UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in
 FADE = 32  # samples over which a note may start
+DETUNE = 8.0  # cents between unison copies, to begin with
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
 
 
@@ -102,7 +104,7 @@ class Gesture:
     def to(self, device: torch.device) -> Gesture:
         return self._each(lambda x: x.to(device, non_blocking=True))
 
-    def __getitem__(self, index: slice) -> Gesture:
+    def __getitem__(self, index: slice | list[int]) -> Gesture:
         return self._each(lambda x: x[index])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
@@ -144,6 +146,7 @@ class Curves:
     strike: Tensor  # (.., strike_bands)
     ensemble: Tensor  # (..,) 0..1, how much of a partial is its unison copies
     drift: Tensor  # (..,) cents off the key, without vibrato
+    detune: Tensor  # (batch,) cents, how far apart the unison copies are
 
 
 Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes at the knots
@@ -172,6 +175,11 @@ def _decay_seconds(device: torch.device) -> Tensor:
         return torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0], device=device)
 
 
+def fade_in(device: torch.device | None = None) -> Tensor:
+    """(32,) gains with which a note starts."""
+    return torch.sin(torch.linspace(0, math.pi / 2, FADE, device=device)) ** 2
+
+
 TIME_FEATURES = 20 + 7 + 16 + 7 + 3
 
 
@@ -193,10 +201,13 @@ class InstrumentGenerator(nn.Module):
         self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, c.condition) for _ in range(c.blocks))
         self.splits = [c.bands, c.free_harmonics, FREE_SLOTS, c.noise_bands, c.strike_bands, 1, 1]
         self.heads = nn.Linear(c.width, sum(self.splits))
+        self.unison = nn.Linear(c.condition, 1)
         self.tuner = MLP(c.style + 8 + 1, c.condition, HARMONIC_SLOTS + 1 + 2 * FREE_SLOTS + 1 + 3)
         for layer, scale in ((self.heads, 0.3), (self.tuner.last, 0.1)):  # begin near the middle of every range
             nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
             nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.unison.weight)
+        nn.init.zeros_(self.unison.bias)
         rng = torch.Generator().manual_seed(20_26)
         self.register_buffer("white_long", white_spectra(TABLE, LONG, rng), persistent=False)
         self.register_buffer("white_short", white_spectra(TABLE, SHORT, rng), persistent=False)
@@ -237,47 +248,35 @@ class InstrumentGenerator(nn.Module):
         envelope, harmonics, free, noise, strike, ensemble, drift = x.split(self.splits, -1)
         ensemble, drift = torch.sigmoid(ensemble.squeeze(-1) - 3), 60 * torch.tanh(drift.squeeze(-1) / 60)
         noise, strike = bounded(noise - 10, -16, 0), bounded(strike - 10, -16, 0)
-        return Curves(envelope - 4, harmonics, free - 4, noise, strike, ensemble, drift)
+        detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
+        return Curves(envelope - 4, harmonics, free - 4, noise, strike, ensemble, drift, detune)
 
     def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
         return self.synthesise(self.curves(w, g), g, tuning)
 
     # ---- the sources ------------------------------------------------------------------------------------------------
 
-    def synthesise(
-        self, curves: Curves, g: Gesture, tuning: Tuning, inaudible: float = -math.inf, steady: float = STEADY
-    ) -> Tensor:
-        """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32 samples.
-
-        Partials that stay below `inaudible` (nepers) are left out; training keeps all, or they could never return.
-        Where f0 stays within `steady` cents, blocks take its mean for their frequency, which is several times
-        cheaper."""
-        return self.sound(self.all_partials(curves, g, tuning), curves, g, inaudible, steady)
+    def synthesise(self, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
+        """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32
+        samples."""
+        return self.sound(self.all_partials(curves, g, tuning), curves, g)
 
     def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> list[Partials] | Bank:
-        """The partials of every note: one by one on a processor, whose cache a note fits in; padded and all at once
-        on any other device, which a note would not keep busy. The same mathematics."""
+        """The partials of every note, for training: one by one on a processor, whose cache a note fits in; padded and
+        all at once on any other device, which a note would not keep busy. The same mathematics."""
         if g.pitch.device.type == "cpu":
             return [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
         return batched.partials(curves, g, tuning, self.centres)
 
-    def sound(
-        self,
-        partials: list[Partials] | Bank,
-        curves: Curves,
-        g: Gesture,
-        inaudible: float = -math.inf,
-        steady: float = STEADY,
-    ) -> Tensor:
+    def sound(self, partials: list[Partials] | Bank, curves: Curves, g: Gesture) -> Tensor:
         """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
             if isinstance(partials, Bank):
-                sound = batched.play(partials, curves, g, inaudible, steady)
+                sound = batched.play(partials, curves, g, STEADY)
             else:
-                sound = torch.stack([self._play(p, curves, g, i, inaudible, steady) for i, p in enumerate(partials)])
-            sound = sound + self._noise(curves.noise, g) + self._strike(curves.strike, g)
-        fade = torch.sin(torch.linspace(0, math.pi / 2, FADE, device=sound.device)) ** 2
-        head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade, torch.ones_like(fade))
+                sound = torch.stack([self._play(p, curves, g, i) for i, p in enumerate(partials)])
+            sound = sound + self.noise(curves.noise, g) + self.strike(curves.strike, g)
+        head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade_in(sound.device), 1.0)
         return torch.cat([head, sound[:, FADE:]], 1)
 
     def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> Partials:
@@ -294,34 +293,30 @@ class InstrumentGenerator(nn.Module):
         heard = (hz > 18) & (hz < TOP + 500)
         return ratios, level + torch.log(gains * heard + 1e-7)
 
-    def _play(self, partials: Partials, curves: Curves, g: Gesture, i: int, inaudible: float, steady: float) -> Tensor:
+    def _play(self, partials: Partials, curves: Curves, g: Gesture, i: int) -> Tensor:
         """(samples,) the sound of note i's partials."""
         ratios, level = partials
         phase, copies = (x.to(level.device) for x in random_phases(int(g.take[i]), len(ratios)))
-        if inaudible > -math.inf:
-            keep = level.amax(0) > inaudible
-            ratios, level, phase, copies = ratios[keep], level[:, keep], phase[keep], copies[..., keep]
         blocks = block_count(g.samples)
         times = g.start[i] + HOP * torch.arange(blocks, device=level.device)
         place = hat_weights(times.to(g.knots.dtype), g.knots[i])
         depth = place @ curves.ensemble[i].unsqueeze(-1)
         cycles = g.f0[i] / SAMPLE_RATE
         coefficient = torch.exp(place @ level) * carrier(cycles, ratios, phase)
-        if inaudible == -math.inf or float(depth.max()) > 0.01:
-            unison = unison_modulation(copies, midi_to_hz(g.pitch[i]) * ratios, g.start[i], blocks)
-            coefficient = coefficient * (1 - depth + depth * unison)
-        if float(cycles.max() / cycles.min()) < 2 ** (2 * steady / 1200):
+        hz = midi_to_hz(g.pitch[i]) * ratios
+        coefficient = coefficient * chorus(unison_modulation(copies, curves.detune[i], hz, g.start[i], blocks), depth)
+        if float(cycles.max() / cycles.min()) < 2 ** (2 * STEADY / 1200):
             return oscillate_steady(coefficient, (cycles.mean() * ratios).clamp(max=0.49), g.samples)
         return oscillate(coefficient, (cycles.unsqueeze(-1) * ratios).clamp(max=0.49), g.samples)
 
-    def _noise(self, bands: Tensor, g: Gesture) -> Tensor:
+    def noise(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise that lasts, from the long window."""
         centres = frame_centres(g.samples, LONG, LONG_HOP, bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times, g.knots) @ bands @ self.long_bins)
         return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
 
-    def _strike(self, bands: Tensor, g: Gesture) -> Tensor:
+    def strike(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise of the first 80 ms, from the short window; crops that start later have none."""
         samples = min(STRIKE, g.samples)
         centres = frame_centres(samples, SHORT, SHORT_HOP, bands.device)

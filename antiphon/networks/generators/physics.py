@@ -59,46 +59,55 @@ def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
 
 
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
-    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and detune in
-    cents."""
+    """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and their detune in
+    units of the ensemble's."""
     rng = np.random.default_rng((take, 1))
     phase = torch.from_numpy(rng.random(count))
     copies = torch.from_numpy(rng.random((COPIES, count), dtype=np.float32))
-    detune = torch.from_numpy(9 * rng.standard_normal((COPIES, 1), dtype=np.float32)).expand(-1, count)
+    detune = torch.from_numpy(rng.standard_normal((COPIES, 1), dtype=np.float32)).expand(-1, count)
     return phase, torch.stack([copies, detune])
 
 
 def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
-    """(blocks, K) unit phasors of partials `ratios` of a fundamental with `cycles` per sample at block centres."""
-    if bool((cycles == cycles[0]).all()):
-        return spin(cycles[0].double() * HOP * ratios.double().unsqueeze(-1), phase.unsqueeze(-1), len(cycles))
-    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double() + phase)
+    """(..., blocks, K) unit phasors of partials `ratios` (..., K) of f0 with `cycles` (..., blocks) per sample
+    at block centres."""
+    if bool((cycles == cycles[..., :1]).all()):
+        speed = cycles[..., :1].double() * HOP * ratios.double()
+        return spin(speed.unsqueeze(-1), phase.unsqueeze(-1), cycles.shape[-1])
+    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double().unsqueeze(-2) + phase.unsqueeze(-2))
 
 
-def unison_modulation(copies: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
-    """(blocks, K) complex, mean power 1: what detuned copies of a partial do to it is a slow complex modulation, since
-    sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}. An ensemble then costs no oscillators."""
-    phase, cents = copies.double().transpose(1, 2)  # (K, COPIES) each
-    speed = hz.double().unsqueeze(-1) * (torch.exp2(cents / 1200) - 1) / SAMPLE_RATE
-    return spin(speed * HOP, phase + speed * start, blocks) / math.sqrt(COPIES)
+def unison_modulation(copies: Tensor, detune: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
+    """(..., blocks, K) complex, mean power 1, of notes that begin at `start` (...) samples and whose copies lie
+    `detune` (...) cents apart (their standard deviation). Detuned copies are a slow complex modulation of a partial,
+    since sum_u e^{i 2 pi (f + d_u) t} = e^{i 2 pi f t} sum_u e^{i 2 pi d_u t}: an ensemble costs no oscillators."""
+    phase, apart = copies.double().transpose(-1, -2).unbind(-3)  # (..., K, COPIES) each
+    speed = hz.double().unsqueeze(-1) * (torch.exp2(detune[..., None, None] * apart / 1200) - 1) / SAMPLE_RATE
+    return spin(speed * HOP, phase + speed * start[..., None, None], blocks) / math.sqrt(COPIES)
+
+
+def chorus(unison: Tensor, share: Tensor) -> Tensor:
+    """What a partial is multiplied by when `share` (0..1) of its amplitude is its copies': of mean power 1, so that
+    movement does not change loudness."""
+    return (1 - share.square()).clamp_min(1e-4).sqrt() + share * unison
 
 
 def turn(cycles: Tensor) -> Tensor:
     """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
-    angle = (2 * math.pi * (cycles % 1.0)).float()
+    angle = (2 * math.pi * (cycles - cycles.floor())).float()
     return torch.polar(torch.ones_like(angle), angle)
 
 
 def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
-    """(blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
-    (K, u).
+    """(..., blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
+    (..., K, u).
 
     Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
     side = 16
-    rows = torch.arange(-(-blocks // side), device=speed.device).view(1, -1, 1) * side
-    coarse = turn(rows * speed.unsqueeze(1) + phase.unsqueeze(1))  # (K, m, u)
-    fine = turn(torch.arange(side, device=speed.device) * speed.unsqueeze(-1))  # (K, u, r)
-    return (coarse @ fine).flatten(1)[:, :blocks].T
+    rows = torch.arange(-(-blocks // side), device=speed.device).unsqueeze(-1) * side
+    coarse = turn(rows * speed.unsqueeze(-2) + phase.unsqueeze(-2))  # (..., K, m, u)
+    fine = turn(torch.arange(side, device=speed.device) * speed.unsqueeze(-1))  # (..., K, u, r)
+    return (coarse @ fine).flatten(-2)[..., :blocks].transpose(-1, -2)
 
 
 def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
@@ -113,4 +122,5 @@ def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
 def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
     """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
     first = (take * 2_654_435_761) % table.shape[0]
-    return table[(first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]]
+    rows = (first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]
+    return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)

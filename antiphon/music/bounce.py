@@ -1,0 +1,78 @@
+"""A song to files: bounce. A level is known only at a song's end, so the sound waits on disk until then."""
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.audio.files import check_target, writing
+from antiphon.errors import AntiphonError
+from antiphon.music.master import CEILING, Meter, mastered
+from antiphon.music.player import MIX, Block
+
+PIECE = 1 << 18  # samples read back at once
+
+
+def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = False) -> Path:
+    """Write a song's buses: the mix, mastered, to `out`, each other one beside it (`song-NAME.wav`); returns `out`.
+
+    Those share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less where a bus would
+    clip. All files appear or none does. The sound waits in a folder beside `out`, 21 MB a minute and bus.
+    Raises AntiphonError if a file exists (unless `force`) or cannot be written.
+    """
+    meter = Meter(sample_rate)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".antiphon-", dir=out.parent) as folder, ExitStack() as stack:
+            spools: dict[str, _Spool] = {}
+            for block in blocks:
+                meter.add(block[MIX])
+                for bus, sound in block.items():
+                    if bus not in spools:
+                        target = check_target(_beside(out, bus), force=force)
+                        spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
+                    spools[bus].add(sound)
+            peak = max((spool.peak for bus, spool in spools.items() if bus != MIX), default=0.0)
+            common = np.float32(min(meter.gain(), CEILING / max(peak, 1e-9)))
+            for bus, spool in spools.items():
+                write = stack.enter_context(writing(spool.target, 2, sample_rate=sample_rate, force=force))
+                leveled = mastered(spool, meter.gain(), sample_rate) if bus == MIX else (s * common for s in spool)
+                for sound in leveled:
+                    write(sound)
+    except OSError as error:
+        raise AntiphonError(f"cannot write {out}: {error.strerror or error}") from None
+    return out
+
+
+class _Spool:
+    """A bus on its way to its file: blocks of float32 on disk, and their peak."""
+
+    def __init__(self, path: Path, target: Path):
+        self.target, self.peak = target, 0.0
+        self._file = path.open("w+b")
+
+    def add(self, block: np.ndarray) -> None:
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        self._file.write(np.ascontiguousarray(block, np.float32).tobytes())
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        self._file.seek(0)
+        while data := self._file.read(PIECE * 8):
+            yield np.frombuffer(data, np.float32).reshape(-1, 2)
+
+    def __enter__(self) -> "_Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _beside(out: Path, bus: str) -> Path:
+    """The file of a bus: `out` for the mix, else with the bus's name behind its own."""
+    if bus == MIX:
+        return out
+    word = re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")
+    return out.with_stem(f"{out.stem}-{word[:60]}")

@@ -1,0 +1,148 @@
+"""Who plays what: every part of a song is given an instrument, a character that lasts, and variants of its notes."""
+
+import re
+import warnings
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from antiphon.errors import AntiphonError
+from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song, SongNote
+from antiphon.notes import HIGHEST_PITCH, LOWEST_PITCH, Note
+
+VARIANTS = 8  # of a note; each stroke of a key takes the next
+VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points a cycle
+SETTLE = 0.1  # seconds after its release in which a note's vibrato comes to rest
+OVERRIDDEN = 128  # the program, for its seed, of a part whose instrument the user has chosen
+
+Expression = str | int  # an instrument's name, or a General MIDI program
+
+
+class Character(Protocol):
+    """Who plays a part: a label of the voice and a style vector, both as functions of time in seconds."""
+
+    def label(self, seconds: float = 0.0) -> str: ...
+
+    def w(self, seconds: float = 0.0) -> Any: ...
+
+
+Casting = Callable[[Expression, int], Character]  # what an instrument expression means, for a seed
+
+
+class Player:
+    """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel)."""
+
+    def __init__(self, part: Part, character: Character, seed: int):
+        self.part, self.character, self.seed = part, character, seed
+        self.stem = (part.track, part.channel)
+        self.gain, self.pan = Curve(part.gain, GAIN_RAMP), Curve(part.pan, GAIN_RAMP)
+        self._bend, self._vibrato = Curve(part.bend, BEND_RAMP), Curve(part.vibrato, BEND_RAMP)
+        strokes: Counter[float] = Counter()
+        self._variants = np.zeros(len(part.notes), np.uint8)
+        for index, note in enumerate(part.notes):
+            self._variants[index] = (strokes[note.pitch] + seed) % VARIANTS
+            strokes[note.pitch] += 1
+
+    def note(self, index: int) -> Note:
+        """The voice's note: one character for the whole part, the next variant for each stroke of a key."""
+        note = self.part.notes[index]
+        take = round(100 * note.pitch) * VARIANTS + int(self._variants[index])
+        bend = self._bend_of(note)
+        start = bend[0][1] if bend else 0.0  # the key of the sound is where it begins: bends are for small ways
+        moved = tuple((at, semitones - start) for at, semitones in bend) if len(bend) > 1 else ()
+        label = self.character.label(note.onset)
+        return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, take, moved)
+
+    def w(self, index: int) -> np.ndarray:
+        """(style,) the style vector of a note."""
+        return np.asarray(self.character.w(self.part.notes[index].onset), np.float32)
+
+    def cut(self, onset: float) -> float:
+        """When what begins at `onset` is silenced; inf if never."""
+        after = bisect_right(self.part.cuts, onset)
+        return self.part.cuts[after] if after < len(self.part.cuts) else np.inf
+
+    def _bend_of(self, note: SongNote) -> Points:
+        """(seconds since the onset, semitones): the wheels' movements while the key is down, and where they left it."""
+        start, stop = note.onset, note.onset + note.seconds
+        still, calm = self._bend.constant(start, stop), self._vibrato.constant(start, stop)
+        if still is not None and calm == 0.0:
+            return ((0.0, _playable(still, note)),) if still else ()
+        times = [start, stop, *self._bend.breaks(start, stop), *self._vibrato.breaks(start, stop)]
+        if calm != 0.0:
+            times += np.arange(start, stop, 1 / (VIBRATO_HZ * VIBRATO_POINTS)).tolist()
+        at = np.unique(times)
+        semitones = self._bend.at(at)
+        if calm != 0.0:
+            semitones = semitones + self._vibrato.at(at) * np.sin(2 * np.pi * VIBRATO_HZ * (at - start))
+            at = np.append(at, stop + SETTLE)
+            semitones = np.append(semitones, self._bend.at(np.array([stop])))
+        return tuple((float(t - start), _playable(float(s), note)) for t, s in zip(at, semitones, strict=True))
+
+
+def _playable(semitones: float, note: SongNote) -> float:
+    """A bend that leaves the note among the pitches there are."""
+    return min(max(semitones, LOWEST_PITCH - note.pitch), HIGHEST_PITCH - note.pitch)
+
+
+def cast(
+    song: Song,
+    casting: Casting,
+    *,
+    instrument: Expression | None = None,
+    mapping: Mapping[str | int, Expression] | None = None,
+    seed: int = 0,
+) -> list[Player]:
+    """A player for each part of a song.
+
+    instrument: for every part, in place of the song's programs. mapping: for some, by channel (1..16), "tN" for track N
+    (from 1) or a piece of a track's name; of several that fit a part the last one counts, before `instrument`. seed:
+    which players; it is a function of what a part is and not of its place, so that other parts may come and go.
+    Raises AntiphonError where nothing can be played, a name means nothing or fits no part.
+    """
+    if song.drums:
+        warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=3)
+    if not song.parts:
+        raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
+    for key in mapping or {}:
+        if not any(_fits(key, part) for part in song.parts):
+            raise AntiphonError(f"no part fits '{key}': {_listed(song.parts)}")
+    players = []
+    for part in song.parts:
+        chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
+        words = [seed & 0xFFFFFFFF, part.track, part.channel, part.program if chosen is None else OVERRIDDEN]
+        own = int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
+        players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
+    return players
+
+
+def parse_mapping(words: Sequence[str]) -> dict[str | int, Expression]:
+    """["2=violin,3=church organ", "Bass=flute:0.6,strings:0.4"] -> {"2": "violin", ...}: a comma begins another pair
+    only where a `=` follows. Raises AntiphonError for anything else."""
+    pairs: dict[str | int, Expression] = {}
+    for word in words:
+        for pair in re.split(r",(?=[^,=]*=)", word):
+            key, mark, name = (text.strip() for text in pair.partition("="))
+            if not (key and mark and name):
+                raise AntiphonError(f"'{pair}' maps nothing: write a channel (2=violin), a track (t3=...) or its name")
+            pairs[key] = name
+    return pairs
+
+
+def _fits(key: str | int, part: Part) -> bool:
+    text = str(key).strip().lower()
+    if text.isdecimal():
+        return part.channel + 1 == int(text)
+    if re.fullmatch(r"t\d+", text):
+        return part.track + 1 == int(text[1:])
+    return text in part.name.lower()
+
+
+def _listed(parts: Sequence[Part]) -> str:
+    tracks = {(part.track, part.channel): part.name for part in parts}
+    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
+             for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip
+    return f"this song has {', '.join(shown)}"

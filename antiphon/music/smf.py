@@ -1,0 +1,179 @@
+"""Standard MIDI files, bytes to events: read_smf. Whatever can be read of a damaged track is kept.
+
+After the "Standard MIDI-File Format Spec. 1.1" (1988), and more forgiving: running status goes on after meta events and
+system messages, alien chunks and a wrong number of tracks do no harm, and a track may lack its end.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from antiphon.errors import AntiphonError
+
+MAX_BYTES = 4 << 20
+MAX_NOTES = 1_000_000
+TEMPO, NAME, END = 0x51, 0x03, 0x2F  # meta events that matter here; channel messages have a status of 0x80 and more
+_SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong into files
+
+
+class Event(NamedTuple):
+    """tick: since the track's start. status: of a channel message, 0x80..0xEF, or TEMPO. first, second: its data
+    bytes, 0..127; of TEMPO, first is microseconds a beat."""
+
+    tick: int
+    status: int
+    first: int
+    second: int = 0
+
+
+@dataclass(slots=True)
+class Track:
+    """events: in order. end: the tick of its last event of any kind. whole: whether all of it could be read."""
+
+    name: str = ""
+    events: list[Event] = field(default_factory=list)
+    end: int = 0
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Smf:
+    """kind: 0 one track, 1 tracks side by side, 2 loose patterns. tick: seconds of a tick, at 120 beats a minute.
+    elastic: whether tempo changes that (it does unless time is SMPTE's)."""
+
+    kind: int
+    tick: float
+    elastic: bool
+    tracks: tuple[Track, ...]
+
+
+def read_smf(path: Path) -> Smf:
+    """Raises AntiphonError, in one line, for a file that is missing, too large, or no MIDI file."""
+    data = _bytes(path)
+    at = data.find(b"MThd", 0, 1024)  # RIFF and old Mac files have something before it
+    if at < 0 or len(data) < at + 14:
+        raise AntiphonError(f"{path} is not a MIDI file{'' if data else ' (it is empty)'}: give a .mid file")
+    size, kind, _, division = struct.unpack(">LHHH", data[at + 4 : at + 14])
+    if kind > 2:
+        raise AntiphonError(f"{path} is a broken MIDI file: export it again")
+    tick, elastic = _seconds_per_tick(path, division)
+    tracks, notes = [], 0
+    for body in _bodies(data, at + 8 + size):
+        tracks.append(_decode(body))
+        notes += sum(event.status >> 4 == 9 for event in tracks[-1].events)
+        if notes > MAX_NOTES:
+            raise AntiphonError(f"{path} has more than {MAX_NOTES:,} notes: split it")
+    return Smf(kind, tick, elastic, tuple(tracks))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise AntiphonError(f"{path} is larger than {MAX_BYTES >> 20} MB: that is no MIDI song")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise AntiphonError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _bodies(data: bytes, at: int) -> Iterator[bytes]:
+    """The track chunks' contents; the last may be cut short."""
+    while at + 8 <= len(data):
+        name, size = struct.unpack(">4sL", data[at : at + 8])
+        if name == b"MTrk":
+            yield data[at + 8 : at + 8 + size]
+        at += 8 + size
+
+
+def _seconds_per_tick(path: Path, division: int) -> tuple[float, bool]:
+    """(seconds per tick at 120 beats a minute, whether tempo changes it)."""
+    if division & 0x8000:  # SMPTE: frames a second, ticks a frame
+        frames, ticks = 256 - (division >> 8), division & 0xFF
+        if frames in (24, 25, 29, 30) and ticks:
+            return 1 / ((30 / 1.001 if frames == 29 else frames) * ticks), False
+    elif division:
+        return 0.5 / division, True
+    raise AntiphonError(f"{path} has no sensible unit of time: it is a broken MIDI file, export it again")
+
+
+class _Cut(Exception):
+    """The track ends, or makes no sense, in the middle of an event."""
+
+
+class _Bytes:
+    """A track's bytes, read one thing after another."""
+
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
+
+    def byte(self) -> int:
+        if self.at >= len(self.data):
+            raise _Cut
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def number(self) -> int:
+        """A variable-length number: seven bits a byte, at most four bytes."""
+        value = 0
+        for _ in range(4):
+            byte = self.byte()
+            value = value << 7 | byte & 0x7F
+            if byte < 0x80:
+                return value
+        raise _Cut
+
+    def block(self) -> bytes:
+        """Bytes behind their number."""
+        size = self.number()
+        if self.at + size > len(self.data):
+            raise _Cut
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+
+def _decode(body: bytes) -> Track:
+    """One track, up to its end or to where it makes no sense."""
+    track, source, running = Track(), _Bytes(body), 0
+    try:
+        while source.at < len(body):
+            tick = track.end + source.number()
+            status = source.byte()
+            if status < 0x80:  # running status: this was a data byte already
+                status, source.at = running, source.at - 1
+            if status < 0x80:
+                raise _Cut
+            if status < 0xF0:
+                running = status
+                first = min(source.byte(), 127)
+                second = 0 if status >> 4 in (0xC, 0xD) else min(source.byte(), 127)
+                track.events.append(Event(tick, status, first, second))
+            elif status == 0xFF:
+                if _meta(track, tick, source.byte(), source.block()):
+                    break
+            elif status in (0xF0, 0xF7):
+                source.block()
+            else:
+                source.at += _SYSTEM_LENGTHS.get(status, 0)
+            track.end = tick
+    except _Cut:
+        track.whole = False
+    return track
+
+
+def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
+    """Note what a meta event says; True at the track's end."""
+    if kind == TEMPO and len(data) >= 3 and any(data[:3]):
+        track.events.append(Event(tick, TEMPO, int.from_bytes(data[:3], "big")))
+    elif kind == NAME and not track.name:
+        track.name = " ".join(_text(data).split())[:80]
+    elif kind == END:
+        track.end = tick
+    return kind == END
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

@@ -1,0 +1,86 @@
+"""What a song is: parts, their notes, and how their controllers move. Times are seconds from the song's start."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Points = tuple[tuple[float, float], ...]
+
+BEND_RAMP, GAIN_RAMP = 0.02, 0.005  # a step is reached by a ramp of this many seconds, which ends on the step
+
+
+@dataclass(frozen=True, slots=True)
+class SongNote:
+    """A note of a song. seconds: held time, pedals applied; pitch: MIDI key, tuning applied; velocity: 1..127."""
+
+    onset: float
+    seconds: float
+    pitch: float
+    velocity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one instrument plays: the notes of one (track, channel, program).
+
+    track counts from 0, channel 0..15, program 0..127 (General MIDI, from 0). notes: in order of onset. Steps of
+    (seconds, value), the first at 0 s: gain: amplitude 0..1 of volume and expression; pan: -1 left .. 1 right; bend:
+    semitones of the pitch wheel; vibrato: semitones of depth, of the modulation wheel. cuts: when all sound stops.
+    """
+
+    track: int
+    channel: int
+    program: int
+    name: str
+    notes: tuple[SongNote, ...]
+    gain: Points = ((0.0, 1.0),)
+    pan: Points = ((0.0, 0.0),)
+    bend: Points = ((0.0, 0.0),)
+    vibrato: Points = ((0.0, 0.0),)
+    cuts: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A song. parts: melodic parts; drums: the parts on channel 10; seconds: when the last note (not its release)
+    ends; warnings: one line for each thing that was mended or left out."""
+
+    parts: tuple[Part, ...]
+    drums: tuple[Part, ...] = ()
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+class Curve:
+    """A controller's movement as a piecewise-linear curve, held before its first and after its last point.
+
+    Each step's value is reached exactly at its time, by a ramp of at most `ramp` seconds before it; so a dense stream
+    of steps becomes a smooth line. Steps closer than a quarter of the ramp are merged, the last of them counts.
+    """
+
+    def __init__(self, steps: Points, ramp: float):
+        times, values = [steps[0][0]], [steps[0][1]]
+        for time, value in steps[1:]:
+            if time - times[-1] < ramp / 4:
+                values[-1] = value
+                continue
+            if time - times[-1] > ramp:
+                times.append(time - ramp)
+                values.append(values[-1])
+            times.append(time)
+            values.append(value)
+        self.times, self.values = np.array(times), np.array(values, np.float64)
+
+    def at(self, seconds: np.ndarray) -> np.ndarray:
+        """Values at (n,) times."""
+        return np.interp(seconds, self.times, self.values)
+
+    def breaks(self, start: float, stop: float) -> np.ndarray:
+        """The times strictly between two where the curve turns."""
+        return self.times[np.searchsorted(self.times, start, "right") : np.searchsorted(self.times, stop, "left")]
+
+    def constant(self, start: float, stop: float) -> float | None:
+        """The value from one time to another if it does not move there, else None."""
+        first, last = np.searchsorted(self.times, [start, stop])
+        around = self.values[max(first - 1, 0) : last + 1]
+        return float(around[0]) if (around == around[0]).all() else None

@@ -1,0 +1,169 @@
+"""Pivotal tuning (Roich 2021): what must change in a model for it to play a recording that it has never met.
+
+    pivot       w, from E(recording), moves to the w near it whose sound is nearest      G stays as it is
+    residual    G's heads and its tuner's last layer learn what w cannot say             w stays as it is
+
+One pitch is recorded and every pitch will be played, so the residual's freedom is taken away where nothing was
+recorded: there the curves must change by what they change at the recorded pitch,
+
+    L = L_sound + follow |(G'(w, p') - G(w, p')) - (G'(w, p) - G(w, p))|          p' drawn within two octaves
+
+and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
+loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
+would have [losses/expected.py], which costs a hundredth of making it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from antiphon.data.excerpts import Excerpts, ExcerptSource
+from antiphon.losses.expected import ExpectedLoss
+from antiphon.losses.tuning import tuning_losses
+from antiphon.model import InstrumentModel, LabelTable
+from antiphon.networks.encoders.note import on_sphere
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator
+
+FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
+REACH = 24.0  # semitones
+LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """How a recording is learned: steps, rates, and (log .. follow) what each term of the loss counts."""
+
+    pivot_steps: int = 50
+    steps: int = 100
+    batch: int = 12
+    style_rate: float = 0.02
+    head_rate: float = 3e-4
+    tuner_rate: float = 0.02
+    log: float = 1.0
+    linear: float = 0.5
+    mel: float = 1.0
+    partials: float = 0.5
+    tuning: float = 0.3
+    near: float = 1.0  # mean square distance of w from where the encoder put it
+    follow: float = 1.0
+
+
+def invert(
+    model: InstrumentModel,
+    source: ExcerptSource,
+    w: Tensor,
+    how: Inversion | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[InstrumentGenerator, Tensor]:
+    """A generator and a w that play what `source` draws from. w: (style,) from the encoder. The model is left alone.
+    -> the generator, and w (style,)"""
+    learning = _Learning(model.generator, source, how or Inversion(), progress)
+    w = learning.pivot(w)
+    return learning.residual(w), w
+
+
+def anchored(model: InstrumentModel, generator: InstrumentGenerator, w: Tensor, label: str) -> InstrumentModel:
+    """A model of one instrument, called `label`, whose mapping knows one character: whatever the noise, it says w."""
+    clone = InstrumentModel(model.config, LabelTable((label,), ()))
+    clone.generator.load_state_dict(generator.state_dict())
+    clone.encoder.load_state_dict(model.encoder.state_dict())
+    with torch.no_grad():
+        for weights in clone.mapping.parameters():
+            weights.zero_()
+        clone.mapping.net.last.bias.copy_(w)
+    return clone
+
+
+class _Learning:
+    """The two stages, one bar of progress for both."""
+
+    def __init__(
+        self,
+        generator: InstrumentGenerator,
+        source: ExcerptSource,
+        how: Inversion,
+        progress: Callable[[int, int], None],
+    ):
+        self.base, self.source, self.how, self.progress = generator, source, how, progress
+        self.expected = ExpectedLoss(generator.config)
+        self.step = 0
+        self.rng = torch.Generator().manual_seed(source.seed)
+
+    def pivot(self, start: Tensor) -> Tensor:
+        """The w near `start` that sounds most like the recording."""
+        how, moving = self.how, start.clone().requires_grad_(True)
+        optimiser = torch.optim.Adam([moving], how.style_rate, betas=(0.8, 0.99))
+        for left in range(how.pivot_steps, 0, -1):
+            w, batch = on_sphere(moving), self._batch()
+            _, loss = self._sound_loss(self.base, w, batch)
+            self._advance(optimiser, loss + how.near * (w - start).square().mean(), left / how.pivot_steps)
+        return on_sphere(moving).detach()
+
+    def residual(self, w: Tensor) -> InstrumentGenerator:
+        """A copy of the generator whose heads, but for the envelope's rows, and tuner make up for what w cannot say."""
+        how, own = self.how, copy.deepcopy(self.base).requires_grad_(False)
+        heads, tuner = list(own.heads.requires_grad_(True).parameters()), own.tuner.last.bias.requires_grad_(True)
+        for rows in heads:
+            rows.register_hook(lambda gradient: gradient.index_fill(0, torch.arange(own.config.bands), 0.0))
+        groups = [{"params": heads, "lr": how.head_rate}, {"params": [tuner], "lr": how.tuner_rate}]
+        optimiser = torch.optim.Adam(groups, betas=(0.8, 0.99))
+        for left in range(how.steps, 0, -1):
+            batch = self._batch()
+            curves, loss = self._sound_loss(own, w, batch)
+            self._advance(optimiser, loss + how.follow * self._astray(own, w, batch.gesture, curves), left / how.steps)
+        return own.requires_grad_(False)
+
+    # ---- terms -------------------------------------------------------------------------------------------------------
+
+    def _sound_loss(self, generator: InstrumentGenerator, w: Tensor, batch: Excerpts) -> tuple[Curves, Tensor]:
+        """How far the recording is from what would be heard of it."""
+        g, how = batch.gesture, self.how
+        curves = _curves(generator, w, g)
+        bank = batched.partials(curves, g, batch.tuning, generator.centres)
+        terms = self.expected(bank, curves, g, batch.audio)
+        predicted = generator.tuning(w.expand(len(g.pitch), -1), g.pitch, g.velocity)
+        terms["tuning"] = tuning_losses(predicted, curves, g.knots, batch)
+        return curves, sum((getattr(how, name) * term for name, term in terms.items()), torch.zeros(()))
+
+    def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, curves: Curves) -> Tensor:
+        """Nepers by which the curves change otherwise at random pitches than at the recording's own."""
+        other = g.pitch + REACH * (2 * torch.rand(len(g.pitch), generator=self.rng) - 1)
+        other = other.clamp(LOWEST, HIGHEST)
+        far = replace(g, pitch=other, f0=g.f0 * torch.exp2((other - g.pitch) / 12).unsqueeze(-1))
+        with torch.no_grad():
+            before, far_before = _curves(self.base, w, g), _curves(self.base, w, far)
+        far_after = _curves(own, w, far)
+        apart = []
+        for name in FOLLOWERS:
+            here = (getattr(curves, name) - getattr(before, name)).detach()
+            apart.append((getattr(far_after, name) - getattr(far_before, name) - here).abs().mean())
+        return torch.stack(apart).mean()
+
+    # ---- steps -------------------------------------------------------------------------------------------------------
+
+    def _batch(self) -> Excerpts:
+        """The next excerpts, to be looked at where the expected loss wants to."""
+        batch = self.source.batch(self.step * self.how.batch, self.how.batch)
+        return replace(batch, gesture=replace(batch.gesture, knots=self.expected.instants(batch.gesture, self.rng)))
+
+    def _advance(self, optimiser: torch.optim.Optimizer, loss: Tensor, left: float) -> None:
+        """One step; rates fall to nothing over the last half of a stage. left: of the stage, 1 .. 0."""
+        for group in optimiser.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * min(1.0, 2 * left)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        self.step += 1
+        self.progress(self.step, self.how.pivot_steps + self.how.steps)
+
+
+def _curves(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
+    with torch.autocast(w.device.type, torch.bfloat16):
+        curves = generator.curves(w.expand(len(g.pitch), -1), g)
+    return Curves(**{f.name: getattr(curves, f.name).float() for f in fields(Curves)})

@@ -1,0 +1,189 @@
+"""Clone an instrument from one recorded note, or several: from_audio, from_files, and `clone`, into a voice's file."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
+from antiphon.data.labels import parse_name, parse_pitch
+from antiphon.data.manifest import Manifest, Row, note_name
+from antiphon.data.prepare import LONGEST, prepare
+from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.recording import OneNote, one_note
+from antiphon.errors import AntiphonError
+from antiphon.verbs.find import check_seed, load
+from antiphon.verbs.report import Report
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
+
+CROP = 32_768  # samples: as in training
+VELOCITY = 100  # of a recording that does not say: what `generate` plays
+REACH = 12.0  # semitones beyond the recorded pitches that a clone is said to know
+MOST = 64  # recordings
+
+
+def from_audio(
+    recordings: Sequence[np.ndarray],
+    voice: str | Path | Voice = "gm",
+    *,
+    pitches: Sequence[float | None] | None = None,
+    velocities: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    label: str = "clone",
+    seed: int = 0,
+    quiet: bool = True,
+) -> Voice:
+    """A voice of one instrument, `label`, that plays like the recordings.
+
+    recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, None where it is to be heard.
+    velocities: 1..127, how hard they were played. names: what to call the recordings when something is wrong with
+    them. Raises AntiphonError, in one line, for a recording that is not one clean pitched note."""
+    check_seed(seed)
+    if not 1 <= len(recordings) <= MOST:
+        raise AntiphonError(f"cannot clone {len(recordings)} recordings: give 1 to {MOST}")
+    names = names or [f"recording {i}" for i in range(1, len(recordings) + 1)]
+    heard = []
+    for recording, name, pitch in zip(recordings, names, pitches or [None] * len(recordings), strict=True):
+        check_sound(recording, name)
+        hint = None if pitch is not None else parse_name(Path(name).stem).pitch
+        heard.append(one_note(recording, name, pitch, hint))
+    return _learned(heard, names, velocities or [VELOCITY] * len(heard), load(voice), label, seed, Report(quiet))
+
+
+def from_files(
+    paths: Sequence[str | Path],
+    voice: str | Path | Voice = "gm",
+    *,
+    pitch: str | float | Sequence[str | float] = (),
+    name: str | None = None,
+    seed: int = 0,
+    quiet: bool = True,
+) -> Voice:
+    """A voice of one instrument that plays like the recorded notes in sound files; see `clone` for the keywords."""
+    files = [Path(path) for path in paths]
+    said = [pitch] if isinstance(pitch, str | float | int) else list(pitch)
+    if said and len(said) != len(files):
+        raise AntiphonError(f"{len(said)} pitches for {len(files)} recordings: say one for each, or none")
+    return from_audio(
+        [read_audio(path, max_seconds=LONGEST) for path in files],
+        voice,
+        pitches=[parse_pitch(str(p)) for p in said] or None,
+        velocities=[parse_name(path.stem).velocity or VELOCITY for path in files],
+        names=[path.name for path in files],
+        label=name or (_label(files[0].stem) if files else ""),
+        seed=seed,
+        quiet=quiet,
+    )
+
+
+def clone(
+    voice: str | Path | Voice,
+    samples: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    pitch: str | float | Sequence[str | float] = (),
+    name: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Make a voice of an instrument from recordings of single notes of it; returns the voice's file.
+
+    voice: what to begin from. samples: sound files, their first 20 s. out: the file; .safetensors is added to its
+    name. pitch: "A3" or 57 (each recording's, if there are several); heard, if not said. name: what to call the
+    instrument. The same recordings and seed make the same bytes. Raises AntiphonError for what is not one clean pitched
+    note, and (without force) if the file exists."""
+    from antiphon.checkpoint import save_voice
+
+    target = Path(out)
+    if target.suffix != ".safetensors":
+        target = target.with_name(f"{target.name}.safetensors")
+    check_place(target, force=force)
+    files = [samples] if isinstance(samples, str | Path) else samples
+    made = from_files(files, voice, pitch=pitch, name=name, seed=seed, quiet=quiet)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_voice(target, made.model, made.info)
+    return target
+
+
+# ---- learning --------------------------------------------------------------------------------------------------------
+
+
+def _learned(
+    notes: Sequence[OneNote],
+    names: Sequence[str],
+    velocities: Sequence[int],
+    base: Voice,
+    label: str,
+    seed: int,
+    report: Report,
+) -> Voice:
+    from antiphon.data.excerpts import ExcerptSource
+    from antiphon.training.invert import Inversion, anchored, invert
+    from antiphon.voice import Voice
+    from antiphon.workers import spread
+
+    for note, name in zip(notes, names, strict=True):
+        for remark in note.remarks:
+            report.say(f"note: {remark}")
+        report.say(f"{name}: {note_name(note.pitch)}")
+    with tempfile.TemporaryDirectory() as folder, report.bar("cloning") as advance:
+        data = _measured(notes, names, velocities, label, Path(folder))
+        start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+        # on one thread, so that the same recording makes the same bytes wherever it is learned
+        generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
+    return Voice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+
+
+def _measured(
+    notes: Sequence[OneNote], names: Sequence[str], velocities: Sequence[int], label: str, folder: Path
+) -> Prepared:
+    """The recordings, measured as training data are."""
+    loudest = max(float(np.abs(note.audio).max()) for note in notes)
+    rows = []
+    for i, (note, velocity) in enumerate(zip(notes, velocities, strict=True)):
+        path = write_audio(folder / f"{i}.wav", note.audio * np.float32(0.9 / loudest))
+        rows.append(Row(path, note.pitch, label, label, velocity=velocity))
+    report = prepare(Manifest(folder, rows, [], []), folder / "notes.safetensors")
+    for refused in report.refused:
+        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be learned from: {refused.reason}")
+    return Prepared(report.path)
+
+
+def _heard(base: Voice, data: Prepared):  # type: ignore[no-untyped-def]
+    """(style,) what the encoder hears in all the recordings together."""
+    import torch
+
+    from antiphon.networks.encoders.note import on_sphere
+
+    holds = [hold / SAMPLE_RATE if hold > 0 else None for hold in data.hold.tolist()]
+    w = base.encode([data.audio(i) for i in range(len(data))], data.pitch.tolist(), holds)
+    return on_sphere(torch.from_numpy(w).mean(0))
+
+
+def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str], seed: int):  # type: ignore[no-untyped-def]
+    from antiphon.voice import VoiceInfo
+
+    pitches = [note.pitch for note in notes]
+    training = {"cloned_from": base.info.name, "recordings": len(notes), "seed": seed}
+    training["pitches"] = " ".join(note_name(pitch).replace(" ", "") for pitch in pitches)
+    return VoiceInfo(
+        name=label,
+        range_of={label: (max(min(pitches) - REACH, 0.0), min(max(pitches) + REACH, 127.0))},
+        training=training,
+        licence=f"{base.info.licence}, and that of the recordings",
+        sources=(*base.info.sources, *names),
+    )
+
+
+def _label(stem: str) -> str:
+    """An instrument's name from a file's, without the pitch in it."""
+    named = parse_name(stem).instrument or re.sub(r"[\W_]+", " ", stem)
+    return " ".join(named.split())[:80] or "clone"

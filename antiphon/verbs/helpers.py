@@ -1,0 +1,147 @@
+"""More processes for one run, a processor each. The process that was asked goes first: it shows the bar, hears Ctrl-C
+and writes the files. It starts its helpers, tells them by a pipe what to do, and they end when the pipe does, however
+the first one ends: nothing is left behind, not even by kill -9.
+
+A plain subprocess, unlike multiprocessing's, does not import the caller's script again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antiphon.errors import AntiphonError
+
+if TYPE_CHECKING:
+    from antiphon.recipes.instrument import Recipe
+
+LINE = "from antiphon.verbs.helpers import main; main()"
+GONE = "one of the run's processes ended (killed? out of memory?): the same line goes on, --threads 1 in one process"
+WORTH = 4  # excerpts: fewer hardly make a step shorter (1.06 s of 16, 0.52 of 8, 0.29 of 4, 0.24 of 2)
+
+
+def share(recipe: Recipe, threads: int) -> tuple[Recipe, int]:
+    """Share a batch among processes, one a thread and none with fewer excerpts than are worth it. -> (the recipe of
+    each, how many). Two threads in one process wait for each other all the time; two processes once a step. One where
+    torchrun has shared out the work already, or a graphics card does it."""
+    import torch
+
+    count = max(min(threads, recipe.batch // WORTH), 1)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or torch.cuda.is_available() or not sys.executable:
+        count = 1
+    part = {name: -(-getattr(recipe, name) // count) for name in ("batch", "rehearsal_batch")}
+    game = replace(recipe.game, imagined=-(-recipe.game.imagined // count))
+    return replace(recipe, game=game, **part), count
+
+
+class Helpers:
+    """`count` processes beside this one, starting up while this one does something else."""
+
+    def __init__(self, count: int):
+        self.processes = [self._start() for _ in range(count)]
+
+    @staticmethod
+    def _start() -> subprocess.Popen[str]:
+        own = str(Path(__file__).parents[2])  # the helper plays by the same code, wherever it was imported from
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        path = os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", LINE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("ANTIPHON_DEBUG") else subprocess.DEVNULL,
+            env=os.environ | threads | {"PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is for the first process alone, which tells the others
+            text=True,
+        )
+
+    def begin(self, job: dict[str, Any]) -> None:
+        """Have every helper do `job`, keywords of `from_file` that JSON can hold, and join them in a group."""
+        from antiphon.training.parallel import meet
+
+        with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
+            how: dict[str, Any] = {"place": str(Path(folder, "meeting")), "world": len(self.processes) + 1}
+            for rank, process in enumerate(self.processes, 1):
+                if not process.stdout or not process.stdin or not process.stdout.readline():
+                    raise AntiphonError(GONE)
+                process.stdin.write(json.dumps({"meet": how | {"rank": rank}, "job": job}) + "\n")
+                process.stdin.flush()
+            meet(rank=0, **how)
+
+    def lost(self) -> bool:
+        """Whether a helper has ended, or does so within a moment."""
+        for process in self.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Leave the group and let the helpers end."""
+        from antiphon.training.parallel import leave
+
+        leave()
+        for process in self.processes:
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # type: ignore[union-attr]
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()  # type: ignore[union-attr]
+
+
+@contextmanager
+def helpers(count: int) -> Iterator[Helpers]:
+    """So many helpers for as long as the block lasts. Raises AntiphonError out of it if one of them was lost."""
+    team = Helpers(count)
+    try:
+        yield team
+    except RuntimeError:  # what a broken connection is to torch
+        if team.lost():
+            raise AntiphonError(GONE) from None
+        raise
+    finally:
+        team.close()
+
+
+# ---- in the helper ---------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """A helper's life: get ready, wait for its job, do it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    from antiphon.training.parallel import meet
+    from antiphon.verbs.train import from_file, recipe_of
+
+    torch.set_num_threads(1)
+    print("ready", flush=True)
+    line = sys.stdin.readline()
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    if not line:
+        return
+    task = json.loads(line)
+    job = task["job"] | {"recipe": recipe_of(task["job"]["recipe"])}
+    with contextlib.suppress(KeyboardInterrupt):
+        meet(**task["meet"])
+        from_file(**job)
+
+
+def _end_with_the_first() -> None:
+    sys.stdin.read()
+    os._exit(0)

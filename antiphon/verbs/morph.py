@@ -1,0 +1,86 @@
+"""From one sound to another in even steps: from_names, and `morph`, into a sound file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, write_audio
+from antiphon.characters import common_pitch, still, way_between
+from antiphon.data.labels import parse_pitch
+from antiphon.errors import AntiphonError
+from antiphon.measures.sheet import spectrogram_strip
+from antiphon.notes import Note
+from antiphon.verbs.find import check_seed, load
+from antiphon.verbs.report import Report
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
+
+MOST = 100  # steps
+GAP = 0.1  # seconds of silence between two
+PEAK = 0.99
+
+
+def from_names(
+    start: str | int,
+    stop: str | int,
+    voice: str | Path | Voice = "gm",
+    *,
+    steps: int = 8,
+    pitch: str | float | None = None,
+    velocity: float = 100,
+    seconds: float = 1.5,
+    seed: int | str = 0,
+    variation: float | None = None,
+) -> list[np.ndarray]:
+    """`steps` sounds, (samples,) float32 at 44.1 kHz each: a note of `start`, then ever more of `stop`.
+
+    start, stop: instrument expressions (see antiphon.characters): labels, blends or recordings of a note. Steps are
+    even to the ear, not in w (see antiphon.ways). The first and the last are the very sounds that the two would have
+    alone. pitch: "C4", 61 or 60.5; a key that both were learned at, if not said. velocity: 1..127. seconds: for which
+    each is held. seed, variation: as in `generate`."""
+    if not 2 <= steps <= MOST:
+        raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
+    player, number = load(voice), check_seed(seed)
+    a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
+    key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
+    note = Note(key, seconds, velocity, seed=number)
+    way = way_between(player, a, b)
+    return player.notes([note] * steps, w=torch.stack([way(i / (steps - 1)) for i in range(steps)]))
+
+
+def morph(
+    voice: str | Path | Voice,
+    out: str | Path,
+    start: str | int,
+    stop: str | int,
+    *,
+    steps: int = 8,
+    pitch: str | float | None = None,
+    velocity: float = 100,
+    seconds: float = 1.5,
+    seed: int | str = 0,
+    variation: float | None = None,
+    picture: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Write a morph's steps, one after another, into a sound file; returns its path.
+
+    picture: draw their spectrograms side by side into a PNG of the same name. See from_names for the other keywords.
+    Raises AntiphonError for anything that makes no sense, or (without force) if a file exists."""
+    target = check_target(out, force=force)
+    drawn = check_place(target.with_suffix(".png"), force=force) if picture else None
+    with Report(quiet).warnings():
+        how = {"velocity": velocity, "seconds": seconds, "variation": variation}
+        sounds = from_names(start, stop, voice, steps=steps, pitch=pitch, seed=seed, **how)  # type: ignore[arg-type]
+    gap = np.zeros(round(GAP * SAMPLE_RATE), np.float32)
+    line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])
+    if drawn:
+        between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]
+        spectrogram_strip(sounds, [Path(str(start)).name, *between, Path(str(stop)).name], drawn)
+    return write_audio(target, line * np.float32(min(1.0, PEAK / max(np.abs(line).max(), 1e-9))), force=force)

@@ -1,0 +1,199 @@
+"""How good is a clone? One note of each preset that the voice was never trained on, cloned and played elsewhere.
+
+    python benchmarks/clone.py gm --prepared work-data/gm.safetensors [--notes 2] [--targets 4]
+
+Beside the clone stand the encoder alone (no inversion) and the recording pitch-shifted, as a sampler does it. Each is
+set to the recording's loudness at the recording's own pitch, and compared with the preset's real notes 7 to 24
+semitones away, of about the recording's velocity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from note_sets import SAMPLE_RATE, Sounds
+
+import antiphon
+from antiphon.data.analysis import DESCRIPTORS, hertz, loudness, measure_f0
+from antiphon.data.prepare import measure
+from antiphon.data.prepared import Prepared
+from antiphon.measures.mel import fit_length, mel_distance
+from antiphon.verbs.clone import from_audio
+
+NEAREST, FARTHEST = 7, 24  # semitones from the recording
+SILENCE = 4_410  # samples before the recording, as a person leaves them
+OCTAVES = (-24, -12, 0, 12, 24)  # semitones at which the tuning is measured
+
+
+@dataclass
+class Case:
+    """One recording cloned, and what came out. Distances in dB of log-mel; ratios are clone / recording."""
+
+    preset: str
+    pitch: float
+    heard: bool  # whether the pitch was heard, and right
+    seconds: float  # of one processor
+    semitones: list[float]  # to each target
+    clone: list[float]
+    encoded: list[float]
+    shifted: list[float]
+    own: dict[str, float]  # distance at the recording's own pitch
+    brightness: float
+    attack: float
+    noisiness: float
+    attack_ms: float
+    noise_points: float
+    cents: list[float]  # off the key, over two octaves each way
+
+
+def draw(data: Prepared, notes: int, targets: int, seed: int) -> list[tuple[int, list[int]]]:
+    """(recording, targets) as indices of notes: recordings from the middle of each preset's range and louder half."""
+    rng = np.random.default_rng(seed)
+    pool, pitch, velocity = data.where("preset").numpy(), data.pitch.numpy(), data.velocity.numpy()
+    long = np.diff(data.start.numpy()) > SAMPLE_RATE // 4
+    drawn = []
+    for preset in np.unique(data.preset[pool]):
+        own = pool[data.preset[pool].numpy() == preset]
+        middle = own[(pitch[own] >= 45) & (pitch[own] <= 79) & (velocity[own] > 60) & long[own]]
+        for note in rng.choice(middle, min(notes, len(middle)), replace=False):
+            away = np.abs(pitch[own] - pitch[note])
+            there = own[(away >= NEAREST) & (away <= FARTHEST)]
+            alike = there[np.argsort(np.abs(velocity[there] - velocity[note]), kind="stable")][: 3 * targets]
+            drawn.append((int(note), rng.choice(alike, min(targets, len(alike)), replace=False).tolist()))
+    return drawn
+
+
+def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]) -> Case:
+    data = sounds.prepared
+    pitch, hold = float(data.pitch[note]), int(data.hold[note])
+    recording, velocity = data.audio(note), [int(data.velocity[note])]
+    began = time.process_time()
+    clone, heard = _cloned(voice, np.concatenate([np.zeros(SILENCE, np.float32), recording]), pitch, velocity)
+    seconds = time.process_time() - began
+    w = voice.encode([recording], [pitch], [hold / SAMPLE_RATE if hold > 0 else None])
+    asked = [sounds.note(i) for i in (note, *targets)]
+    played = {
+        "clone": clone.notes([antiphon.Note(n.pitch, n.seconds, n.velocity) for n in asked]),
+        "encoded": voice.notes(asked, w=np.repeat(w, len(asked), 0)),
+    }
+    real = [sounds.real(i) for i in (note, *targets)]
+    away = {name: _distances(made, real) for name, made in played.items()}
+    shifted = [_distance(sounds.shifted(note, float(data.pitch[i])), x) for i, x in zip(targets, real[1:], strict=True)]
+    mine, theirs = (_described(x, pitch, hold) for x in (fit_length(played["clone"][0], len(real[0])), real[0]))
+    return Case(
+        preset=data.labels.presets[int(data.preset[note])]["name"],
+        pitch=pitch,
+        heard=heard,
+        seconds=seconds,
+        semitones=[float(data.pitch[i]) - pitch for i in targets],
+        clone=away["clone"][1:],
+        encoded=away["encoded"][1:],
+        shifted=shifted,
+        own={name: d[0] for name, d in away.items()},
+        brightness=2 ** (mine["brightness"] - theirs["brightness"]),
+        attack=10 ** (mine["attack"] - theirs["attack"]),
+        noisiness=10 ** ((mine["noisiness"] - theirs["noisiness"]) / 10),
+        attack_ms=1000 * (10 ** mine["attack"] - 10 ** theirs["attack"]),
+        noise_points=100 * (10 ** (mine["noisiness"] / 10) - 10 ** (theirs["noisiness"] / 10)),
+        cents=[_cents(clone, pitch + step) for step in OCTAVES if hertz(pitch + step) < 4000],
+    )
+
+
+def _cloned(voice: antiphon.Voice, audio: np.ndarray, pitch: float, velocity: list[int]) -> tuple[antiphon.Voice, bool]:
+    """The clone, made without being told the pitch where it can be; and whether that went well."""
+    try:
+        clone = from_audio([audio], voice, velocities=velocity)
+        low, high = clone.info.range_of["clone"]
+        if (low + high) / 2 == pitch:
+            return clone, True
+    except antiphon.AntiphonError as error:
+        print(f"  refused: {error}", flush=True)
+    return from_audio([audio], voice, pitches=[pitch], velocities=velocity), False
+
+
+def _distance(made: np.ndarray, real: np.ndarray) -> float:
+    return mel_distance(fit_length(made, len(real)), real)
+
+
+def _distances(made: list[np.ndarray], real: list[np.ndarray]) -> list[float]:
+    """The first of each, at the recording's own pitch, sets the level of all."""
+    gain = np.float32(10 ** ((loudness(real[0]) - loudness(made[0])) / 20))
+    return [_distance(gain * m, r) for m, r in zip(made, real, strict=True)]
+
+
+def _described(audio: np.ndarray, pitch: float, hold: int) -> dict[str, float]:
+    row = measure(audio, pitch, hold / SAMPLE_RATE if hold > 0 else None).row
+    return dict(zip(DESCRIPTORS, row["descriptors"].tolist(), strict=True))
+
+
+def _cents(voice: antiphon.Voice, pitch: float) -> float:
+    """How far a note of 1 s lies off its key."""
+    return measure_f0(voice.note(pitch, seconds=1.0), pitch)[1]
+
+
+def report(cases: list[Case]) -> dict[str, float]:
+    """Print a line for each preset and one for all. -> the last one's figures"""
+    columns = ("nearer", "(enc.)", "clone", "enc.", "shift", "own", "(enc.)")
+    print(f"{'preset':24}" + "".join(f"{name:>8}" for name in columns) + "  shares, then dB of log-mel")
+    for preset in dict.fromkeys(c.preset for c in cases):
+        _line(preset.split(":")[-1], [c for c in cases if c.preset == preset])
+    _line("all", cases)
+    ratios = {name: np.array([getattr(c, name) for c in cases]) for name in ("brightness", "attack", "noisiness")}
+    total = {f"{name} within 10 %": float((np.abs(r - 1) <= 0.1).mean()) for name, r in ratios.items()}
+    total["attack within 2 ms or 10 %"] = float(
+        np.mean([abs(c.attack_ms) <= 2 or abs(c.attack - 1) <= 0.1 for c in cases])
+    )
+    total["noise within 10 points"] = float(np.mean([abs(c.noise_points) <= 10 for c in cases]))
+    cents = np.abs(np.concatenate([c.cents for c in cases]))
+    total["median cents off"], total["within 5 cents"] = float(np.median(cents)), float((cents <= 5).mean())
+    total["pitch heard"] = float(np.mean([c.heard for c in cases]))
+    total["processor seconds"] = float(np.median([c.seconds for c in cases]))
+    total["nearer than shifted"] = _nearer(cases, "clone")
+    total["nearer than shifted, encoder alone"] = _nearer(cases, "encoded")
+    for name, value in total.items():
+        print(f"{name:36}{value:8.2f}")
+    return total
+
+
+def _nearer(cases: list[Case], name: str) -> float:
+    return float(np.mean([a < b for c in cases for a, b in zip(getattr(c, name), c.shifted, strict=True)]))
+
+
+def _line(name: str, cases: list[Case]) -> None:
+    means = [float(np.mean(np.concatenate([getattr(c, k) for c in cases]))) for k in ("clone", "encoded", "shifted")]
+    own = [float(np.mean([c.own[k] for c in cases])) for k in ("clone", "encoded")]
+    values = [_nearer(cases, "clone"), _nearer(cases, "encoded"), *means, *own]
+    print(f"{name[:23]:24}" + "".join(f"{v:8.2f}" for v in values), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voice", nargs="?", default="gm")
+    parser.add_argument("--prepared", type=Path, required=True)
+    parser.add_argument("--notes", type=int, default=2, help="recordings a preset")
+    parser.add_argument("--targets", type=int, default=4, help="real notes that each is compared with")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="the figures as JSON")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    voice, sounds = antiphon.load(args.voice), Sounds(Prepared(args.prepared), [])
+    cases = []
+    for note, targets in draw(sounds.prepared, args.notes, args.targets, args.seed):
+        cases.append(examine(voice, sounds, note, targets))
+        c = cases[-1]
+        print(f"  {c.preset} {c.pitch:.0f}: nearer {_nearer([c], 'clone'):.2f}, {c.seconds:.0f} s", flush=True)
+        if args.out:
+            args.out.write_text(json.dumps([asdict(case) for case in cases], indent=1) + "\n")
+    total = report(cases)
+    if args.out:
+        args.out.write_text(json.dumps({"total": total, "cases": [asdict(c) for c in cases]}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

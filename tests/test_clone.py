@@ -1,0 +1,183 @@
+"""Cloning: what is heard in a recording, what is refused and in which words, and that a clone is a voice like any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import RATE, tone
+
+import antiphon
+from antiphon.audio.files import write_audio
+from antiphon.data.pitch import measure_f0
+from antiphon.data.recording import chord_tone, octave_of, one_note, second_attack, without_noise
+from antiphon.measures.mel import fit_length, mel_distance
+from antiphon.training import invert
+from antiphon.verbs import clone
+
+SILENCE = np.zeros(RATE // 8, np.float32)
+NEVER = np.random.default_rng(3).standard_normal(RATE).astype(np.float32)
+
+
+def recorded(*notes: np.ndarray) -> np.ndarray:
+    return np.concatenate([SILENCE, *notes, SILENCE])
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Learn for a moment only."""
+    how = invert.Inversion(pivot_steps=2, steps=2, batch=2)
+    monkeypatch.setattr(invert, "Inversion", lambda: how)
+
+
+@pytest.fixture
+def sample(tmp_path) -> Path:
+    return write_audio(tmp_path / "my kalimba.wav", recorded(tone(57, 0.6)))
+
+
+# ---- what is heard -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pitch", [45, 57, 69, 81])
+def test_pitch_and_onset_are_found(pitch):
+    note = one_note(recorded(tone(pitch + 0.2, 0.6)), "x")
+    assert note.pitch == pitch
+    assert not note.remarks
+    assert np.abs(note.audio[:400]).max() > 1e-3  # it begins at once
+
+
+def test_vibrato_is_one_note():
+    t = np.arange(RATE) / RATE
+    phase = 2 * np.pi * np.cumsum(440 * 2 ** (0.4 * np.sin(2 * np.pi * 6 * t) / 12)) / RATE
+    sound = sum(np.sin(k * phase) / k for k in range(1, 6)) * 0.2 * np.minimum(t / 0.05, 1)
+    assert one_note(recorded(sound.astype(np.float32)), "x").pitch == 69
+
+
+def test_steady_noise_is_taken_out():
+    clean = recorded(tone(57, 0.6))
+    noisy = clean + 0.004 * NEVER[: len(clean)]
+    quieter, remarks = without_noise(noisy, "x")
+    assert "noise" in remarks[0]
+    before, after = (np.square(x - clean).sum() for x in (noisy, quieter))
+    assert after < 0.3 * before
+    same, remarks = without_noise(clean, "x")
+    assert not remarks
+    np.testing.assert_array_equal(same, clean)
+
+
+def test_only_the_first_of_two_attacks_is_used():
+    struck = tone(57, 0.5, plucked=True)
+    assert second_attack(struck) is None
+    at = second_attack(np.concatenate([struck, struck]))
+    assert at is not None
+    assert abs(at - len(struck)) < RATE // 20
+    note = one_note(recorded(struck, struck), "x")
+    assert "another attack" in note.remarks[0]
+    assert len(note.audio) < 0.6 * RATE
+
+
+@pytest.mark.parametrize("interval", [4, 5, 7])
+def test_a_second_tone_is_heard(interval):
+    both = tone(57, 0.6) + tone(57 + interval, 0.6)
+    found = [chord_tone(both, 57), chord_tone(both, 57 + interval)]
+    assert any(f is not None for f in found)
+    assert chord_tone(tone(57, 0.6), 57) is None
+
+
+def test_above_the_trackers_range_octaves_are_mended():
+    assert octave_of(tone(100, 0.4), 88) == 100
+    assert octave_of(tone(57, 0.4), 57) == 57
+
+
+@pytest.mark.parametrize(
+    ("sound", "words"),
+    [
+        (recorded(tone(57, 0.6) + tone(61, 0.6)), "record one note alone"),
+        (recorded(tone(57, 0.8), tone(64, 0.8)), "A3 and then E4"),
+        (recorded(tone(57, 0.6)) + 0.2 * NEVER[: len(recorded(tone(57, 0.6)))], "closer or louder"),
+        (0.2 * NEVER, "closer or louder"),
+        (0 * NEVER, "silent"),
+        (NEVER[:500], "too short"),
+    ],
+)
+def test_what_is_no_note_is_refused_in_words(sound, words, voice):
+    with pytest.raises(antiphon.AntiphonError, match=words):
+        clone.from_audio([sound], voice, names=["mine.wav"])
+
+
+# ---- what is learned -----------------------------------------------------------------------------
+
+
+def test_inversion_comes_nearer_than_the_encoder(voice, monkeypatch):
+    how = invert.Inversion(pivot_steps=20, steps=50, batch=4, head_rate=2e-3)
+    monkeypatch.setattr(invert, "Inversion", lambda: how)
+    sound = tone(57, 0.6, level=0.2)
+    w = voice.encode([sound], [57.0], [0.55])
+    made = clone.from_audio([recorded(sound)], voice, pitches=[57.0])
+    sounds = voice.notes([antiphon.Note(57, 0.55)], w=w)[0], made.note(57, seconds=0.55)
+    plain, learned = (fit_length(s, len(sound)) for s in sounds)
+    levelled = [s * (np.abs(sound).max() / np.abs(s).max()) for s in (plain, learned)]
+    assert mel_distance(levelled[1], sound) < 0.7 * mel_distance(levelled[0], sound)
+
+
+def test_the_voice_it_began_from_is_left_alone(voice, quick):
+    before = {k: v.clone() for k, v in voice.model.state_dict().items()}
+    made = clone.from_audio([recorded(tone(57))], voice, label="mine")
+    assert made.instruments == ("mine",)
+    assert all(torch.equal(v, voice.model.state_dict()[k]) for k, v in before.items())
+    assert not torch.equal(made.model.generator.heads.weight, voice.model.generator.heads.weight)
+
+
+def test_a_clone_has_one_character(voice, quick):
+    made = clone.from_audio([recorded(tone(57)), recorded(tone(64))], voice)
+    w = [made.imagine("clone", seed=seed) for seed in (0, 1, 99)]
+    assert torch.equal(w[0], w[1])
+    assert torch.equal(w[0], w[2])
+    assert made.info.range_of["clone"] == (45.0, 76.0)
+
+
+def test_a_clone_of_a_mistuned_note_plays_on_the_key(voice, quick):
+    made = clone.from_audio([recorded(tone(57.3, 0.6))], voice)
+    assert abs(measure_f0(made.note(69, seconds=0.5), 69)[1]) < 5
+
+
+# ---- the verb ------------------------------------------------------------------------------------
+
+
+def test_a_clone_is_a_file_that_plays(sample, run_folder, song, tmp_path, quick):
+    out = antiphon.clone(run_folder, sample, tmp_path / "kalimba", quiet=True)
+    assert out == tmp_path / "kalimba.safetensors"
+    made = antiphon.load(tmp_path / "kalimba")
+    assert made.instruments == ("kalimba",)
+    assert antiphon.play(song, tmp_path / "song.wav", out, quiet=True).exists()
+    assert len(list(antiphon.generate(out, tmp_path / "notes", 2, seconds=0.1, quiet=True).iterdir())) == 2
+
+
+def test_the_same_seed_makes_the_same_bytes(sample, run_folder, tmp_path, quick):
+    files = [antiphon.clone(run_folder, sample, tmp_path / f"{i}", seed=i // 2, quiet=True) for i in range(3)]
+    first, again, other = (f.read_bytes() for f in files)
+    assert first == again
+    assert first != other
+
+
+def test_nothing_is_overwritten(sample, run_folder, tmp_path, quick):
+    (tmp_path / "mine.safetensors").write_text("precious")
+    with pytest.raises(antiphon.AntiphonError, match="exists"):
+        antiphon.clone(run_folder, sample, tmp_path / "mine", quiet=True)
+    assert (tmp_path / "mine.safetensors").read_text() == "precious"
+    antiphon.clone(run_folder, sample, tmp_path / "mine", force=True, quiet=True)
+    assert antiphon.load(tmp_path / "mine").info.training["cloned_from"] == antiphon.load(run_folder).info.name
+
+
+def test_the_command_line(sample, run_folder, tmp_path, antiphon_line, quick):
+    said = antiphon_line("clone", run_folder, sample, "--pitch", "A3", "--name", "my thing", "-o", tmp_path / "mine")
+    assert (said.status, said.out) == (0, [str(tmp_path / "mine.safetensors")])
+    assert "my thing" in "\n".join(antiphon_line("info", tmp_path / "mine.safetensors").out)
+    said = antiphon_line("clone", run_folder, sample, "--pitch", "A3", "B3", "-o", tmp_path / "other")
+    assert (said.status, len(said.err)) == (2, 1)
+    assert "one for each" in said.err[0]
+    said = antiphon_line("clone", run_folder, tmp_path / "none.wav", "-o", tmp_path / "other")
+    assert (said.status, len(said.err)) == (2, 1)
+    assert not (tmp_path / "other.safetensors").exists()

@@ -1,0 +1,114 @@
+"""The expected spectrum against real ones, and the amount of movement."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from antiphon.losses.expected import VIEWS, ExpectedLoss, lobes
+from antiphon.losses.movement import movement_loss
+from antiphon.networks.generators import batched
+from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, Gesture, InstrumentGenerator, midi_to_hz
+from antiphon.networks.generators.physics import at_blocks
+from antiphon.networks.oscillators import HOP, block_count
+from antiphon.representations.spectral import magnitude
+
+SAMPLES = 32_768
+
+
+def gesture(pitches, start=0) -> Gesture:
+    pitch = torch.tensor(pitches, dtype=torch.float32)
+    n = len(pitches)
+    return Gesture(
+        pitch=pitch,
+        velocity=torch.full((n,), 0.7),
+        release=torch.full((n,), torch.inf),
+        start=torch.full((n,), start),
+        samples=SAMPLES,
+        knots=torch.linspace(start, start + SAMPLES, 60).expand(n, -1).contiguous(),
+        f0=midi_to_hz(pitch).unsqueeze(-1).expand(-1, block_count(SAMPLES)).contiguous(),
+        take=torch.arange(n),
+    )
+
+
+@pytest.fixture(scope="module")
+def generator() -> InstrumentGenerator:
+    torch.manual_seed(0)
+    return InstrumentGenerator(SIZES["tiny"]).eval()
+
+
+@pytest.mark.parametrize("hz", [440.0, 1003.7, 9_876.5])
+def test_a_sines_lobe_is_what_the_fft_shows(hz: float) -> None:
+    window = 1024
+    sine = 0.5 * torch.sin(2 * torch.pi * hz / SAMPLE_RATE * torch.arange(8 * window))
+    real = magnitude(sine[None], window, window)[0, :, 4].square()
+    level = torch.log(torch.tensor(0.5)).expand(1, 1, 1)
+    drawn = lobes(torch.full((1, 1, 1), hz), level, window)[0, 0]
+    near = real > real.max() * 1e-5  # the lobe is cut beyond four bins, at -50 dB
+    assert (10 * torch.log10(drawn[near] / real[near])).abs().max() < 0.3
+
+
+def test_the_expected_spectrum_is_the_played_ones(generator: InstrumentGenerator) -> None:
+    """In the mean over many notes, through every window, tones and noise at once."""
+    g = gesture([40 + 2 * i for i in range(24)], start=8192)
+    w = torch.randn(len(g.pitch), generator.config.style)
+    loss = ExpectedLoss(generator.config)
+    with torch.no_grad():
+        tuning = generator.tuning(w, g.pitch, g.velocity)
+        sound = generator(w, g, tuning)
+        at = replace(g, knots=loss.instants(g, torch.Generator().manual_seed(1)))
+        curves = generator.curves(w, at)
+        bank = batched.partials(curves, at, tuning, generator.centres)
+        f0, first = at_blocks(at.f0, (at.knots - at.start.unsqueeze(-1)) / HOP), 0
+        for view in VIEWS:
+            look = slice(first, first + view.instants)
+            first += view.instants
+            hz = f0[:, look].unsqueeze(-1) * bank.ratios.unsqueeze(1)
+            expected = lobes(hz, bank.level[:, look], view.window) + loss._noise(view.window, look, curves, at)
+            centres = (at.knots[:, look] - at.start.unsqueeze(-1)).long()
+            seen = torch.stack(
+                [magnitude(sound[i : i + 1, c - view.window // 2 : c + view.window // 2], view.window, view.window // 2)
+                 [0, :, 1] for i in range(len(sound)) for c in centres[i].tolist()]
+            ).square()  # fmt: skip
+            assert float(seen.sum() / expected.sum()) == pytest.approx(1, abs=0.08)
+
+
+def test_it_teaches(generator: InstrumentGenerator) -> None:
+    g = gesture([60, 67])
+    loss = ExpectedLoss(generator.config)
+    at = replace(g, knots=loss.instants(g, torch.Generator().manual_seed(0)))
+    w = torch.randn(2, generator.config.style, requires_grad=True)
+    bank_curves = generator.curves(w, at)
+    bank = batched.partials(bank_curves, at, generator.tuning(w, g.pitch, g.velocity), generator.centres)
+    silent_and_loud = torch.stack([torch.zeros(SAMPLES), 0.1 * torch.randn(SAMPLES)])
+    terms = loss(bank, bank_curves, at, silent_and_loud)
+    assert set(terms) == {"log", "linear", "mel", "partials"}
+    sum(terms.values()).backward()
+    assert torch.isfinite(w.grad).all()
+    assert (w.grad != 0).any()
+
+
+def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
+    """A still sound beside a moving one: the loss falls as the ensemble's share rises to the moving one's."""
+    g = gesture([60, 64, 67, 72], start=16384)
+    w = torch.randn(4, generator.config.style)
+    ratios = torch.arange(1, 65).float().expand(4, -1)
+    with torch.no_grad():
+        tuning = generator.tuning(w, g.pitch, g.velocity)
+        curves = generator.curves(w, g)
+        curves = replace(curves, noise=curves.noise - 6, strike=curves.strike - 6)
+        share = torch.full_like(curves.ensemble, 0.6)
+        other = replace(g, take=g.take + 100)  # other phases: what is compared is not chance
+        moving = generator.synthesise(replace(curves, ensemble=share), other, tuning)
+        losses = [
+            float(
+                movement_loss(generator.synthesise(replace(curves, ensemble=d * share), g, tuning), moving, g, ratios)
+            )
+            for d in (0.0, 0.3, 1.0)
+        ]
+    assert losses[0] > losses[1] > losses[2]
+    assert float(movement_loss(moving, moving, g, ratios)) == 0
+    share.requires_grad_()
+    still = generator.synthesise(replace(curves, ensemble=0.1 * share), g, tuning)
+    movement_loss(still, moving, g, ratios).backward()
+    assert float(share.grad.sum()) < 0  # more of it would be better

@@ -1,0 +1,130 @@
+"""Songs with the bundled voice: what the sine of the other tests cannot show."""
+
+import os
+
+import numpy as np
+import pytest
+from tunes import RATE, cc, cut, note, off, on, pitch, program, rpn, save, wheel
+
+import antiphon
+from antiphon.characters import character
+from antiphon.music.casting import cast
+from antiphon.music.midi import read_midi
+from antiphon.music.player import MIX, stream
+from antiphon.verbs.play import from_file_to_file
+
+pytestmark = pytest.mark.skipif("gm" not in antiphon.bundled(), reason="the voice gm is not in this checkout")
+
+
+@pytest.fixture(scope="module")
+def gm():
+    return antiphon.load("gm")
+
+
+def players_of(path, voice, **how):
+    return cast(read_midi(path), lambda name, seed: character(voice, name, seed=seed), **how)
+
+
+def played(path, voice, **how) -> np.ndarray:
+    return np.concatenate([block[MIX] for block in stream(players_of(path, voice, **how), voice)])
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """Sixty notes of three instruments in four seconds, with controllers."""
+    draw = np.random.default_rng(3)
+    tracks = []
+    for channel, instrument in enumerate((0, 40, 73)):
+        events = [
+            program(instrument, channel=channel),
+            cc(10, 40 * channel, channel=channel),
+            cc(1, 40, channel=channel),
+        ]
+        for key in draw.integers(50, 85, 20).tolist():
+            events += [
+                on(key, 60, int(draw.integers(40, 127)), channel),
+                off(key, int(draw.integers(60, 200)), channel),
+            ]
+        tracks.append(events)
+    return save(tmp_path / "busy.mid", *tracks)
+
+
+def test_a_song_is_the_sum_of_its_notes_one_by_one(gm, busy):
+    """To a thousandth, -60 dB: batches round a little otherwise than single notes."""
+    mix = played(busy, gm)
+    alone = np.zeros_like(mix)
+    for player in players_of(busy, gm):
+        for index, written in enumerate(player.part.notes):
+            (sound,) = gm.notes([player.note(index)], player.w(index)[None])
+            at = round(written.onset * RATE)
+            angle = (player.part.pan[-1][1] + 1) * np.pi / 4
+            sides = 0.25 * player.part.gain[-1][1] * np.array([np.cos(angle), np.sin(angle)])
+            room = alone[at : at + len(sound)]
+            room += (sound[:, None] * sides)[: len(room)]
+    assert np.abs(mix - alone).max() < 1e-3 * np.abs(mix).max()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
+def test_the_same_bytes_on_one_processor_and_on_all(gm, busy, tmp_path):
+    mine = os.sched_getaffinity(0)
+    how = {"seed": 4, "room": 0.3, "stems": True, "force": True}
+    from_file_to_file(busy, tmp_path / "all.wav", gm, **how)
+    try:
+        os.sched_setaffinity(0, {min(mine)})
+        from_file_to_file(busy, tmp_path / "one.wav", gm, **how)
+    finally:
+        os.sched_setaffinity(0, mine)
+    every = {f.name.removeprefix("all"): f.read_bytes() for f in tmp_path.glob("all*.wav")}
+    assert {f.name.removeprefix("one"): f.read_bytes() for f in tmp_path.glob("one*.wav")} == every
+    assert len(every) == 5  # the mix, three stems, the room
+    from_file_to_file(busy, tmp_path / "other.wav", gm, **{**how, "seed": 5})
+    assert (tmp_path / "other.wav").read_bytes() != every[".wav"]
+
+
+def test_partials_and_noise_are_the_sound(gm, busy):
+    whole = played(busy, gm)
+    parts = list(stream(players_of(busy, gm), gm, parts=True))
+    partials, noise = (np.concatenate([block[name] for block in parts]) for name in ("partials", "noise"))
+    assert np.abs(partials + noise - whole).max() < 1e-5
+    assert 0.01 < np.abs(noise).max() / np.abs(partials).max() < 1
+
+
+def test_onsets_within_3_ms(gm, tmp_path):
+    """Struck instruments, each alone: silence before the onset, and the rise where the note's own attack has it."""
+    path = save(tmp_path / "a.mid", [program(9), on(72, 480), off(72, 96), program(0), on(60, 4704), off(60, 96),
+                                     program(13), on(67, 4704), off(67, 96)])  # fmt: skip
+    sound = np.abs(played(path, gm)).max(axis=1)
+    for player, onset in zip(players_of(path, gm), (0.5, 5.5, 10.5), strict=True):
+        at = round(onset * RATE)
+        assert sound[at - 100 : at].max() == 0
+        (alone,) = gm.notes([player.note(0)], player.w(0)[None])
+        rises = [np.flatnonzero(x[:2205] > 0.1 * x[:2205].max())[0] for x in (sound[at:], np.abs(alone))]
+        assert abs(rises[0] - rises[1]) <= 0.003 * RATE
+        assert rises[0] <= 0.01 * RATE  # what is struck answers at once
+
+
+def test_pitch_wheel_range_and_tuning(gm, tmp_path):
+    """A flute: the wheel's octave, coarse and fine tuning, each to ten cents."""
+    flute = [program(73), *note(72), *rpn(0, 12), wheel(8191), *note(60), wheel(0), *rpn(2, 67), *note(69)]
+    sound = played(save(tmp_path / "a.mid", [*flute, *rpn(2, 64), *rpn(1, 96, 0), *note(72)]), gm)
+    found = [pitch(sound, 0.5 * i + 0.15, 0.5 * i + 0.48) for i in range(4)]
+    assert found == pytest.approx([72, 72, 72, 72.5], abs=0.1)
+
+
+def test_strokes_of_one_key_are_alike_and_not_the_same(gm, tmp_path):
+    strokes = [message for _ in range(2) for message in (on(60, 240, 90), off(60, 240))]
+    sound = played(save(tmp_path / "a.mid", [program(11), *strokes]), gm)
+    first, second = (cut(sound, 0.25 + 0.5 * i, 0.4 + 0.5 * i) for i in (0, 1))
+    spectra = [np.log(np.abs(np.fft.rfft(part * np.hanning(len(part))))[:600] + 0.01) for part in (first, second)]
+    assert np.corrcoef(spectra)[0, 1] > 0.9
+    assert np.abs(first - second).max() > 0.05 * np.abs(first).max()
+
+
+def test_a_morph_within_a_song(gm, tmp_path):
+    """At its ends it is the flute and the cello that the song would have without it."""
+    path = save(tmp_path / "a.mid", [m for _ in range(4) for m in (on(60, 240), off(60, 240))])
+    names = ("flute>cello@0:01-0:01.5", "flute", "cello")
+    morph, flute, cello = (cut(played(path, gm, instrument=name), 0, 2) for name in names)
+    early, late = slice(0, int(0.7 * RATE)), slice(int(1.75 * RATE), 2 * RATE)
+    assert np.abs(morph[early] - flute[early]).max() < 1e-3
+    assert np.abs(morph[late] - cello[late]).max() < 0.05 * np.abs(cello[late]).max()
