@@ -14,10 +14,10 @@ class Recipe:
 
     network: InstrumentConfig = field(default_factory=InstrumentConfig)
     game: GameConfig = field(default_factory=GameConfig)
-    batch: int = 16  # excerpts a step and process
+    batch: int = 16  # excerpts a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
     rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
-    rehearsal_batch: int = 64  # excerpts a step and process meanwhile; such a step takes about as long as one of sound
+    rehearsal_batch: int = 64  # excerpts a step meanwhile; such a step takes less time than one of sound
     rehearsal_rate: float = 3.0  # learning rate of the rehearsal, times the game's
     seed: int = 0
     average: float = 0.9985  # of the weights
