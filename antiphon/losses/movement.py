@@ -10,12 +10,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
 from antiphon.networks.oscillators import HOP
-from antiphon.representations.spectral import hann_window
+from antiphon.representations.spectral import magnitude
 
 WINDOW, STEP = 2048, 1024
 LAGS = (1, 4)  # frames: 23 and 93 ms
@@ -32,7 +31,7 @@ def movement_loss(fake: Tensor, real: Tensor, g: Gesture, ratios: Tensor) -> Ten
     hz = g.f0[:, :: STEP // HOP].unsqueeze(-1) * ratios[:, None, :PARTIALS]
     bins = (hz * (2 * WINDOW / SAMPLE_RATE)).round().long().clamp(max=WINDOW)
     with torch.autocast(fake.device.type, enabled=False):
-        drawn, seen = (torch.log(_spectra(x).gather(-1, bins) + FLOOR) for x in (fake, real.detach()))
+        drawn, seen = (torch.log(_read(x, bins) + FLOOR) for x in (fake, real.detach()))
         times = g.start.unsqueeze(-1) + STEP * torch.arange(hz.shape[1], device=hz.device)
         weight = torch.exp(seen / 2) * (times >= WINDOW // 2).unsqueeze(-1)
         groups = torch.stack([(hz >= a) & (hz < b) for a, b in pairwise(GROUPS)]).float()
@@ -46,8 +45,6 @@ def movement_loss(fake: Tensor, real: Tensor, g: Gesture, ratios: Tensor) -> Ten
     return torch.stack(terms).mean()
 
 
-def _spectra(audio: Tensor) -> Tensor:
-    """(batch, frames, WINDOW + 1) magnitudes, zero-padded twofold."""
-    x = F.pad(audio.float(), (WINDOW // 2, WINDOW // 2)).unfold(-1, WINDOW, STEP)
-    spectrum = torch.fft.rfft(x * (hann_window(WINDOW, audio.device) * (4 / WINDOW)), n=2 * WINDOW)
-    return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt()
+def _read(audio: Tensor, bins: Tensor) -> Tensor:
+    """(batch, frames, K) magnitudes at the bins of each frame."""
+    return magnitude(audio, WINDOW, STEP, padding=2).transpose(1, 2).gather(-1, bins)

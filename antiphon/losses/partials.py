@@ -8,13 +8,13 @@ partials' known frequencies gives each of them a straight gradient from the firs
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture, Partials
 from antiphon.networks.layers import hat_weights
 from antiphon.networks.oscillators import HOP
+from antiphon.representations.spectral import magnitude
 
 STEP = 1024  # samples between the frames compared
 FLOOR = 1e-4  # -80 dB of full scale
@@ -29,7 +29,7 @@ def partials_loss(partials: list[Partials] | Bank, g: Gesture, audio: Tensor) ->
     for window, chosen in ((2048, torch.nonzero(~low).flatten()), (4096, torch.nonzero(low).flatten())):
         if not len(chosen):
             continue
-        spectra = _spectra(audio[chosen], window)
+        spectra = magnitude(audio[chosen].detach(), window, STEP, padding=2).transpose(1, 2)
         if isinstance(partials, Bank):
             losses.append(_of_notes(partials, g, chosen, spectra, window))
         else:
@@ -57,13 +57,3 @@ def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:
     weight = (target + FLOOR).sqrt() * heard
     error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
     return (weight * error).sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(1e-3)
-
-
-def _spectra(audio: Tensor, window: int) -> Tensor:
-    """(batch, frames, window + 1) magnitudes, zero-padded twofold so that the nearest bin reads a partial within 0.4
-    dB."""
-    with torch.no_grad(), torch.autocast(audio.device.type, enabled=False):
-        x = F.pad(audio.float(), (window // 2, window // 2)).unfold(-1, window, STEP)
-        hann = torch.hann_window(window, device=audio.device)
-        spectrum = torch.fft.rfft(x * (hann * (4 / window)), n=2 * window)
-        return (spectrum.real.square() + spectrum.imag.square()).sqrt()

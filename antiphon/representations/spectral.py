@@ -18,16 +18,17 @@ def hann_window(window: int, device: torch.device) -> Tensor:
         return torch.hann_window(window, device=device)
 
 
-def magnitude(audio: Tensor, window: int, hop: int) -> Tensor:
+def magnitude(audio: Tensor, window: int, hop: int, padding: int = 1) -> Tensor:
     """|STFT| scaled so that a full-scale sine peaks at 1.
 
-    audio: (batch, samples) float32 -> (batch, window/2+1, samples/hop + 1); frame j is centred on sample hop*j, zeros
-    beyond.
+    audio: (batch, samples) float32 -> (batch, padding*window/2+1, samples/hop + 1); frame j is centred on sample hop*j,
+    zeros beyond. padding: frames are zero-padded so many times, so that the nearest bin reads a partial within 1.4 dB,
+    with 2 within 0.4 dB.
     """
     hann = hann_window(window, audio.device)
     with torch.autocast(audio.device.type, enabled=False):
         x = F.pad(audio.float(), (window // 2, window // 2))
-        spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)))
+        spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)), n=padding * window)
         # not abs(): its gradient at 0 is undefined, and on a processor it is several times slower
         return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt().transpose(1, 2)
 
