@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from antiphon.data.prepared import Prepared
+from antiphon.data.transpose import missing_keys, transposed
 from antiphon.errors import AntiphonError
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.instrument import STRIKE, Gesture, Tuning, midi_to_hz
@@ -55,18 +57,32 @@ class Excerpts:
 class _Crop:
     note: int
     reference: int
-    start: int
+    semitones: float  # that the note is moved by
+    start: int  # samples since the onset, once it is moved
     take: int
+
+    @property
+    def speed(self) -> float:
+        """How much faster the recording runs."""
+        return 2 ** (self.semitones / 12)
 
 
 class ExcerptSource:
     """Draws excerpts of `samples` samples from the notes of some splits of a prepared file.
 
     Presets are drawn equally often and then a note of the preset, so that a preset with many notes does not rule.
+    Keys missing between the recorded ones take part as often as those, but make up at most a share of `transposed`.
     """
 
     def __init__(
-        self, data: Prepared, samples: int, seed: int, splits: tuple[str, ...] = ("train",), same_note: float = 0.25
+        self,
+        data: Prepared,
+        samples: int,
+        seed: int,
+        splits: tuple[str, ...] = ("train",),
+        *,
+        same_note: float = 0.25,
+        transposed: float = 0.0,
     ):
         self.data, self.samples, self.seed, self.same_note = data, samples, seed, same_note
         chosen = torch.cat([data.where(s) for s in splits]).tolist()
@@ -75,28 +91,48 @@ class ExcerptSource:
         ]
         if not self.by_preset:
             raise AntiphonError(f"{data.path} has no notes to train on (split {', '.join(splits)})")
+        self.missing = [missing_keys(data, notes) if transposed else [] for notes in self.by_preset]
+        keys = [len({float(data.pitch[i]) for i in notes}) for notes in self.by_preset]
+        self.filling = [
+            min(len(gaps) / (len(gaps) + recorded), transposed)
+            for gaps, recorded in zip(self.missing, keys, strict=True)
+        ]
 
     def _crop(self, index: int) -> _Crop:
         rng = np.random.default_rng((self.seed, index))
-        notes = self.by_preset[rng.integers(len(self.by_preset))]
+        preset = rng.integers(len(self.by_preset))
+        notes, semitones = self.by_preset[preset], 0.0
         note = notes[rng.integers(len(notes))]
         reference = note if rng.random() < self.same_note else notes[rng.integers(len(notes))]
-        length = self.data.samples(note)
-        start = 0
+        if self.filling[preset] and rng.random() < self.filling[preset]:
+            key = self.missing[preset][rng.integers(len(self.missing[preset]))]
+            note, semitones = key.notes[rng.integers(len(key.notes))], key.semitones
+        start = self._start(rng, note, 2 ** (semitones / 12))
+        return _Crop(note, reference, semitones, start, int(rng.integers(1 << 31)))
+
+    def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
+        """Where a crop begins: more than half of them at the onset."""
+        length, hold = (int(n / speed) for n in (self.data.samples(note), int(self.data.hold[note])))
         last = length - 512  # crops near the end are mostly silence: a note must learn to stay silent
-        if rng.random() < 0.45 and last > STRIKE:
-            start = int(rng.integers(STRIKE, last)) // HOP * HOP
-            hold = int(self.data.hold[note])
-            if 0 < hold < length and rng.random() < 0.3:  # make sure that releases are met
-                start = max(hold - int(rng.integers(self.samples // 2)), STRIKE) // HOP * HOP
-        return _Crop(note, reference, start, int(rng.integers(1 << 31)))
+        if rng.random() >= 0.45 or last <= STRIKE:
+            return 0
+        start = int(rng.integers(STRIKE, last))
+        if 0 < hold < length and rng.random() < 0.3:  # make sure that releases are met
+            start = max(hold - int(rng.integers(self.samples // 2)), STRIKE)
+        return start // HOP * HOP
 
     def _cents(self, crop: _Crop) -> np.ndarray:
         """(blocks,) measured cents off the key at block centres."""
-        centres = (crop.start + HOP * np.arange(block_count(self.samples))) / 512
+        centres = (crop.start + HOP * np.arange(block_count(self.samples))) * crop.speed / 512
         first = int(centres[0])
         track = self.data.f0_cents(crop.note, first, int(centres[-1]) + 2)
         return np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
+
+    def _audio(self, crop: _Crop) -> np.ndarray:
+        """(samples,) of the recording, moved to the crop's key."""
+        if crop.semitones:
+            return transposed(self.data, crop.note, crop.semitones, crop.start, self.samples)
+        return self.data.audio(crop.note, crop.start, crop.start + self.samples)
 
     def batch(self, first: int, count: int) -> Excerpts:
         """Excerpts first .. first + count - 1."""
@@ -105,14 +141,17 @@ class ExcerptSource:
         note = torch.tensor([c.note for c in crops])
         reference = torch.tensor([c.reference for c in crops])
         cents = torch.from_numpy(np.stack([self._cents(c) for c in crops]))
-        pitch = d.pitch[note]
+        semitones = torch.tensor([c.semitones for c in crops])
+        speed = torch.tensor([c.speed for c in crops])
+        pitch = d.pitch[note] + semitones
+        release = torch.floor(_release(d.hold[note]) / speed)
         gesture = Gesture(
             pitch=pitch,
             velocity=d.velocity[note] / 127,
-            release=_release(d.hold[note]),
+            release=release,
             start=torch.tensor([c.start for c in crops]),
             samples=self.samples,
-            knots=pad_knots([_knots(c.start, self.samples, int(d.hold[c.note])) for c in crops]),
+            knots=pad_knots([_knots(c.start, self.samples, r) for c, r in zip(crops, release.tolist(), strict=True)]),
             f0=midi_to_hz(pitch.unsqueeze(-1) + cents / 100),
             take=torch.tensor([c.take for c in crops]),
         )
@@ -123,10 +162,10 @@ class ExcerptSource:
             free=d.free_ratio[note],
             active=(free_levels > AUDIBLE_DB).float(),
             cents=d.tuning[note],
-            vibrato=_vibrato(d.vibrato[note]),
+            vibrato=_vibrato(d.vibrato[note], speed),
         )
         return Excerpts(
-            audio=torch.from_numpy(np.stack([d.audio(c.note, c.start, c.start + self.samples) for c in crops])),
+            audio=torch.from_numpy(np.stack([self._audio(c) for c in crops])),
             gesture=gesture,
             tuning=tuning,
             levels=d.harmonic_level[note],
@@ -145,14 +184,14 @@ def _release(hold: Tensor) -> Tensor:
     return torch.where(hold < 0, torch.inf, hold.float())
 
 
-def _vibrato(measured: Tensor) -> Tensor:
+def _vibrato(measured: Tensor, speed: Tensor) -> Tensor:
     """Slower than SLOWEST it is drift that was taken for vibrato: its depth is 0."""
     rate, depth, delay = measured.unbind(-1)
-    return torch.stack([rate, depth * (rate > SLOWEST), delay], -1)
+    return torch.stack([rate * speed, depth * (rate > SLOWEST), delay / speed], -1)
 
 
-def _knots(start: int, samples: int, hold: int) -> np.ndarray:
-    return knots(start, start + samples, None if hold < 0 else hold)
+def _knots(start: int, samples: int, release: float) -> np.ndarray:
+    return knots(start, start + samples, None if math.isinf(release) else int(release))
 
 
 def pad_knots(rows: list[np.ndarray]) -> Tensor:

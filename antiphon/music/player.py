@@ -1,6 +1,8 @@
 """Songs to sound: every note is asked of a voice, placed to the sample, panned and mixed, window by window."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +19,7 @@ MOST_STEMS = 100
 CUT = 0.005  # seconds in which a sound is silenced
 
 Progress = Callable[[int, int], None]
+Batch = list[tuple[int, Player, int]]  # sample of the onset, player, index of the note in its part
 Block = dict[str, np.ndarray]  # a stretch of the song by bus, (samples, 2) float32 each, all of one length
 MIX, ROOM, PARTIALS, NOISE = "mix", "room", "partials", "noise"
 
@@ -60,12 +63,16 @@ def stream(
     if len(own) > MOST_STEMS:
         raise AntiphonError(f"this song has {len(own)} tracks: play it without stems (at most {MOST_STEMS})")
     buses = {name: _Bus() for name in (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())}
+    stops = np.searchsorted(onsets, np.arange(size, int(onsets[-1]) + size + 1, size)).tolist()
+    planned = _batches(players, owners, indices, stops)
+    drawn = _drawn(
+        ([(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some] for some in planned), voice, parts
+    )
     done = 0
-    for start in range(0, int(onsets[-1]) + 1, size):
-        stop = int(np.searchsorted(onsets, start + size))
-        for some in _batches(players, owners, indices, done, stop):
-            batch = [(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some]
-            _play(batch, voice, buses, own, parts)
+    for stop in stops:
+        while done < stop:
+            batch, sounds = next(drawn)
+            _mix(batch, sounds, voice.sample_rate, buses, own, parts)
             done += len(batch)
             if progress:
                 progress(done, len(onsets))
@@ -140,40 +147,59 @@ def _schedule(players: Sequence[Player], rate: int) -> tuple[np.ndarray, np.ndar
 
 
 def _batches(
-    players: Sequence[Player], owners: np.ndarray, indices: np.ndarray, first: int, stop: int
+    players: Sequence[Player], owners: np.ndarray, indices: np.ndarray, stops: Sequence[int]
 ) -> Iterator[range]:
-    """The notes from `first` to `stop` of the schedule in batches of bounded length."""
-    begin, seconds = first, 0.0
-    for i in range(first, stop):
-        length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
-        if i > begin and seconds + length > BATCH_SECONDS:
-            yield range(begin, i)
-            begin, seconds = i, 0.0
-        seconds += length
-    if begin < stop:
-        yield range(begin, stop)
+    """The notes of the schedule in batches of bounded length; one ends at each of `stops`."""
+    for first, stop in pairwise([0, *stops]):
+        begin, seconds = first, 0.0
+        for i in range(first, stop):
+            length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
+            if i > begin and seconds + length > BATCH_SECONDS:
+                yield range(begin, i)
+                begin, seconds = i, 0.0
+            seconds += length
+        if begin < stop:
+            yield range(begin, stop)
 
 
-def _play(
-    batch: Sequence[tuple[int, Player, int]],
-    voice: Voice,
+def _drawn(batches: Iterable[Batch], voice: Voice, parts: bool) -> Iterator[tuple[Batch, Sequence[np.ndarray]]]:
+    """Each batch with its sounds. The next one is drawn while one is mixed."""
+
+    def draw(batch: Batch) -> Sequence[np.ndarray]:
+        notes = [player.note(index) for _, player, index in batch]
+        w = np.stack([player.w(index) for _, player, index in batch])
+        sounds = voice.notes(notes, w, parts=True) if parts else voice.notes(notes, w)
+        if len(sounds) != len(batch):
+            raise ValueError(f"the voice returned {len(sounds)} sounds for {len(batch)} notes")
+        return sounds
+
+    with ThreadPoolExecutor(1, "drawn") as pool:
+        waiting: list[tuple[Batch, Future[Sequence[np.ndarray]]]] = []
+        for batch in batches:
+            waiting.append((batch, pool.submit(draw, batch)))
+            if len(waiting) > 1:
+                ready, sounds = waiting.pop(0)
+                yield ready, sounds.result()
+        for ready, sounds in waiting:
+            yield ready, sounds.result()
+
+
+def _mix(
+    batch: Batch,
+    sounds: Sequence[np.ndarray],
+    rate: int,
     buses: dict[str, _Bus],
     stems: Mapping[tuple[int, int], str],
     parts: bool,
 ) -> None:
-    """Add a batch of (sample of the onset, player, index of the note) to the buses. stems: their names, if any."""
-    notes = [player.note(index) for _, player, index in batch]
-    w = np.stack([player.w(index) for _, player, index in batch])
-    sounds = voice.notes(notes, w, parts=True) if parts else voice.notes(notes, w)
-    if len(sounds) != len(batch):
-        raise ValueError(f"the voice returned {len(sounds)} sounds for {len(batch)} notes")
+    """Add a batch's sounds to the buses. stems: their names, if any."""
     placed: dict[Player, list[tuple[int, np.ndarray]]] = {}
     for (onset, player, index), sound in zip(batch, sounds, strict=True):
-        cut = player.cut(player.part.notes[index].onset) * voice.sample_rate - onset
-        placed.setdefault(player, []).append((onset, _silenced(sound, cut, voice.sample_rate)))
+        cut = player.cut(player.part.notes[index].onset) * rate - onset
+        placed.setdefault(player, []).append((onset, _silenced(sound, cut, rate)))
     for player, own in placed.items():
         first, sound = _summed(own)
-        sound = _panned(sound, player, first, voice.sample_rate)  # (samples, 1 or 2 kinds, 2 sides)
+        sound = _panned(sound, player, first, rate)  # (samples, 1 or 2 kinds, 2 sides)
         whole = sound.sum(axis=1)
         buses[MIX].add(first, whole)
         if stems:

@@ -41,9 +41,14 @@ def cycles_at_blocks(cycles_per_sample: Tensor) -> Tensor:
     return gone + slope * (GLIDE / HOP)
 
 
+def unit(angle: Tensor) -> Tensor:
+    """e^{i angle}, complex64; `torch.polar` takes three times as long."""
+    return torch.complex(angle.cos(), angle.sin())
+
+
 def _phasors(cycles: Tensor) -> tuple[Tensor, Tensor]:
     """e^{iw(16a-128)} as (n, 16, K) and e^{iwb} as (n, K, 16), by complex powers: one sine and cosine a partial."""
-    one = torch.polar(torch.ones_like(cycles), 2 * math.pi * cycles)
+    one = unit(2 * math.pi * cycles)
     fine = torch.ones_like(one).unsqueeze(-1)
     power = one
     while fine.shape[-1] < _SIDE:
@@ -146,6 +151,6 @@ def _basis(cycles: Tensor) -> Tensor:
     n = torch.arange(_SIDE, dtype=torch.float64)
     steps = torch.stack([n * _SIDE - HOP, n])  # (2, 16)
     angle = (2 * math.pi * (cycles.double()[:, None, None] * steps).frac()).float()
-    coarse, fine = torch.polar(torch.ones_like(angle), -angle).unbind(1)
+    coarse, fine = unit(-angle).unbind(1)
     waves = torch.view_as_real((coarse.unsqueeze(2) * fine.unsqueeze(1)).flatten(1))
     return waves.transpose(1, 2).flatten(0, 1)

@@ -38,7 +38,7 @@ def knots(start: int, stop: int, release: int | None, coarse: bool = False) -> n
     reach = 1 << max(int(stop).bit_length(), 18)
     grid = _after(reach, SPARSEST)
     if release is not None and release < stop:
-        after = _after(reach, reach, 3) if coarse else _after(reach, 2 * SPARSEST)
+        after = _after(reach, reach, 2) if coarse else _after(reach, 2 * SPARSEST)
         tail = release + after  # a release only dies away
         before = grid[grid < max(release - 32, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release

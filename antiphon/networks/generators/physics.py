@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from antiphon.networks.oscillators import HOP, cycles_at_blocks
+from antiphon.networks.oscillators import HOP, cycles_at_blocks, unit
 
 if TYPE_CHECKING:
     from antiphon.networks.generators.instrument import Tuning
@@ -94,8 +94,7 @@ def chorus(unison: Tensor, share: Tensor) -> Tensor:
 
 def turn(cycles: Tensor) -> Tensor:
     """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
-    angle = (2 * math.pi * (cycles - cycles.floor())).float()
-    return torch.polar(torch.ones_like(angle), angle)
+    return unit((2 * math.pi * (cycles - cycles.floor())).float())
 
 
 def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
