@@ -9,11 +9,12 @@ TORCH := $(shell sed -n 's/^ *"\(torch[<>=].*\)",.*/\1/p' pyproject.toml)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 SONG ?=
 
-.PHONY: help play test check clean
+.PHONY: help play test check docs clean
 
 help:
 	@echo "make play    play the bundled song with the bundled voice into out/antiphon.wav (SONG=my.mid plays another)"
 	@echo "make test    style, types and tests"
+	@echo "make docs    write docs/api.md from the docstrings and draw docs/morph.png with the bundled voice"
 	@echo "make clean   remove .venv and what the tools left behind"
 
 play: $(VENV)/.plays
@@ -43,6 +44,12 @@ $(VENV)/.plays: pyproject.toml | $(BIN)/python
 $(VENV)/.tests: $(VENV)/.plays
 	$(PIP) install -q -e '.[dev,eval,pitch]'
 	@touch $@
+
+docs: $(VENV)/.plays
+	$(BIN)/python docs/make_api.py
+	@mkdir -p out
+	$(BIN)/antiphon morph gm --from flute --to cello -o out/morph.wav --picture --force
+	mv out/morph.png docs/morph.png
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from antiphon.errors import AntiphonError
     from antiphon.notes import Note
     from antiphon.verbs.clone import clone
+    from antiphon.verbs.compare import compare
+    from antiphon.verbs.evaluate import evaluate
     from antiphon.verbs.find import bundled, load
+    from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
@@ -37,6 +40,9 @@ __all__ = [
     "__version__",
     "bundled",
     "clone",
+    "compare",
+    "evaluate",
+    "gallery",
     "generate",
     "load",
     "morph",
@@ -50,6 +56,9 @@ _HOMES = {
     "Voice": "antiphon.voice",
     "bundled": "antiphon.verbs.find",
     "clone": "antiphon.verbs.clone",
+    "compare": "antiphon.verbs.compare",
+    "evaluate": "antiphon.verbs.evaluate",
+    "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",
     "load": "antiphon.verbs.find",
     "morph": "antiphon.verbs.morph",

@@ -14,6 +14,7 @@ vectors live on a sphere of unit mean square (networks/encoders/note.py), so all
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from antiphon.voice import Voice
 
 USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
+MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
 PROBE_HELD, PROBE_HEARD = 0.6, 1.5  # seconds of a note when two sounds are compared
 
 
@@ -73,6 +75,8 @@ class Expression:
 
 def parse(text: str) -> Expression:
     """Read an instrument expression. Raises AntiphonError, in one line, for anything else."""
+    if text.count(">") + text.count(",") >= MOST_NAMES:
+        raise AntiphonError(f"an instrument of more than {MOST_NAMES} sounds is too much: name fewer")
     first, *later = (part.strip() for part in text.split(">"))
     turns = tuple(_turn(part, text) for part in later)
     if len(turns) > 1 and any(turn.span is None for turn in turns):
@@ -178,7 +182,7 @@ def character(
         raise AntiphonError(f"a variation of {variation:g} is out of range: use 0 (none) to 1 (as wide as training)")
     cast = _Casting(voice, seed, voice.resolve_style(style), variation)
     text = str(expression).strip()
-    if text.lower() in {label.lower() for label in voice.instruments} or Path(text).is_file():
+    if text.lower() in {label.lower() for label in voice.instruments} or os.path.isfile(text):
         return cast.still(Blend((text,), (1.0,)))  # whatever marks its name has
     return cast.moving(parse(text), seconds)
 
@@ -202,6 +206,8 @@ class _Casting:
     variation: float | None
 
     def still(self, blend: Blend) -> Character:
+        if len(blend.names) > 1 and not self.voice.blends:
+            raise self.voice.cannot("blend instruments")
         found = [self._named(name) for name in blend.names]
         labels = [label for label, _ in found]
         loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
@@ -233,6 +239,8 @@ def _whole(seconds: float | None) -> tuple[float, float]:
 
 def way_between(voice: Voice, a: Character, b: Character) -> Way:
     """The way from one still character to another, in steps even to the ear at a pitch that both can play."""
+    if not voice.blends:
+        raise voice.cannot("morph")
     pitch = common_pitch(voice, (a.labels[0], b.labels[0]))
 
     def listen(ws: list[Tensor]) -> list[np.ndarray]:

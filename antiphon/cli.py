@@ -98,5 +98,7 @@ def _gist(box: str) -> str:
 def _fail(text: str, status: int) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    print(f"antiphon: {' '.join(text.split())}", file=sys.stderr)
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = f"{line[:600]} ... {line[-300:]}" if len(line) > 1000 else line
+    print(f"antiphon: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)

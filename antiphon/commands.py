@@ -6,26 +6,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
-from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
+from tyro.conf import Positional, arg
 
 from antiphon.errors import AntiphonError
-
-
-def opt(metavar: str, *aliases: str) -> object:
-    """An option whose help shows no default, because its text says it or there is none."""
-    return arg(metavar=metavar, aliases=aliases, help_behavior_hint="")
-
-
-Flag = Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")]
-Words = UseAppendAction[tuple[tuple[str, ...], ...]]
-
-
-class Command(Protocol):
-    """A parsed verb."""
-
-    def run(self) -> None: ...
+from antiphon.judging import Compare, Evaluate
+from antiphon.options import Command, Flag, Words, opt, show
 
 
 @dataclass(frozen=True)
@@ -54,6 +41,8 @@ class Play:
     """reverberation: 0 is none, 1 a hall"""
     stems: Flag = False
     """a file for each track as well (and one for the room); together they are the mix before its limiter"""
+    kit: Annotated[str | None, opt("V")] = None
+    """a voice of drums for channel 10; the bundled one if there is one, else drums are skipped"""
     parts: Flag = False
     """two more files: all that is tone, and all that is noise"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
@@ -69,6 +58,7 @@ class Play:
         files: dict[str, Any] = {"stems": self.stems, "parts": self.parts, "force": self.force}
         how: dict[str, Any] = {"instrument": self.instrument, "mapping": mapping, "room": self.room, "seed": self.seed}
         how |= {"morphs": [text for texts in self.morph for text in texts], "variation": self.variation}
+        how["kit"] = self.kit
         print(play(self.song, self.out, self.voice, **files, **how))
 
 
@@ -183,6 +173,30 @@ class Clone:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Make the sounds that the documentation shows, and one page to see and hear them and how each was made.
+
+    Example: antiphon gallery -o gallery --only morph blend
+    """
+
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])] = Path("gallery")
+    """the folder for the sounds and the page, index.html"""
+    voice: Annotated[str, arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    only: Annotated[Words, opt("NAME ...")] = ()
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone and song; all if left out"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """other players of the same instruments"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.gallery import gallery
+
+        print(gallery(self.out, self.voice, only=_flat(self.only), seed=self.seed, force=self.force))
+
+
+@dataclass(frozen=True)
 class Train:
     """Learn a voice from a folder of recorded notes. The same line again goes on where it stopped.
 
@@ -193,6 +207,9 @@ class Train:
     """a folder of sound files, or one file of `antiphon data prepare`"""
     out: Annotated[Path, arg(metavar="RUN", aliases=["-o"])]
     """the run's folder: weights, sheets, sounds, log"""
+    recipe: Annotated[str | None, opt("NAME")] = None
+    """which method: instrument (unless said), drums, or one of the literature's GANs: dcgan, wavegan, specgan,
+    gansynth, gansynth-r3gan (docs/recipes.md)"""
     size: Annotated[Literal["tiny", "small", "base", "large"] | None, opt("tiny|small|base|large")] = None
     """how large the networks are; the starting voice's, or base"""
     steps: Annotated[int | None, opt("N")] = None
@@ -221,7 +238,12 @@ class Train:
         from antiphon.verbs.train import train
 
         how: dict[str, Any] = {"size": self.size, "steps": self.steps, "minutes": self.minutes, "seed": self.seed}
-        how |= {"start_from": self.start_from, "from_scratch": self.from_scratch, "threads": self.threads}
+        how |= {
+            "recipe": self.recipe,
+            "start_from": self.start_from,
+            "from_scratch": self.from_scratch,
+            "threads": self.threads,
+        }
         how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
         weights = train(self.source, self.out, settings=parse_settings(_flat(self.set)), **how)
         if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
@@ -253,7 +275,7 @@ class Info:
 
             print(dumps(facts(self.voice), indent=2))
         else:
-            _show(card(self.voice))
+            show(card(self.voice))
 
 
 @dataclass(frozen=True)
@@ -269,7 +291,7 @@ class Inspect:
     def run(self) -> None:
         from antiphon.verbs.data import inspect
 
-        _show(inspect(self.folder))
+        show(inspect(self.folder))
 
 
 @dataclass(frozen=True)
@@ -291,11 +313,14 @@ class Render:
     """layers of velocity a key"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """of velocities, holds and what is held out"""
+    drums: Flag = False
+    """the hits of the fonts' drum kits, for `antiphon train --recipe drums`"""
 
     def run(self) -> None:
         from antiphon.verbs.data import render
 
         how: dict[str, Any] = {"step": self.step, "velocities": self.velocities, "seed": self.seed}
+        how["drums"] = self.drums
         print(render(self.fonts, self.out, programs=self.programs, **how))
 
 
@@ -310,6 +335,8 @@ class Prepare:
     """a folder of sound files"""
     out: Annotated[Path, arg(metavar="FILE.safetensors", aliases=["-o"])]
     """the prepared file"""
+    one_shots: Flag = False
+    """the sounds are drums and the like: names, no pitch"""
     workers: Annotated[int | None, opt("N")] = None
     """processes; one a processor"""
     licence: Annotated[str, opt("TEXT")] = ""
@@ -321,7 +348,7 @@ class Prepare:
         from antiphon.verbs.data import prepare
 
         how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
-        print(prepare(self.folder, self.out, **how))
+        print(prepare(self.folder, self.out, one_shots=self.one_shots, **how))
 
 
 VERBS: dict[str, type[Command]] = {
@@ -329,20 +356,15 @@ VERBS: dict[str, type[Command]] = {
     "generate": Generate,
     "morph": Morph,
     "clone": Clone,
+    "gallery": Gallery,
     "train": Train,
+    "evaluate": Evaluate,
+    "compare": Compare,
     "info": Info,
     "data inspect": Inspect,
     "data render": Render,
     "data prepare": Prepare,
 }
-
-
-def _show(renderable: Any) -> None:
-    """Print a rich renderable, as wide as it wants where no terminal limits it."""
-    from rich.console import Console
-
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(renderable)
 
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:

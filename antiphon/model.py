@@ -1,13 +1,15 @@
-"""The instrument's three networks together: what training trains and what playing plays, by the same forward."""
+"""Three networks together: what training trains and what playing plays, by the same forward."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from antiphon.networks.encoders.note import NoteEncoder
 from antiphon.networks.generators.instrument import InstrumentConfig, InstrumentGenerator
+from antiphon.networks.generators.one_shot import OneShotConfig, OneShotGenerator
 from antiphon.networks.mapping import Mapping
 
 
@@ -19,12 +21,26 @@ class LabelTable:
     styles: tuple[str, ...]
 
 
-class InstrumentModel(nn.Module):
+class StyledModel(nn.Module):
     """encoder: recording -> w. mapping: noise and labels -> w. generator: w and a gesture -> sound."""
 
-    def __init__(self, config: InstrumentConfig, labels: LabelTable):
+    def __init__(self, config: Any, labels: LabelTable, generator: nn.Module):
         super().__init__()
         self.config, self.labels = config, labels
-        self.generator = InstrumentGenerator(config)
+        self.generator: Any = generator
         self.encoder = NoteEncoder(config.style, channels=max(config.width, 64) * 6 // 7 // 8 * 8)
         self.mapping = Mapping(config.style, len(labels.instruments), len(labels.styles))
+
+
+class InstrumentModel(StyledModel):
+    """Of pitched notes."""
+
+    def __init__(self, config: InstrumentConfig, labels: LabelTable):
+        super().__init__(config, labels, InstrumentGenerator(config))
+
+
+class KitModel(StyledModel):
+    """Of drums."""
+
+    def __init__(self, config: OneShotConfig, labels: LabelTable):
+        super().__init__(config, labels, OneShotGenerator(config))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from antiphon.data.resolve import resolve_instrument
 from antiphon.errors import AntiphonError
-from antiphon.model import InstrumentModel
+from antiphon.model import InstrumentModel, StyledModel
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
@@ -39,24 +41,35 @@ class VoiceInfo:
     sources: tuple[str, ...] = ()
 
 
-class Voice:
-    """An instrument model with its label tables. Made by `antiphon.load`."""
+class Voice(ABC):
+    """A model with its label tables, ready to play. Made by `antiphon.load`.
 
+    Every sound has a style vector w: what it is, beside its label and what a note says. `kind`: what its file says it
+    is. `pitched`: whether a note's pitch means anything to it. `blends`: whether a w between two labels' is a sound
+    between them. `longest`: seconds that a sound lasts, at most.
+    """
+
+    kind: ClassVar[str]
     sample_rate = SAMPLE_RATE
+    pitched = True
+    blends = True
+    longest = math.inf
 
-    def __init__(self, model: InstrumentModel, info: VoiceInfo):
+    def __init__(self, model: Any, info: VoiceInfo):
         self.model = model.eval().requires_grad_(False)
         self.info = info
-        self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
-        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        return self.model.labels.instruments
+        """Labels of what it can play."""
+        labels: tuple[str, ...] = self.model.labels.instruments
+        return labels
 
     @property
     def styles(self) -> tuple[str, ...]:
-        return self.model.labels.styles
+        """Words of character that it was taught, such as bright or plucked."""
+        words: tuple[str, ...] = self.model.labels.styles
+        return words
 
     # ---- names -------------------------------------------------------------------------------------------------------
 
@@ -67,6 +80,9 @@ class Voice:
         return resolve_instrument(name, self.instruments, seed)
 
     def resolve_style(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Style words from `words`, each of them or an unambiguous beginning of one.
+
+        Raises AntiphonError with those that the voice knows."""
         known = {w.lower(): w for w in self.styles}
         found = []
         for word in words:
@@ -80,6 +96,93 @@ class Voice:
                 )
             found += hits
         return tuple(found)
+
+    # ---- styles ------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
+        """(style,) a style vector from noise, the same for the same seed.
+
+        instrument: a label. style: words of character; drawn, if none are given, as they occurred in training.
+        variation: 1 as varied as training was, 0 the typical sound."""
+
+    def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
+        """Style words of an instrument, drawn by `rng` as they occurred in training."""
+        met = self.info.styles_of.get(instrument, [])
+        if not met:
+            return ()
+        counts = np.array([count for _, count in met], float)
+        return met[int(rng.choice(len(met), p=counts / counts.sum()))][0]
+
+    def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
+        """(style,) w, moved as the seed moves the instrument away from its typical sound, `variation` times as far."""
+        raise self.cannot("vary a recording")
+
+    def nearest(self, w: Tensor) -> str:
+        """The instrument whose style vectors lie nearest to w, (style,)."""
+        raise self.cannot("name a recording")
+
+    def encode(
+        self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
+    ) -> np.ndarray:
+        """(n, style) style vectors of recorded notes.
+
+        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
+        release, None where there is none."""
+        raise self.cannot("listen to a recording")
+
+    def cannot(self, what: str) -> AntiphonError:
+        """What to raise where this kind of voice is asked for what another can."""
+        return AntiphonError(f"{self.info.name} cannot {what}: that takes an instrument's voice, such as gm")
+
+    # ---- sounds ------------------------------------------------------------------------------------------------------
+
+    def note(self, pitch: float = 60.0, **how: Any) -> np.ndarray:
+        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
+        ...)."""
+        how.setdefault("seconds", 1.0)
+        return self.notes([Note(pitch, **how)])[0]
+
+    @abstractmethod
+    def notes(
+        self,
+        notes: Sequence[Note],
+        w: np.ndarray | Tensor | None = None,
+        in_tune: bool = True,
+        threads: int | None = None,
+        parts: bool = False,
+    ) -> list[np.ndarray]:
+        """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
+        its partials and its noise apart, whose sum is the sound.
+
+        w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
+        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
+        threads: how many batches are played at once, one processor each; as many as there are, if not said. The sound
+        does not depend on it."""
+
+    def _imagine_all(self, notes: Sequence[Note]) -> Tensor:
+        known = {
+            key: self.imagine(self.resolve(key[0], key[2]), self.resolve_style(key[1]), key[2])
+            for key in {(n.instrument, n.style, n.seed) for n in notes}
+        }
+        return torch.stack([known[n.instrument, n.style, n.seed] for n in notes])
+
+    def untrained(self, seed: int = 0) -> Voice:
+        """The same voice before its first step: its networks with fresh weights, drawn by `seed`."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return type(self)(type(self.model)(self.model.config, self.model.labels), self.info)
+
+
+class StyledVoice(Voice):
+    """A voice whose model hears and imagines style vectors [model.py]."""
+
+    model: StyledModel
+
+    def __init__(self, model: StyledModel, info: VoiceInfo):
+        super().__init__(model, info)
+        self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
+        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 
@@ -101,7 +204,6 @@ class Voice:
         return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
-        """(style,) w, moved as the seed moves the instrument away from its typical sound, `variation` times as far."""
         if variation == 0:
             return w
         away = logarithm(self.typical(instrument, style), self.imagine(instrument, style, seed))
@@ -126,26 +228,15 @@ class Voice:
         hot = torch.zeros(len(seeds), len(self.styles))
         for row, seed in enumerate(seeds):
             rng = np.random.default_rng((zlib.crc32(instrument.encode()), seed & 0xFFFFFFFF))
-            words = tuple(style) or self._draw_style(instrument, rng)
+            words = tuple(style) or self.draw_style(instrument, rng)
             hot[row] = torch.tensor([float(word in words) for word in self.styles])
             z[row] = rng.standard_normal((1, NOISE), dtype=np.float32)
         label = torch.full((len(seeds),), self.instruments.index(instrument))
         return self.model.mapping(torch.from_numpy(z), label, hot)
 
-    def _draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
-        met = self.info.styles_of.get(instrument, [])
-        if not met:
-            return ()
-        counts = np.array([count for _, count in met], float)
-        return met[int(rng.choice(len(met), p=counts / counts.sum()))][0]
-
     def encode(
         self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
     ) -> np.ndarray:
-        """(n, style) style vectors of recorded notes.
-
-        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
-        release, None where there is none."""
         audio = np.zeros((len(recordings), LISTEN), np.float32)
         for row, recording in zip(audio, recordings, strict=True):
             part = np.asarray(recording, np.float32)[:LISTEN]
@@ -159,13 +250,12 @@ class Voice:
                 pieces.append(self.model.encoder(torch.from_numpy(audio[s]), pitch, torch.tensor(release[s])))
         return torch.cat(pieces).numpy()
 
-    # ---- sounds ------------------------------------------------------------------------------------------------------
 
-    def note(self, pitch: float, **how: Any) -> np.ndarray:
-        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
-        ...)."""
-        how.setdefault("seconds", 1.0)
-        return self.notes([Note(pitch, **how)])[0]
+class InstrumentVoice(StyledVoice):
+    """The instrument of networks/generators/instrument.py: any pitch, length and loudness, with bends."""
+
+    kind = "instrument"
+    model: InstrumentModel
 
     @torch.inference_mode()
     def notes(
@@ -176,13 +266,6 @@ class Voice:
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
-        its partials and its noise apart, whose sum is the sound.
-
-        w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
-        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
-        threads: how many batches are played at once, one processor each; as many as there are, if not said. The sound
-        does not depend on it."""
         if w is None:
             w = self._imagine_all(notes) if notes else torch.zeros(0)
         w = torch.as_tensor(w, dtype=torch.float32)
@@ -197,13 +280,6 @@ class Voice:
             for i, sound in zip(batch, made, strict=True):
                 out[i] = sound
         return out
-
-    def _imagine_all(self, notes: Sequence[Note]) -> Tensor:
-        known = {
-            key: self.imagine(self.resolve(key[0], key[2]), self.resolve_style(key[1]), key[2])
-            for key in {(n.instrument, n.style, n.seed) for n in notes}
-        }
-        return torch.stack([known[n.instrument, n.style, n.seed] for n in notes])
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

@@ -3,7 +3,8 @@
     python benchmarks/adversary.py PREPARED.safetensors --out runs/adversary [--steps 3000] [--notes 1000]
 
 The same line goes on where it stopped: a run that is done is not trained again, one that is judged not judged again.
-"With" is the recipe as it is; "without" has its weights of all that a critic of sound says at 0. Seeds are paired.
+"With" is the recipe as it is; "without" has its weights of all that a critic of sound says at 0. Seeds are paired, and
+a pair shares its rehearsal, in which no critic takes part.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import tyro
-from embeddings import load_embedding
-from note_sets import Meter, Sounds
 from notes import Settings as ListSettings
-from notes import choose_rows
-from notes_judge import Judge
-from notes_list import fingerprint
-from notes_report import console
+from notes import choose_rows, console
 from rich.table import Table
 
 import antiphon
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
+from antiphon.measures.embeddings import load_embedding
+from antiphon.measures.judge import Judge
+from antiphon.measures.lists import fingerprint
+from antiphon.measures.meter import Meter
+from antiphon.measures.players import players
+from antiphon.measures.sounds import Sounds
 
 SILENT_CRITICS = {f"game.weights.{name}": 0.0 for name in ("adversarial", "features", "imagined")}
 GAMES: dict[str, dict[str, float]] = {"with": {}, "without": SILENT_CRITICS}
@@ -48,7 +50,9 @@ class Settings:
     out: Path = Path("runs/adversary")
     """Where the runs and their figures go."""
     steps: int = 3_000
-    """Of every run."""
+    """Of every run, its rehearsal included."""
+    rehearsal: float = 0.5
+    """Share of the steps that is rehearsed."""
     size: str = "small"
     """tiny, small, base or large."""
     seeds: int = 3
@@ -89,7 +93,7 @@ class Jury:
         asked |= {"embeddings": list(self.settings.embeddings)}
         if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
             return known["figures"]
-        made = self.judge.producers(antiphon.load(weights))
+        made = players(antiphon.load(weights), self.judge.sounds)
         figures = {k: self.judge.distances(self.judge.meter.matched(make), self.fixed) for k, make in made.items()}
         kept.write_text(json.dumps({"asked": asked, "figures": figures}, indent=1) + "\n")
         return figures
@@ -105,21 +109,30 @@ def difference(with_it: Sequence[float], without: Sequence[float]) -> tuple[floa
 
 def run(settings: Settings) -> dict[str, Any]:
     """Train and judge all runs. -> {game: [figures of each seed]}"""
-    from antiphon.recipes.override import parse_settings
-
     jury = Jury(settings)
     figures: dict[str, Any] = {name: [] for name in GAMES}
+    before = round(settings.rehearsal * settings.steps)
     for seed in range(settings.seeds):
+        start = _trained(settings, settings.out / f"rehearsed-{seed}", before, seed, {"rehearsal": 1.0})
         for name, silenced in GAMES.items():
             folder = settings.out / f"{name}-{seed}"
-            console.print(f"{folder}")
-            chosen = {**parse_settings(settings.set), **silenced}
-            weights = antiphon.train(
-                settings.prepared, folder, size=settings.size, steps=settings.steps, seed=seed, from_scratch=True,
-                settings=chosen, threads=settings.threads,
-            )  # fmt: skip
+            weights = _trained(settings, folder, settings.steps - before, seed, {**silenced, "rehearsal": 0.0}, start)
             figures[name].append(jury(weights))
     return figures
+
+
+def _trained(
+    settings: Settings, folder: Path, steps: int, seed: int, chosen: dict[str, Any], start: Path | None = None
+) -> Path:
+    """The weights of a run, which goes on if it was begun. start: the voice to begin from, None for from scratch."""
+    from antiphon.recipes.override import parse_settings
+
+    console.print(f"{folder}")
+    how: dict[str, Any] = {"start_from": start} if start else {"size": settings.size, "from_scratch": True}
+    chosen = {**parse_settings(settings.set), **chosen}
+    return antiphon.train(
+        settings.prepared, folder, steps=steps, seed=seed, settings=chosen, threads=settings.threads, **how
+    )
 
 
 def report(figures: dict[str, Any], settings: Settings) -> None:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from note_sets import SAMPLE_RATE, Sounds
 
 import antiphon
 from antiphon.data.analysis import DESCRIPTORS, hertz, loudness, measure_f0
 from antiphon.data.prepare import measure
-from antiphon.data.prepared import Prepared
+from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.measures.mel import fit_length, mel_distance
+from antiphon.measures.sounds import Sounds
 from antiphon.verbs.clone import from_audio
 
 NEAREST, FARTHEST = 7, 24  # semitones from the recording

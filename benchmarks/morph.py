@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from embeddings import EMBEDDINGS, Embedding, load_embedding
 
 import antiphon
 from antiphon.characters import common_pitch, still
+from antiphon.measures.embeddings import EMBEDDINGS, Embedding, load_embedding
 from antiphon.measures.mel import fit_length
 from antiphon.measures.pitch import track_pitch
 from antiphon.notes import Note

@@ -1,37 +1,43 @@
-"""How good are a voice's notes? Judge it against real notes it was never trained on.
+"""How good are a voice's notes? Judge it against real notes it was never trained on, always the same ones.
 
     python benchmarks/notes.py VOICE --prepared PREPARED.safetensors [--n 2000] [--out out/notes.json]
 
 2,000 notes take some 22 minutes of one processor, the first time 16 more for the real ones, which are then kept.
 
-Beside the voice stand the real recordings against themselves (the floor), the training note a sampler would
-pitch-shift (naive), the untrained network, and a Gaussian per label in place of the mapping network.
+It is `antiphon evaluate` with a frozen list of notes. Beside the voice stand the real recordings against themselves
+(the floor), the training note a sampler would pitch-shift (naive), the untrained network, and a Gaussian per label in
+place of the mapping network.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import tyro
-from embeddings import load_embedding
-from note_sets import Meter, Sounds, encode_notes
-from notes_judge import Judge
-from notes_list import Row, draw_reference, draw_rows, fingerprint, load_rows, save_rows
-from notes_report import console, print_report
+from rich.console import Console
 
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
+from antiphon.measures.embeddings import BUILT_IN, load_embedding
+from antiphon.measures.evaluation import Evaluation, shown_rows
+from antiphon.measures.evaluation import evaluate as evaluate_all
+from antiphon.measures.judge import Judge
+from antiphon.measures.lists import Row, draw_reference, draw_rows, fingerprint, load_rows, save_rows
+from antiphon.measures.meter import Meter
 from antiphon.measures.sheet import spectrogram_sheet
+from antiphon.measures.sounds import Sounds
+from antiphon.measures.tables import grids, rich_table
+from antiphon.verbs.report import Report
 
 FROZEN = Path(__file__).with_name("notes_list.json")
+console = Console(width=150)
 
 
 @dataclass(frozen=True)
@@ -79,53 +85,51 @@ def choose_rows(prepared: Prepared, settings: Settings) -> tuple[list[Row], str]
     return rows, f"drawn with seed {settings.seed}"
 
 
+def judge_of(prepared: Prepared, settings: Settings, rows: list[Row]) -> Judge:
+    """A judge of these rows."""
+    embeddings = [load_embedding(name, settings.cache) for name in settings.embeddings]
+    meter = Meter(Sounds(prepared, rows), embeddings, settings.cache, settings.threads, Report().bar)
+    return Judge(meter, draw_reference(prepared, n=settings.references, seed=settings.seed))
+
+
 def evaluate(voice: Any, prepared: Prepared, settings: Settings) -> dict[str, Any]:
     """All figures of a voice as one JSON-able dictionary."""
     began = time.perf_counter()
     if settings.quick:
-        first = settings.embeddings[0]
-        quick = dict.fromkeys((first, "mel"))
+        quick = dict.fromkeys((settings.embeddings[0], BUILT_IN))
         settings = replace(settings, n=min(settings.n, 300), references=1_000, embeddings=tuple(quick))
     rows, origin = choose_rows(prepared, settings)
-    sounds = Sounds(prepared, rows)
-    embeddings = [load_embedding(name, settings.cache) for name in settings.embeddings]
-    meter = Meter(sounds, embeddings, settings.cache, settings.threads)
-    judge = Judge(meter, draw_reference(prepared, n=settings.references, seed=settings.seed))
-    figures = judge.figures(voice)
+    judge = judge_of(prepared, settings, rows)
+    found = evaluate_all(judge, {settings.voice: voice})
     if settings.sheet:
-        write_sheet(voice, sounds, settings.sheet)
-    result = {
+        write_sheet(found, judge.sounds, settings.sheet)
+    return {
         "voice": settings.voice,
         "split": settings.split,
         "notes": len(rows),
         "list": origin,
         "prepared": {"name": prepared.path.name, "fingerprint": fingerprint(prepared)},
         "embeddings": list(settings.embeddings),
-        **figures,
-        "seconds": {**judge.timings, "total": round(time.perf_counter() - began, 1)},
+        "warnings": found.warnings,
+        **found.figures,
+        "seconds": round(time.perf_counter() - began, 1),
     }
-    return _without_nan(result)
 
 
-def _without_nan(value: Any) -> Any:
-    """NaN is no JSON: None in its place."""
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def write_sheet(voice: Any, sounds: Sounds, path: Path, *, count: int = 10) -> None:
+def write_sheet(found: Evaluation, sounds: Sounds, path: Path, *, count: int = 10) -> None:
     """Real beside encoded for one row each of `count` instruments spread over the list."""
-    first = {sounds.prepared.instrument[row.real].item(): row for row in reversed(sounds.rows)}
-    kinds = sorted(first)
-    chosen = [first[kinds[at]] for at in np.unique(np.linspace(0, len(kinds) - 1, count).round().astype(int))]
-    vectors = encode_notes(voice, sounds, [row.source for row in chosen])
-    played = voice.notes([sounds.note(row.real, seed=row.seed) for row in chosen], w=vectors)
-    titles = [f"{sounds.instruments[int(sounds.prepared.instrument[row.real])]}" for row in chosen]
-    keys = [f" {float(sounds.prepared.pitch[row.real]):.0f}" for row in chosen]
-    reals = [sounds.real(row.real) for row in chosen]
-    pairs = [(t + k, real, sound) for t, k, real, sound in zip(titles, keys, reals, played, strict=True)]
-    spectrogram_sheet(pairs, path)
+    chosen = shown_rows(sounds, count)
+    notes = [sounds.rows[at].real for at in chosen]
+    titles = [f"{sounds.note(note).instrument} {float(sounds.prepared.pitch[note]):.0f}" for note in notes]
+    spectrogram_sheet(list(zip(titles, map(sounds.real, notes), found.players["encoded"](chosen), strict=True)), path)
+
+
+def print_report(result: Mapping[str, Any]) -> None:
+    """Print the figures of one evaluation."""
+    for grid in grids(result):
+        console.print(rich_table(grid))
+    for warning in result["warnings"]:
+        console.print(f"note: {warning}")
 
 
 def main() -> None:

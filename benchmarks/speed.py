@@ -22,6 +22,7 @@ from antiphon.data.excerpts import ExcerptSource
 from antiphon.data.prepared import Prepared
 from antiphon.music import midi
 from antiphon.recipes.instrument import instrument
+from antiphon.training.contract import Moment
 from antiphon.training.loop import new_game
 from antiphon.verbs import play
 
@@ -65,7 +66,7 @@ def training_pace(path: Path) -> float:
 
     def step() -> None:
         k = next(steps)
-        game.step(source.batch(k * recipe.batch, recipe.batch), k, 1.0, 1.0, rng)
+        game.step(source.batch(k * recipe.batch, recipe.batch), Moment(k, 1.0, recipe.batch), rng)
 
     step()
     return 1 / best(step, 5)

@@ -1,6 +1,7 @@
 """Writes the two songs of the project's own: the example that `antiphon play` plays, and a dense one to time.
 
     python examples/make_song.py              # antiphon/songs/antiphon.mid and benchmarks/songs/dense.mid
+    python examples/make_song.py --drums      # with drums in the first, for a kit to play
 
 "Antiphon": two choirs in D minor, strings on the left and brass with organ on the right, one answering the other;
 between them a flute over harp and piano; together at the end. Bars of four beats; each line below is one instrument.
@@ -8,12 +9,14 @@ between them a flute over harp and piano; together at the end. Bars of four beat
 
 import math
 import random
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mido
 
 TICKS = 480  # a beat
+KICK, RIM, SNARE, LOW_TOM, CRASH, RIDE, SHAKER, TRIANGLE = 36, 37, 38, 41, 49, 51, 82, 81  # keys of channel 10
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
@@ -179,12 +182,46 @@ def finale(flute: Line, harp: Line, piano: Line, bells: Line, beat: float) -> No
         bells.note(beat + now, 2, name, 60)
 
 
-def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
+def percussion(line: Line, answer: float, solo: float, exchange: float, tutti: float) -> None:
+    """Channel 10: a low tom under the second choir, a brushed pulse under the solo, a march that grows through the
+    exchange, cymbals for the end."""
+    for bar in range(4):
+        line.note(answer + 4 * bar, 0.2, LOW_TOM, 52 + 3 * bar)
+    for bar in range(8):
+        beat = solo + 4 * bar
+        for half in range(8):
+            line.note(beat + half / 2, 0.1, SHAKER, 34 + 14 * (half % 2 == 0) + 2 * bar)
+        line.note(beat, 0.2, KICK, 52 + 2 * bar)
+        line.note(beat + 2, 0.2, RIM, 44 + 2 * bar)
+        if bar >= 4:
+            line.note(beat + 2.5, 0.2, KICK, 50)
+            line.note(beat + 3, 0.2, TRIANGLE, 46)
+    for bar in range(4):
+        beat, force = exchange + 4 * bar, 58 + 8 * bar
+        for at, accent in [(0, 10), (1, 0), (1.5, -8), (2, 6), (3, 0), (3.25, -10), (3.5, -6), (3.75, -2)]:
+            line.note(beat + at, 0.1, SNARE, force + accent)
+        line.note(beat, 0.2, KICK, force + 8)
+        line.note(beat + 2, 0.2, KICK, force)
+    line.note(tutti, 0.2, CRASH, 96)
+    for bar in range(6):
+        line.note(tutti + 4 * bar, 0.2, KICK, 84)
+        line.note(tutti + 4 * bar + 2, 0.2, LOW_TOM, 74)
+        for half in range(8):
+            line.note(tutti + 4 * bar + half / 2, 0.1, RIDE, 50 + 10 * (half % 2 == 0))
+        line.note(tutti + 4 * bar + 3, 0.1, SNARE, 60)
+    for i in range(16):  # a roll into the last chord
+        line.note(tutti + 22 + i / 8, 0.1, SNARE, 40 + 3 * i)
+    line.note(tutti + 24, 0.2, CRASH, 102)
+    line.note(tutti + 24, 0.2, KICK, 92)
+    line.note(tutti + 28, 0.2, TRIANGLE, 52)
+
+
+def antiphon(drums: bool = False) -> tuple[list[tuple[float, float]], list[Line]]:
     strings, brass = Line("Strings, choir I", 0, 48, 104, 30), Line("Brass, choir II", 1, 61, 84, 98)
     organ, flute = Line("Organ, choir II", 2, 19, 62, 84), Line("Flute", 3, 73, 102, 56)
     harp, piano = Line("Harp", 4, 46, 100, 92), Line("Piano", 5, 0, 96, 44)
     bass, bells = Line("Contrabass", 6, 43, 100, 64), Line("Glockenspiel", 7, 9, 70, 76)
-    pizzicato = Line("Pizzicato", 8, 45, 96, 60)
+    pizzicato, kit = Line("Pizzicato", 8, 45, 96, 60), Line("Drums", 9, 0, 92, 64)
 
     answer = choir(strings, 0, CALL, 74)
     choir(bass, 0, CALL, 66, slice(0, 1), -12)
@@ -223,10 +260,11 @@ def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
     choir(bass, beat, TUTTI, 82, slice(0, 1), -12)
     flute.swell(beat, beat + 31.9, 104, 110)
     finale(flute, harp, piano, bells, beat)
+    percussion(kit, answer, solo, solo + 32, beat)
 
     tempi = [(0.0, 84.0), (answer, 88.0), (solo, 92.0), (solo + 31, 84.0), (solo + 32, 96.0), (beat, 90.0)]
     tempi += [(beat + 18 + i, 88.0 - 3.5 * i) for i in range(7)]
-    return tempi, [strings, brass, organ, flute, harp, piano, bass, bells, pizzicato]
+    return tempi, [strings, brass, organ, flute, harp, piano, bass, bells, pizzicato, *([kit] if drums else [])]
 
 
 # ---- The dense song: eight tracks which never rest, round and round the tutti's harmony.
@@ -268,7 +306,7 @@ def dense(bars: int = 90) -> tuple[list[tuple[float, float]], list[Line]]:
 
 def main() -> None:
     root = Path(__file__).resolve().parent.parent
-    save(root / "antiphon/songs/antiphon.mid", "Antiphon", *antiphon())
+    save(root / "antiphon/songs/antiphon.mid", "Antiphon", *antiphon("--drums" in sys.argv[1:]))
     save(root / "benchmarks/songs/dense.mid", "Dense", *dense())
 
 

@@ -18,7 +18,7 @@ from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 from antiphon.training.ahead import Ahead
-from antiphon.voice import Voice, VoiceInfo
+from antiphon.voice import InstrumentVoice, VoiceInfo
 
 SAMPLES = 8192
 PITCHES = (22.0, 47.3, 60.0, 71.0, 104.0)  # the lowest has 256 harmonics, the highest 4
@@ -108,7 +108,7 @@ def test_playing_draws_what_training_draws(model: InstrumentModel) -> None:
 
 @torch.no_grad()
 def test_a_note_sounds_the_same_alone_and_among_others(model: InstrumentModel) -> None:
-    voice = Voice(copy.deepcopy(model), VoiceInfo())  # a voice takes its model out of training
+    voice = InstrumentVoice(copy.deepcopy(model), VoiceInfo())  # a voice takes its model out of training
     bend = ((0.0, 0.0), (0.2, 1.0))
     notes = [Note(p, 0.05 + 0.07 * i, bend=bend * (i % 2), take=i) for i, p in enumerate(PITCHES * 4)]
     together = voice.notes(notes)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from antiphon.data.prepared import Labels, Prepared, write_prepared
-from antiphon.errors import AntiphonError
-from antiphon.measures.frechet import frechet_distance, gaussian_distance
-from antiphon.measures.kernel import kernel_distance, kid
+from antiphon.measures.frechet import frechet_distance, gaussian, gaussian_distance
+from antiphon.measures.kernel import kernel_distance, kernel_distances_redrawn, kid
 from antiphon.measures.mel import fit_length, hz_of, mel_bands, mel_distance, mel_of, trim_tail
+from antiphon.measures.ndb import bins_for, k_means, ndb
 from antiphon.measures.neighbours import label_accuracy, nearest, spread, squared_distances
 from antiphon.measures.pitch import in_range, pitch_score, track_pitch
 from antiphon.measures.png import GLYPHS, draw_text, write_png
 from antiphon.measures.prdc import prdc
 from antiphon.measures.sheet import HEIGHT, WIDTH, column_times, log_spectrogram, spectrogram_sheet
+from antiphon.measures.spectral import log_spectral_distance
 
 RATE = 44_100
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture
-def benchmarks(monkeypatch):
-    """The benchmark scripts import each other by name, as when one is run."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
 def tone(pitch: float, seconds: float = 0.6, *, partials: int = 8, decay: float = 3.0, tilt: float = 1.0) -> np.ndarray:
@@ -58,6 +50,16 @@ def test_frechet_agrees_with_scipys_matrix_root():
         frechet_distance(x[:1], y)
 
 
+def test_frechet_of_few_rows_is_the_same_without_large_matrices():
+    rng = np.random.default_rng(8)
+    few, others = rng.standard_normal((9, 30)), rng.standard_normal((12, 30)) * 2 + 1
+    expected = gaussian_distance(*gaussian(few), *gaussian(others))
+    assert frechet_distance(few, others) == pytest.approx(expected, rel=1e-5)
+    assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="features"):
+        frechet_distance(few[:1], others)
+
+
 @pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, kid])
 def test_distances_grow_with_a_shift_and_vanish_without(measure):
     rng = np.random.default_rng(1)
@@ -79,6 +81,68 @@ def test_kernel_distance_equals_its_definition():
     within_y = np.mean([kernel(p, q) for i, p in enumerate(y) for j, q in enumerate(y) if i != j])
     between = np.mean([kernel(p, q) for p in x for q in y])
     assert kernel_distance(x, y) == pytest.approx(1000 * (within_x + within_y - 2 * between))
+
+
+def test_kernel_distance_of_redrawn_rows_is_that_of_the_rows_written_out():
+    rng = np.random.default_rng(9)
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 3)) + 1
+    rows = np.array([[0, 1, 2, 3, 4, 5, 6], [0, 0, 1, 3, 3, 5, 6]])
+    gaps = [np.sum((p - q) ** 2) for i, p in enumerate(y) for q in y[:i]]
+
+    def kernel(p, q):
+        return np.exp(-np.sum((p - q) ** 2) / (2 * np.median(gaps)))
+
+    def within(points, row):
+        return np.mean([kernel(points[i], points[j]) for i in row for j in row if i != j])
+
+    row = rows[1]
+    expected = within(x, row) + within(y, row) - 2 * np.mean([kernel(x[i], y[j]) for i in row for j in row])
+    assert kernel_distances_redrawn(x, y, rows) == pytest.approx([kernel_distance(x, y), 1000 * expected])
+
+
+def test_prdc_agrees_with_loops_over_its_definitions():
+    rng = np.random.default_rng(10)
+    real, made, k = rng.standard_normal((30, 4)), rng.standard_normal((25, 4)) * 1.3 + 0.5, 3
+
+    def apart(p, q):
+        return np.sqrt(((p - q) ** 2).sum())
+
+    def radius(points, i):
+        return sorted(apart(points[i], points[j]) for j in range(len(points)) if j != i)[k - 1]
+
+    balls, others = ([radius(points, i) for i in range(len(points))] for points in (real, made))
+    inside = np.array([[apart(r, m) < ball for m in made] for r, ball in zip(real, balls, strict=True)])
+    reached = [any(apart(r, m) < ball for m, ball in zip(made, others, strict=True)) for r in real]
+    expected = {"precision": inside.any(0).mean(), "recall": np.mean(reached)}
+    expected |= {"density": inside.sum() / (k * len(made)), "coverage": inside.any(1).mean()}
+    assert prdc(real, made, k=k) == pytest.approx(expected)
+
+
+def test_ndb_finds_the_mode_that_is_missing_and_the_one_that_is_too_frequent():
+    rng = np.random.default_rng(11)
+    modes = 10 * np.eye(5)
+
+    def mixture(shares):
+        return np.concatenate([modes[i] + rng.standard_normal((n, 5)) for i, n in enumerate(shares)])
+
+    real = mixture([200] * 5)
+    assert sorted(np.round(k_means(real, 5)).argmax(1)) == list(range(5))  # a centre for each mode
+    same, dropped = (ndb(mixture(shares), real, bins=5) for shares in ([200] * 5, [0, 400, 200, 200, 200]))
+    assert (same["different"], same["divergence"]) == (0, pytest.approx(0, abs=1e-6))
+    assert (dropped["different"], dropped["share"]) == (2, 0.4)
+    # Halves of the mixtures p = (0, .4, .2, ...) and q = .2 everywhere, by hand.
+    middle = [0.1, 0.3]
+    bits = 0.5 * (0.4 * np.log2(0.4 / middle[1]) + 0.2 * np.log2(0.2 / middle[0]) + 0.2 * np.log2(0.2 / middle[1]))
+    assert dropped["divergence"] == pytest.approx(bits, abs=1e-3)
+    assert ndb(real, real)["different"] == 0
+    assert (bins_for(10), bins_for(1_000), bins_for(10**6)) == (2, 50, 100)
+    assert ndb(np.zeros((9, 2)), np.zeros((9, 2)))["different"] == 0  # all points on one spot
+
+
+def test_ndb_of_equal_distributions_is_the_test_s_own_error():
+    rng = np.random.default_rng(12)
+    shares = [ndb(rng.standard_normal((1_000, 3)), rng.standard_normal((1_000, 3)), bins=20)["share"] for _ in range(5)]
+    assert np.mean(shares) < 0.15
 
 
 def test_prdc_of_points_that_can_be_counted():
@@ -144,6 +208,22 @@ def test_mel_distance_orders_damage():
     assert mel_distance(np.zeros(0, np.float32), np.zeros(0, np.float32)) == 0
 
 
+def test_log_spectral_distance_is_the_gain_and_orders_damage():
+    clean = tone(57, partials=60)
+    rng = np.random.default_rng(13)
+    noise = rng.standard_normal(len(clean)).astype(np.float32)
+    clicks = np.zeros_like(clean)
+    clicks[::2_000] = 1
+    flat = (0.1 * noise).astype(np.float32)  # every bin well above the floor: a gain moves all by as much
+    assert log_spectral_distance(0.9 * flat, flat) == pytest.approx(-20 * np.log10(0.9), abs=0.05)
+    for damage in (noise, clicks):
+        values = [log_spectral_distance(clean + level * damage, clean) for level in (0.0, 1e-3, 1e-2, 1e-1)]
+        assert values[0] == 0
+        assert values == sorted(values)
+        assert values[3] > values[1] > 0
+    assert log_spectral_distance(np.zeros(0, np.float32), np.zeros(0, np.float32)) == 0
+
+
 def test_tails_are_cut_and_lengths_matched():
     sound = np.concatenate([tone(69, 0.5, decay=0), 1e-5 * tone(69, 1.0, decay=0)])
     assert abs(len(trim_tail(sound)) - 0.5 * RATE) <= 441
@@ -171,13 +251,18 @@ def test_tracked_pitch_is_right_between_the_keys():
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
+def _chunk(data: bytes, kind: bytes) -> bytes:
+    start = data.index(kind)
+    return data[start + 4 : start + 4 + int.from_bytes(data[start - 4 : start], "big")]
+
+
 def _read_png(path: Path) -> np.ndarray:
     data = path.read_bytes()
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    start = data.index(b"IDAT")
-    size = int.from_bytes(data[start - 4 : start], "big")
-    rows = np.frombuffer(zlib.decompress(data[start + 4 : start + 4 + size]), np.uint8).reshape(height, 1 + 3 * width)
-    return rows[:, 1:].reshape(height, width, 3)
+    rows = np.frombuffer(zlib.decompress(_chunk(data, b"IDAT")), np.uint8).reshape(height, -1)[:, 1:]
+    if data[25] == 3:  # with a palette
+        return np.frombuffer(_chunk(data, b"PLTE"), np.uint8).reshape(-1, 3)[rows]
+    return rows.reshape(height, width, 3)
 
 
 def test_png_round_trip_and_text(tmp_path):
@@ -187,6 +272,9 @@ def test_png_round_trip_and_text(tmp_path):
     draw_text(pixels, 25, 0, "too long a text")  # cut, not an error
     write_png(tmp_path / "new" / "a.png", pixels)
     assert (_read_png(tmp_path / "new" / "a.png") == pixels).all()
+    many = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)  # more colours than a palette holds
+    write_png(tmp_path / "many.png", many)
+    assert (_read_png(tmp_path / "many.png") == many).all()
     with pytest.raises(ValueError, match="uint8"):
         write_png(tmp_path / "b.png", pixels.astype(float))
 
@@ -204,194 +292,3 @@ def test_sheet_shows_a_tone_where_it_is(tmp_path):
     assert _read_png(tmp_path / "sheet.png").shape[1] > 4 * WIDTH
     with pytest.raises(ValueError, match="at least one"):
         spectrogram_sheet([], tmp_path / "none.png")
-
-
-# --- the benchmark of notes -----------------------------------------------------------------------------------------
-
-PRESETS = 7
-
-
-def _prepared(path: Path) -> Prepared:
-    """Seven presets of one instrument that differ in brightness, and one other; an octave block of each held out."""
-    notes = [(preset, pitch) for preset in range(PRESETS + 1) for pitch in range(50, 74, 2)]
-    sounds = [tone(pitch, 0.4, tilt=0.6 + 0.4 * preset, decay=8 * (preset == PRESETS)) for preset, pitch in notes]
-    lengths = np.array([len(sound) for sound in sounds])
-    preset, pitch = (np.array(column) for column in zip(*notes, strict=True))
-    count, frames = len(notes), lengths // 512 + 1
-    tables: dict[str, np.ndarray] = {
-        "start": np.concatenate([[0], np.cumsum(lengths)]),
-        "frame_start": np.concatenate([[0], np.cumsum(frames)]),
-        "hold": np.full(count, int(0.4 * RATE)),
-        "instrument": (preset == PRESETS).astype(np.int64),
-        "preset": preset,
-        "split": np.where((pitch >= 58) & (pitch < 66), 1, 0),
-        "pitch": pitch.astype(np.float32),
-        "velocity": np.full(count, 90.0, np.float32),
-        "ratios": np.tile(np.arange(1, 65, dtype=np.float32), (count, 1)),
-        "harmonic_level": np.zeros((count, 64), np.float32),
-        "free_ratio": np.ones((count, 24), np.float32),
-        "free_level": np.full((count, 24), -120, np.float32),
-        "descriptors": np.zeros((count, 1), np.float32),
-        "cents": np.zeros(int(frames.sum()), np.float16),
-        "style": np.zeros((count, 1), np.uint8),
-        "vibrato": np.zeros((count, 3), np.float32),
-    }
-    tables |= {name: np.zeros(count, np.float32) for name in ("tuning", "loudness", "inharmonicity")}
-    names = [{"name": f"preset {i}", "instrument": "violin" if i < PRESETS else "celesta"} for i in range(PRESETS + 1)]
-    labels = Labels(("violin", "celesta"), tuple(names), ("bright",), ("train", "block"), ("level",), {})
-    write_prepared(path, labels, tables, ((sound * 32767).astype(np.int16) for sound in sounds))
-    return Prepared(path)
-
-
-class PerfectVoice:
-    """Knows how the notes above were made: the tilt and decay are its style vector."""
-
-    def encode(self, sounds, pitches, holds=None):
-        out = []
-        for sound, pitch in zip(sounds, pitches, strict=True):
-            f0 = 440 * 2 ** ((pitch - 69) / 12)
-            spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), RATE))
-            first, second = (spectrum[round(k * f0) - 5 : round(k * f0) + 6].max() for k in (1, 2))
-            early, late = (np.sqrt(np.mean(sound[at : at + 4_410] ** 2)) for at in (0, 12_000))
-            out.append((np.log2(first / second), np.log(early / late) * RATE / 12_000))
-        return np.array(out, np.float32)
-
-    def notes(self, notes, w=None):
-        if w is None:
-            draws = [np.random.default_rng(note.seed) for note in notes]
-            kinds = [note.instrument == "celesta" for note in notes]
-            w = [(3.4, 8) if k else (0.6 + 0.4 * r.integers(PRESETS), 0) for r, k in zip(draws, kinds, strict=True)]
-        return [tone(n.pitch, 0.4, tilt=float(t), decay=float(d)) for n, (t, d) in zip(notes, w, strict=True)]
-
-    def untrained(self):
-        return NoiseVoice()
-
-
-class NoiseVoice(PerfectVoice):
-    def notes(self, notes, w=None):
-        return [0.1 * np.random.default_rng(note.seed).standard_normal(20_000).astype(np.float32) for note in notes]
-
-
-def test_rows_are_held_out_paired_and_frozen(benchmarks, tmp_path):
-    pytest.importorskip("soxr")
-    from notes_list import draw_reference, draw_rows, load_rows, save_rows
-
-    prepared = _prepared(tmp_path / "p.safetensors")
-    rows = draw_rows(prepared, n=100)
-    assert rows == draw_rows(prepared, n=100)
-    assert rows != draw_rows(prepared, n=100, seed=2)
-    used = [index for row in rows for index in (row.real, row.other)]
-    assert len(used) == len(set(used)) == 32  # four notes in a block, eight presets, in pairs
-    train = set(prepared.where("train").tolist())
-    for row in rows:
-        assert {row.source, row.naive} <= train
-        assert not {row.real, row.other} & train
-        presets = prepared.preset[[row.real, row.other, row.source, row.naive]]
-        assert len(presets.unique()) == 1
-        gap = abs(float(prepared.pitch[row.naive] - prepared.pitch[row.real]))
-        assert gap in (2, 4)  # the nearest key outside the block
-    assert len(draw_reference(prepared, n=40)) == 40
-    assert len(np.unique(prepared.preset[draw_reference(prepared, n=40)])) == PRESETS + 1
-    save_rows(tmp_path / "rows.json", prepared, rows, "block")
-    assert load_rows(tmp_path / "rows.json", prepared, "block") == rows
-    with pytest.raises(AntiphonError, match="another prepared file"):
-        load_rows(tmp_path / "rows.json", prepared, "preset")
-    with pytest.raises(AntiphonError, match="too few notes"):
-        draw_rows(prepared, split="preset")
-
-
-def test_a_perfect_voice_wins_and_noise_loses(benchmarks, tmp_path, monkeypatch):
-    pytest.importorskip("soxr")
-    pytest.importorskip("swift_f0")
-    import margins
-    import notes
-    from notes_report import print_report
-
-    monkeypatch.setattr(margins, "DISTANCE_DRAWS", 3)
-    prepared = _prepared(tmp_path / "p.safetensors")
-    settings = notes.Settings(
-        voice="perfect", prepared=prepared.path, embeddings=("mel",), cache=tmp_path, sheet=tmp_path / "sheet.png"
-    )
-    result = notes.evaluate(PerfectVoice(), prepared, settings)
-    rows = result["rows"]
-    assert rows["encoded"]["mel"]["fad"] < 0.1 * rows["floor"]["mel"]["fad"]
-    assert rows["untrained"]["mel"]["fad"] > rows["naive"]["mel"]["fad"] > rows["encoded"]["mel"]["fad"]
-    assert rows["encoded"]["mel_db"] < 0.5 < rows["naive"]["mel_db"] < rows["untrained"]["mel_db"]
-    assert rows["encoded"]["accuracy"] == 1
-    assert rows["encoded"]["pitch"]["within_50"] == rows["encoded"]["between"]["within_50"] == 1
-    assert rows["encoded"]["pitch"]["median_cents"] < 5
-    assert result["labels"]["violin"]["notes"] == 14
-    assert rows["encoded"]["margins"]["accuracy"] == 0  # whatever is drawn
-    assert result["variety"]["labels"] == {"violin": PRESETS}
-    assert result["variety"]["rows"]["imagined"]["precision"] > 0.9
-    assert (tmp_path / "sheet.png").exists()
-    assert len(list((tmp_path / "features").glob("*.npz"))) == 4  # real, floor, naive, reference
-    print_report(result)
-    again = notes.evaluate(PerfectVoice(), prepared, settings)
-    assert again["rows"]["encoded"] == rows["encoded"]
-
-
-def test_margins_are_those_of_the_textbook(benchmarks):
-    pytest.importorskip("soxr")
-    from adversary import difference
-    from margins import distance_margins, identity_margins, pitch_margins
-    from scipy.stats import ttest_rel
-
-    rng = np.random.default_rng(7)
-    right, real = rng.random(1_000) < 0.4, np.ones(1_000, bool)
-    expected = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 1_000)
-    assert identity_margins(right, real) == pytest.approx({"accuracy": expected, "share": expected}, rel=0.1)
-    wanted = np.full(1_000, 60.0)
-    margins = pitch_margins(wanted + right, wanted)
-    assert margins == {"within_50": pytest.approx(expected, rel=0.1), "median_cents": 0}
-    sets = [{"mel": rng.normal(shift, 1, (200, 3))} for shift in (0, 0, 1, 2)]  # real, floor, naive and a made one
-    margins = distance_margins({"made": sets[3]}, tuple(sets[:3]), threads=1)
-    assert 0.2 < margins["made"]["mel fad_normalised"] < 2
-    with_it, without = [1.2, 1.5, 1.1], [1.6, 1.7, 1.8]
-    mean, half = difference(with_it, without)
-    low, high = ttest_rel(with_it, without).confidence_interval(0.95)
-    assert (mean - half, mean + half) == pytest.approx((low, high), rel=1e-3)
-
-
-def test_gaussians_have_the_cloud_they_were_fitted_on(benchmarks):
-    pytest.importorskip("soxr")
-    from note_sets import LabelGaussians
-
-    rng = np.random.default_rng(6)
-    cloud = rng.standard_normal((400, 3)) @ np.diag([1.0, 2, 3]) + [5, 0, -5]
-    drawn = np.stack([LabelGaussians(cloud, np.zeros(400)).draw(0, seed) for seed in range(2_000)])
-    assert drawn.mean(0) == pytest.approx(cloud.mean(0), abs=0.25)
-    assert np.cov(drawn.T) == pytest.approx(np.cov(cloud.T), abs=0.8)
-    assert LabelGaussians(cloud, np.zeros(400)).draw(7, 0).shape == (3,)  # an unknown label: the whole cloud
-
-
-def test_embeddings_without_their_packages_say_what_to_do(benchmarks, monkeypatch, tmp_path):
-    import embeddings
-
-    monkeypatch.setattr(embeddings.importlib.util, "find_spec", lambda name: None)
-    for name in ("aisfx", "musicnn"):
-        with pytest.raises(AntiphonError, match="pip install --no-deps"):
-            embeddings.load_embedding(name, tmp_path)
-    with pytest.raises(AntiphonError, match="choose among"):
-        embeddings.load_embedding("vggish", tmp_path)
-
-
-def test_aisfx_is_the_network_of_the_package(benchmarks, tmp_path):
-    if importlib.util.find_spec("aisfx") is None:
-        pytest.skip("aisfx is not installed")
-    import torch
-    from embeddings import AISFX_HASH, AiSFX, _checked, _package_file
-
-    mine = AiSFX(tmp_path)
-    # The package itself imports an old librosa: only the file that defines the network is loaded.
-    spec = importlib.util.spec_from_file_location("aisfx_network", _package_file("aisfx", "models/cnn2d.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    path = _checked(_package_file("aisfx", "models/checkpoint.pth"), AISFX_HASH)
-    weights, _ = torch.load(path, map_location="cpu", weights_only=False)
-    theirs = module.EmbeddingNet("max", 3, 1, 64).eval()
-    theirs.load_state_dict({k[14:]: v for k, v in weights.items() if k.startswith("embedding_net.")})
-    sounds = [tone(60), tone(72, 3.0)]
-    with torch.inference_mode():
-        expected = theirs(torch.from_numpy(np.stack([mine.spectrogram(sound) for sound in sounds]))).numpy()
-    assert mine(sounds) == pytest.approx(expected, abs=1e-4)

@@ -239,7 +239,7 @@ def test_refusals(tmp_path):
 
 def test_limits_in_words(tmp_path):
     with pytest.raises(AntiphonError, match="longer than 2 hours"):
-        song(tmp_path, [on(60), off(60, 480), on(60, (1 << 28) - 1), off(60, 480)])
+        song(tmp_path, [m for _ in range(400) for m in [on(60), off(60, 480 * 40)]])
     with pytest.raises(AntiphonError, match="no notes"):
         song(tmp_path, [cc(7, 100), MetaMessage("lyrics", text="la")])
     with pytest.raises(AntiphonError, match="broken MIDI file"):
@@ -285,13 +285,13 @@ def test_any_bytes_as_a_track(tmp_path, body):
 
 def check(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         made = read_midi(path)
     except AntiphonError as error:
         assert "\n" not in str(error)  # noqa: PT017
         made = Song(())
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert made.seconds <= 2 * 3600 + 120
     for part in made.parts + made.drums:
         assert 0 <= part.program <= 127

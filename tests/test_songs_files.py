@@ -170,8 +170,7 @@ def test_rooms_are_seeded_and_none_changes_nothing(duo):
     assert np.array_equal(room_response(0.5, RATE, 3), room_response(0.5, RATE, 3))
     assert not np.array_equal(room_response(0.5, RATE, 3), room_response(0.5, RATE, 4))
     blocks = list(stream(band(duo), SineVoice()))
-    (same,) = in_room(blocks, RATE, 0.0)
-    assert same is blocks[0]
+    assert all(a is b for a, b in zip(in_room(blocks, RATE, 0.0), blocks, strict=True))
 
 
 @pytest.mark.parametrize("taps", [1, 65, 3000])

@@ -1,17 +1,19 @@
 """Soundfonts: the tables of a tiny one built here, and rendering it."""
 
 import contextlib
+import csv
 import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from antiphon.data import soundfont
+from antiphon.data import drums, soundfont
 from antiphon.data.fluid import fluidsynth
 from antiphon.data.manifest import scan
 from antiphon.data.sf2 import read_presets
 from antiphon.data.soundfont import RenderOptions, alike, notes_of, render
+from antiphon.data.soundfont_drums import HITS, render_drums
 from antiphon.errors import AntiphonError
 
 RATE = 22050
@@ -227,3 +229,17 @@ def test_extra_notes_change_no_other(tiny, tmp_path):
 def test_without_fluidsynth_it_says_what_to_install(tiny, tmp_path):
     with pytest.raises(AntiphonError, match="soundfont"):
         render([tiny], tmp_path / "out")
+
+
+@needs_fluidsynth
+def test_drum_kits_become_hits_without_a_pitch(tiny, tmp_path):
+    options = replace(HITS, velocities=1, hold=(0.05, 0.05), longest=0.1)
+    summary = render_drums([tiny], tmp_path / "out", options, lambda line: None)
+    assert 0 < summary.notes == summary.presets
+    manifest = scan(tmp_path / "out", one_shots=True)
+    assert len(manifest.rows) == summary.notes
+    assert not manifest.refused
+    assert {row.instrument for row in manifest.rows} <= {stroke.drum for stroke in drums.KEYS.values()}
+    assert {row.style for row in manifest.rows} == {("acoustic",)}
+    with (tmp_path / "out" / "notes.csv").open() as table:
+        assert {row["pitch"] for row in csv.DictReader(table)} == {""}

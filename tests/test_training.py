@@ -65,7 +65,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch):
 def test_what_a_run_leaves(run_folder: Path):
     names = {p.name for p in run_folder.iterdir()}
     assert names == {"config.json", "log.jsonl", "prepared.safetensors", "run.json", "sheets", "sounds",
-                     "state.safetensors", "weights.safetensors"}  # fmt: skip
+                     "state.safetensors", "healthy.safetensors", "page.html", "weights.safetensors"}  # fmt: skip
     assert json.loads((run_folder / "config.json").read_text())["batch"] == TINY["batch"]
     assert (run_folder / "sheets" / "step-000010.png").exists()
     assert (run_folder / "sounds" / "step-000010.wav").exists()

@@ -14,7 +14,7 @@ from conftest import tone, write_notes
 import antiphon
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.check import check
-from antiphon.recipes.instrument import Recipe, instrument
+from antiphon.recipes.instrument import InstrumentRecipe, instrument
 from antiphon.recipes.override import flatten, override, parse_settings
 from antiphon.verbs import find, generate, play
 from antiphon.verbs.run_folder import Record, Request, check_same, fingerprint, read_record
@@ -187,7 +187,7 @@ def test_settings_from_words():
 def test_every_size_can_be_trained_and_restored(size):
     recipe = instrument(size, seed=3)
     check(recipe)
-    assert override(Recipe(), dict(flatten(recipe))) == recipe
+    assert override(InstrumentRecipe(), dict(flatten(recipe))) == recipe
 
 
 # ---- the run folder ------------------------------------------------------------------------------
@@ -206,7 +206,8 @@ def test_the_fingerprint_knows_the_notes_not_their_place(tmp_path):
 def test_a_record_is_read_as_it_was_written(tmp_path):
     assert read_record(tmp_path / "none") is None
     assert read_record(tmp_path) is None
-    record = Record("notes", "abc", Request("tiny", None, True, 3, {"batch": "2"}), {"batch": 2}, None, 2, None, 10.0)
+    request = Request("tiny", None, True, 3, {"batch": "2"}, "instrument")
+    record = Record("notes", "abc", request, {"batch": 2}, None, 2, None, 10.0)
     record.write(tmp_path)
     assert read_record(tmp_path) == record
     (tmp_path / "run.json").write_text("{}")

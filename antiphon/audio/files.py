@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from antiphon.audio.ops import Audio, resample, to_mono
 from antiphon.errors import AntiphonError
+from antiphon.whole import all_whole
 
 SAMPLE_RATE = 44100
 SUFFIXES = frozenset(  # of what libsndfile reads
@@ -30,6 +31,10 @@ _WRITERS = {  # suffix: (libsndfile's format, subtype)
     ".aif": ("AIFF", "PCM_24"),
 }
 _SLICE = 1 << 18  # libvorbis overflows its stack when handed minutes at once
+LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # Hz of recordings
+MOST_CHANNELS = 64
+MOST_VALUES = 1 << 27  # samples times channels that are read: 50 minutes of one channel, half a gigabyte
+LOUDEST = 1e6  # of a recording: floats that were never scaled, perhaps; beyond it, no sound
 
 
 @dataclass(frozen=True)
@@ -56,20 +61,26 @@ def find_audio(folder: str | Path) -> list[Path]:
 
 
 def probe(path: str | Path) -> Probe:
-    """The header of an audio file. Raises AntiphonError if it is missing, no audio, empty or truncated."""
+    """The header of an audio file. Raises AntiphonError if it is missing, no audio, empty, truncated, or of a rate or
+    width that no recording has."""
     import soundfile
 
     path = Path(path)
-    if not path.is_file():
-        raise AntiphonError(f"there is no file {path}")
+    if not os.path.isfile(path):
+        raise AntiphonError(f"{path} is no file" if os.path.exists(path) else f"there is no file {path}")
     if path.stat().st_size == 0:
         raise AntiphonError(f"{path} is empty (0 bytes)")
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, RuntimeError, TypeError):
+        with _opened(path) as info:
+            pass
+    except (soundfile.SoundFileError, RuntimeError, TypeError, OSError):
         raise AntiphonError(f"{path} is not audio that can be read (wav, flac, ogg, opus, mp3, aiff, caf)") from None
-    if info.frames <= 0 or info.samplerate <= 0 or info.channels <= 0:
+    if info.frames <= 0 or info.channels <= 0:
         raise AntiphonError(f"{path} holds no samples")
+    if not LOWEST_RATE <= info.samplerate <= HIGHEST_RATE:
+        raise AntiphonError(f"{path} says it has {info.samplerate} samples a second: export it again, at 44100")
+    if info.channels > MOST_CHANNELS:
+        raise AntiphonError(f"{path} says it has {info.channels} channels: export it again, with 1 or 2")
     if _truncated(path):
         raise AntiphonError(f"{path} is truncated: copy it again")
     return Probe(int(info.samplerate), int(info.frames), int(info.channels))
@@ -81,29 +92,62 @@ def read_audio(
     """Reads a file of any rate and width, at most its first `max_seconds`.
 
     Returns float32 at `sample_rate` Hz, full scale 1.0: (samples,) if `mono` (channels are averaged where they agree,
-    otherwise the loudest is taken), else (samples, channels). Raises AntiphonError if the file is missing, empty,
-    truncated, no audio, or holds NaN or infinite samples.
+    otherwise the loudest is taken), else (samples, channels). Memory follows what the file holds, not what its header
+    says. Raises AntiphonError if the file is missing, empty, truncated, no audio, too long, or holds NaN, infinite or
+    absurdly large samples.
     """
-    import soundfile
-
     header = probe(path)
-    wanted = header.frames if max_seconds is None else min(header.frames, int(max_seconds * header.sample_rate))
-    try:
-        audio, rate = soundfile.read(str(path), frames=wanted, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
+    rate = header.sample_rate
+    wanted = header.frames if max_seconds is None else min(header.frames, int(max_seconds * rate))
+    if wanted * header.channels > MOST_VALUES and max_seconds is not None:
+        raise AntiphonError(f"{path} has too many channels and too high a rate to be read: export it again, at 44100")
+    audio = _read(Path(path), wanted)
     # Compressed formats count their frames only roughly; a tenth of a second less is a rounding, more is a loss.
     if len(audio) < wanted - 0.1 * rate or not len(audio):
         raise AntiphonError(f"{path} is truncated: it has {len(audio)} of {wanted} samples; copy it again")
     if not np.isfinite(audio).all():
         raise AntiphonError(f"{path} holds NaN or infinite samples: export it again")
+    if np.abs(audio).max() > LOUDEST:
+        raise AntiphonError(f"{path} holds samples far beyond full scale: export it again")
     return resample(to_mono(audio) if mono else audio, rate, sample_rate)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The soundfile.SoundFile of a path, which may be longer than the 1,024 bytes that libsndfile itself can take."""
+    import soundfile
+
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        with soundfile.SoundFile(number, closefd=False) as file:
+            yield file
+    finally:
+        os.close(number)
+
+
+def _read(path: Path, wanted: int) -> Audio:
+    """At most (wanted, channels) samples as they are in the file."""
+    import soundfile
+
+    pieces, left = [], wanted
+    try:
+        with _opened(path) as file:
+            while left > 0 and len(piece := file.read(min(left, _SLICE), dtype="float32", always_2d=True)):
+                pieces.append(piece)
+                left -= len(piece)
+                if (wanted - left) * file.channels > MOST_VALUES:
+                    raise AntiphonError(f"{path} is too long for a recording of notes: cut it")
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
+    return np.concatenate(pieces) if pieces else np.zeros((0, 1), np.float32)
+
+
 def check_sound(audio: Audio, name: str | Path, sample_rate: int = SAMPLE_RATE, shortest: float = 0.03) -> None:
-    """Raises AntiphonError if (samples,) audio is under `shortest` seconds or under -80 dBFS."""
+    """Raises AntiphonError if (samples,) audio is under `shortest` seconds , under -80 dBFS or not finite."""
     if len(audio) < shortest * sample_rate:
         raise AntiphonError(f"{name} is too short: {len(audio)} samples, a note needs {shortest} s")
+    if not np.isfinite(audio).all():
+        raise AntiphonError(f"{name} holds NaN or infinite samples")
     if float(np.abs(audio).max()) < 1e-4:
         raise AntiphonError(f"{name} is silent")
 
@@ -118,13 +162,21 @@ def check_target(path: str | Path, *, force: bool = False) -> Path:
 
 def check_place(path: Path, *, force: bool = False) -> Path:
     """The path, if a file may be written there. Raises AntiphonError if there is one (unless `force`) or a folder."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise AntiphonError(f"{path} is a folder: give the name of a file in it")
-    if path.exists() and not force:
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise AntiphonError(f"{path} is no ordinary file: give another name")
+    if os.path.exists(path) and not force:
         raise AntiphonError(f"{path} exists: choose another name, or add --force to replace it")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise AntiphonError(f"cannot write {path}: {folder} is no folder that may be written to")
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise AntiphonError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
     return path
 
 
@@ -150,43 +202,53 @@ def writing(
     """`write_audio` for sound that comes in blocks: gives a function that takes the next (n, channels) samples.
 
     The file appears when the `with` block is left; after an error in it there is none."""
-    path = check_target(path, force=force)
-    mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as names can be
-    temporary = path.with_name(f".{mark:08x}.{os.getpid()}.part")
+    with writing_all([path], channels, sample_rate=sample_rate, force=force) as (write,):
+        yield write
+
+
+@contextmanager
+def writing_all(
+    paths: Sequence[str | Path], channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
+) -> Iterator[list[Callable[[Audio], None]]]:
+    """`writing` for several files: all of them appear when the `with` block is left, or none does."""
+    targets = [check_target(path, force=force) for path in paths]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _Encoder(temporary, _WRITERS[path.suffix.lower()], sample_rate, channels) as encoder:
-
-            def write(audio: Audio) -> None:
-                if not np.isfinite(audio).all():
-                    raise AntiphonError(f"cannot write {path}: the audio has NaN or infinite samples")
-                encoder.write(audio)
-
-            yield write
-        os.replace(temporary, path)
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with all_whole(targets) as drafts, ExitStack() as stack:
+            pairs = zip(targets, drafts, strict=True)
+            encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels)) for each in pairs]
+            yield [encoder.write for encoder in encoders]
     except OSError as error:
-        raise AntiphonError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        raise AntiphonError(f"cannot write {targets[0]}: {error.strerror or error}") from None
 
 
 class _Encoder:
-    """A sound file being written; what libsndfile complains of becomes an OSError."""
+    """A sound file being written to a draft; what goes wrong is an OSError, with the system's own words.
 
-    def __init__(self, path: Path, kind: tuple[str, str], sample_rate: int, channels: int):
+    libsndfile writes through a file of ours, because it keeps a full disk to itself while it closes a compressed file,
+    which then lacks its end."""
+
+    def __init__(self, target: Path, draft: Path, sample_rate: int, channels: int):
         import soundfile
         import soxr
 
-        self._resample = None
-        if kind[1] == "OPUS" and sample_rate != 48000:
+        self.target, self._resample = target, None
+        kind, subtype = _WRITERS[target.suffix.lower()]
+        if subtype == "OPUS" and sample_rate != 48000:
             self._resample = soxr.ResampleStream(sample_rate, 48000, channels, dtype="float32", quality="HQ")
             sample_rate = 48000
-        self._errors = (soundfile.SoundFileError, RuntimeError)
-        with self._said():
-            self._file = soundfile.SoundFile(str(path), "w", sample_rate, channels, format=kind[0], subtype=kind[1])
+        self._errors = (soundfile.SoundFileError, RuntimeError, AssertionError)
+        self._disk = _Disk(draft)
+        try:
+            self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, format=kind, subtype=subtype)
+        except self._errors as error:
+            self._disk.close()
+            raise self._disk.failed or OSError(str(error)) from None
 
     def write(self, audio: Audio) -> None:
+        if not np.isfinite(audio).all():
+            raise AntiphonError(f"cannot write {self.target}: the audio has NaN or infinite samples")
         self._write(self._resample.resample_chunk(audio) if self._resample else audio)
 
     def _write(self, audio: Audio) -> None:
@@ -198,18 +260,48 @@ class _Encoder:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        with self._said():
+        try:
             if self._resample and not failed:
                 rest = np.zeros((0, self._file.channels), np.float32)
                 self._write(self._resample.resample_chunk(rest, last=True))
-            self._file.close()
+        finally:
+            try:
+                with self._said():
+                    self._file.close()
+            finally:
+                self._disk.close()
 
     @contextmanager
     def _said(self) -> Iterator[None]:
         try:
             yield
         except self._errors as error:
-            raise OSError(" ".join(str(error).split())) from None
+            raise self._disk.failed or OSError(" ".join(str(error).split())) from None
+        if self._disk.failed:
+            raise self._disk.failed
+
+
+class _Disk:
+    """A file for libsndfile to write into, which remembers what went wrong: exceptions do not pass through C."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("w+b", buffering=0)
+        self.failed: OSError | None = None
+        self.seek, self.tell, self.readinto, self.read = (
+            getattr(self._file, name) for name in ("seek", "tell", "readinto", "read")
+        )
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as error:
+            self.failed = self.failed or error
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _truncated(path: Path) -> bool:

@@ -54,7 +54,9 @@ class Excerpts:
 
 
 @dataclass(frozen=True)
-class _Crop:
+class Crop:
+    """Which stretch of which note an excerpt is; reference: the note its style is heard in; take: seed of the rest."""
+
     note: int
     reference: int
     semitones: float  # that the note is moved by
@@ -67,8 +69,8 @@ class _Crop:
         return 2 ** (self.semitones / 12)
 
 
-class ExcerptSource:
-    """Draws excerpts of `samples` samples from the notes of some splits of a prepared file.
+class CropSource:
+    """Draws crops of `samples` samples, at the onset, from the notes of some splits of a prepared file.
 
     Presets are drawn equally often and then a note of the preset, so that a preset with many notes does not rule.
     Keys missing between the recorded ones take part as often as those, but make up at most a share of `transposed`.
@@ -98,7 +100,7 @@ class ExcerptSource:
             for gaps, recorded in zip(self.missing, keys, strict=True)
         ]
 
-    def _crop(self, index: int) -> _Crop:
+    def _crop(self, index: int) -> Crop:
         rng = np.random.default_rng((self.seed, index))
         preset = rng.integers(len(self.by_preset))
         notes, semitones = self.by_preset[preset], 0.0
@@ -108,7 +110,21 @@ class ExcerptSource:
             key = self.missing[preset][rng.integers(len(self.missing[preset]))]
             note, semitones = key.notes[rng.integers(len(key.notes))], key.semitones
         start = self._start(rng, note, 2 ** (semitones / 12))
-        return _Crop(note, reference, semitones, start, int(rng.integers(1 << 31)))
+        return Crop(note, reference, semitones, start, int(rng.integers(1 << 31)))
+
+    def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
+        """Where a crop begins, in samples since the onset."""
+        return 0
+
+    def _audio(self, crop: Crop) -> np.ndarray:
+        """(samples,) of the recording, moved to the crop's key."""
+        if crop.semitones:
+            return transposed(self.data, crop.note, crop.semitones, crop.start, self.samples)
+        return self.data.audio(crop.note, crop.start, crop.start + self.samples)
+
+
+class ExcerptSource(CropSource):
+    """Draws excerpts for the instrument's game: with how they were played, measured frequencies and a reference."""
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
         """Where a crop begins: more than half of them at the onset."""
@@ -121,18 +137,12 @@ class ExcerptSource:
             start = max(hold - int(rng.integers(self.samples // 2)), STRIKE)
         return start // HOP * HOP
 
-    def _cents(self, crop: _Crop) -> np.ndarray:
+    def _cents(self, crop: Crop) -> np.ndarray:
         """(blocks,) measured cents off the key at block centres."""
         centres = (crop.start + HOP * np.arange(block_count(self.samples))) * crop.speed / 512
         first = int(centres[0])
         track = self.data.f0_cents(crop.note, first, int(centres[-1]) + 2)
         return np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
-
-    def _audio(self, crop: _Crop) -> np.ndarray:
-        """(samples,) of the recording, moved to the crop's key."""
-        if crop.semitones:
-            return transposed(self.data, crop.note, crop.semitones, crop.start, self.samples)
-        return self.data.audio(crop.note, crop.start, crop.start + self.samples)
 
     def batch(self, first: int, count: int) -> Excerpts:
         """Excerpts first .. first + count - 1."""

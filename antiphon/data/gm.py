@@ -115,7 +115,7 @@ def program_of(name: str | int) -> int:
 
     Raises AntiphonError, with suggestions, if there is none of that name.
     """
-    if isinstance(name, int) or name.strip().isdigit():
+    if isinstance(name, int) or re.fullmatch(r"\s*[0-9]{1,9}\s*", name):
         return _checked(int(name))
     wanted = re.sub(r"[\s_]+", " ", name).strip().lower()
     wanted = ALIASES.get(wanted, wanted)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from antiphon.data import gm
 from antiphon.errors import AntiphonError
 
+LONGEST_NAME = 255  # characters that a file's name can have, and that are looked at
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11, "h": 11}
 # Sharps and flats in the usual spellings: A#4, As4 (Philharmonia), Ais4; Bb4, Bes4, B♭4; Asharp4, Bflat4. "Es" and
 # "As" collide: alone with an octave, "As" is read as A sharp (sample libraries) and "Es" as E flat (no E sharp exists).
@@ -63,14 +64,14 @@ def parse_pitch(text: str) -> float:
 
     Raises AntiphonError if it is none or outside 0..127.
     """
-    word = text.strip()
+    word = text.strip()[:LONGEST_NAME]
     match = re.fullmatch(_NOTE, word)
     try:
         pitch = _midi(match) if match else float(word)
     except ValueError:
-        raise AntiphonError(f"{text!r} is no pitch: say C4 or Bb3, or a MIDI number such as 60.5") from None
+        raise AntiphonError(f"{word!r} is no pitch: say C4 or Bb3, or a MIDI number such as 60.5") from None
     if not (math.isfinite(pitch) and 0 <= pitch <= 127):
-        raise AntiphonError(f"pitch {text!r} is out of range: MIDI 0..127, C-1 to G9")
+        raise AntiphonError(f"pitch {word!r} is out of range: MIDI 0..127, C-1 to G9")
     return pitch
 
 
@@ -80,6 +81,7 @@ def parse_name(stem: str) -> Label:
     NSynth (`bass_synthetic_033-050-075`), Philharmonia (`cello_As4_1_forte_arco-normal`), Iowa
     (`Violin.arco.ff.sulG.C5`, `Piano.mf.Db3`), `Kick 440Hz`, `midi60`, `060-v100`, ...
     """
+    stem = stem[:LONGEST_NAME]
     nsynth = _NSYNTH.fullmatch(stem)
     if nsynth and int(nsynth["pitch"]) <= 127:
         velocity = max(1, min(127, int(nsynth["velocity"])))

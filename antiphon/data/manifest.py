@@ -26,6 +26,9 @@ VALID_FRACTION = 0.06
 _ENOUGH = 24  # notes an instrument needs before any is held out
 _SHORTEST = 0.03  # seconds
 DEFAULT_VELOCITY = 90
+LONGEST_LABEL = 200  # characters, as in a voice's file
+MOST_STYLES = 32  # of a note
+_LONGEST_LINE = 1 << 16  # of a table's first
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -60,6 +63,7 @@ class Manifest:
     rows: list[Row]
     refused: list[Refused]
     remarks: list[str]
+    one_shots: bool = False  # hits [data/hits.py], whose pitch is nominal
 
 
 def scan(
@@ -68,18 +72,22 @@ def scan(
     track: bool | None = None,
     check: bool = False,
     seed: int = 0,
+    one_shots: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Finds and labels every recording under `folder`.
 
     track: whether to listen to files with the pitch tracker: True demands it (extra `antiphon[pitch]`), False forbids
     it, None uses it if it is installed. Files with a sidecar's pitch are trusted. check: also read every file to its
-    end, to refuse silence, NaN and damage here (preparing does so in any case). `progress(done, total)` is called as
-    files are opened. Raises AntiphonError for a missing folder, one without sounds, or a broken sidecar.
+    end, to refuse silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which
+    have names and no pitch [data/hits.py]. `progress(done, total)` is called as files are opened. Raises AntiphonError
+    for a missing folder, one without sounds, or a broken sidecar.
     """
     root = Path(folder)
     if not root.is_dir():
         raise AntiphonError(f"there is no folder {root}: give a folder of sound files")
+    if one_shots:
+        from antiphon.data.hits import as_hit
     sidecars = _sidecars(root)
     refused: list[Refused] = []
     remarks: list[str] = []
@@ -95,6 +103,8 @@ def scan(
         raise AntiphonError(f"{root} holds no sound files (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
     for number, (row, why) in enumerate(listed, 1):
+        if one_shots:
+            row, why = as_hit(row, root, listed=bool(sidecars))
         why = why or _unreadable(row.path, check)
         if why:
             refused.append(Refused(row.path, why))
@@ -102,11 +112,11 @@ def scan(
             rows.append(row)
         if progress:
             progress(number, len(listed))
-    rows = _heard(rows, refused, remarks, track)
+    rows = rows if one_shots else _heard(rows, refused, remarks, track)
     for row in [row for row in rows if row.pitch is None]:
         refused.append(Refused(row.path, "its pitch is unknown: put a note name such as C4 in its name"))
     rows = _with_splits([row for row in rows if row.pitch is not None], seed, explicit=bool(sidecars))
-    return Manifest(root, rows, sorted(refused, key=lambda r: r.path), remarks)
+    return Manifest(root, rows, sorted(refused, key=lambda r: r.path), remarks, one_shots)
 
 
 def _unreadable(path: Path, check: bool) -> str | None:
@@ -116,6 +126,8 @@ def _unreadable(path: Path, check: bool) -> str | None:
             check_sound(read_audio(path), path, shortest=_SHORTEST)
     except AntiphonError as error:
         return str(error).removeprefix(str(path)).strip()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
     return f"is too short: {header.frames} samples" if header.seconds < _SHORTEST else None
 
 
@@ -127,16 +139,18 @@ def _sidecars(root: Path) -> list[Path]:
     for name in ("notes.csv", "examples.json"):
         if (root / name).is_file():
             return [root / name]
-    tables = [path for path in sorted(root.glob("*.csv")) if _is_table(path)]
+    tables = [path for path in sorted(root.glob("*.csv")) if path.is_file() and _is_table(path)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
         raise AntiphonError(f"{root} holds several tables ({names}): name the right one notes.csv")
-    return tables or sorted([*root.rglob("notes.csv"), *root.rglob("examples.json")])
+    return tables or sorted(
+        path for name in ("notes.csv", "examples.json") for path in root.rglob(name) if path.is_file()
+    )
 
 
 def _is_table(path: Path) -> bool:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return "path" in [cell.strip().lower() for cell in file.readline().split(",")]
+        return "path" in [cell.strip().lower() for cell in file.readline(_LONGEST_LINE).split(",")]
 
 
 def _from_sidecars(paths: Iterable[Path]) -> list[tuple[Row, str | None]]:
@@ -144,8 +158,8 @@ def _from_sidecars(paths: Iterable[Path]) -> list[tuple[Row, str | None]]:
     for path in paths:
         try:
             listed += _from_json(path) if path.suffix == ".json" else _from_csv(path)
-        except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-            raise AntiphonError(f"cannot read the table {path}: {error}") from None
+        except (OSError, ValueError, TypeError, csv.Error, RecursionError) as error:
+            raise AntiphonError(f"cannot read the table {path}: {str(error)[:200]}") from None
     return listed
 
 
@@ -160,13 +174,16 @@ def _from_csv(path: Path) -> list[tuple[Row, str | None]]:
 
 def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     """A row of a sidecar; what it leaves out comes from the names."""
-    path = table.parent / record["path"]
+    path = table.parent / _plain(record["path"])
+    if ".." in path.parts or not path.is_relative_to(table.parent):
+        outside = Row(path, None, "sound", "sound")
+        return outside, f"it lies outside the folder of {table.name}: give paths within {table.parent}"
     named, why = _from_names(table.parent, path)
     try:
         pitch = labels.parse_pitch(record["pitch"]) if record.get("pitch") else named.pitch
         velocity = int(float(record.get("velocity") or named.velocity))
         seconds = float(record["seconds"]) if record.get("seconds") else None
-    except (AntiphonError, ValueError) as error:
+    except (AntiphonError, ValueError, OverflowError) as error:
         return named, f"its line in {table.name} is wrong: {error}"
     split = (record.get("split") or "").lower()
     if split and split not in SPLITS:
@@ -177,11 +194,19 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
         why = f"its seconds in {table.name} are {seconds}"
     elif record.get("pitch"):
         why = None
-    instrument = (record.get("instrument") or named.instrument).lower()
-    style = tuple(word.strip().lower() for word in record.get("style", "").split(";") if word.strip()) or named.style
-    preset = record.get("preset") or (instrument if record.get("instrument") else named.preset)
+    instrument = _plain(record.get("instrument") or named.instrument).lower()
+    words = (_plain(word).lower() for word in record.get("style", "").split(";"))
+    style = tuple(dict.fromkeys(word for word in words if word)) or named.style
+    preset = _plain(record.get("preset") or "") or (instrument if record.get("instrument") else named.preset)
+    if len(style) > MOST_STYLES or any(len(name) > LONGEST_LABEL for name in (instrument, preset, *style)):
+        why = f"its line in {table.name} has a label of more than {LONGEST_LABEL} characters, or {MOST_STYLES} styles"
     source = "sidecar" if record.get("pitch") else named.source
     return Row(path, pitch, instrument, preset, style, velocity, seconds, source, split), why
+
+
+def _plain(text: str) -> str:
+    """Text that can be written anywhere: no control characters, no halves of characters."""
+    return "".join(c for c in text if c.isprintable()).encode("utf-8", "replace").decode().strip()
 
 
 _NSYNTH_QUALITIES = {"bright": "bright", "dark": "mellow", "distortion": "driven", "fast_decay": "decaying"}
@@ -195,14 +220,16 @@ def _from_json(path: Path) -> list[tuple[Row, str | None]]:
     places = {found.stem: found for found in find_audio(path.parent)}
     listed = []
     for name, entry in examples.items():
-        found = places.get(name, path.parent / "audio" / f"{name}.wav")
-        listed.append(_from_record(path, _nsynth_record(entry) | {"path": str(found.relative_to(path.parent))}))
+        found = places.get(name)
+        place = str(found.relative_to(path.parent)) if found else f"audio/{name}.wav"
+        listed.append(_from_record(path, _nsynth_record(entry) | {"path": place}))
     return listed
 
 
 def _nsynth_record(entry: dict[str, Any]) -> dict[str, str]:
     words = [str(entry.get("instrument_source_str", ""))]
-    words += [_NSYNTH_QUALITIES.get(str(quality), "") for quality in entry.get("qualities_str", [])]
+    qualities = entry.get("qualities_str")
+    words += [_NSYNTH_QUALITIES.get(str(q), "") for q in (qualities if isinstance(qualities, list) else [])]
     return {
         "pitch": str(entry.get("pitch", "")),
         "velocity": str(entry.get("velocity", "")),
@@ -328,7 +355,7 @@ def _with_splits(rows: list[Row], seed: int, *, explicit: bool) -> list[Row]:
     many = {name for name, count in Counter(row.instrument for row in rows).items() if count >= _ENOUGH}
     chosen = []
     for row in rows:
-        key = f"{seed}/{row.preset}/{row.path.stem}".encode()
+        key = f"{seed}/{row.preset}/{row.path.stem}".encode(errors="surrogateescape")
         held_out = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") < VALID_FRACTION * 2**64
         chosen.append(replace(row, split="valid" if held_out and row.instrument in many else "train"))
     return chosen

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.data import analysis
+from antiphon.audio.files import check_place
+from antiphon.data import analysis, hits
 from antiphon.data.manifest import EXTRA, Manifest, Refused, Row, scan
-from antiphon.data.prepared import SAMPLE_RATE, Labels, write_prepared
+from antiphon.data.prepared import ONE_SHOT_LAYOUT, SAMPLE_RATE, Labels, write_prepared
 from antiphon.errors import AntiphonError
 
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
@@ -55,11 +57,7 @@ Kept = list[tuple[Row, Measured]]
 
 def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) -> Measured:
     """Cuts one recording (samples,) to its note and measures it. Raises ValueError saying why if it is unusable."""
-    audio = np.asarray(audio, np.float32)
-    peak = float(np.abs(audio).max()) if len(audio) else 0.0
-    if peak < 10 ** (SILENCE_DB / 20):
-        raise ValueError("silent")
-    audio = analysis.without_dc(audio)
+    audio = analysis.without_dc(_sounding(audio))
     onset = analysis.find_onset(audio)
     hint = None if hold_seconds is None else max(round(hold_seconds * SAMPLE_RATE) - onset, 1)
     audio = analysis.trim_tail(audio[onset:])
@@ -87,19 +85,36 @@ def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) 
         "descriptors": analysis.descriptors(audio, hz, hold, vibrato),
         "loudness": analysis.loudness(audio),
     }
+    return _packed(audio, row)
+
+
+def measure_one_shot(audio: np.ndarray) -> Measured:
+    """As `measure`, of one hit."""
+    return _packed(*hits.measure_hit(_sounding(audio)))
+
+
+def _sounding(audio: np.ndarray) -> np.ndarray:
+    audio = np.asarray(audio, np.float32)
+    if float(np.abs(audio).max(initial=0)) < 10 ** (SILENCE_DB / 20):
+        raise ValueError("silent")
+    return audio
+
+
+def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
     scale = float(np.abs(audio).max()) / 32767
     return Measured(np.round(audio / scale).astype(np.int16), scale, row)
 
 
-def _work(job: tuple[str, float | None, float | None]) -> Measured | str:
+def _work(job: tuple[str, float | None, float | None, bool]) -> Measured | str:
     """One row in a worker: the measured note, or the reason why not."""
     from antiphon.audio.files import read_audio
 
-    path, pitch, hold_seconds = job
+    path, pitch, hold_seconds, one_shot = job
     if pitch is None or not 0 <= pitch <= 127:
         return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
     try:
-        return measure(read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST), pitch, hold_seconds)
+        audio = read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
+        return measure_one_shot(audio) if one_shot else measure(audio, pitch, hold_seconds)
     except (AntiphonError, ValueError) as error:
         return str(error)
 
@@ -132,15 +147,13 @@ def prepare(
     AntiphonError when nothing usable is found or, without force, when `out_path` exists.
     """
     out_path = Path(out_path)
-    if out_path.exists() and not force:
-        raise AntiphonError(f"{out_path} exists: choose another name or say --force")
+    check_place(out_path, force=force)
     manifest = source if isinstance(source, Manifest) else scan(source)
     rows = manifest.rows
     report = Report(out_path, refused=list(manifest.refused))
-    out_path.parent.mkdir(parents=True, exist_ok=True)
     kept: Kept = []
-    with tempfile.TemporaryFile(dir=out_path.parent) as spool:
-        jobs = [(str(row.path), row.pitch, row.hold_seconds) for row in rows]
+    with _spooling(out_path) as spool:
+        jobs = [(str(row.path), row.pitch, row.hold_seconds, manifest.one_shots) for row in rows]
         for done, (row, result) in enumerate(zip(rows, _results(jobs, workers), strict=True), 1):
             if isinstance(result, str):
                 report.refused.append(Refused(row.path, result))
@@ -163,6 +176,17 @@ def prepare(
         write_prepared(out_path, labels, tables, _scaled(spool, kept, gains))
     report.notes, report.seconds = len(kept), float(tables["start"][-1]) / SAMPLE_RATE
     return report
+
+
+@contextmanager
+def _spooling(out_path: Path) -> Iterator[Any]:
+    """A temporary file beside `out_path`; a full disk becomes one line."""
+    try:
+        out_path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out_path.parent) as spool:
+            yield spool
+    except OSError as error:
+        raise AntiphonError(f"cannot write {out_path}: {error.strerror or error}") from None
 
 
 def _scaled(spool: Any, kept: Kept, gains: dict[tuple[str, str], float]) -> Iterator[np.ndarray]:
@@ -196,7 +220,7 @@ def _gains(kept: Kept) -> dict[tuple[str, str], float]:
 def _tabulate(
     kept: Kept, gains: dict[tuple[str, str], float], licence: str, sources: Sequence[str]
 ) -> tuple[Labels, dict[str, np.ndarray]]:
-    """Labels and every table but audio."""
+    """Labels and every table but audio; hits have measured modes [data/hits.py]."""
     instruments = sorted({row.instrument for row, _ in kept})
     presets = sorted({_key(row) for row, _ in kept})
     styles = sorted({style for row, _ in kept for style in row.style})
@@ -221,12 +245,15 @@ def _tabulate(
         "split": np.array([splits.index(row.split) for row, _ in kept]),
         "style": style,
     }
+    one_shots = "modes" in kept[0][1].row
+    if one_shots:
+        tables |= {name: column(name) for name in ONE_SHOT_LAYOUT}
     labels = Labels(
         instruments=tuple(instruments),
         presets=tuple({"name": key[1], "instrument": key[0], "gain": gains[key]} for key in presets),
         styles=tuple(styles),
         splits=tuple(splits),
-        descriptors=analysis.DESCRIPTORS,
-        extra={"licence": licence, "sources": list(sources)},
+        descriptors=hits.DESCRIPTORS if one_shots else analysis.DESCRIPTORS,
+        extra={"licence": licence, "sources": list(sources)} | ({"one_shots": True} if one_shots else {}),
     )
     return labels, tables

@@ -17,11 +17,17 @@ import numpy as np
 import torch
 
 from antiphon.data.edges import FRAME, SAMPLE_RATE
+from antiphon.data.modes import SLOTS
 from antiphon.data.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.errors import AntiphonError
+from antiphon.whole import whole
 
 VERSION = 1
 KEY = "antiphon"
+LONGEST_HEADER = 16 << 20  # bytes
+LONGEST_LABEL = 200  # characters, as in a voice's file
+LARGEST = 1e6  # of any value in a table, and the ranges of those that have one of their own:
+RANGES = {"pitch": (0.0, 127.0), "velocity": (1.0, 127.0), "glide": (-10.0, 10.0)}
 _DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
 
 # name -> (dtype, shape in letters): N notes, S styles, D descriptors, T samples, F frames
@@ -47,6 +53,10 @@ LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "audio": ("I16", ("T",)),
     "style": ("U8", ("N", "S")),
 }
+ONE_SHOT_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # more, in a file of hits [data/hits.py]
+    "modes": ("F32", ("N", SLOTS, 2)),  # Hz and dB
+    "glide": ("F32", ("N", 2)),  # octaves and seconds
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,16 @@ class Labels:
     splits: tuple[str, ...]
     descriptors: tuple[str, ...]
     extra: dict[str, Any]
+
+    @property
+    def layout(self) -> dict[str, tuple[str, tuple[int | str, ...]]]:
+        """The tables of the file."""
+        return LAYOUT | ONE_SHOT_LAYOUT if self.one_shots else LAYOUT
+
+    @property
+    def one_shots(self) -> bool:
+        """Whether these are hits, whose pitch is nominal, and not notes."""
+        return self.extra.get("one_shots") is True
 
     @property
     def preset_instrument(self) -> tuple[int, ...]:
@@ -99,12 +119,14 @@ class Prepared:
     free_level: torch.Tensor
     descriptors: torch.Tensor
     style: torch.Tensor
+    modes: torch.Tensor  # of hits only, as is `glide`
+    glide: torch.Tensor
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         header, base = _read_header(self.path)
         self.labels = _read_labels(self.path, header.pop("__metadata__", {}))
-        arrays = _map_arrays(self.path, header, base)
+        arrays = _map_arrays(self.path, header, base, self.labels.layout)
         self._audio, self._cents = arrays.pop("audio"), arrays.pop("cents")
         for name, array in arrays.items():
             setattr(self, name, torch.from_numpy(np.array(array)))
@@ -157,37 +179,32 @@ def write_prepared(
     sizes |= {"D": len(labels.descriptors), "T": int(tables["start"][-1]), "F": int(tables["frame_start"][-1])}
     header: dict[str, Any] = {"__metadata__": {KEY: labels.to_json()}}
     at = 0
-    for name, (dtype, dims) in LAYOUT.items():
+    for name, (dtype, dims) in labels.layout.items():
         shape = [sizes[d] if isinstance(d, str) else d for d in dims]
         end = at + int(np.prod(shape)) * np.dtype(_DTYPES[dtype]).itemsize
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
         at = end
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)
-    temporary = path.with_name(path.name + ".writing")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(len(raw).to_bytes(8, "little") + raw)
-            for name, (dtype, _) in LAYOUT.items():
-                before = file.tell()
-                for piece in audio if name == "audio" else [tables[name]]:
-                    file.write(np.ascontiguousarray(piece, _DTYPES[dtype]).data)
-                begin, end = header[name]["data_offsets"]
-                if file.tell() - before != end - begin:
-                    raise ValueError(f"table {name} has {file.tell() - before} bytes, not {end - begin}")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        for name, (dtype, _) in labels.layout.items():
+            before = file.tell()
+            for piece in audio if name == "audio" else [tables[name]]:
+                file.write(np.ascontiguousarray(piece, _DTYPES[dtype]).data)
+            begin, end = header[name]["data_offsets"]
+            if file.tell() - before != end - begin:
+                raise ValueError(f"table {name} has {file.tell() - before} bytes, not {end - begin}")
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and the byte at which its tensors begin."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError("it is no file")
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(100_000_000, path.stat().st_size - 8):
+            if not 2 <= length <= min(LONGEST_HEADER, path.stat().st_size - 8):
                 raise ValueError("not a safetensors file")
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
@@ -195,7 +212,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
         return header, 8 + length
     except FileNotFoundError:
         raise AntiphonError(f"{path} does not exist: prepare a folder of notes first") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _bad(path, str(error)) from None
 
 
@@ -216,37 +233,40 @@ def _read_labels(path: Path, metadata: Any) -> Labels:
                 raise ValueError(f"{name} is not a list of names")
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} holds a name twice")
+            if not all(0 < len(value) <= LONGEST_LABEL for value in values):
+                raise ValueError(f"{name} holds a name that is empty or too long")
         presets = tuple({**preset, "name": str(preset["name"])} for preset in body.pop("presets"))
         if not {preset["instrument"] for preset in presets} <= set(names["instruments"]):
             raise ValueError("a preset's instrument is unknown")
+        if not isinstance(body.get("sources", []), list):
+            raise ValueError("its sources are no list")
         return Labels(presets=presets, extra=body, **{name: tuple(values) for name, values in names.items()})
     except (KeyError, TypeError, AttributeError) as error:
         raise _bad(path, f"its labels are missing or malformed: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(path, str(error)) from None
 
 
-def _map_arrays(path: Path, header: dict[str, Any], base: int) -> dict[str, np.ndarray]:
+def _map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Memory-maps every table after checking that dtype, shape and byte range agree with each other and the file."""
     size = path.stat().st_size - base
     arrays = {}
-    for name, (dtype, dims) in LAYOUT.items():
+    for name, (dtype, dims) in layout.items():
         try:
             entry = header[name]
-            shape, (begin, end) = tuple(int(n) for n in entry["shape"]), entry["data_offsets"]
+            shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
             kind = np.dtype(_DTYPES[dtype])
-            if entry["dtype"] != dtype or len(shape) != len(dims) or min(shape) < 0:
+            whole = all(type(n) is int for n in (*shape, begin, end))
+            if entry["dtype"] != dtype or len(shape) != len(dims) or not whole or min(shape) < 0:
                 raise ValueError(f"table {name} has the wrong form")
             if not 0 <= begin <= end <= size or end - begin != int(np.prod(shape, dtype=object)) * kind.itemsize:
                 raise ValueError(f"table {name} is truncated or misplaced")
+            empty = end == begin
+            arrays[name] = np.zeros(shape, kind) if empty else np.memmap(path, kind, "r", base + begin, shape)
         except (KeyError, TypeError, AttributeError):
             raise _bad(path, f"table {name} is missing or malformed") from None
         except ValueError as error:
             raise _bad(path, str(error)) from None
-        if end == begin:
-            arrays[name] = np.zeros(shape, kind)
-        else:
-            arrays[name] = np.memmap(path, kind, "r", offset=base + begin, shape=shape)
     return arrays
 
 
@@ -256,14 +276,17 @@ def _validate(p: Prepared) -> None:
     sizes = {"N": notes, "N+1": notes + 1, "S": len(labels.styles), "D": len(labels.descriptors)}
     if notes == 0:
         raise _bad(p.path, "it holds no notes")
-    for name, (dtype, dims) in LAYOUT.items():
+    for name, (dtype, dims) in labels.layout.items():
         if name in ("audio", "cents"):
             continue
         table = getattr(p, name)
         if tuple(table.shape) != tuple(sizes[d] if isinstance(d, str) else d for d in dims):
             raise _bad(p.path, f"table {name} has shape {tuple(table.shape)}")
-        if dtype == "F32" and not bool(torch.isfinite(table).all()):
-            raise _bad(p.path, f"table {name} holds a value that is not finite")
+        low, high = RANGES.get(name, (-LARGEST, LARGEST))
+        if dtype == "F32" and table.numel() and not low <= float(table.min()) <= float(table.max()) <= high:
+            raise _bad(p.path, f"table {name} holds a value that makes no sense")
+    if not np.isfinite(p._cents).all():
+        raise _bad(p.path, "table cents holds a value that is not finite")
     for name, total in (("start", len(p._audio)), ("frame_start", len(p._cents))):
         table = getattr(p, name)
         if int(table[0]) != 0 or int(table[-1]) != total or not bool((table.diff() > 0).all()):

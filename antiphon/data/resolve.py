@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from antiphon.data import gm
@@ -18,7 +19,7 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
     """
     if name is None:
         return labels[seed % len(labels)]
-    if isinstance(name, int) or str(name).strip().isdigit():
+    if isinstance(name, int) or re.fullmatch(r"\s*[0-9]{1,9}\s*", name):
         return _by_program(int(name), labels)
     wanted = str(name).strip().lower()
     lower = {label.lower(): label for label in labels}

@@ -5,6 +5,7 @@ Only the `pdta` list is read (SoundFont 2.04 specification, section 7); samples 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import BinaryIO
 
 from antiphon.errors import AntiphonError
 
+MOST_ZONES = 200_000  # of a font: a table of a few bytes each could ask for billions
+LARGEST_TABLE = 16 << 20  # bytes
 _RECORD = {"phdr": 38, "pbag": 4, "pgen": 4, "inst": 22, "ibag": 4, "igen": 4, "shdr": 46}
 _INSTRUMENT, _KEYS, _VELOCITIES, _COARSE, _SAMPLE, _ROOT = 41, 43, 44, 51, 53, 58
 
@@ -56,15 +59,17 @@ def read_presets(path: str | Path) -> list[Preset]:
     Raises AntiphonError if the file is no SoundFont 2 file or its tables contradict each other.
     """
     path = Path(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise AntiphonError(f"cannot read {path}: give the path of a .sf2 file")
     try:
         with path.open("rb") as file:
             tables = _tables(file, path)
-    except OSError as error:
-        raise AntiphonError(f"cannot read {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise AntiphonError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         return sorted(_presets(tables), key=lambda preset: (preset.program, preset.bank))
     except (IndexError, struct.error):
-        raise _broken(path, "a table points outside another") from None
+        raise _broken(path, "a table points outside another, or asks for too much") from None
 
 
 def _broken(path: Path, why: str) -> AntiphonError:
@@ -90,7 +95,7 @@ def _split(file: BinaryIO, start: int, stop: int, path: Path) -> dict[str, list[
         step = _RECORD.get(kind)
         if step is None:
             continue
-        if length % step or length < step:
+        if length % step or not step <= length <= LARGEST_TABLE:
             raise _broken(path, f"{kind} has {length} bytes")
         file.seek(offset)
         data = file.read(length)
@@ -150,11 +155,17 @@ def _presets(tables: dict[str, list[bytes]]) -> Iterator[Preset]:
     headers = [struct.unpack("<20sHHHIII", record) for record in tables["phdr"]]
     instruments = [struct.unpack("<20sH", record)[1] for record in tables["inst"]]
     samples = [(_text(record[:20]), record[40]) for record in tables["shdr"]]
+    left = MOST_ZONES
     for header, following in pairwise(headers):
+        if header[1] > 127:  # a program that no MIDI message can choose
+            continue
         zones = []
         for outer in _zones(tables["pbag"], tables["pgen"], header[3], following[3], _INSTRUMENT):
             which = outer[_INSTRUMENT]
             inner = _zones(tables["ibag"], tables["igen"], instruments[which], instruments[which + 1], _SAMPLE)
+            left -= len(inner)
+            if left < 0:
+                raise IndexError
             zones += [_zone(outer, zone, samples) for zone in inner]
         yield Preset(_text(header[0]), header[2], header[1], tuple(z for z in zones if z.low <= z.high))
 

@@ -28,6 +28,7 @@ from antiphon.errors import AntiphonError
 COLUMNS = ("path", "pitch", "instrument", "preset", "style", "velocity", "seconds", "split")
 SAMPLE_RATE = 44100
 PEAK = 10 ** (-1 / 20)  # the loudest sample of a preset
+UNASKED = ("drums", "another bank", "another program")  # reasons not worth a word
 _SKIPPED_NAMES = re.compile(r"\bexpr\b|feedback|metronome", re.IGNORECASE)  # same samples again; howls; no keys
 
 
@@ -67,6 +68,19 @@ class Job:
         """The preset's name in notes.csv: font:bank:program:name."""
         return f"{self.font.stem}:{self.preset.bank}:{self.preset.program}:{self.preset.name}"
 
+    @property
+    def instrument(self) -> str:
+        return gm.PROGRAMS[self.preset.program]
+
+    def pitch(self, key: int) -> str:
+        """What notes.csv says of a key's pitch."""
+        return str(key)
+
+    @property
+    def style(self) -> str:
+        """Words of character, with semicolons between them."""
+        return ";".join(gm.styles_of(self.preset.program, self.preset.name))
+
 
 @dataclass(frozen=True)
 class PlannedNote:
@@ -101,9 +115,9 @@ def render(
     holds a render made with other settings.
     """
     options = options or RenderOptions()
-    paths = [Path(font).resolve() for font in fonts]
+    paths = [Path(os.path.realpath(font)) for font in fonts]
     folder = Path(out)
-    _claim(folder, paths, options)
+    claim(folder, paths, options)
     with Fluid(SAMPLE_RATE) as fluid:
         jobs, dropped = plan(fluid, paths, options)
         if not jobs:
@@ -129,7 +143,7 @@ def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[l
             why = _unfit(job, options)
             if why is None:
                 by_program[preset.program].append(job)
-            elif preset.bank != 128:
+            elif why not in UNASKED:
                 dropped.append((job.label, why))
     jobs = []
     for program in sorted(by_program):
@@ -208,12 +222,12 @@ def _with_splits(jobs: Sequence[Job], options: RenderOptions) -> list[Job]:
         if (
             siblings[job.preset.program] > 1  # of those that are not held out
             and alone[leader] == 1
-            and _unit(options.seed, job.label, "preset") < options.preset_fraction
+            and unit(options.seed, job.label, "preset") < options.preset_fraction
         ):
             job = replace(job, split="preset")
             siblings[job.preset.program] -= 1
-        elif room > 0 and _unit(options.seed, first.label, "block") < options.block_fraction:
-            job = replace(job, block=first.low + 6 + int(room * _unit(options.seed, first.label, "place")))
+        elif room > 0 and unit(options.seed, first.label, "block") < options.block_fraction:
+            job = replace(job, block=first.low + 6 + int(room * unit(options.seed, first.label, "place")))
         result.append(job)
     return result
 
@@ -238,7 +252,7 @@ def _relatives(jobs: Sequence[Job]) -> list[int]:
 
 def notes_of(job: Job, options: RenderOptions) -> Iterator[PlannedNote]:
     """The notes of a preset, in order of key, then layer; extra ones after the others of their key."""
-    offset = int(options.step * _unit(options.seed, job.label, "offset"))
+    offset = int(options.step * unit(options.seed, job.label, "offset"))
     keys = job.preset.keys
     for key in range(job.low, job.high + 1):
         blocked = job.block is not None and job.block <= key < job.block + 12
@@ -290,9 +304,8 @@ def render_preset(
 
 
 def _row(job: Job, note: PlannedNote, name: str) -> dict[str, str]:
-    program = job.preset.program
-    style = ";".join(gm.styles_of(program, job.preset.name))
-    values = (name, note.key, gm.PROGRAMS[program], job.label, style, note.velocity, f"{note.hold:.4f}", note.split)
+    held = f"{note.hold:.4f}"
+    values = (name, job.pitch(note.key), job.instrument, job.label, job.style, note.velocity, held, note.split)
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 
@@ -321,7 +334,7 @@ def collect(folder: Path, jobs: Sequence[Job]) -> int:
     return len(rows)
 
 
-def _claim(folder: Path, fonts: Sequence[Path], options: RenderOptions) -> None:
+def claim(folder: Path, fonts: Sequence[Path], options: RenderOptions) -> None:
     """Notes the settings in the folder, or checks that they are the ones it was begun with."""
     for font in fonts:
         if not font.is_file():
@@ -343,6 +356,6 @@ def _hash(*parts: object) -> int:
     return int.from_bytes(digest, "little")
 
 
-def _unit(*parts: object) -> float:
+def unit(*parts: object) -> float:
     """A number in [0, 1) that depends on the parts and nothing else."""
     return _hash(*parts) / 2.0**64

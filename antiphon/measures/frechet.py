@@ -31,4 +31,21 @@ def gaussian_distance(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray,
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """Fréchet distance between two sets (n, dim) and (m, dim). Biased upwards for small n: compare only equal n."""
+    if max(len(features_a), len(features_b)) < np.shape(features_a)[1]:
+        return _of_few(features_a, features_b)
     return gaussian_distance(*gaussian(features_a), *gaussian(features_b))
+
+
+def _of_few(features_a: np.ndarray, features_b: np.ndarray) -> float:
+    """The same for fewer rows than dimensions, without a dim x dim matrix: with C_a = A^T A and C_b = B^T B, the trace
+    of (C_a C_b)^1/2 is the sum of the singular values of A B^T (n, m)."""
+    means, roots = [], []
+    for features in (features_a, features_b):
+        rows = np.asarray(features, np.float64)
+        if rows.ndim != 2 or len(rows) < 2:
+            raise ValueError(f"need (n >= 2, dim) features, not {rows.shape}")
+        means.append(rows.mean(0))
+        roots.append((rows - means[-1]) / np.sqrt(len(rows) - 1))
+    a, b = roots
+    cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return max(float(((means[0] - means[1]) ** 2).sum() + (a * a).sum() + (b * b).sum() - 2 * cross), 0.0)

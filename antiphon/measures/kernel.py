@@ -20,6 +20,27 @@ def kernel_distance(features: np.ndarray, reference: np.ndarray) -> float:
 
     features: (n, dim), reference: (m, dim), n and m >= 2. About 0 (it may be slightly below) for equal distributions.
     """
+    return 1000 * _unbiased(*_gaussian_kernels(features, reference))
+
+
+def kernel_distances_redrawn(features: np.ndarray, reference: np.ndarray, lists: np.ndarray) -> np.ndarray:
+    """`kernel_distance` on redrawn rows: lists (draws, n) positions in both sets, of n rows each. -> (draws,)
+
+    The kernels are computed once, and pairs of one row with itself, of which redrawing makes more, stay left out."""
+    within_a, within_b, between = _gaussian_kernels(features, reference)
+    counts = np.stack([np.bincount(row, minlength=len(features)) for row in lists]).astype(np.float64)
+    pairs = counts.sum(1) ** 2 - np.square(counts).sum(1)
+
+    def mean_within(kernel: np.ndarray) -> np.ndarray:
+        everything = np.einsum("di,di->d", counts @ kernel, counts)
+        return (everything - np.square(counts) @ np.diag(kernel)) / pairs
+
+    across = np.einsum("di,di->d", counts @ between, counts) / counts.sum(1) ** 2
+    return 1000 * (mean_within(within_a) + mean_within(within_b) - 2 * across)
+
+
+def _gaussian_kernels(features: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Kernel matrices (n, n), (m, m) and (n, m), as wide as the median distance within the reference."""
     within = squared_distances(reference, reference)
     width = np.median(within[np.triu_indices(len(within), 1)]) or 1.0
 
@@ -27,7 +48,7 @@ def kernel_distance(features: np.ndarray, reference: np.ndarray) -> float:
         return np.exp(-squared / (2 * width))
 
     between = kernel(squared_distances(features, reference))
-    return 1000 * _unbiased(kernel(squared_distances(features, features)), kernel(within), between)
+    return kernel(squared_distances(features, features)), kernel(within), between
 
 
 def kid(features: np.ndarray, reference: np.ndarray) -> float:

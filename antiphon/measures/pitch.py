@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ def _tracker() -> Any:
     except ImportError:
         raise AntiphonError("measuring pitch needs swift-f0: pip install 'antiphon[pitch]'") from None
     return swift_f0.SwiftF0(threads=1, spin=False)
+
+
+def can_track() -> bool:
+    """Whether swift-f0 is installed."""
+    return find_spec("swift_f0") is not None
 
 
 def in_range(pitch: np.ndarray | float) -> np.ndarray:

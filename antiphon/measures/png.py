@@ -19,23 +19,33 @@ _ROWS = (
 GLYPHS = {character: _ROWS[5 * index : 5 * index + 5] for index, character in enumerate(_CHARACTERS)}
 
 
-def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
-    """Write `pixels` (height, width, 3) uint8 as an RGB PNG, atomically (a reader never sees half a picture)."""
+def encode_png(pixels: np.ndarray) -> bytes:
+    """`pixels` (height, width, 3) uint8 as a PNG: with a palette, a quarter of the size, if they have 256 colours or
+    fewer, else in RGB."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels must be (height, width, 3) uint8, not {pixels.shape} {pixels.dtype}")
     height, width, _ = pixels.shape
-    rows = np.zeros((height, 1 + width * 3), np.uint8)  # each row starts with its filter type, 0 = none
-    rows[:, 1:] = pixels.reshape(height, -1)
+    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colours, index = np.unique(packed, return_inverse=True)
+    few = len(colours) <= 256
+    body = index.reshape(height, width).astype(np.uint8) if few else pixels.reshape(height, -1)
+    rows = np.pad(body, ((0, 0), (1, 0)))  # each row starts with its filter type, 0 = none
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
-    target = Path(path)
+    header = struct.pack(">IIBBBBB", width, height, 8, 3 if few else 2, 0, 0, 0)
+    palette = chunk(b"PLTE", b"".join(int(colour).to_bytes(3, "big") for colour in colours)) if few else b""
+    image = chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + image + chunk(b"IEND", b"")
+
+
+def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
+    """Write `pixels` (height, width, 3) uint8 as a PNG, atomically (a reader never sees half a picture)."""
+    target, data = Path(path), encode_png(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(target.name + ".part")
-    scratch.write_bytes(data + chunk(b"IEND", b""))
+    scratch.write_bytes(data)
     os.replace(scratch, target)
 
 

@@ -15,7 +15,12 @@ def _radii(features: np.ndarray, k: int) -> np.ndarray:
 
 
 def prdc(real: np.ndarray, generated: np.ndarray, *, k: int = 5) -> dict[str, float]:
-    """The four figures for real (n, dim) against generated (m, dim), n and m > k.
+    """The four figures for real (n, dim) against generated (m, dim), n and m > k: the means of `prdc_by_row`."""
+    return {name: float(values.mean()) for name, values in prdc_by_row(real, generated, k=k).items()}
+
+
+def prdc_by_row(real: np.ndarray, generated: np.ndarray, *, k: int = 5) -> dict[str, np.ndarray]:
+    """What each row adds to the four figures: (m,) for precision and density, (n,) for recall and coverage.
 
     precision: share of generated rows inside some real row's k-ball. recall: share of real rows inside some generated
     row's k-ball. density: real k-balls a generated row lies in, over k (1 when the sets agree, unbounded). coverage:
@@ -27,8 +32,8 @@ def prdc(real: np.ndarray, generated: np.ndarray, *, k: int = 5) -> dict[str, fl
     inside_real = between < _radii(real, k)[:, None]
     inside_generated = between < _radii(generated, k)[None]
     return {
-        "precision": float(inside_real.any(0).mean()),
-        "recall": float(inside_generated.any(1).mean()),
-        "density": float(inside_real.sum(0).mean() / k),
-        "coverage": float(inside_real.any(1).mean()),
+        "precision": inside_real.any(0),
+        "recall": inside_generated.any(1),
+        "density": inside_real.sum(0) / k,
+        "coverage": inside_real.any(1),
     }

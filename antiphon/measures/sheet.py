@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 270, 170  # one panel, pixels
 LOW, HIGH = 30.0, 20_000.0  # Hz, bottom and top of a panel
 RANGE_DB = 80.0
 ATTACK_SECONDS, ATTACK_SHARE = 0.1, 0.3  # the first 0.1 s takes 30 % of the width, or attacks are two pixels wide
+SONG = 12.0  # seconds: what is longer is no note, and its beginning is not stretched
+COLOUR_STEPS = 32  # of 2.5 dB: finer ones are not seen, and the file is three times as large
 # Window length in samples for the rows up to a frequency: long below to tell partials apart, short above for attacks.
 WINDOWS = ((700.0, 4096), (3_000.0, 2048), (np.inf, 1024))
 # A dark-to-bright map in the manner of "magma": every step lighter than the one before, so it survives grey printing.
@@ -21,9 +23,9 @@ COLOURS = np.array([*_DARK, [181, 54, 122], [229, 80, 100], [251, 135, 97], [254
 
 
 def column_times(seconds: float, width: int = WIDTH) -> np.ndarray:
-    """Seconds at the centre of each pixel column, (width,): the attack stretched, the rest linear up to `seconds`."""
+    """Seconds at the centre of each pixel column, (width,): a note's attack stretched, the rest linear to `seconds`."""
     share = (np.arange(width) + 0.5) / width
-    if seconds <= ATTACK_SECONDS / ATTACK_SHARE:
+    if not ATTACK_SECONDS / ATTACK_SHARE < seconds <= SONG:
         return share * seconds
     return np.interp(share, [0.0, ATTACK_SHARE, 1.0], [0.0, ATTACK_SECONDS, seconds])
 
@@ -72,20 +74,34 @@ def _sample_rows(levels: np.ndarray, bottom: np.ndarray, top: np.ndarray, bin_hz
     return out
 
 
-def _panel(audio: np.ndarray, sample_rate: int, seconds: float, top_db: float) -> np.ndarray:
-    """One coloured spectrogram, (HEIGHT, WIDTH, 3) uint8, with faint lines at 100 Hz, 1 kHz, 10 kHz and at 0.1 s."""
-    times = column_times(seconds)
-    share = np.clip((log_spectrogram(audio, sample_rate, times) - (top_db - RANGE_DB)) / RANGE_DB, 0, 1)
+def _coloured(picture: np.ndarray, times: np.ndarray, top_db: float) -> np.ndarray:
+    """A log_spectrogram in colours, (height, width, 3) uint8: RANGE_DB up to `top_db`, faint lines at 100 Hz, 1 kHz,
+    10 kHz, at 0.1 s of a note and every second (10 s of a song)."""
+    share = np.clip((picture - (max(top_db, -100.0) - RANGE_DB)) / RANGE_DB, 0, 1)
+    share = np.round(share * (COLOUR_STEPS - 1)) / (COLOUR_STEPS - 1)
     steps = np.linspace(0, 1, len(COLOURS))
     pixels = np.stack([np.interp(share, steps, COLOURS[:, channel]) for channel in range(3)], -1)
     for frequency in (100.0, 1_000.0, 10_000.0):
-        row = int(HEIGHT * np.log(HIGH / frequency) / np.log(HIGH / LOW))
+        row = int(len(picture) * np.log(HIGH / frequency) / np.log(HIGH / LOW))
         pixels[row, ::4] = pixels[row, ::4] * 0.5 + 70
-    for mark in np.unique([ATTACK_SECONDS, *np.arange(1, seconds)]):
+    last = times[-1]
+    for mark in np.arange(10, last, 10) if last > SONG else np.unique([ATTACK_SECONDS, *np.arange(1, last)]):
         column = int(np.searchsorted(times, mark))
-        if column < WIDTH:
+        if column < len(times):
             pixels[::4, column] = pixels[::4, column] * 0.5 + 70
     return pixels.astype(np.uint8)
+
+
+def spectrogram_panels(
+    sounds: Sequence[np.ndarray], *, sample_rate: int = 44_100, width: int = WIDTH
+) -> list[np.ndarray]:
+    """A coloured spectrogram, (170, width, 3) uint8, of each sound, (samples,): one time axis and one dB scale for all,
+    whose top is the loudest point of them."""
+    seconds = max(max(len(sound) for sound in sounds) / sample_rate, 0.05)
+    times = column_times(seconds, width)
+    pictures = [log_spectrogram(np.asarray(sound, np.float32).reshape(-1), sample_rate, times) for sound in sounds]
+    top = max(float(picture.max()) for picture in pictures)
+    return [_coloured(picture, times, top) for picture in pictures]
 
 
 def spectrogram_sheet(
@@ -112,31 +128,30 @@ def spectrogram_sheet(
         y = margin + index // columns * cell_high
         sounds = [np.asarray(sound, np.float32).reshape(-1) for sound in (real, generated)]
         seconds = max(max(len(sound) for sound in sounds) / sample_rate, 0.05)
-        reference = log_spectrogram(sounds[0], sample_rate, column_times(seconds)).max() if len(sounds[0]) else -20.0
+        times = column_times(seconds)
+        pictures = [log_spectrogram(sound, sample_rate, times) for sound in sounds]
+        top = float(pictures[0].max()) if len(sounds[0]) else -20.0
         side = f"{seconds:.1f}s"
         draw_text(pixels[:, : x + WIDTH], x, y + 3, f"{title}"[:33])
         draw_text(pixels[:, : x + cell_wide], x + WIDTH + 4, y + 3, f"generated  {side}", colour=(150, 150, 150))
-        for half, sound in enumerate(sounds):
+        for half, picture in enumerate(pictures):
             left = x + half * (WIDTH + 4)
-            panel = _panel(sound, sample_rate, seconds, max(float(reference), -100.0))
-            pixels[y + title_high : y + title_high + HEIGHT, left : left + WIDTH] = panel
+            pixels[y + title_high : y + title_high + HEIGHT, left : left + WIDTH] = _coloured(picture, times, top)
     write_png(path, pixels)
 
 
 def spectrogram_strip(
     sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = 44_100
 ) -> None:
-    """Draw sounds, each (samples,), side by side as a PNG, at most 8 a line: one time axis and one dB scale for all,
+    """Draw sounds, each (samples,), side by side as a PNG, at most 4 a line: one time axis and one dB scale for all,
     each under its title; else as `spectrogram_sheet`."""
     if not sounds:
         raise ValueError("a strip needs at least one sound")
-    seconds = max(max(len(sound) for sound in sounds) / sample_rate, 0.05)
-    top = max(float(log_spectrogram(sound, sample_rate, column_times(seconds)).max()) for sound in sounds)
-    columns, wide, high = min(len(sounds), 8), WIDTH + 4, HEIGHT + 22
+    columns, wide, high = min(len(sounds), 4), WIDTH + 4, HEIGHT + 22
     pixels = np.full((-(-len(sounds) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
-    for index, (sound, title) in enumerate(zip(sounds, titles, strict=True)):
+    panels = spectrogram_panels(sounds, sample_rate=sample_rate)
+    for index, (panel, title) in enumerate(zip(panels, titles, strict=True)):
         x, y = 4 + index % columns * wide, 4 + index // columns * high
         draw_text(pixels[:, : x + WIDTH], x, y + 1, title[:33])
-        panel = _panel(sound, sample_rate, seconds, max(top, -100.0))
         pixels[y + 16 : y + 16 + HEIGHT, x : x + WIDTH] = panel
     write_png(path, pixels)

@@ -1,5 +1,6 @@
 """A song to files: bounce. A level is known only at a song's end, so the sound waits on disk until then."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.files import check_target, writing
+from antiphon.audio.files import check_target, writing_all
 from antiphon.errors import AntiphonError
 from antiphon.music.master import CEILING, Meter, mastered
 from antiphon.music.player import MIX, Block
 
 PIECE = 1 << 18  # samples read back at once
+LONGEST_NAME = 255  # bytes of a file's name
+SHORTEST_WORD = len("100-16")  # of a bus's name: it is told from the others by its beginning
 
 
 def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = False) -> Path:
@@ -31,14 +34,15 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
             for block in blocks:
                 meter.add(block[MIX])
                 for bus, sound in block.items():
-                    if bus not in spools:
+                    if bus not in spools:  # all are in the first block, which comes before any work
                         target = check_target(_beside(out, bus), force=force)
                         spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
                     spools[bus].add(sound)
             peak = max((spool.peak for bus, spool in spools.items() if bus != MIX), default=0.0)
             common = np.float32(min(meter.gain(), CEILING / max(peak, 1e-9)))
-            for bus, spool in spools.items():
-                write = stack.enter_context(writing(spool.target, 2, sample_rate=sample_rate, force=force))
+            targets = [spool.target for spool in spools.values()]
+            writers = stack.enter_context(writing_all(targets, 2, sample_rate=sample_rate, force=force))
+            for (bus, spool), write in zip(spools.items(), writers, strict=True):
                 leveled = mastered(spool, meter.gain(), sample_rate) if bus == MIX else (s * common for s in spool)
                 for sound in leveled:
                     write(sound)
@@ -71,8 +75,11 @@ class _Spool:
 
 
 def _beside(out: Path, bus: str) -> Path:
-    """The file of a bus: `out` for the mix, else with the bus's name behind its own."""
+    """The file of a bus: `out` for the mix, else with the bus's name behind its own, as much of it as a name holds."""
     if bus == MIX:
         return out
-    word = re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")
-    return out.with_stem(f"{out.stem}-{word[:60]}")
+    word = re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")[:60]
+    room = LONGEST_NAME - len(os.fsencode(f"{out.name}-"))
+    while len(os.fsencode(word)) > max(room, SHORTEST_WORD):
+        word = word[:-1]
+    return out.with_stem(f"{out.stem}-{word}")

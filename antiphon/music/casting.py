@@ -33,7 +33,10 @@ Casting = Callable[[Expression, int], Character]  # what an instrument expressio
 
 
 class Player:
-    """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel)."""
+    """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel).
+    `voice`: what sounds it, if it is not the song's voice."""
+
+    voice: Any = None
 
     def __init__(self, part: Part, character: Character, seed: int):
         self.part, self.character, self.seed = part, character, seed
@@ -49,20 +52,27 @@ class Player:
     def note(self, index: int) -> Note:
         """The voice's note: one character for the whole part, the next variant for each stroke of a key."""
         note = self.part.notes[index]
-        take = round(100 * note.pitch) * VARIANTS + int(self._variants[index])
         bend = self._bend_of(note)
         start = bend[0][1] if bend else 0.0  # the key of the sound is where it begins: bends are for small ways
         moved = tuple((at, semitones - start) for at, semitones in bend) if len(bend) > 1 else ()
         label = self.character.label(note.onset)
-        return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, take, moved)
+        return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, self.take(index), moved)
+
+    def take(self, index: int) -> int:
+        """Which variant of its key a note is."""
+        return round(100 * self.part.notes[index].pitch) * VARIANTS + int(self._variants[index])
 
     def w(self, index: int) -> np.ndarray:
         """(style,) the style vector of a note."""
         return np.asarray(self.character.w(self.part.notes[index].onset), np.float32)
 
-    def cut(self, onset: float) -> float:
-        """When what begins at `onset` is silenced; inf if never."""
-        after = bisect_right(self.part.cuts, onset)
+    def level(self, index: int) -> float:
+        """What a note is multiplied by."""
+        return 1.0
+
+    def cut(self, index: int) -> float:
+        """When a note is silenced; inf if never."""
+        after = bisect_right(self.part.cuts, self.part.notes[index].onset)
         return self.part.cuts[after] if after < len(self.part.cuts) else np.inf
 
     def _bend_of(self, note: SongNote) -> Points:
@@ -95,17 +105,19 @@ def cast(
     instrument: Expression | None = None,
     mapping: Mapping[str | int, Expression] | None = None,
     seed: int = 0,
+    drummer: Callable[[Part, int], Player] | None = None,
 ) -> list[Player]:
     """A player for each part of a song.
 
     instrument: for every part, in place of the song's programs. mapping: for some, by channel (1..16), "tN" for track N
     (from 1) or a piece of a track's name; of several that fit a part the last one counts, before `instrument`. seed:
     which players; it is a function of what a part is and not of its place, so that other parts may come and go.
+    drummer: who plays a part of channel 10, for a seed; without one they are skipped, with a warning.
     Raises AntiphonError where nothing can be played, a name means nothing or fits no part.
     """
-    if song.drums:
+    if song.drums and not drummer:
         warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=3)
-    if not song.parts:
+    if not song.parts and not drummer:
         raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
     for key in mapping or {}:
         if not any(_fits(key, part) for part in song.parts):
@@ -113,10 +125,17 @@ def cast(
     players = []
     for part in song.parts:
         chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
-        words = [seed & 0xFFFFFFFF, part.track, part.channel, part.program if chosen is None else OVERRIDDEN]
-        own = int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
+        own = _seed(seed, part, part.program if chosen is None else OVERRIDDEN)
         players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
-    return players
+    drums = [drummer(part, _seed(seed, part, part.program)) for part in song.drums] if drummer else []
+    if not players and not any(player.part.notes for player in drums):
+        raise AntiphonError("the song has drums only, and this kit has none of them: nothing to play")
+    return players + [player for player in drums if player.part.notes]
+
+
+def _seed(seed: int, part: Part, program: int) -> int:
+    words = [seed & 0xFFFFFFFF, part.track, part.channel, program]
+    return int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
 
 
 def parse_mapping(words: Sequence[str]) -> dict[str | int, Expression]:
@@ -134,9 +153,9 @@ def parse_mapping(words: Sequence[str]) -> dict[str | int, Expression]:
 
 def _fits(key: str | int, part: Part) -> bool:
     text = str(key).strip().lower()
-    if text.isdecimal():
+    if re.fullmatch(r"[0-9]{1,9}", text):
         return part.channel + 1 == int(text)
-    if re.fullmatch(r"t\d+", text):
+    if re.fullmatch(r"t[0-9]{1,9}", text):
         return part.track + 1 == int(text[1:])
     return text in part.name.lower()
 

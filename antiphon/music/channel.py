@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 SOFT = 2 / 3  # of the velocity is what the soft pedal leaves
+UNISON = 4  # notes of one key, at most, that a pedal holds at once
 NO_PARAMETER = (127, 127)
 BEND_RANGE, FINE_TUNING, COARSE_TUNING, MODULATION_DEPTH = (0, 0), (0, 1), (0, 2), (0, 5)
 _DEFAULTS = {BEND_RANGE: (2, 0), FINE_TUNING: (64, 0), COARSE_TUNING: (64, 0), MODULATION_DEPTH: (0, 64)}
@@ -17,15 +18,15 @@ Steps = list[tuple[float, float]]
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """A note being played; its end is -1 until it is known. caught: by the sostenuto pedal."""
+    """A note being played; its end is -1 until it is known. number: of the channel's notes, in order."""
 
     track: int
     program: int
     pitch: float
     velocity: int
     onset: float
+    number: int
     end: float = -1.0
-    caught: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Channel:
     program: int = 0
     sustain: bool = False
     sostenuto: bool = False
+    caught: int = 0  # keys with a lower number are caught by the sostenuto pedal
     soft: bool = False
     wheel: float = 0.0  # -1 .. 1
     modulation: int = 0
@@ -73,7 +75,7 @@ class Channel:
         for key in self.held.pop(number, ()):  # struck again while a pedal held it
             key.end = now
         struck = max(round(velocity * SOFT), 1) if self.soft else velocity
-        key = Key(track, self.program, min(max(number + self._tuning(), 0.0), 127.0), struck, now)
+        key = Key(track, self.program, min(max(number + self._tuning(), 0.0), 127.0), struck, now, len(self.notes))
         self.down[track, number].append(key)
         self.notes.append(key)
 
@@ -82,24 +84,28 @@ class Channel:
         if not keys:
             return
         key = keys.popleft()  # overlapping notes of one key: first come, first released
-        if self.sustain or key.caught:
-            self.held.setdefault(number, []).append(key)
-        else:
+        if not self.sustain and key.number >= self.caught:
             key.end = now
+            return
+        held = self.held.setdefault(number, [])
+        held.append(key)
+        if len(held) > UNISON:
+            held.pop(0).end = now
 
     def _pedals(self, now: float, sustain: bool, sostenuto: bool) -> None:
         """Sustain holds whatever is released while it is down, sostenuto the keys that are down when it is pressed."""
+        if (sustain, sostenuto) == (self.sustain, self.sostenuto):
+            return
         if sostenuto != self.sostenuto:
-            for keys in (*self.down.values(), *self.held.values()):
-                for key in keys:
-                    key.caught = sostenuto and key.end < 0
+            self.caught = len(self.notes) if sostenuto else 0
         self.sustain, self.sostenuto = sustain, sostenuto
-        if not sustain:
-            for number, keys in list(self.held.items()):
-                for key in keys:
-                    if not key.caught:
-                        key.end = now
-                self.held[number] = [key for key in keys if key.caught]
+        if sustain:
+            return
+        for number, keys in list(self.held.items()):
+            for key in keys:
+                if key.number >= self.caught:
+                    key.end = now
+            self.held[number] = [key for key in keys if key.number < self.caught]
 
     def _all_keys_up(self, now: float) -> None:
         for (track, number), keys in self.down.items():

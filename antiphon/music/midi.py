@@ -1,19 +1,18 @@
 """MIDI files to songs: read_midi. smf decodes events, channel knows what they mean, here is when they happen."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 from antiphon.errors import AntiphonError
-from antiphon.music.channel import Channel, Key
+from antiphon.music.channel import Channel
+from antiphon.music.lengths import bounded
 from antiphon.music.smf import TEMPO, Event, Smf, read_smf
 from antiphon.music.song import Part, Song, SongNote
 
-MAX_SECONDS = 2 * 3600.0
-MAX_SOUNDING = 1_000_000.0  # seconds of notes, all added up
-MAX_HOLD, MIN_HOLD = 120.0, 0.02  # seconds
 LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
+MOST_PARTS = 256
 DRUM_CHANNEL = 9  # "channel 10", counted from 0
 
 Timed = tuple[float, int, int, int, int]  # seconds, track, status byte, two data bytes
@@ -23,47 +22,65 @@ def read_midi(path: str | Path) -> Song:
     """Read a MIDI file of type 0, 1 or 2 (RIFF-wrapped too; tempo maps and SMPTE time).
 
     The patterns of a type 2 file are played one after another. A damaged track is played as far as it can be read, with
-    a warning. Raises AntiphonError, in one line, if the file is missing, broken, empty of notes, or asks for more than
-    the limits above.
+    a warning; so is what is mended to keep within the limits of `lengths`. Raises AntiphonError, in one line, if the
+    file is missing, broken, empty of notes, or asks for more than those limits.
     """
     path = Path(path)
     file = read_smf(path)
-    damaged = [number for number, track in enumerate(file.tracks, 1) if not track.whole]
-    warnings = [f"track {n} of {path} is damaged or cut short: played as far as it can be read" for n in damaged]
-    if file.kind == 2 and len(file.tracks) > 1:
-        warnings.append(f"{path} holds {len(file.tracks)} separate patterns (type 2): they play one after another")
-    parts: list[Part] = []
-    start = 0.0
-    for pattern in _patterns(file):
-        made, start = _play(path, file, pattern, start, warnings)
-        parts += made
-    if not parts:
-        reason = "is a broken MIDI file: export it again" if damaged else "has no notes: nothing to play"
+    warnings = _damage(path, file)
+    patterns = _patterns(file)
+    if len(patterns) > 1:
+        warnings.append(f"{path} holds {len(patterns)} separate patterns (type 2): they play one after another")
+    played: list[tuple[int, Channel]] = []
+    endless, start = 0, 0.0
+    for pattern in patterns:
+        channels, unreleased, start = _play(file, pattern, start)
+        played += channels.items()
+        endless += unreleased
+    notes = sum(len(channel.notes) for _, channel in played)
+    if endless:
+        warnings.append(f"{endless} of {notes} notes in {path} are never released: they stop with the song")
+    if not notes:
+        broken = not all(track.whole for track in file.tracks)
+        reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
         raise AntiphonError(f"{path} {reason}")
-    return _song(path, parts, warnings)
+    bounded(path, [channel for _, channel in played], warnings)
+    return _song(path, [part for number, channel in played for part in _parts(file, number, channel)], warnings)
 
 
-def _patterns(file: Smf) -> Iterable[list[int]]:
+def _damage(path: Path, file: Smf) -> list[str]:
+    """One line about tracks that could not be read to their end, if there are any."""
+    numbers = [str(number) for number, track in enumerate(file.tracks, 1) if not track.whole]
+    which = f"track{'s' * (len(numbers) > 1)} {', '.join(numbers[:8])}"
+    which += f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
+    damaged = (
+        f"{which} of {path} {'is' if len(numbers) == 1 else 'are'} damaged or cut short: played as far as possible"
+    )
+    return [damaged] if numbers else []
+
+
+def _patterns(file: Smf) -> list[list[int]]:
     """Which tracks sound together, in order of time."""
-    together = list(range(len(file.tracks)))
-    return [[number] for number in together] if file.kind == 2 else [together]
+    if file.kind != 2:
+        return [list(range(len(file.tracks)))]
+    return [[n] for n, track in enumerate(file.tracks) if any(event.status >> 4 == 9 for event in track.events)]
 
 
-def _play(path: Path, file: Smf, pattern: list[int], start: float, warnings: list[str]) -> tuple[list[Part], float]:
-    """Play a pattern from `start` on: its parts, and when its last event is over."""
-    channels = [Channel() for _ in range(16)]
+def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[int, Channel], int, float]:
+    """Play a pattern from `start` on: its channels, how many of its notes were never released, and when its last event
+    is over."""
+    channels: dict[int, Channel] = defaultdict(Channel)
     last = stop = start
     for now, track, status, first, second in _timed(file, pattern, start):
         stop = now
         if status >> 4 in (8, 9):
-            if now > MAX_SECONDS:
-                raise AntiphonError(f"{path} is longer than {MAX_SECONDS / 3600:g} hours: cut it")
             last = now
         if status >= 0x80:
             channels[status & 15].message(now, track, status, first, second)
-    keys = [key for channel in channels for key in channel.notes]
-    _end(path, keys, min(stop, last + LINGER), warnings)
-    return [part for number, channel in enumerate(channels) for part in _parts(file, number, channel)], stop
+    endless = [key for channel in channels.values() for key in channel.notes if key.end < 0]
+    for key in endless:
+        key.end = min(stop, last + LINGER)
+    return channels, len(endless), stop
 
 
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
@@ -93,21 +110,6 @@ def _ordered(number: int, events: list[Event]) -> Iterator[tuple[int, bool, int,
         yield event.tick, begun == event.tick, number, event
 
 
-def _end(path: Path, keys: list[Key], stop: float, warnings: list[str]) -> None:
-    """Give every note its end."""
-    endless = [key for key in keys if key.end < 0]
-    for key in endless:
-        key.end = stop
-    if endless:
-        warnings.append(f"{len(endless)} of {len(keys)} notes in {path} are never released: they stop with the song")
-    if any(key.end - key.onset > MAX_HOLD for key in keys):
-        warnings.append(f"notes in {path} longer than {MAX_HOLD:g} s are cut there")
-    for key in keys:
-        key.end = key.onset + min(max(key.end - key.onset, MIN_HOLD), MAX_HOLD)
-    if sum(key.end - key.onset for key in keys) > MAX_SOUNDING:
-        raise AntiphonError(f"{path} asks for {MAX_SOUNDING / 3600:.0f} hours of notes and more: split it")
-
-
 def _parts(file: Smf, number: int, channel: Channel) -> list[Part]:
     """A channel's notes by (track, program)."""
     groups: dict[tuple[int, int], list[SongNote]] = defaultdict(list)
@@ -122,6 +124,8 @@ def _parts(file: Smf, number: int, channel: Channel) -> list[Part]:
 
 
 def _song(path: Path, parts: list[Part], warnings: list[str]) -> Song:
+    if len(parts) > MOST_PARTS:
+        raise AntiphonError(f"{path} has {len(parts):,} parts (by track and program): merge some, to {MOST_PARTS}")
     parts = sorted(parts, key=lambda part: (part.track, part.channel, part.notes[0].onset))
     melodic = tuple(part for part in parts if part.channel != DRUM_CHANNEL)
     drums = tuple(part for part in parts if part.channel == DRUM_CHANNEL)

@@ -56,13 +56,15 @@ def stream(
     progress: Progress | None = None,
 ) -> Iterator[Block]:  # fmt: skip
     """The song before the master, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
-    channel, called by `stem_names`; with `parts` "partials" and "noise". A longer song takes no more memory."""
+    channel, called by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
+    work and says which buses there will be. A longer song takes no more memory."""
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
     onsets, owners, indices = _schedule(players, rate)
     own = stem_names(players) if stems else {}
     if len(own) > MOST_STEMS:
         raise AntiphonError(f"this song has {len(own)} tracks: play it without stems (at most {MOST_STEMS})")
     buses = {name: _Bus() for name in (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())}
+    yield {name: bus.take(0) for name, bus in buses.items()}
     stops = np.searchsorted(onsets, np.arange(size, int(onsets[-1]) + size + 1, size)).tolist()
     planned = _batches(players, owners, indices, stops)
     drawn = _drawn(
@@ -166,11 +168,16 @@ def _drawn(batches: Iterable[Batch], voice: Voice, parts: bool) -> Iterator[tupl
     """Each batch with its sounds. The next one is drawn while one is mixed."""
 
     def draw(batch: Batch) -> Sequence[np.ndarray]:
-        notes = [player.note(index) for _, player, index in batch]
-        w = np.stack([player.w(index) for _, player, index in batch])
-        sounds = voice.notes(notes, w, parts=True) if parts else voice.notes(notes, w)
-        if len(sounds) != len(batch):
-            raise ValueError(f"the voice returned {len(sounds)} sounds for {len(batch)} notes")
+        sounds: list[np.ndarray] = [np.zeros(0, np.float32)] * len(batch)
+        for own in {id(player.voice): player.voice for _, player, _ in batch}.values():
+            some = [i for i, (_, player, _) in enumerate(batch) if player.voice is own]
+            notes = [batch[i][1].note(batch[i][2]) for i in some]
+            w, asked = np.stack([batch[i][1].w(batch[i][2]) for i in some]), voice if own is None else own
+            drawn = asked.notes(notes, w, parts=True) if parts else asked.notes(notes, w)
+            if len(drawn) != len(some):
+                raise ValueError(f"the voice returned {len(drawn)} sounds for {len(some)} notes")
+            for i, sound in zip(some, drawn, strict=True):
+                sounds[i] = sound
         return sounds
 
     with ThreadPoolExecutor(1, "drawn") as pool:
@@ -195,8 +202,8 @@ def _mix(
     """Add a batch's sounds to the buses. stems: their names, if any."""
     placed: dict[Player, list[tuple[int, np.ndarray]]] = {}
     for (onset, player, index), sound in zip(batch, sounds, strict=True):
-        cut = player.cut(player.part.notes[index].onset) * rate - onset
-        placed.setdefault(player, []).append((onset, _silenced(sound, cut, rate)))
+        sound = _silenced(sound, player.cut(index) * rate - onset, rate) * np.float32(player.level(index))
+        placed.setdefault(player, []).append((onset, sound))
     for player, own in placed.items():
         first, sound = _summed(own)
         sound = _panned(sound, player, first, rate)  # (samples, 1 or 2 kinds, 2 sides)

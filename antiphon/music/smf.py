@@ -4,6 +4,7 @@ After the "Standard MIDI-File Format Spec. 1.1" (1988), and more forgiving: runn
 system messages, alien chunks and a wrong number of tracks do no harm, and a track may lack its end.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ def read_smf(path: Path) -> Smf:
 
 
 def _bytes(path: Path) -> bytes:
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise AntiphonError(f"cannot read {path}: it is no file")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise AntiphonError(f"{path} is larger than {MAX_BYTES >> 20} MB: that is no MIDI song")
@@ -173,7 +176,9 @@ def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
 
 
 def _text(data: bytes) -> str:
+    """As text that can be shown: no control characters."""
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        text = data.decode("latin-1")
+    return "".join(c if c.isprintable() else " " for c in text)

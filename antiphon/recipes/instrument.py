@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
+from antiphon.errors import AntiphonError
+from antiphon.kinds.instrument import LIMITS as NETWORK_LIMITS
+from antiphon.losses.adversarial import RULES
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
-from antiphon.training.game import GameConfig
+from antiphon.recipes.contract import Recipe
+from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.game import GameConfig, InstrumentGame
+
+if TYPE_CHECKING:
+    from antiphon.data.excerpts import ExcerptSource
+    from antiphon.data.prepared import Prepared
+    from antiphon.voice import Voice
 
 
 @dataclass(frozen=True)
-class Recipe:
+class InstrumentRecipe(Recipe):
     """A complete setting of a run. Everything a result depends on, but for the data, is in here."""
 
     network: InstrumentConfig = field(default_factory=InstrumentConfig)
     game: GameConfig = field(default_factory=GameConfig)
     batch: int = 16  # excerpts a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
+    transposed: float = 0.3  # excerpts, at most, that fill gaps between a preset's recorded keys [data/transpose.py]
     rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
     rehearsal_batch: int = 64  # excerpts a step meanwhile; such a step takes less time than one of sound
     rehearsal_rate: float = 3.0  # learning rate of the rehearsal, times the game's
@@ -23,8 +35,82 @@ class Recipe:
     average: float = 0.9985  # of the weights
     cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
 
+    shown: ClassVar = {"sound": "log", "tuning": "tuning", "critic": "critic"}
+    usual_start: ClassVar = "gm"
+    limits: ClassVar = {
+        **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        "batch": (1, 4096),
+        "samples": (8192, 1 << 20),
+        "seed": (0, (1 << 31) - 1),
+        "transposed": (0, 1),
+        "rehearsal": (0, 1),
+        "rehearsal_batch": (1, 4096),
+        "rehearsal_rate": (0, 100),
+        "average": (0, 0.999999),
+        "cool_down": (0, 1),
+        "game.critic_channels": (1, 512),
+        "game.learning_rate": (0, 1),
+        "game.critic_rate": (0, 1),
+        "game.warm_up": (0, 1e9),
+        "game.ramp": (1, 1e9),
+        "game.imagined": (1, 4096),
+        "game.bank": (1, 1 << 20),
+    }
 
-def instrument(size: str = "base", seed: int = 0) -> Recipe:
+    def check(self) -> None:
+        if self.samples % 512:
+            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
+        if self.game.rule not in RULES:
+            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(RULES)}")
+
+    def fits(self, data: Prepared) -> None:
+        if data.labels.one_shots:
+            raise AntiphonError(
+                f"{data.path} holds hits without pitch, and an instrument needs notes: use --recipe drums"
+            )
+
+    def like(self, voice: Voice) -> InstrumentRecipe:
+        config = voice.model.config
+        if not isinstance(config, InstrumentConfig):
+            raise AntiphonError(f"{voice.info.name} is no instrument's voice: begin from another, or --from-scratch")
+        size = next((name for name, known in SIZES.items() if known == config), "base")
+        return replace(instrument(size, self.seed), network=config)
+
+    def shared(self, count: int) -> InstrumentRecipe:
+        parts = {name: -(-getattr(self, name) // count) for name in ("batch", "rehearsal_batch")}
+        return replace(self, game=replace(self.game, imagined=-(-self.game.imagined // count)), **parts)
+
+    def at(self, step: int, total: int) -> Moment:
+        """The rehearsal's larger batches bear a higher rate."""
+        if step < self.rehearsal * total:
+            rate = rise_and_fall(step, total, self.cool_down, self.rehearsal_rate)
+            return Moment(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
+        ramp = adversary_rises(step, total, self.rehearsal * total, self.game)
+        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
+
+    def source(self, data: Prepared) -> ExcerptSource:
+        from antiphon.data.excerpts import ExcerptSource
+
+        return ExcerptSource(data, self.samples, self.seed, transposed=self.transposed)
+
+    def new_game(self, data: Prepared) -> InstrumentGame:
+        from antiphon.model import InstrumentModel, LabelTable
+
+        labels = LabelTable(data.labels.instruments, data.labels.styles)
+        return InstrumentGame(InstrumentModel(self.network, labels), len(data.labels.presets), self.game)
+
+
+def adversary_rises(step: int, total: int, before: float, game: GameConfig) -> float:
+    """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of a game that begins after
+    `before` steps, or sooner."""
+    shorter = min((total - before) / (5 * (game.warm_up + game.ramp)), 1.0) if total else 1.0
+    return min(max((step - before - game.warm_up * shorter) / max(game.ramp * shorter, 1), 0.0), 1.0)
+
+
+def instrument(size: str = "base", seed: int = 0) -> InstrumentRecipe:
     """The recipe at one of the sizes tiny, small, base, large."""
     critic = {"tiny": 8, "small": 16, "base": 16, "large": 32}[size]
-    return Recipe(network=SIZES[size], game=GameConfig(critic_channels=critic), seed=seed)
+    return InstrumentRecipe(network=SIZES[size], game=GameConfig(critic_channels=critic), seed=seed)
+
+
+RECIPES = {"instrument": instrument}

@@ -12,8 +12,8 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Ema(Generic[M]):
-    """Exponential moving average of a module's parameters; young averages forget faster, so that early sheets show
-    news."""
+    """Exponential moving average of a module's parameters, and its buffers (a batch norm's statistics, say) as they
+    are; young averages forget faster, so that early sheets show news."""
 
     def __init__(self, module: M, decay: float = 0.9985):
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
@@ -24,3 +24,5 @@ class Ema(Generic[M]):
         keep = min(self.decay, (1 + step) / (10 + step))
         for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
             mine.lerp_(theirs, 1 - keep)
+        for kept, now in zip(self.module.buffers(), module.buffers(), strict=True):
+            kept.copy_(now)

@@ -12,26 +12,34 @@ learn what spectra notes have, several times faster [losses/expected.py].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from antiphon.audio.augment import shown
 from antiphon.data.excerpts import Excerpts
-from antiphon.losses.adversarial import RULES, feature_matching
+from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.movement import movement_loss
 from antiphon.losses.partials import partials_loss
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.tuning import tuning_losses
-from antiphon.model import InstrumentModel
-from antiphon.networks.discriminators.logmel import Discriminators
+from antiphon.model import StyledModel
+from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscriminator
 from antiphon.networks.generators import batched
 from antiphon.networks.generators.instrument import Curves, Gesture
 from antiphon.networks.mapping import NOISE
-from antiphon.training.parallel import average_gradients
+from antiphon.training.contract import Game, Moment
+from antiphon.training.health import Examined, Judged
 from antiphon.training.style_game import StyleGame
+from antiphon.training.warm_start import take_over_labelled
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
 
 Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of each critic
 
@@ -66,73 +74,83 @@ class GameConfig:
     gamma: float = 0.1  # R1 + R2 of the style critic
 
 
-class Game(nn.Module):
+class InstrumentGame(Game, Examined):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
-    def __init__(self, model: InstrumentModel, presets: int, config: GameConfig):
+    of_notes: ClassVar[bool] = True  # which move while they last, and can be rehearsed; drums do neither
+
+    def __init__(self, model: StyledModel, presets: int, config: GameConfig):
         super().__init__()
-        self.config, self.model = config, model
+        self.config, self.model, self.rule = config, model, config.rule
         c, labels = model.config, model.labels
         self.critics = Discriminators(len(labels.instruments), config.critic_channels)
         self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
         self.preset_head = nn.Linear(c.style, presets)
-        self.spectral, self.expected = SpectralLoss(), ExpectedLoss(c)
+        self.spectral = SpectralLoss()
+        if self.of_notes:
+            self.expected = ExpectedLoss(c)
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
         rate = config.learning_rate
-        self.optimisers = {
-            "generator": torch.optim.AdamW(sound, rate, betas=(0.8, 0.99), weight_decay=1e-4),
-            "mapping": torch.optim.Adam(model.mapping.parameters(), rate, betas=(0.0, 0.99)),
-            "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.5, 0.99)),
-            "style_critic": torch.optim.Adam(self.styles.parameters(), rate, betas=(0.0, 0.99)),
-        }
-        self.rates = {k: o.param_groups[0]["lr"] for k, o in self.optimisers.items()}
+        self.take_seats(
+            {
+                "generator": torch.optim.AdamW(sound, rate, betas=(0.8, 0.99), weight_decay=1e-4),
+                "mapping": torch.optim.Adam(model.mapping.parameters(), rate, betas=(0.0, 0.99)),
+                "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.5, 0.99)),
+                "style_critic": torch.optim.Adam(self.styles.parameters(), rate, betas=(0.0, 0.99)),
+            }
+        )
 
-    def step(self, batch: Excerpts, step: int, decay: float, ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update of every player. `decay` scales the learning rates, `ramp` the adversary. -> scalars by name."""
-        self._set_rates(decay)
+    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+        return take_over_labelled(self, voice, opponents)
+
+    def step(self, batch: Excerpts, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update of every player. -> scalars by name."""
+        self.set_rates(moment.rate)
+        if moment.rehearsal:
+            return self._rehearse(batch, moment, rng)
         g, tuning, some = batch.gesture, batch.tuning, slice(0, self.config.imagined)
         log: dict[str, Tensor] = {}
 
         w, curves = self._copy(batch, g, rng)
         partials = self.model.generator.all_partials(curves, g, tuning)
         fake = self.model.generator.sound(partials, curves, g)
-        self.styles.remember(w, batch.instrument, batch.style, step)
+        self.styles.remember(w, batch.instrument, batch.style, moment.step)
         imagined = self._imagine(batch, some, rng)
+        show = shown(moment.augment, len(batch.audio), rng)
 
         # the critics' move
         play = self.config.weights
         if play["adversarial"] or play["features"]:
             with self._autocast(batch.audio):
-                real = self.critics(batch.audio, g, batch.instrument)
-                loss = self._critic_loss(batch, real[0], fake.detach(), imagined.detach(), some)
-            log |= {"critic": loss.detach(), "critic_norm": self._update("critics", loss)}
+                real = self.critics(show(batch.audio), g, batch.instrument)
+                loss = self._critic_loss(batch, real[0], show(fake.detach()), show(imagined.detach()), some)
+            if moment.r1:
+                penalty = moment.r1 / 2 * self._slope(show(batch.audio), batch)
+                loss, log["penalty"] = loss + penalty, penalty.detach()
+            log |= {"critic": loss.detach(), "critic_norm": self.update("critics", loss)}
         log |= self._style_critic_moves(rng)
 
         # the generator's move
         terms = self.spectral(fake, batch.audio)
         terms["partials"] = partials_loss(partials, g, batch.audio)
-        terms["movement"] = movement_loss(fake, batch.audio, g, tuning.ratios)
+        if self.of_notes:
+            terms["movement"] = movement_loss(fake, batch.audio, g, tuning.ratios)
         terms |= self._what_was_played(w, curves, g, batch)
-        if ramp and (play["adversarial"] or play["features"]):
+        if moment.ramp and (play["adversarial"] or play["features"]):
             with self._autocast(batch.audio):
-                terms |= self._adversarial_terms(batch, real, fake, imagined, some)
-        return log | self._generator_moves(terms, ramp, rng)
+                terms |= self._adversarial_terms(batch, real, show(fake), show(imagined), some)
+        return log | self._generator_moves(terms, moment.ramp, rng)
 
-    def rehearse(self, batch: Excerpts, step: int, decay: float, rng: torch.Generator) -> dict[str, Tensor]:
+    def _rehearse(self, batch: Excerpts, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         """One update without sound and without critics: the spectra the notes would have are compared with the
         recordings' at a few instants [losses/expected.py], and M plays its own game. -> scalars by name."""
-        self._set_rates(decay)
         g = replace(batch.gesture, knots=self.expected.instants(batch.gesture, rng))
         w, curves = self._copy(batch, g, rng)
-        self.styles.remember(w, batch.instrument, batch.style, step)
+        self.styles.remember(w, batch.instrument, batch.style, moment.step)
         log = self._style_critic_moves(rng)
         bank = batched.partials(curves, g, batch.tuning, self.model.generator.centres)
         terms = self.expected(bank, curves, g, batch.audio) | self._what_was_played(w, curves, g, batch)
         return log | self._generator_moves(terms, 1.0, rng)
-
-    def _set_rates(self, decay: float) -> None:
-        for name, optimiser in self.optimisers.items():
-            optimiser.param_groups[0]["lr"] = self.rates[name] * decay
 
     def _copy(self, batch: Excerpts, g: Gesture, rng: torch.Generator) -> tuple[Tensor, Curves]:
         """Listen to the reference, and play the gesture in its style."""
@@ -172,6 +190,16 @@ class Game(nn.Module):
         ]
         return torch.stack(verdicts).mean() / 2
 
+    def _slope(self, audio: Tensor, batch: Excerpts) -> Tensor:
+        """R1 of the critics, at the spectrograms that they see."""
+
+        def slope(critic: LogMelDiscriminator) -> Tensor:
+            return gradient_penalty(
+                lambda x: critic.judge(x, batch.gesture, batch.instrument)[0].mean(1), critic.mel(audio)
+            )
+
+        return torch.stack([slope(critic) for critic in self.critics.children()]).mean()  # type: ignore[arg-type]
+
     def _adversarial_terms(
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
     ) -> dict[str, Tensor]:
@@ -187,6 +215,19 @@ class Game(nn.Module):
             "imagined": torch.stack([rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)]).mean(),
         }
 
+    # ---- to be looked at ---------------------------------------------------------------------------------------------
+
+    def judge_real(self, batch: Excerpts) -> Judged:
+        return self._judged(batch.audio, batch)
+
+    def judge_generated(self, batch: Excerpts, rng: torch.Generator) -> Judged:
+        return self._judged(self._imagine(batch, slice(None), rng), batch)
+
+    def _judged(self, audio: Tensor, batch: Excerpts) -> Judged:
+        with self._autocast(audio):
+            logits = self.critics(audio, batch.gesture, batch.instrument)[0]
+        return Judged(audio, torch.stack([x.float().mean(1) for x in logits]).mean(0))
+
     # ---- updates -----------------------------------------------------------------------------------------------------
 
     def _generator_moves(self, terms: dict[str, Tensor], ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
@@ -199,28 +240,13 @@ class Game(nn.Module):
         for player in ("generator", "mapping"):
             self.optimisers[player].zero_grad(set_to_none=True)
         (total + mapping_loss).backward()
-        log["generator_norm"] = self._advance("generator")
-        log["mapping_norm"] = self._advance("mapping")
+        log["generator_norm"] = self.advance("generator")
+        log["mapping_norm"] = self.advance("mapping")
         return {k: v.detach() for k, v in log.items()}
 
     def _style_critic_moves(self, rng: torch.Generator) -> dict[str, Tensor]:
         loss = self.styles.critic_loss(self.model.mapping, rng)
-        return {"style_critic": loss.detach(), "style_critic_norm": self._update("style_critic", loss)}
-
-    def _update(self, name: str, loss: Tensor) -> Tensor:
-        self.optimisers[name].zero_grad(set_to_none=True)
-        loss.backward()
-        return self._advance(name)
-
-    def _advance(self, name: str) -> Tensor:
-        """Clip and step, unless the gradient is not finite: then skip. -> the gradient's norm."""
-        optimiser = self.optimisers[name]
-        parameters = optimiser.param_groups[0]["params"]
-        average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, 5.0)
-        if torch.isfinite(norm):
-            optimiser.step()
-        return norm
+        return {"style_critic": loss.detach(), "style_critic_norm": self.update("style_critic", loss)}
 
     def _autocast(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, torch.bfloat16)

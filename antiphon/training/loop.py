@@ -16,19 +16,19 @@ from typing import Any
 
 import torch
 
-from antiphon.checkpoint import save_voice
-from antiphon.data.excerpts import Excerpts, ExcerptSource
+from antiphon.checkpoint import read_tensors, save_voice
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
-from antiphon.model import InstrumentModel, LabelTable
-from antiphon.recipes.instrument import Recipe
+from antiphon.kinds.contract import voice_of
+from antiphon.recipes.contract import Recipe
 from antiphon.training.ahead import Ahead
+from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
-from antiphon.training.game import Game
+from antiphon.training.page import write_page
 from antiphon.training.parallel import any_process, join, leave, own_device
 from antiphon.training.progress import Log, Progress
 from antiphon.training.state import load_state, save_state
-from antiphon.training.warm_start import warm_start
+from antiphon.training.watch import HEALTHY, Do, Watch
 from antiphon.voice import Voice, VoiceInfo
 
 CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
@@ -39,15 +39,15 @@ CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number 
 def new_game(data: Prepared, recipe: Recipe) -> Game:
     """Players that know nothing yet, their weights drawn by the recipe's seed."""
     torch.manual_seed(recipe.seed)
-    labels = LabelTable(data.labels.instruments, data.labels.styles)
-    return Game(InstrumentModel(recipe.network, labels), len(data.labels.presets), recipe.game)
+    return recipe.new_game(data)
 
 
 class Run:
     """One training run in its folder.
 
     state.safetensors: all that is needed to go on. weights.safetensors: the voice so far. config.json: the recipe.
-    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it sounded like on the way.
+    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it sounded like on the way. page.html: how it is
+    doing, for a person. healthy.safetensors: the state when it was last well.
     """
 
     def __init__(self, folder: Path, data: Prepared, recipe: Recipe, info: VoiceInfo, device: str | None = None):
@@ -56,7 +56,8 @@ class Run:
         self.device = torch.device(device) if device else own_device()
         self.game = new_game(data, recipe).to(self.device)
         self.ema = Ema(self.game.model, recipe.average)
-        self.source = ExcerptSource(data, recipe.samples, recipe.seed)
+        self.source = recipe.source(data)
+        self.watch = Watch(self.game, recipe, data, self.device, self.rank)
         self.batch = self._batch if self.device.type == "cpu" else Ahead(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
@@ -77,19 +78,25 @@ class Run:
         except (KeyError, TypeError, ValueError):
             raise AntiphonError(f"{self.folder} has a damaged state: begin anew in another folder") from None
         self.start_from = progress.get("start_from")
+        self.watch.load(progress.get("watch"), self.step, self.folder)
         return True
 
     def start_warm(self, voice: Voice, name: str, players: Path | None = None) -> list[str]:
         """Begin from a voice's weights (and its opponents', if published). -> what could not be taken over"""
         self.start_from = name
-        return warm_start(self.game, self.ema, voice, players)
+        tensors = read_tensors(players)[0] if players is not None and players.exists() else {}
+        opponents = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
+        left = self.game.begin_from(voice, opponents)
+        self.ema.module.load_state_dict(self.game.model.state_dict())
+        return left
 
     def save(self) -> None:
         if self.rank == 0:
             progress: dict[str, Any] = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
-            progress |= {"skipped": self.skipped, "start_from": self.start_from}
+            progress |= {"skipped": self.skipped, "start_from": self.start_from, "watch": self.watch.state()}
             save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
             save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
+            write_page(self.folder)
 
     def _info(self) -> VoiceInfo:
         training: dict[str, Any] = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
@@ -108,14 +115,20 @@ class Run:
         Interrupted by Ctrl-C or SIGTERM it saves and raises KeyboardInterrupt; the same call goes on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            _write_json(self.folder / "config.json", asdict(self.recipe) | {"data": str(self.data.path)})
+            settings: dict[str, Any] = asdict(self.recipe)  # type: ignore[call-overload]
+            _write_json(self.folder / "config.json", settings | {"data": str(self.data.path)})
         self.timed = steps is None
         if steps is not None:
             self.total = steps
         elif not self.total and minutes is None:
             raise AntiphonError("say how long to train: --steps N or --minutes M")
         log = Log(self.folder / "log.jsonl", self.step) if self.rank == 0 else None
-        with _interruptible() as stop, Progress(self.step, self.total, quiet or self.rank > 0) as bar:
+        with (
+            _interruptible() as stop,
+            Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar,
+        ):
+            if self.watch.remembers and self.watch.remembered is None:
+                self._remember()
             saved = began = time.monotonic()
             first, before = self.step, self.seconds
             while not self.total or self.step < self.total:
@@ -124,7 +137,8 @@ class Run:
                 self._calibrate(first, began, minutes)
                 if log:
                     log.add(self.step, scalars)
-                bar.update(self.step, self.total, scalars, self.skipped)
+                bar.update(self.step, self.total, scalars, self.skipped, self.watch.word)
+                self._tell(bar, log)
                 self._sheet_if_due(bar)
                 if any_process(stop()):
                     self.save()
@@ -138,11 +152,10 @@ class Run:
 
     def _one_step(self) -> dict[str, float]:
         batch = self.batch(self.step)
-        rng = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank)
-        if self._rehearsing(self.step):
-            moved = self.game.rehearse(batch, self.step, self._decay(), rng)
-        else:
-            moved = self.game.step(batch, self.step, self._decay(), self._ramp(), rng)
+        chance = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank
+        torch.manual_seed((1 << 62) + chance)  # of dropout and the like, which draw from torch's own dice
+        rng = torch.Generator().manual_seed(chance)
+        moved = self.game.step(batch, self.watch.adjusted(self.recipe.at(self.step, self.total)), rng)
         scalars = {k: float(v) for k, v in moved.items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
         if broken:
@@ -152,30 +165,33 @@ class Run:
                 f.write(f"step {self.step}: not finite: {', '.join(broken)}\n")
         self.ema.update(self.game.model, self.step)
         self.step += 1
-        return scalars
+        do, figures = self.watch.after(self.step, scalars, bool(broken))
+        if do is Do.REMEMBER:
+            self._remember()
+        elif do is Do.RETURN:
+            load_state(self.folder / HEALTHY, self.game, self.ema)
+            self.watch.went_back()
+        return scalars | figures
 
-    def _batch(self, step: int) -> Excerpts:
-        count = self.recipe.rehearsal_batch if self._rehearsing(step) else self.recipe.batch
-        return self.source.batch((step * self.world + self.rank) * count, count).to(self.device)
+    def _remember(self) -> None:
+        """Keep this state as a healthy one."""
+        self.watch.remembered = self.step
+        self.save()
+        if self.rank == 0:
+            self.watch.keep(self.folder)
 
-    def _rehearsing(self, step: int) -> bool:
-        return step < self.recipe.rehearsal * self.total
+    def _tell(self, bar: Progress, log: Log | None) -> None:
+        """Say what the watch has to say, once."""
+        for words in self.watch.news:
+            bar.say(words)
+            if log:
+                log.say(self.step, words)
+        self.watch.news.clear()
 
-    def _decay(self) -> float:
-        """What learning rates are multiplied by: they rise over 100 steps, are higher during the rehearsal, whose
-        larger batches bear it, and fall linearly to a fiftieth at the end."""
-        rise = min((self.step + 1) / 100, 1.0)
-        rise *= self.recipe.rehearsal_rate if self._rehearsing(self.step) else 1.0
-        if not self.total:
-            return rise
-        left = (self.total - self.step) / max(self.total * self.recipe.cool_down, 1)
-        return rise * min(max(left, 0.02), 1.0)
-
-    def _ramp(self) -> float:
-        """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of the game, or sooner."""
-        c, before = self.recipe.game, self.recipe.rehearsal * self.total
-        shorter = min((self.total - before) / (5 * (c.warm_up + c.ramp)), 1.0) if self.total else 1.0
-        return min(max((self.step - before - c.warm_up * shorter) / max(c.ramp * shorter, 1), 0.0), 1.0)
+    def _batch(self, step: int) -> Batch:
+        count = self.recipe.at(step, self.total).count
+        batch: Batch = self.source.batch((step * self.world + self.rank) * count, count).to(self.device)
+        return batch
 
     def _calibrate(self, first: int, began: float, minutes: float | None) -> None:
         """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""
@@ -200,7 +216,7 @@ class Run:
             return
         from antiphon.training.sheet import write_sheet
 
-        voice = Voice(copy.deepcopy(self.ema.module).cpu(), self.info)  # a processor plays single notes best
+        voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # a processor plays single notes best
         bar.say(f"sheet: {write_sheet(self.folder, voice, self.data, self.step)}")
 
 

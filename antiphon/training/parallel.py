@@ -79,3 +79,12 @@ def any_process(flag: bool) -> bool:
     votes = torch.tensor([float(flag)], device=device)
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes.item())
+
+
+def of_the_first(values: list[float], device: torch.device) -> list[float]:
+    """The first process's numbers, in every process."""
+    if not dist.is_initialized():
+        return values
+    told = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.broadcast(told, 0)
+    return [float(v) for v in told]

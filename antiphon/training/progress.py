@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ class Log:
                 f.write(json.dumps(row) + "\n")
             self.sums = {}
 
+    def say(self, step: int, words: str) -> None:
+        """A line of words: what a run has done about its health."""
+        with open(self.path, "a") as f:
+            f.write(json.dumps({"step": step, "time": round(time.time(), 1), "said": words}) + "\n")
+
 
 def _step_of(line: str) -> float:
     try:
@@ -43,8 +49,9 @@ class Progress:
     """One line: steps, time left, and losses smoothed over about fifty steps. Falls back to a printed line every 100
     steps where the terminal is no terminal or `rich` is missing."""
 
-    def __init__(self, step: int, total: int, quiet: bool = False):
-        self.quiet = quiet
+    def __init__(self, step: int, total: int, quiet: bool = False, shown: Mapping[str, str] | None = None):
+        """shown: word in the line -> name of the scalar behind it."""
+        self.quiet, self.shown = quiet, shown or {}
         self.smooth: dict[str, float] = {}
         self.bar: Any = None
         self.began, self.first = time.monotonic(), step
@@ -60,13 +67,13 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
-    def update(self, step: int, total: int, scalars: dict[str, float], skipped: int) -> None:
+    def update(self, step: int, total: int, scalars: dict[str, float], skipped: int, health: str = "") -> None:
         for name, value in scalars.items():
             self.smooth[name] = value + 0.98 * (self.smooth.get(name, value) - value)
         if self.quiet:
             return
-        text = f"sound {self.smooth.get('log', 0):.3f}  tuning {self.smooth.get('tuning', 0):.2f}  "
-        text += f"critic {self.smooth.get('critic', 0):.3f}" + (f"  skipped {skipped}" if skipped else "")
+        text = "  ".join(f"{word} {self.smooth.get(name, 0):.3f}" for word, name in self.shown.items())
+        text += f"  skipped {skipped}" * bool(skipped) + f"  {health}" * bool(health)
         if self.bar:
             self.bar.update(0, completed=step, total=total or None, losses=text)
         elif step % 100 == 0:

@@ -10,7 +10,7 @@ import numpy as np
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.measures.sheet import spectrogram_sheet
 from antiphon.notes import Note
-from antiphon.voice import Voice
+from antiphon.voice import StyledVoice, Voice
 
 MOST = 10
 
@@ -44,6 +44,22 @@ def imitate(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[
     return voice.notes(notes, w=w)
 
 
+def answer(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
+    """Each note of the pairs as the voice plays it: its style heard in the reference, or imagined by its label where
+    the voice has no ear."""
+    if isinstance(voice, StyledVoice):
+        return imitate(voice, data, pairs)
+    labels = [data.labels.instruments[int(data.instrument[n])] for n, _ in pairs]
+    return voice.notes(
+        [
+            Note(
+                float(data.pitch[n]), hold_of(data, n), instrument=label if label in voice.instruments else None, seed=n
+            )
+            for (n, _), label in zip(pairs, labels, strict=True)
+        ]
+    )
+
+
 def hold_of(data: Prepared, note: int) -> float:
     """Seconds that a note of the file was held: until its release, or to its end if it has none."""
     held = int(data.hold[note])
@@ -53,7 +69,7 @@ def hold_of(data: Prepared, note: int) -> float:
 def write_sheet(folder: Path, voice: Voice, data: Prepared, step: int) -> Path:
     """sheets/step-N.png and sounds/step-N.wav (real, generated, real, generated ...). -> the picture's path"""
     pairs = choose_notes(data)
-    generated = imitate(voice, data, pairs)
+    generated = answer(voice, data, pairs)
     rows = []
     for (note, _), sound in zip(pairs, generated, strict=True):
         label = data.labels.instruments[int(data.instrument[note])]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from antiphon.checkpoint import read_tensors, write_tensors
 from antiphon.errors import AntiphonError
+from antiphon.training.contract import Game
 from antiphon.training.ema import Ema
-from antiphon.training.game import Game
 
 
 def save_state(path: Path, game: Game, ema: Ema, progress: dict[str, Any]) -> None:

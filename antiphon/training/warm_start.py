@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from antiphon.checkpoint import read_tensors
-from antiphon.training.ema import Ema
-from antiphon.training.game import Game
-from antiphon.voice import Voice
+if TYPE_CHECKING:
+    from antiphon.training.game import InstrumentGame
+    from antiphon.voice import Voice
 
 
 @torch.no_grad()
-def warm_start(game: Game, ema: Ema, voice: Voice, players: Path | None) -> list[str]:
-    """Copy the voice's weights into the game's model, and its opponents' from `players` where given.
+def take_over_labelled(game: InstrumentGame, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+    """Copy the voice's weights into the game's model, and its opponents' where there are any.
 
     Rows of tables that belong to a label are matched by the label. -> names of the weights that were not taken over.
     """
-    left = _take(game.model, voice.model.state_dict(), game.model.labels, voice.model.labels)
-    if players is not None and players.exists():
-        tensors, _ = read_tensors(players)
-        left += _take(
-            game.critics,
-            {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()},
-            game.model.labels,
-            voice.model.labels,
-        )
-    ema.module.load_state_dict(game.model.state_dict())
+    labels, theirs = game.model.labels, voice.model.labels
+    left = _take(game.model, voice.model.state_dict(), labels, theirs)
+    if opponents:
+        left += _take(game.critics, opponents, labels, theirs)
     return left
 
 
-def _take(module: nn.Module, theirs: dict[str, Tensor], labels: object, their_labels: object) -> list[str]:
+def _take(module: nn.Module, theirs: Mapping[str, Tensor], labels: object, their_labels: object) -> list[str]:
     left = []
     for name, mine in module.state_dict().items():
         found = theirs.get(name)

@@ -127,9 +127,11 @@ def _learned(
 ) -> Voice:
     from antiphon.data.excerpts import ExcerptSource
     from antiphon.training.invert import Inversion, anchored, invert
-    from antiphon.voice import Voice
+    from antiphon.voice import InstrumentVoice
     from antiphon.workers import spread
 
+    if not isinstance(base, InstrumentVoice):
+        raise base.cannot("learn a recording")
     for note, name in zip(notes, names, strict=True):
         for remark in note.remarks:
             report.say(f"note: {remark}")
@@ -139,7 +141,7 @@ def _learned(
         start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
         # on one thread, so that the same recording makes the same bytes wherever it is learned
         generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
-    return Voice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+    return InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
 
 
 def _measured(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from antiphon.audio.files import check_place
 from antiphon.errors import AntiphonError
 from antiphon.verbs.report import Report
 
@@ -31,13 +33,15 @@ def render(
     step: int = 2,
     velocities: int = 3,
     seed: int = 0,
+    drums: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Render soundfonts into a folder of labelled notes, dry, with octaves and presets held out; returns the folder.
 
-    programs: General MIDI numbers, all that play single notes unless given. step: semitones between keys. velocities:
-    layers a key. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font cannot be
-    read."""
+    fonts: .sf2 or .sf3 files. programs: General MIDI numbers, all that play single notes unless given. step: semitones
+    between keys. velocities: layers a key. seed: of velocities, holds and what is held out. drums: the hits of the
+    fonts' drum kits instead. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font
+    cannot be read."""
     from antiphon.data.soundfont import RenderOptions
     from antiphon.data.soundfont import render as render_fonts
 
@@ -49,6 +53,14 @@ def render(
     if not fonts:
         raise AntiphonError("give a soundfont to render, an .sf2 or .sf3 file")
     report = Report(quiet)
+    if drums:
+        from antiphon.data.soundfont_drums import HITS, render_drums
+
+        done = render_drums(fonts, out, replace(HITS, velocities=velocities, seed=seed), report.say)
+        report.say(
+            f"{done.notes} hits of {done.presets} drums; train on them: antiphon train {out} -o RUN --recipe drums"
+        )
+        return Path(out)
     options = RenderOptions(programs=tuple(programs) or None, step=step, velocities=velocities, seed=seed)
     done = render_fonts(fonts, out, options, report.say)
     report.say(f"{done.notes} notes of {done.presets} presets; train on them: antiphon train {out} -o RUN")
@@ -59,6 +71,7 @@ def prepare(
     folder: str | Path,
     out: str | Path,
     *,
+    one_shots: bool = False,
     workers: int = 1,
     licence: str = "",
     force: bool = False,
@@ -66,6 +79,8 @@ def prepare(
 ) -> Path:
     """Measure a folder of notes into one file; returns its path. The same file trains anywhere the package is.
 
+    one_shots: they are drums and the like, which have names and no pitch. workers: processes that measure. licence: of
+    the sounds, noted in the file and in voices trained on it.
     Raises AntiphonError when nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.manifest import scan
     from antiphon.data.prepare import prepare as measure
@@ -73,10 +88,9 @@ def prepare(
     out, report = Path(out), Report(quiet)
     if out.suffix != ".safetensors":
         raise AntiphonError(f"cannot write {out.name}: end the name in .safetensors")
-    if out.exists() and not force:
-        raise AntiphonError(f"{out} exists: choose another name, or add --force to replace it")
+    check_place(out, force=force)
     with report.bar("reading") as advance:
-        manifest = scan(folder, progress=advance)
+        manifest = scan(folder, one_shots=one_shots, progress=advance)
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,14 +26,16 @@ def find(voice: str | Path) -> Path:
     """The weights file of a bundled voice's name, a run folder or a file. Raises AntiphonError if there is none."""
     if str(voice) in bundled():
         return VOICES / f"{voice}.safetensors"
-    path = Path(voice).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(voice))
+    if os.path.isdir(path):
         if (path / WEIGHTS).is_file():
             return path / WEIGHTS
         raise AntiphonError(f"{path} holds no {WEIGHTS} (yet): give a run folder of `antiphon train`")
     for file in (path, Path(f"{path}.safetensors")):
-        if file.is_file():
+        if os.path.isfile(file):
             return file
+    if os.path.exists(path):
+        raise AntiphonError(f"{path} is no ordinary file: give a bundled voice's name, a run folder or a weights file")
     near = difflib.get_close_matches(str(voice), bundled(), 1)
     hint = f"did you mean {near[0]}?" if near else f"bundled: {', '.join(bundled()) or 'none'}"
     raise AntiphonError(f"no voice is called '{voice}' ({hint}): give a bundled name, a run folder or a weights file")

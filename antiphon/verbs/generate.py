@@ -47,8 +47,8 @@ def from_notes_to_folder(
     """Write each note to a file of its own, NNN_<instrument>_<note>_v<velocity>_s<seed>.wav, numbered from 1. -> the
     paths
 
-    w: as in from_notes. A note too loud for a file is turned down. Raises AntiphonError if one of the files exists,
-    unless force."""
+    w: (notes, style), as in from_notes. A note too loud for a file is turned down. Raises AntiphonError if one of the
+    files exists, unless force."""
     out, player, report = Path(out), load(voice), Report(quiet)
     if out.exists() and not out.is_dir():
         raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
@@ -96,6 +96,8 @@ def generate(
     player, report = load(voice), Report(quiet)
     words = player.resolve_style(style)
     key = None if pitch is None else parse_pitch(str(pitch))
+    if key is not None and not player.pitched:
+        raise player.cannot("be told a pitch")
     notes, ws = [], []
     with report.warnings():
         for own in range(first, first + n):
@@ -108,6 +110,8 @@ def generate(
             ws.append(drawn.w().numpy())
     for text in _unheard_of(notes, player):
         report.say(f"note: {text}")
+    if seconds > player.longest:
+        report.say(f"note: the sounds of this voice last {player.longest:.2f} s")
     from_notes_to_folder(notes, out, player, w=np.stack(ws), force=force, quiet=quiet)
     return Path(out)
 
@@ -120,7 +124,9 @@ def _drawn_key(voice: Voice, label: str, seed: int) -> float:
 
 def _unheard_of(notes: Sequence[Note], voice: Voice) -> list[str]:
     """What is asked for and was never trained on."""
-    found = {}
+    found: dict[str | None, str] = {}
+    if not voice.pitched:
+        return []
     for note in notes:
         lowest, highest = voice.info.range_of.get(str(note.instrument), (0.0, 127.0))
         if not lowest - 0.5 <= note.pitch <= highest + 0.5:
@@ -135,5 +141,7 @@ def _bounded(sound: np.ndarray) -> np.ndarray:
 
 def _describe(note: Note, voice: Voice) -> str:
     label = re.sub(r"[^\w#]+", "-", voice.resolve(note.instrument, note.seed).lower()).strip("-")
+    if not voice.pitched:
+        return f"{label}_s{note.seed}"
     name = note_name(note.pitch).replace(" cents", "c").replace(" ", "")
     return f"{label}_{name}_v{note.velocity:g}_s{note.seed}"

@@ -17,14 +17,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
-    from antiphon.recipes.instrument import Recipe
+    from antiphon.recipes.contract import Recipe
 
 LINE = "from antiphon.verbs.helpers import main; main()"
 GONE = "one of the run's processes ended (killed? out of memory?): the same line goes on, --threads 1 in one process"
@@ -40,9 +39,7 @@ def share(recipe: Recipe, threads: int) -> tuple[Recipe, int]:
     count = max(min(threads, recipe.batch // WORTH), 1)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 or torch.cuda.is_available() or not sys.executable:
         count = 1
-    part = {name: -(-getattr(recipe, name) // count) for name in ("batch", "rehearsal_batch")}
-    game = replace(recipe.game, imagined=-(-recipe.game.imagined // count))
-    return replace(recipe, game=game, **part), count
+    return recipe.shared(count), count
 
 
 class Helpers:
@@ -136,7 +133,7 @@ def main() -> None:
     if not line:
         return
     task = json.loads(line)
-    job = task["job"] | {"recipe": recipe_of(task["job"]["recipe"])}
+    job = task["job"] | {"recipe": recipe_of(*task["job"]["recipe"])}
     with contextlib.suppress(KeyboardInterrupt):
         meet(**task["meet"])
         from_file(**job)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.data import gm
 from antiphon.data.manifest import note_name
+from antiphon.kinds.contract import kind
 from antiphon.verbs.find import find, load
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def facts(voice: str | Path) -> dict[str, Any]:
         "megabytes": round(path.stat().st_size / 1e6, 2),
         "parameters": sum(p.numel() for p in loaded.model.parameters()),
         "sample_rate": loaded.sample_rate,
-        "network": asdict(loaded.model.config),
+        "kind": loaded.kind,
+        "pitched": loaded.pitched,
+        "longest": loaded.longest if math.isfinite(loaded.longest) else None,
+        "network": kind(loaded.kind).write(loaded.model)["config"],
         "instruments": [_instrument(loaded, label) for label in loaded.instruments],
         "styles": list(loaded.styles),
         "training": loaded.info.training,
@@ -77,6 +81,7 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
     size = f"{known['parameters'] / 1e6:.2f} M parameters, {known['megabytes']:.1f} MB"
     return [
         ("voice", f"{known['name']}  ({known['file']})"),
+        ("plays", _plays(known)),
         ("size", f"{size}, {known['sample_rate'] / 1000:g} kHz"),
         ("training", training or "not recorded"),
         ("licence", known["licence"]),
@@ -84,3 +89,12 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("styles", " ".join(known["styles"]) or "none"),
         ("instruments", str(len(known["instruments"]))),
     ]
+
+
+def _plays(known: dict[str, Any]) -> str:
+    """What the voice can be asked for."""
+    if known["kind"] == "instrument":
+        return "notes of any pitch, length and loudness"
+    lasting = f" of {known['longest']:.2f} s" if known["longest"] else ""
+    drawn = f", drawn by {known['network']['generator']}" if "generator" in known["network"] else ""
+    return ("notes on the keys it was told" if known["pitched"] else "sounds without a pitch") + lasting + drawn

@@ -13,16 +13,18 @@ from antiphon.audio.files import check_target
 from antiphon.errors import AntiphonError
 from antiphon.music.bounce import bounce
 from antiphon.music.casting import Casting, Character, Player, cast
+from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.midi import read_midi
 from antiphon.music.player import in_room, render, stream
-from antiphon.music.song import Song
-from antiphon.verbs.find import check_seed, load
+from antiphon.music.song import Part, Song
+from antiphon.verbs.find import bundled, check_seed, load
 from antiphon.verbs.report import Report
 
 if TYPE_CHECKING:
     from antiphon.voice import Voice
 
 SONGS = Path(__file__).parent.parent / "songs"
+KIT = "kit"  # the bundled voice that plays channel 10
 
 
 class How(TypedDict, total=False):
@@ -32,7 +34,8 @@ class How(TypedDict, total=False):
     mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name. morphs:
     "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song or all
     through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings. seed:
-    which players, a number or a name. room: 0..1, no reverberation to a hall.
+    which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for channel 10; the
+    bundled kit, if there is one and none is said.
     """
 
     instrument: str | None
@@ -41,6 +44,7 @@ class How(TypedDict, total=False):
     variation: float | None
     seed: int | str
     room: float
+    kit: str | Path | Voice | None
 
 
 def from_song(song: Song, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]) -> np.ndarray:
@@ -95,8 +99,8 @@ def play(
 
     out: a file, or a folder to put `<song>.wav` in; without it, a free name in the current folder. voice: a bundled
     voice's name, a run folder, a weights file or a loaded voice. stems, parts: more files beside it, see
-    from_file_to_file. instrument, mapping, seed, room: see How. Raises AntiphonError for a song that cannot be read, an
-    unknown voice or instrument, or (without force) if `out` exists."""
+    from_file_to_file. instrument, mapping, morphs, variation, seed, room: see How. Raises AntiphonError for a song that
+    cannot be read, an unknown voice or instrument, or (without force) if `out` exists."""
     source = SONGS / "antiphon.mid" if song is None else Path(song)
     if out is None:
         target = _free(Path(f"{source.stem}.wav"), force)
@@ -114,14 +118,44 @@ def _played(
     if not 0 <= room <= 1:
         raise AntiphonError(f"there is no room of size {room:g}: use 0 (none) to 1 (a hall)")
     report, player = Report(quiet), load(voice)
+    if not player.pitched:
+        raise player.cannot("play a song, for it draws sounds without being told a pitch")
     for note in song.warnings:
         report.say(f"note: {note}")
 
     with report.warnings():
         with _casting(player, song, how, seed) as casting:
-            players = cast(song, casting, instrument=how.get("instrument"), mapping=how.get("mapping"), seed=seed)
+            players = cast(
+                song,
+                casting,
+                instrument=how.get("instrument"),
+                mapping=how.get("mapping"),
+                seed=seed,
+                drummer=_drummer(how) if song.drums else None,
+            )
         with report.bar("playing") as advance:
             yield players, player, advance
+
+
+def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
+    """Who plays channel 10: the kit that was asked for, or the bundled one; None if there is none."""
+    from antiphon.characters import character
+
+    asked = how.get("kit")
+    if asked is None and KIT not in bundled():
+        return None
+    kit = load(KIT if asked is None else asked)
+    if kit.kind != "drums":
+        raise AntiphonError(f"{kit.info.name} is no kit of drums: give a voice of `antiphon train --recipe drums`")
+
+    def drummer(part: Part, seed: int) -> Drummer:
+        def casting(drum: str) -> Character:
+            style = kit_style(part.program, kit.info.styles_of.get(drum, []))
+            return character(kit, drum, seed=seed, style=style, variation=how.get("variation"))
+
+        return Drummer(part, kit, casting, seed, kit.instruments)
+
+    return drummer
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.errors import AntiphonError
+from antiphon.recipes.contract import USUAL
+from antiphon.whole import UNFINISHED
 
 RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
     "run.json",
@@ -19,7 +21,10 @@ RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
     "refused.txt",
 )
 HEAD = 1 << 18  # bytes of a sound file that tell it from another
-OWN = (RECORD, STATE, WEIGHTS, PREPARED, REFUSED, "config.json", "log.jsonl", "skipped.txt")
+OWN = (
+    *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED),
+    *("config.json", "log.jsonl", "skipped.txt", "page.html", "healthy.safetensors"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,14 @@ class Request:
     from_scratch: bool = False
     seed: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """run.json. content: a fingerprint of the data; start_from: the voice it began from. threads: of the processor.
-    steps, minutes: the budget; both where minutes were changed after they had been turned into steps."""
+    """run.json. content: a fingerprint of the data; recipe: the settings of the one that the request names; start_from:
+    the voice it began from. threads: of the processor. steps, minutes: the budget; both where minutes were changed
+    after they had been turned into steps."""
 
     source: str
     content: str
@@ -65,15 +72,28 @@ def read_record(folder: Path) -> Record | None:
         return None
     try:
         raw = json.loads((folder / RECORD).read_text())
-        request = Request(**raw.pop("request"))
+        request = Request(**{"recipe": USUAL} | raw.pop("request"))  # older runs knew one only
         record = Record(request=request, **raw)
-        if not isinstance(record.recipe, dict) or not isinstance(request.settings, dict):
-            raise TypeError
+        _check_types(record, request)
         return record
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise AntiphonError(
             f"{folder / RECORD} is damaged: begin the run anew with --force, or in another folder"
         ) from None
+
+
+def _check_types(record: Record, request: Request) -> None:
+    """Raises TypeError or ValueError for what no run has written."""
+    texts = (record.source, record.content, request.recipe, record.start_from or "", request.start_from or "")
+    tables = (record.recipe, request.settings)
+    if not all(isinstance(t, str) for t in texts) or not all(isinstance(t, dict) for t in tables):
+        raise TypeError
+    if type(record.threads) is not int or not 1 <= record.threads <= 1024:
+        raise ValueError
+    if type(record.steps or 1) is not int or not 0 < (record.steps or 1) <= 1 << 40:
+        raise ValueError
+    if type(record.minutes or 1.0) not in (int, float) or not 0 < (record.minutes or 1.0) < 1e9:
+        raise ValueError
 
 
 def clear(folder: Path) -> None:
@@ -88,7 +108,7 @@ def clear(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove half-written files that a kill left behind."""
-    for pattern in (f".{STATE}.*", f".{WEIGHTS}.*", f"{PREPARED}.writing", f".{RECORD}"):
+    for pattern in (f".{STATE}.*", f".{WEIGHTS}.*", f".*{UNFINISHED}", f".{RECORD}"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 

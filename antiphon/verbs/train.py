@@ -34,11 +34,10 @@ from antiphon.verbs.run_folder import (
 if TYPE_CHECKING:
     from antiphon.data.manifest import Refused
     from antiphon.data.prepared import Prepared
-    from antiphon.recipes.instrument import Recipe
+    from antiphon.recipes.contract import Recipe
     from antiphon.voice import VoiceInfo
 
 USUAL_MINUTES = 10.0
-USUAL_START = "gm"
 USUAL_SIZE = "base"
 LONGEST_MINUTES = 60 * 24 * 60.0
 PLAYERS = ".players.safetensors"  # beside a voice: its opponents' weights
@@ -66,6 +65,7 @@ def from_prepared(
     from antiphon.training.parallel import leave
 
     folder, report = Path(out), Report(quiet)
+    recipe.fits(data)
     run = Run(folder, data, recipe, describe(data, name))
     if run.resume():
         done = f"step {run.step} of {run.total}" if run.total else f"step {run.step}"
@@ -95,6 +95,7 @@ def train(
     source: str | Path,
     out: str | Path,
     *,
+    recipe: str | None = None,
     size: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
@@ -108,14 +109,16 @@ def train(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Learn a voice from a folder of recorded notes, or from a prepared file, in the folder `out`. -> its weights file
+    """Learn a voice from `source`, a folder of recorded notes or a prepared file, in the folder `out`. -> its weights
+    file
 
-    The same call again goes on where it stopped. size: tiny, small, base or large. steps or minutes: how long (10
-    minutes unless said; minutes are turned into steps once). start_from: a voice to begin from; without it the bundled
-    `gm`, if there is one and no other size is asked for; from_scratch: from nothing. settings: any setting of the
-    recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that
-    plays its share of the batch; all unless said. workers: processes that measure the notes. licence: of the sounds,
-    noted in the voice. force: begin anew in a folder that holds another run.
+    The same call again goes on where it stopped. recipe: which method, instrument or another of antiphon/recipes. size:
+    tiny, small, base or large. steps or minutes: how long (10 minutes unless said; minutes are turned into steps once).
+    start_from: a voice to begin from; without it the recipe's bundled one (`gm` for instruments), if there is one and
+    no other size is asked for; from_scratch: from nothing. seed: of the run's chances, 0 unless said. settings: any
+    setting of the recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor, each in a process of
+    its own that plays its share of the batch; all unless said. workers: processes that measure the notes. licence: of
+    the sounds, noted in the voice. force: begin anew in a folder that holds another run.
 
     Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder, report = Path(source), Path(out), Report(quiet or _rank() > 0)
@@ -123,15 +126,16 @@ def train(
     _check_places(source, folder)
     check_seed(seed or 0)
     begin = str(start_from) if start_from is not None else None
-    request = Request(size, begin, from_scratch, seed, dict(settings or {}))
+    request = Request(size, begin, from_scratch, seed, dict(settings or {}), recipe)
     with ExitStack() as stack:
         with _first_process_first():
             record = _open(source, folder, request, threads, force and _rank() == 0, report)
-            recipe, count = share(recipe_of(record.recipe), threads or record.threads)
+            method = str(record.request.recipe)
+            plan, count = share(recipe_of(method, record.recipe), threads or record.threads)
             team = stack.enter_context(helpers(count - 1)) if count > 1 else None  # they get ready during what follows
             prepared = source if source.is_file() else folder / PREPARED
             if not prepared.exists():
-                _prepare(source, folder, workers, licence, report)
+                _prepare(source, folder, workers, licence, plan.one_shots, report)
         budget = _budget(record, folder, steps, minutes)
         if _rank() == 0 and budget != (record.steps, record.minutes):
             record = replace(record, steps=budget[0], minutes=budget[1])
@@ -141,9 +145,9 @@ def train(
         if team:
             from antiphon.recipes.override import flatten
 
-            team.begin(how | {"recipe": dict(flatten(recipe))})
+            team.begin(how | {"recipe": [method, dict(flatten(plan))]})
         stack.enter_context(_threads(1 if team else threads or record.threads))
-        weights = from_file(recipe=recipe, quiet=report.quiet, **how)
+        weights = from_file(recipe=plan, quiet=report.quiet, **how)
     _say_what_next(folder, report)
     return weights
 
@@ -165,7 +169,7 @@ def _check_budget(steps: int | None, minutes: float | None, threads: int | None)
 def _check_places(source: Path, folder: Path) -> None:
     if not source.exists():
         raise AntiphonError(f"there is no folder {source}: give a folder of sound files, or a prepared file")
-    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+    if source.is_dir() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
         raise AntiphonError(f"{folder} lies among the sounds to learn from: put the run outside {source}")
 
 
@@ -190,8 +194,10 @@ def _open(source: Path, folder: Path, request: Request, threads: int | None, for
     sweep(folder)
     if record is not None and record.content != content:
         (folder / PREPARED).unlink(missing_ok=True)
+    from antiphon.recipes.contract import USUAL
     from antiphon.recipes.override import flatten
 
+    request = replace(request, recipe=request.recipe or USUAL)
     record = Record(str(source), content, request, dict(flatten(recipe)), start, threads or _all_threads())
     record.write(folder)
     return record
@@ -199,41 +205,37 @@ def _open(source: Path, folder: Path, request: Request, threads: int | None, for
 
 def _plan(request: Request, report: Report) -> tuple[Recipe, str | None]:
     """What a request means: the recipe, and the voice to begin from, None for from scratch."""
-    from antiphon.networks.generators.instrument import SIZES
     from antiphon.recipes.check import check
-    from antiphon.recipes.instrument import instrument
+    from antiphon.recipes.contract import USUAL
+    from antiphon.recipes.contract import recipe as recipe_called
     from antiphon.recipes.override import override
 
     if request.from_scratch and request.start_from is not None:
         raise AntiphonError("say either --from or --from-scratch, not both")
-    if request.size is not None and request.size not in SIZES:
-        raise AntiphonError(f"no size is called '{request.size}': use {', '.join(SIZES)}")
-    recipe = instrument(request.size or USUAL_SIZE, request.seed or 0)
-    start = request.start_from or (USUAL_START if USUAL_START in bundled() and not request.from_scratch else None)
-    if start is not None:
-        config = load(start).model.config
-        known = next((name for name, size in SIZES.items() if size == config), None)
-        if request.size is None:
-            recipe = replace(instrument(known or USUAL_SIZE, request.seed or 0), network=config)
-    recipe = override(recipe, request.settings)
+    recipe = recipe_called(request.recipe or USUAL, request.size or USUAL_SIZE, request.seed or 0)
+    usual = recipe.usual_start if recipe.usual_start in bundled() and not request.from_scratch else None
+    start = request.start_from or usual
+    alike = recipe.like(load(start)) if start is not None else recipe
+    recipe = override(alike if request.size is None else recipe, request.settings)
     check(recipe)
-    if start is not None and recipe.network != config:
+    if start is not None and recipe.network != alike.network:
         if request.start_from is not None:
-            raise AntiphonError(f"{start} is {known or 'of another size'}: leave out --size, or say --from-scratch")
-        report.say(f"beginning from scratch: the voice {start} has another size ({known or 'its own'})")
+            raise AntiphonError(f"{start} has another size: leave out --size, or say --from-scratch")
+        report.say(f"beginning from scratch: the voice {start} has another size")
         start = None
     elif start is not None:
         report.say(f"beginning from the voice {start} (--from-scratch begins from nothing)")
     return recipe, start
 
 
-def recipe_of(settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with these settings, by their dotted names. Raises AntiphonError for one that cannot work."""
+def recipe_of(name: str, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe of that name with these settings, by their dotted names. Raises AntiphonError for one that cannot
+    work."""
     from antiphon.recipes.check import check
-    from antiphon.recipes.instrument import Recipe
+    from antiphon.recipes.contract import recipe as recipe_called
     from antiphon.recipes.override import override
 
-    recipe = override(Recipe(), settings)
+    recipe = override(recipe_called(name), settings)
     check(recipe)
     return recipe
 
@@ -272,13 +274,13 @@ def _opponents(weights: Path) -> Path | None:
 # ---- preparing -------------------------------------------------------------------------------------------------------
 
 
-def _prepare(source: Path, folder: Path, workers: int, licence: str, report: Report) -> None:
+def _prepare(source: Path, folder: Path, workers: int, licence: str, one_shots: bool, report: Report) -> None:
     from antiphon.data.manifest import scan
     from antiphon.data.prepare import prepare
 
     try:
         with report.bar("reading") as advance:
-            manifest = scan(source, progress=advance)
+            manifest = scan(source, one_shots=one_shots, progress=advance)
         for remark in manifest.remarks:
             report.say(f"note: {remark}")
         workers = workers if len(manifest.rows) >= 500 else 1  # starting a process costs as much as a hundred notes

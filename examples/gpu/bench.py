@@ -16,6 +16,7 @@ from antiphon.losses.partials import partials_loss
 from antiphon.model import InstrumentModel
 from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
 from antiphon.recipes.instrument import instrument
+from antiphon.training.contract import Moment
 from antiphon.training.loop import new_game
 from antiphon.training.parallel import own_device
 from antiphon.verbs.find import load
@@ -41,7 +42,9 @@ def bench(data: Path, voice: str, batches: tuple[int, ...] = BATCHES, repeats: i
             torch.cuda.reset_peak_memory_stats()
         try:
             seconds = timed(
-                lambda b=batch: game.step(b, 2000, 1.0, 1.0, torch.Generator().manual_seed(0)), repeats, device
+                lambda b=batch, n=count: game.step(b, Moment(2000, 1.0, n), torch.Generator().manual_seed(0)),
+                repeats,
+                device,
             )  # type: ignore[misc]
         except torch.cuda.OutOfMemoryError:
             found[f"batch_{count}"] = "out of memory"

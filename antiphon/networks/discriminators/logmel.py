@@ -31,7 +31,11 @@ class LogMelDiscriminator(nn.Module):
         nn.init.normal_(self.label.weight, std=0.02)
 
     def forward(self, audio: Tensor, gesture: Gesture, instrument: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = self.mel(audio).unsqueeze(1)
+        return self.judge(self.mel(audio), gesture, instrument)
+
+    def judge(self, image: Tensor, gesture: Gesture, instrument: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Of an image, (batch, bands, frames), as `mel` draws it."""
+        x = image.unsqueeze(1)
         x = torch.cat([2 * x - 1, self._clock(gesture, x.shape[-1]).expand(-1, -1, x.shape[2], -1)], 1)
         features = []
         for layer in self.layers:
@@ -39,7 +43,7 @@ class LogMelDiscriminator(nn.Module):
             features.append(x)
         played = torch.cat([pitch_features(gesture.pitch), gesture.velocity.unsqueeze(-1)], -1)
         embedding = self.label(instrument) + self.condition(played)
-        with torch.autocast(audio.device.type, enabled=False):
+        with torch.autocast(image.device.type, enabled=False):
             x = x.float()
             logits = self.score(x) + (x * embedding.float()[..., None, None]).mean(1, keepdim=True)
         return logits.flatten(1), features

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from embeddings import Embedding
-from note_sets import LabelGaussians, Sounds
 
 from antiphon.data.gm import family_of, program_of
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
+from antiphon.measures.embeddings import Embedding
+from antiphon.measures.gaussians import LabelGaussians
 from antiphon.measures.mel import fit_length, trim_tail
 from antiphon.measures.neighbours import spread
+from antiphon.measures.players import play
 from antiphon.measures.prdc import prdc
+from antiphon.measures.sounds import Sounds
 
 PRESETS = 6  # a label's presets, at least
 CENTRES = (48.0, 60.0, 72.0)  # MIDI pitches the presets are compared at
@@ -57,7 +59,7 @@ def preset_notes(prepared: Prepared, presets: np.ndarray, centre: float) -> list
     return chosen
 
 
-def variety(voice: Any, gaussians: LabelGaussians, sounds: Sounds, embedding: Embedding) -> dict[str, Any]:
+def variety(voice: Any, gaussians: LabelGaussians | None, sounds: Sounds, embedding: Embedding) -> dict[str, Any]:
     """Precision, coverage (k = 3) and spread (over the real spread) at fixed pitch, means over labels and pitches.
 
     `real again` is another note of each preset, shifted to the pitch: what a perfect voice could be expected to reach.
@@ -81,19 +83,20 @@ def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _compare(
-    voice: Any, gaussians: LabelGaussians, sounds: Sounds, embedding: Embedding, pairs: list[tuple[int, int]]
+    voice: Any, gaussians: LabelGaussians | None, sounds: Sounds, embedding: Embedding, pairs: list[tuple[int, int]]
 ) -> dict[str, dict[str, float]]:
     """One label at one pitch: each real note is answered by an imagined one of its pitch, velocity and hold."""
     first = [index for index, _ in pairs]
     notes = [sounds.note(index, seed=1_000 + at) for at, index in enumerate(first)]
     labels = sounds.prepared.instrument.numpy()[first]
-    vectors = np.stack([gaussians.draw(int(label), 1_000 + at) for at, label in enumerate(labels)])
     reals = [sounds.real(index) for index in first]
     sets = {
         "real again": [sounds.shifted(index, note.pitch) for (_, index), note in zip(pairs, notes, strict=True)],
-        "imagined": voice.notes(notes),
-        "gaussian": voice.notes(notes, w=vectors),
+        "imagined": play(voice, notes),
     }
+    if gaussians:
+        vectors = np.stack([gaussians.draw(int(label), 1_000 + at) for at, label in enumerate(labels)])
+        sets["gaussian"] = play(voice, notes, vectors)
     real = embedding(reals)
     out = {}
     for kind, played in sets.items():

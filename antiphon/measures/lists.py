@@ -1,4 +1,4 @@
-"""Which notes a voice is judged on: a function of the prepared file's tables and a seed, frozen as JSON beside it.
+"""Which notes a voice is judged on: a function of the prepared file's tables and a seed, which JSON can freeze.
 
 A row names a real note that was never trained on, a second real note as near to it as there is (the floor), a note to
 take the style from, the training note a sampler would pitch-shift, and a seed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from antiphon.data.manifest import EXTRA
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
 
+HELD_OUT = ("block", "preset", "valid")  # splits never trained on, the hardest first
+FEWEST = 8  # rows that can be judged
 MIN_SECONDS = 0.25  # a note to take a style from lasts at least this long
 
 
@@ -41,44 +44,72 @@ def fingerprint(prepared: Prepared) -> str:
 
 def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed: int = 1) -> list[Row]:
     """Up to `n` rows from `split` ("block": octave blocks held out, with their extra notes, "preset": presets held
-    out), presets in turn.
+    out, "valid": single notes held out, "train": half of what was trained on), presets in turn.
 
     Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice.
+    Raises AntiphonError where fewer than 8 rows come of it.
     """
     rng = np.random.default_rng(seed)
+    pairs = _in_turn(_pairs(prepared, split, rng), n)
+    if len(pairs) < FEWEST:
+        raise AntiphonError(
+            f"{prepared.path} has too few notes in its split {split!r} ({len(pairs)} pairs of a preset, {FEWEST} are "
+            "needed): prepare one that holds more out"
+        )
+    taught = training_notes(prepared, [note for pair in pairs for note in pair])
+    rows = []
+    for real, other in pairs:
+        source = _source(prepared, real, other, None if split == "preset" else taught, rng)
+        naive = source if split == "preset" else nearest_note(prepared, real, taught)
+        rows.append(Row(real, other, source, naive, int(rng.integers(1 << 31))))
+    return rows
+
+
+def choose_split(prepared: Prepared) -> str:
+    """The split to judge a voice on: the hardest one that is held out and large enough, else "train"."""
+    for split in HELD_OUT:
+        if sum(len(pairs) for pairs in _pairs(prepared, split, np.random.default_rng(0))) >= FEWEST:
+            return split
+    return "train"
+
+
+def training_notes(prepared: Prepared, judged: Sequence[int]) -> np.ndarray:
+    """Indices of the training notes, less those that are judged themselves."""
+    notes = prepared.where("train").numpy()
+    return notes[~np.isin(notes, judged)]
+
+
+def _pairs(prepared: Prepared, split: str, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
+    """For each preset of a split its notes in pairs of neighbours in pitch, shuffled. Of the training notes half the
+    pairs are left to learn from; presets without a note to learn from are left out (but where all are held out)."""
     pool = prepared.where(split).numpy()
     if split == "block":
         pool = np.concatenate([pool, prepared.where(EXTRA).numpy()])
     preset, pitch = prepared.preset.numpy(), prepared.pitch.numpy()
+    if split != "preset":
+        pool = pool[np.isin(preset[pool], preset[prepared.where("train").numpy()])]
     queues = []
     for name in np.unique(preset[pool]):
         notes = pool[preset[pool] == name]
         notes = notes[np.lexsort((rng.random(len(notes)), pitch[notes]))]
         pairs = [rng.permutation(notes[at : at + 2]) for at in range(0, len(notes) - 1, 2)]
         rng.shuffle(pairs)
-        queues.append(pairs)
-    rows: list[Row] = []
-    turn = 0
-    while len(rows) < n and any(turn < len(queue) for queue in queues):
-        for queue in queues:
-            if turn < len(queue) and len(rows) < n:
-                real, other = (int(index) for index in queue[turn])
-                source = _source(prepared, real, other, split, rng)
-                naive = source if split == "preset" else nearest_note(prepared, real, prepared.where("train").numpy())
-                rows.append(Row(real, other, source, naive, int(rng.integers(1 << 31))))
-        turn += 1
-    if len(rows) < 8:
-        raise AntiphonError(
-            f"{prepared.path} has too few notes in its split {split!r}: prepare one that holds more out"
-        )
-    return rows
+        kept = pairs[: len(pairs) // 2] if split == "train" else pairs
+        queues.append([(int(real), int(other)) for real, other in kept])
+    return queues
 
 
-def _source(prepared: Prepared, real: int, other: int, split: str, rng: np.random.Generator) -> int:
-    """Another note of the same preset: a training note, or, where the whole preset is held out, any third one."""
+def _in_turn(queues: list[list[tuple[int, int]]], n: int) -> list[tuple[int, int]]:
+    """The first of every queue, then the second ..., `n` at most."""
+    longest = max(map(len, queues), default=0)
+    return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)][:n]
+
+
+def _source(prepared: Prepared, real: int, other: int, taught: np.ndarray | None, rng: np.random.Generator) -> int:
+    """Another note of the same preset: one of those taught, or, where the whole preset is held out, any third one."""
     same = prepared.preset.numpy() == int(prepared.preset[real])
-    if split != "preset":
-        same &= prepared.split.numpy() == prepared.labels.splits.index("train")
+    if taught is not None:
+        same &= np.isin(np.arange(len(prepared)), taught)
     same[[real, other]] = False
     long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * 44_100)
     choices = np.flatnonzero(long if long.any() else same)
@@ -88,10 +119,6 @@ def _source(prepared: Prepared, real: int, other: int, split: str, rng: np.rando
 def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
     """The candidate of the note's preset a sampler would take: nearest in pitch, then long enough, then in velocity."""
     candidates = candidates[prepared.preset.numpy()[candidates] == int(prepared.preset[note])]
-    if not len(candidates):
-        raise AntiphonError(
-            f"no training note shares the preset of note {note}: was the prepared file split by preset?"
-        )
     length = np.diff(prepared.start.numpy())
     above = prepared.pitch.numpy()[candidates] - float(prepared.pitch[note])
     short = length[candidates] * 2.0 ** (above / 12) < 0.9 * length[note]  # once it is shifted
@@ -99,10 +126,13 @@ def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
     return int(candidates[np.lexsort((velocity, short, np.abs(above)))[0]])
 
 
-def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1) -> np.ndarray:
-    """Indices of about `n` training notes, presets alike: what the 1-NN classifier knows. Every preset takes part."""
+def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1, judged: Sequence[int] = ()) -> np.ndarray:
+    """Indices of about `n` training notes, presets alike: what the 1-NN classifier knows. Every preset takes part; the
+    notes that are judged do not."""
     rng = np.random.default_rng(seed)
-    pool = rng.permutation(prepared.where("train").numpy())
+    pool = rng.permutation(training_notes(prepared, judged))
+    if not len(pool):
+        raise AntiphonError(f"{prepared.path} has no training notes to compare with: all of it is held out")
     preset = prepared.preset.numpy()[pool]
     # Each note's turn within its preset; the first n turns are as even over presets as can be.
     order = np.argsort(preset, kind="stable")

@@ -1,5 +1,5 @@
-"""How sure the figures of benchmarks/notes.py are: each is computed again on lists drawn from the list with replacement
-(Efron 1979), and 1.96 standard deviations of what comes out are its 95 % margin.
+"""How sure figures are: each is computed again on lists drawn from the list with replacement (Efron 1979), and 1.96
+standard deviations of what comes out are its 95 % margin.
 
 The spread is taken and not the quantiles, because a Fréchet distance rises when rows repeat.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from antiphon.measures.frechet import frechet_distance
+from antiphon.measures.kernel import kernel_distances_redrawn
 from antiphon.measures.pitch import pitch_score
 from antiphon.workers import spread
 
@@ -30,6 +31,12 @@ def margin(values: np.ndarray | list[float]) -> float:
     return float(1.96 * np.nanstd(values)) if np.isfinite(values).any() else float("nan")
 
 
+def mean_margin(values: np.ndarray) -> float:
+    """Of a mean over rows; values: (n,). What redrawing would come to needs no drawing: the deviation over root n."""
+    values = np.asarray(values, np.float64)
+    return float(1.96 * values.std() / np.sqrt(len(values))) if len(values) else float("nan")
+
+
 def identity_margins(right: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Of 1-NN accuracy and of its share of the real notes' own; right, real: (n,) bool, row by row."""
     again = [(right[at].mean(), real[at].mean()) for at in draws(len(right))]
@@ -45,26 +52,29 @@ def pitch_margins(measured: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
     return {key: margin([score[key] for score in again]) for key in ("within_50", "median_cents")}
 
 
-def distance_margins(
-    made: Mapping[str, Features], corners: tuple[Features, Features, Features], threads: int | None = None
-) -> dict[str, dict[str, float]]:
-    """Of each made set's Fréchet distance on the scale floor 0, naive 1: {set: {"<embedding> fad_normalised": ...}}.
+def distance_margins(sets: Mapping[str, Features], threads: int | None = None) -> dict[str, dict[str, float]]:
+    """Of the distances to the real notes: {set: {"<embedding> fad": ..., "<embedding> fad_normalised", "<embedding>
+    kernel"}}, `normalised` on the scale floor 0, naive 1.
 
-    corners: the features of the real notes, the floor's and naive's, row by row like the made ones'."""
-    real, floor, naive = corners
+    sets: "real", "floor", "naive" and any others, of which each row answers to the real note of that row."""
+    real, made = sets["real"], {name: part for name, part in sets.items() if name != "real"}
     out: dict[str, dict[str, float]] = {name: {} for name in made}
     for embedding in real:
         lists = draws(len(real[embedding]), DISTANCE_DRAWS)
 
         def once(k: int, embedding: str = embedding, lists: np.ndarray = lists) -> dict[str, float]:
-            def fad(features: Features) -> float:
-                return frechet_distance(features[embedding][lists[k]], real[embedding][lists[k]])
-
-            low, high = fad(floor), fad(naive)
-            scale = high - low if high > low else np.nan
-            return {name: (fad(part) - low) / scale for name, part in made.items()}
+            fixed = real[embedding][lists[k]]
+            return {name: frechet_distance(part[embedding][lists[k]], fixed) for name, part in made.items()}
 
         again = spread(once, DISTANCE_DRAWS, threads)
-        for name in made:
-            out[name][f"{embedding} fad_normalised"] = margin([one[name] for one in again])
+        for name, part in made.items():
+            out[name][f"{embedding} fad"] = margin([one[name] for one in again])
+            if name not in ("floor", "naive"):  # the scale's ends
+                out[name][f"{embedding} fad_normalised"] = margin([_on_scale(one, name) for one in again])
+            out[name][f"{embedding} kernel"] = margin(kernel_distances_redrawn(part[embedding], real[embedding], lists))
     return out
+
+
+def _on_scale(distances: Mapping[str, float], name: str) -> float:
+    low, high = distances["floor"], distances["naive"]
+    return (distances[name] - low) / (high - low) if high > low else float("nan")

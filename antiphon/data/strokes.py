@@ -1,0 +1,109 @@
+"""From a prepared file of hits to training batches, as `excerpts` does with notes.
+
+A hit and the hit its style is heard in are moved up or down together, by resampling, half of the time: another drum of
+the same make, since a drum's size is the first thing in which two of a kind differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.data.excerpts import Crop, CropSource, pad_knots
+from antiphon.data.modes import AUDIBLE_DB
+from antiphon.data.prepared import Prepared
+from antiphon.data.transpose import transposed
+from antiphon.networks.encoders.note import LISTEN
+from antiphon.networks.generators.instrument import Gesture
+from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
+from antiphon.networks.oscillators import HOP
+from antiphon.networks.timegrid import knots
+
+FARTHEST = 3.0  # semitones
+
+
+@dataclass(frozen=True)
+class Hits:
+    """A batch: crops to imitate, and another hit of the same drum to learn the style from.
+
+    audio: (batch, samples). gesture, tuning: how the hit was struck, modes and glide as measured. levels: (batch, 32)
+    dB of the modes. reference: (batch, LISTEN), with the reference_pitch and reference_release (batch,) that an ear for
+    notes is told. instrument, preset: (batch,) indices; style: (batch, words) multi-hot.
+    """
+
+    audio: Tensor
+    gesture: Gesture
+    tuning: Ringing
+    levels: Tensor
+    reference: Tensor
+    reference_pitch: Tensor
+    reference_release: Tensor
+    instrument: Tensor
+    preset: Tensor
+    style: Tensor
+
+    def to(self, device: torch.device) -> Hits:
+        own: dict[str, Any] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return Hits(**own)
+
+
+class StrokeSource(CropSource):
+    """Draws crops of `samples` samples from hits. moved: how often they are moved in pitch."""
+
+    def __init__(self, data: Prepared, samples: int, seed: int, *, moved: float = 0.5, **how: Any):
+        super().__init__(data, samples, seed, **how)
+        self.moved = moved
+
+    def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
+        """Mostly the onset; of hits longer than a crop the rest now and then."""
+        last = self.data.samples(note) - self.samples // 2
+        if rng.random() >= 0.3 or last <= STRIKE:
+            return 0
+        return int(rng.integers(STRIKE, last)) // HOP * HOP
+
+    def _stroke(self, index: int) -> Crop:
+        rng = np.random.default_rng((self.seed, index, 1))
+        semitones = float(rng.uniform(-FARTHEST, FARTHEST)) if rng.random() < self.moved else 0.0
+        return replace(self._crop(index), semitones=semitones)
+
+    def _reference(self, crop: Crop) -> np.ndarray:
+        if crop.semitones:
+            return transposed(self.data, crop.reference, crop.semitones, 0, LISTEN)
+        return self.data.audio(crop.reference, 0, LISTEN)
+
+    def batch(self, first: int, count: int) -> Hits:
+        """Crops first .. first + count - 1."""
+        d, crops = self.data, [self._stroke(first + i) for i in range(count)]
+        note = torch.tensor([c.note for c in crops])
+        speed, start = torch.tensor([c.speed for c in crops]), torch.tensor([c.start for c in crops])
+        hz, levels = d.modes[note].unbind(-1)
+        octaves, seconds = d.glide[note].unbind(-1)
+        glide = torch.stack([octaves, seconds / speed], -1)
+        nominal = torch.full((count,), float(d.pitch[note[0]]))
+        gesture = Gesture(
+            pitch=nominal,
+            velocity=d.velocity[note] / 127,
+            release=torch.full((count,), torch.inf),
+            start=start,
+            samples=self.samples,
+            knots=pad_knots([knots(c.start, c.start + self.samples, None) for c in crops]),
+            f0=gliding(glide, nominal, start, self.samples),
+            take=torch.tensor([c.take for c in crops]),
+        )
+        active = (levels > AUDIBLE_DB).float()
+        return Hits(
+            audio=torch.from_numpy(np.stack([self._audio(c) for c in crops])),
+            gesture=gesture,
+            tuning=Ringing(hz * speed.unsqueeze(-1) / NOMINAL, active, glide),
+            levels=levels,
+            reference=torch.from_numpy(np.stack([self._reference(c) for c in crops])),
+            reference_pitch=nominal,
+            reference_release=torch.full((count,), torch.inf),
+            instrument=d.instrument[note],
+            preset=d.preset[note],
+            style=d.style[note].float(),
+        )

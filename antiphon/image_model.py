@@ -1,0 +1,82 @@
+"""A GAN of the literature as it is played: a generator of images and the way from its images to sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from antiphon.errors import AntiphonError
+from antiphon.model import LabelTable
+from antiphon.networks.image_gan import Conditions, ImageGenerator
+from antiphon.parts import part, parts
+from antiphon.representations.contract import Representation, representations
+from antiphon.representations.standardised import Standardised
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """A representation and its settings; 0 for one that it does not have. standardised: each bin on the scale of the
+    training sounds."""
+
+    name: str
+    window: int = 0
+    hop: int = 0
+    bands: int = 0
+    standardised: bool = False
+
+    def build(self, samples: int) -> Representation:
+        told = {name: value for name in ("window", "hop", "bands") if (value := getattr(self, name))}
+        try:
+            view: Representation = part(representations(), "representation", self.name)(**told)
+        except TypeError:
+            raise AntiphonError(
+                f"the representation {self.name} does not take {', '.join(told)}: set them to 0"
+            ) from None
+        return Standardised(view, samples) if self.standardised else view
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """network: the configuration of one of networks/generators. samples: of every sound it draws."""
+
+    network: Any
+    view: ViewConfig
+    samples: int
+
+    @property
+    def generator(self) -> str:
+        """The name of the network whose configuration this is."""
+        return next(name for name, (config, _) in generators().items() if config is type(self.network))
+
+
+def generators() -> dict[str, tuple[type, type[ImageGenerator]]]:
+    """Every generator of images by name, with its configuration's class."""
+    return parts("antiphon.networks.generators", "GENERATORS")
+
+
+class ImageModel(nn.Module):
+    """Noise and labels -> image -> sound."""
+
+    def __init__(self, config: ImageConfig, labels: LabelTable):
+        super().__init__()
+        self.config, self.labels = config, labels
+        self.view = config.view.build(config.samples)
+        drawn, seen = tuple(config.network.shape), tuple(self.view.shape(config.samples))
+        if drawn != seen:
+            sizes = [" x ".join(map(str, shape)) for shape in (drawn, seen)]
+            raise AntiphonError(
+                f"{config.generator} draws {sizes[0]}, and {config.samples} samples are {sizes[1]} in "
+                f"{config.view.name}: change network.* or view.* until they agree"
+            )
+        self.generator: ImageGenerator = generators()[config.generator][1](config.network)
+
+    @property
+    def conditions(self) -> Conditions:
+        conditions: Conditions = self.config.network.conditions
+        return conditions
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        """z (batch, noise), condition (batch, conditions.size) -> (batch, samples)"""
+        return self.view.decode(self.generator(z, condition), self.config.samples)

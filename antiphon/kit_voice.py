@@ -1,0 +1,120 @@
+"""Playing drums: hits that ring as long as they ring, whenever they are let go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.data.excerpts import pad_knots
+from antiphon.data.hits import LONGEST
+from antiphon.networks.encoders.note import on_sphere
+from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
+from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
+from antiphon.networks.timegrid import knots
+from antiphon.notes import Note
+from antiphon.voice import StyledVoice
+from antiphon.workers import spread
+
+BATCH = 16  # hits a pass
+QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut
+LEAVE = 512  # samples over which what is left then fades
+NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a mode of this amplitude
+VARIED = 0.06  # how far from its drum's w each take of a hit strays
+
+
+class KitVoice(StyledVoice):
+    """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and its bends
+    mean nothing, its take is another stroke of the same drum."""
+
+    kind = "drums"
+    pitched = False
+    longest = LONGEST / SAMPLE_RATE
+
+    @torch.inference_mode()
+    def notes(
+        self,
+        notes: Sequence[Note],
+        w: np.ndarray | Tensor | None = None,
+        in_tune: bool = True,
+        threads: int | None = None,
+        parts: bool = False,
+    ) -> list[np.ndarray]:
+        if w is None:
+            w = self._imagine_all(notes) if notes else torch.zeros(0)
+        w = torch.as_tensor(w, dtype=torch.float32)
+        batches = [range(i, min(i + BATCH, len(notes))) for i in range(0, len(notes), BATCH)]
+
+        def play(batch: range) -> list[np.ndarray]:
+            return self._strike([notes[i] for i in batch], w[batch.start : batch.stop], parts)
+
+        return [sound for sounds in spread(lambda k: play(batches[k]), len(batches), threads) for sound in sounds]
+
+    def _strike(self, notes: Sequence[Note], w: Tensor, parts: bool) -> list[np.ndarray]:
+        """(samples,) each, or (samples, 2) with modes and noise apart."""
+        generator, g = self.model.generator, _gesture(notes)
+        w = on_sphere(w + VARIED * _strays(notes, w.shape[1]))
+        ringing = generator.tuning(w, g.pitch, g.velocity)
+        curves = generator.curves(w, g)
+        samples = _ends(curves, ringing, g.knots)
+        sounds = [np.zeros(0, np.float32)] * len(notes)
+        order = sorted(range(len(notes)), key=lambda i: samples[i])
+        for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of like length together
+            longest = samples[some[-1]]
+            own = Ringing(**{k: v[some] for k, v in vars(ringing).items()})
+            part = _cut(g[some], longest, own)
+            tones = generator.tones(generator.all_partials(curves[some], part, own), part)
+            noise = generator.noise(curves[some], part)
+            for row, i in enumerate(some):
+                both = generator.begun(
+                    torch.stack([tones[row], noise[row]], -1)[: samples[i]].unsqueeze(0), part.start[:1]
+                )
+                sound = both[0] * _leaving(samples[i]).unsqueeze(-1)
+                sounds[i] = (sound if parts else sound.sum(-1)).numpy()
+        return sounds
+
+
+def _gesture(notes: Sequence[Note]) -> Gesture:
+    count = len(notes)
+    pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
+    return Gesture(
+        pitch=pitch,
+        velocity=torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32),
+        release=torch.full((count,), torch.inf),
+        start=torch.zeros(count, dtype=torch.long),
+        samples=LONGEST,
+        knots=pad_knots([knots(0, LONGEST, None)] * count),
+        f0=torch.zeros(count, 0),
+        take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
+    )
+
+
+def _cut(g: Gesture, samples: int, ringing: Ringing) -> Gesture:
+    """The first samples of a gesture, its f0 gliding."""
+    f0 = gliding(ringing.glide, g.pitch, g.start, samples)
+    return Gesture(g.pitch, g.velocity, g.release, g.start, samples, g.knots, f0, g.take)
+
+
+def _strays(notes: Sequence[Note], style: int) -> Tensor:
+    """(notes, style) what each take adds to its drum's w; the first take is the drum itself."""
+    rows = [np.random.default_rng((n.take, 5)).standard_normal(style, dtype=np.float32) * (n.take != 0) for n in notes]
+    return torch.from_numpy(np.stack(rows))
+
+
+def _ends(curves: HitCurves, ringing: Ringing, times: Tensor) -> list[int]:
+    """Samples after which each hit has died away, a multiple of 512."""
+    modes = curves.modes + torch.log(ringing.gains + 1e-7).unsqueeze(1)
+    loud = torch.maximum(modes.amax(-1), curves.noise.amax(-1) + NOISE_AS_TONE)
+    least = torch.maximum(loud.amax(1), curves.strike.amax((1, 2)) + NOISE_AS_TONE) + QUIET
+    last = (torch.arange(loud.shape[1]) * (loud > least.unsqueeze(1))).amax(1)
+    after = times.gather(1, (last + 1).clamp(max=loud.shape[1] - 1).unsqueeze(1)).squeeze(1)
+    return [min(max(-(-int(t) // 512), 8) * 512, LONGEST) for t in after]
+
+
+def _leaving(samples: int) -> Tensor:
+    """(samples,) gains that end a hit without a click."""
+    gains = torch.ones(samples)
+    gains[-LEAVE:] = torch.linspace(1, 0, LEAVE)
+    return gains

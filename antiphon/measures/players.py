@@ -1,0 +1,134 @@
+"""What answers the real notes of a list: a voice, its untrained twin, a voice with other styles, sounds.
+
+All a voice must have is `notes`. What else it has is used: `encode` (recordings to style vectors), `instruments` and
+`styles` (labels it knows), `sample_rate`, `untrained` (itself before its first step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from antiphon.audio.files import find_audio, read_audio
+from antiphon.audio.ops import resample
+from antiphon.data.prepared import SAMPLE_RATE
+from antiphon.errors import AntiphonError
+from antiphon.measures.gaussians import LabelGaussians
+from antiphon.measures.meter import CHUNK
+from antiphon.measures.sounds import LIMIT, Sounds
+from antiphon.notes import Note
+
+
+class Playing(Protocol):
+    """The least a voice can be."""
+
+    def notes(self, notes: list[Note], /) -> list[np.ndarray]:
+        """A sound, (samples,) float, for each note."""
+
+
+class Player:
+    """Rows played by a voice: a producer.
+
+    vectors: (rows, dim) style vectors; without them the voice imagines, from each row's labels and seed.
+    """
+
+    def __init__(self, voice: Any, sounds: Sounds, vectors: np.ndarray | None = None) -> None:
+        self.voice, self.sounds, self.vectors = voice, sounds, vectors
+
+    def __call__(self, part: Sequence[int], raised: float = 0.0) -> list[np.ndarray]:
+        """The sounds of some rows, each (samples,) at 44.1 kHz; `raised` by so many semitones."""
+        rows = [self.sounds.rows[at] for at in part]
+        notes = [self.sounds.note(row.real, seed=row.seed, raised=raised) for row in rows]
+        return play(self.voice, notes, None if self.vectors is None else self.vectors[list(part)])
+
+
+def play(voice: Any, notes: Sequence[Note], w: np.ndarray | None = None) -> list[np.ndarray]:
+    """Each note's sound, (samples,) float32 at 44.1 kHz; w: (n, dim) style vectors in place of imagined ones.
+
+    Of a note's labels those are asked for that the voice knows; without a label it plays what it likes."""
+    asked = [_in_its_words(voice, note) for note in notes]
+    played = voice.notes(asked) if w is None else voice.notes(asked, w=w)
+    rate = getattr(voice, "sample_rate", SAMPLE_RATE)
+    return [resample(np.asarray(sound, np.float32), rate, SAMPLE_RATE) for sound in played]
+
+
+def _in_its_words(voice: Any, note: Note) -> Note:
+    if note.instrument not in getattr(voice, "instruments", (note.instrument,)):
+        note = replace(note, instrument=None)
+    return replace(note, style=tuple(word for word in note.style if word in getattr(voice, "styles", note.style)))
+
+
+def unknown_labels(voice: Any, sounds: Sounds) -> list[str]:
+    """Instruments of the list that a voice does not know."""
+    asked = {sounds.instruments[int(sounds.prepared.instrument[row.real])] for row in sounds.rows}
+    return sorted(asked - set(getattr(voice, "instruments", asked)))
+
+
+def can_encode(voice: Any) -> bool:
+    """Whether a voice turns recordings into style vectors."""
+    from antiphon.voice import Voice
+
+    listen = getattr(type(voice), "encode", None)
+    return listen is not None and listen is not getattr(Voice, "encode", None)
+
+
+def untrained(voice: Any, *, seed: int = 0) -> Any:
+    """The same voice before its first step: the same networks with fresh weights. None for a voice without networks."""
+    from antiphon.voice import Voice
+
+    if hasattr(voice, "untrained"):
+        return voice.untrained()
+    if not isinstance(voice, Voice):
+        return None
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return type(voice)(type(voice.model)(voice.model.config, voice.model.labels), voice.info)
+
+
+def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarray:
+    """Style vectors (n, dim) of recordings, in chunks."""
+    parts = []
+    for start in range(0, len(indices), CHUNK):
+        part = [int(index) for index in indices[start : start + CHUNK]]
+        pitches = [float(sounds.prepared.pitch[index]) for index in part]
+        holds = [hold / SAMPLE_RATE if hold >= 0 else None for hold in sounds.prepared.hold[part].tolist()]
+        parts.append(np.asarray(voice.encode([sounds.real(index) for index in part], pitches, holds), np.float32))
+    return np.concatenate(parts)
+
+
+def players(voice: Any, sounds: Sounds) -> dict[str, Player]:
+    """`encoded`, where the voice can: in the style of another note of the preset. `imagined`: from noise and label."""
+    imagined = {"imagined": Player(voice, sounds)}
+    if not can_encode(voice):
+        return imagined
+    encoded = Player(voice, sounds, encode_notes(voice, sounds, [row.source for row in sounds.rows]))
+    return {"encoded": encoded} | imagined
+
+
+def fit_gaussians(voice: Any, sounds: Sounds, reference: np.ndarray) -> LabelGaussians:
+    """Gaussians of the style vectors of training notes, by instrument."""
+    labels = sounds.prepared.instrument.numpy()[reference]
+    return LabelGaussians(encode_notes(voice, sounds, reference.tolist()), labels)
+
+
+def gaussian_player(voice: Any, sounds: Sounds, gaussians: LabelGaussians) -> Player:
+    """Rows played from style vectors that Gaussians drew."""
+    labels = sounds.prepared.instrument.numpy()
+    drawn = [gaussians.draw(int(labels[row.real]), row.seed) for row in sounds.rows]
+    return Player(voice, sounds, np.stack(drawn))
+
+
+def folder_sounds(folder: str | Path, n: int, seed: int = 0) -> list[Callable[[], np.ndarray]]:
+    """Up to `n` sounds of a folder, drawn by seed; each is read when it is called. Raises AntiphonError if there are
+    fewer than 8."""
+    found = find_audio(folder)
+    if len(found) < 8:
+        raise AntiphonError(f"{folder} holds {len(found)} sounds: at least 8 are needed to compare")
+    chosen = np.random.default_rng(seed).permutation(len(found))[:n]
+    return [partial(read_audio, found[at], max_seconds=LIMIT / SAMPLE_RATE) for at in sorted(chosen)]

@@ -1,0 +1,109 @@
+"""The figures of an evaluation as tables of text, for a terminal or a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Row = Mapping[str, Any]
+Column = tuple[str, Callable[[Row], str]]  # a heading, and the text of a row's cell
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text: what it shows in a sentence, its headings without the first (names), and a name and cells a
+    row."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+
+def grids(result: Mapping[str, Any]) -> list[Grid]:
+    """Every table of an evaluation's figures [evaluation.py]."""
+    rows = result["rows"]
+    told = f"{result['notes']} notes of split {result['split']!r} ({result['list']})"
+    made = [
+        _grid(f"Distance to the real notes, also on the scale floor 0, naive 1; less is better; {told}; ±: 95 %",
+              rows, [column for name in result["embeddings"] for column in _distances(name)]),
+        _grid("What is there: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
+              " diversity within a label, distance to training notes", rows, VARIETY),
+        _grid("Note by note: nearest training note's label, pitch, distance to the very note in dB", rows, NOTES),
+    ]  # fmt: skip
+    if result.get("variety", {}).get("rows"):
+        found = result["variety"]
+        title = f"Variety at fixed pitch: {found['sets']} sets, labels {', '.join(found['labels'])}"
+        made.append(_grid(title, found["rows"], [(key, _plain(key)) for key in ("precision", "coverage", "spread")]))
+    return made
+
+
+def rich_table(grid: Grid) -> Table:
+    """A grid for a terminal."""
+    from rich.table import Table
+
+    table = Table(title=grid.title, title_justify="left", title_style="bold")
+    table.add_column("", overflow="fold")
+    for heading in grid.headings:
+        table.add_column(heading, justify="right")
+    for name, cells in grid.rows:
+        table.add_row(name, *cells)
+    return table
+
+
+def _grid(title: str, rows: Mapping[str, Row], columns: Sequence[Column]) -> Grid:
+    body = [(name, [cell(row) for _, cell in columns]) for name, row in rows.items()]
+    return Grid(title, [heading for heading, _ in columns], body)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None or math.isnan(value) else format(value, form)
+
+
+def _plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str]:
+    """The text of a figure, "a b" being row["a"]["b"], with its 95 % margin where it has one."""
+
+    def text(row: Row) -> str:
+        value: Any = row
+        for key in path.split(" "):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        shown, sure = _number(value, form), _number(row.get("margins", {}).get(margin), form)
+        return shown if "-" in (shown, sure) else f"{shown} ±{sure.removeprefix('0')}"
+
+    return text
+
+
+def _distances(name: str) -> list[Column]:
+    columns = []
+    for key, title in (("fad", "FAD"), ("kernel", "KAD")):
+        columns.append((f"{name} {title}", _plain(f"{name} {key}", ".1f", f"{name} {key}")))
+        columns.append(("scaled", _plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
+    return columns
+
+
+def _bins(row: Row) -> str:
+    return f"{row['ndb']['different']} of {row['ndb']['bins']}"
+
+
+VARIETY: list[Column] = [
+    *((key, _plain(f"prdc {key}", ".2f", key)) for key in ("precision", "recall", "density", "coverage")),
+    ("NDB", _bins),
+    ("diversity", _plain("diversity", ".2f", "diversity")),
+    ("near", _plain("nearest")),
+    ("copies", _plain("copies", ".3f", "copies")),
+]
+NOTES: list[Column] = [
+    ("1-NN", _plain("accuracy", ".2f", "accuracy")),
+    ("of real's", _plain("share", ".2f", "share")),
+    ("<= 50 c", _plain("pitch within_50", ".3f", "within_50")),
+    ("median c", _plain("pitch median_cents", ".1f", "median_cents")),
+    ("+1/2: <= 50 c", _plain("between within_50", ".3f")),
+    ("median c", _plain("between median_cents", ".1f")),
+    ("log-mel", _plain("mel_db", ".1f", "mel_db")),
+    ("log-spectral", _plain("spectral_db", ".1f", "spectral_db")),
+    ("broken", lambda row: str(row["broken"])),
+]

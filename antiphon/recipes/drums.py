@@ -1,0 +1,103 @@
+"""The recipe `drums`: one-shots of up to 1.49 s, told apart by their names, from a folder of hits.
+
+The instrument's game with a drum's sources: gliding modes and noise at two resolutions. Its peers draw spectrograms
+(DrumGAN, Nistal 2020: 1 s at 16 kHz) or samples (NeuroDrum, Ramires 2020), told the timbre in numbers; this one hears a
+hit or imagines one, and its attacks are exact to the sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from antiphon.errors import AntiphonError
+from antiphon.kinds.drums import LIMITS as NETWORK_LIMITS
+from antiphon.losses.adversarial import RULES
+from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
+from antiphon.recipes.contract import Recipe
+from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises
+from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.game import GameConfig
+from antiphon.training.kit_game import KitGame
+
+if TYPE_CHECKING:
+    from antiphon.data.prepared import Prepared
+    from antiphon.data.strokes import StrokeSource
+    from antiphon.voice import Voice
+
+WEIGHTS = {
+    "log": 1.0, "linear": 0.5, "mel": 1.0, "partials": 0.5, "adversarial": 0.2, "features": 0.6, "imagined": 0.2,
+    "identity": 0.3, "tuning": 0.3,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DrumsRecipe(Recipe):
+    """A complete setting of a run."""
+
+    network: OneShotConfig = field(default_factory=OneShotConfig)
+    game: GameConfig = field(default_factory=lambda: GameConfig(weights=dict(WEIGHTS)))
+    batch: int = 16  # hits a step; under torchrun each process has as many
+    samples: int = 32_768  # of a crop: 0.74 s
+    moved: float = 0.5  # share of the hits that are moved by up to three semitones [data/strokes.py]
+    seed: int = 0
+    average: float = 0.9985  # of the weights
+    cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
+
+    one_shots: ClassVar = True
+    usual_start: ClassVar = "kit"
+    shown: ClassVar = {"sound": "log", "modes": "tuning", "critic": "critic"}
+    limits: ClassVar = {
+        **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        **{name: limits for name, limits in InstrumentRecipe.limits.items() if name.startswith("game.")},
+        **{name: InstrumentRecipe.limits[name] for name in ("batch", "samples", "seed", "average", "cool_down")},
+        "moved": (0, 1),
+    }
+
+    def check(self) -> None:
+        if self.samples % 512:
+            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
+        if self.game.rule not in RULES:
+            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(RULES)}")
+
+    def fits(self, data: Prepared) -> None:
+        if not data.labels.one_shots:
+            raise AntiphonError(f"{data.path} holds notes and no hits: prepare the folder again with --one-shots")
+        if not len(data.where("train")):
+            raise AntiphonError(f"{data.path} has no hits to train on: label some of them 'train'")
+
+    def like(self, voice: Voice) -> DrumsRecipe:
+        config = voice.model.config
+        if not isinstance(config, OneShotConfig):
+            raise AntiphonError(f"{voice.info.name} is no voice of drums: begin from another, or --from-scratch")
+        size = next((name for name, known in SIZES.items() if known == config), "base")
+        return replace(drums(size, self.seed), network=config)
+
+    def shared(self, count: int) -> DrumsRecipe:
+        game = replace(self.game, imagined=-(-self.game.imagined // count))
+        return replace(self, game=game, batch=-(-self.batch // count))
+
+    def at(self, step: int, total: int) -> Moment:
+        ramp = adversary_rises(step, total, 0, self.game)
+        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
+
+    def source(self, data: Prepared) -> StrokeSource:
+        from antiphon.data.strokes import StrokeSource
+
+        return StrokeSource(data, self.samples, self.seed, moved=self.moved)
+
+    def new_game(self, data: Prepared) -> KitGame:
+        from antiphon.model import KitModel, LabelTable
+
+        labels = LabelTable(data.labels.instruments, data.labels.styles)
+        return KitGame(KitModel(self.network, labels), len(data.labels.presets), self.game)
+
+
+def drums(size: str = "base", seed: int = 0) -> DrumsRecipe:
+    """The recipe at one of the sizes tiny, small, base, large."""
+    critic = {"tiny": 8, "small": 16, "base": 16, "large": 32}[size]
+    game = GameConfig(weights=dict(WEIGHTS), critic_channels=critic, bank=1024, learning_rate=8e-4, critic_rate=8e-4)
+    return DrumsRecipe(network=SIZES[size], game=game, seed=seed)
+
+
+RECIPES = {"drums": drums}

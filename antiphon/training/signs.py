@@ -1,0 +1,237 @@
+"""What can be told from a run's findings: is this normal, and if not, what is it?
+
+Pure functions of the series that training/health.py keeps; training/answers.py acts on them, training/page.py shows
+them. A sign is grave when the run will not mend by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SMOOTH = 5  # findings that a verdict looks at together
+SURE = 0.9  # of D's certainty: above, D teaches little (Pasini 2022, Musika)
+OVERFIT = 0.6  # target of the overfitting sign (Karras 2020, figure 5)
+WON = 0.98  # D's certainty, at which nothing is left to learn from it
+WON_LONG = 12  # findings for which D may have won before that is grave: other answers come first
+BROKEN = 0.1  # share of the steps since the last finding whose update was not finite
+EXPLODED = 30.0  # times the usual norm of a gradient
+ALIKE = 0.25  # spread of generated sounds, as a share of the real ones'
+VARIED = 0.5  # spread of a run that is no longer young
+FAR = 3.0  # times the smallest distance so far
+SILENT_DB, LOUD_DB = -40.0, 20.0  # generated re real
+OFFSET = 0.5  # DC as a share of the sound
+COPIED = 0.5  # share of generated sounds nearer to a training sound than almost all real ones are
+YOUNG = 20  # findings, before a run may be called stuck or settled
+SETTLED = 16  # findings, at least, in each of the two stretches that are compared
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One look at the players; nan where something could not be measured.
+
+    step: when. real, held_out, generated: how real D takes each to be, 0..1; certainty: how well it tells real from
+    generated, 0..1. logit_*: the same three as D's raw outputs. spread: of generated sounds over that of real ones.
+    distance: of generated from real sounds, 0 for the same crowd, 1: as far as two real sounds. copies: share of
+    generated sounds nearer to a training sound than all but 5 % of the real ones. loudness: generated re real in dB.
+    offset: DC over RMS of what is generated. Of the steps since the last finding, means: critic, adversarial, log
+    (losses, the last of imitated spectra), penalty, broken (share of updates that were not finite); medians:
+    critic_norm, generator_norm, of gradients.
+    """
+
+    step: int
+    real: float = math.nan
+    held_out: float = math.nan
+    generated: float = math.nan
+    certainty: float = math.nan
+    logit_real: float = math.nan
+    logit_held_out: float = math.nan
+    logit_generated: float = math.nan
+    spread: float = math.nan
+    distance: float = math.nan
+    copies: float = math.nan
+    loudness: float = math.nan
+    offset: float = math.nan
+    critic: float = math.nan
+    adversarial: float = math.nan
+    log: float = math.nan
+    penalty: float = math.nan
+    critic_norm: float = math.nan
+    generator_norm: float = math.nan
+    broken: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sign:
+    """name: a word for the progress line. words: a sentence for a person. grave: going on as before is in vain."""
+
+    name: str
+    words: str
+    grave: bool = False
+
+
+Findings = Sequence[Finding]
+
+
+def series(findings: Findings, name: str) -> np.ndarray:
+    """One field over time, (n,) float64."""
+    return np.array([getattr(f, name) for f in findings], np.float64)
+
+
+def recent(findings: Findings, name: str, count: int = SMOOTH) -> float:
+    """Mean of the last `count` values that were measured; nan if none was."""
+    values = series(findings[-count:], name)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else math.nan
+
+
+def overfitting(findings: Findings, count: int = SMOOTH) -> float:
+    """How much of what D knows is known by heart, from about 0 to 1.
+
+    With held-out sounds, r_v = (E D(train) - E D(held out)) / (E D(train) - E D(generated)) (Karras 2020, equation 1):
+    0 when D takes a real sound it has never met for as real as those it has, 1 when it takes it for generated. Only
+    where both differences exceed their standard errors twofold, else 0: a D that cannot tell anything has memorised
+    nothing. Without held-out sounds, r_t: how sure D is of the training sounds, 2 E real - 1, which rises with
+    overfitting as well.
+    """
+    kept = findings[-count:]
+    train, unseen, fake = (series(kept, f"logit_{name}") for name in ("real", "held_out", "generated"))
+    if not np.isfinite(unseen).any():
+        return max(2 * recent(findings, "real", count) - 1, 0.0) if len(kept) == count else 0.0
+    known, learned = train - unseen, train - fake
+    whole = np.isfinite(known) & np.isfinite(learned)
+    known, learned = known[whole], learned[whole]
+    if len(known) < max(count, 2) or not (_clear(known) and _clear(learned)):
+        return 0.0
+    return float(np.clip(known.mean() / learned.mean(), 0.0, 1.0))
+
+
+def _clear(values: np.ndarray) -> bool:
+    """Whether a mean is above 0 by more than two standard errors."""
+    return bool(values.mean() > 2 * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+# ---- the signs -------------------------------------------------------------------------------------------------------
+
+
+def _not_finite(f: Findings) -> Sign | None:
+    if f[-1].broken <= BROKEN:
+        return None
+    share = f"{f[-1].broken:.0%}"
+    return Sign("diverging", f"{share} of the last steps led to numbers that are none: learning has come apart", True)
+
+
+def _exploding(f: Findings) -> Sign | None:
+    for side, who in (("generator_norm", "the player"), ("critic_norm", "the critic")):
+        before = series(f[:-1][-YOUNG:], side)
+        before = before[np.isfinite(before)]
+        now = getattr(f[-1], side)
+        if len(before) >= SMOOTH and now > EXPLODED * np.median(before):
+            times = now / max(float(np.median(before)), 1e-12)
+            return Sign("diverging", f"the corrections that {who} gets are {times:.0f} times the usual", True)
+    return None
+
+
+def _far(f: Findings) -> Sign | None:
+    """Everything that is generated has left the neighbourhood of the real, where it was before."""
+    values = series(f, "distance")
+    values = values[np.isfinite(values)]
+    if len(values) < 2 * SMOOTH:
+        return None
+    smooth = np.convolve(values, np.full(3, 1 / 3), "valid")
+    if smooth[-1] > FAR * smooth.min() and smooth[-1] > smooth.min() + 0.5:
+        return Sign("diverging", "what is played has moved away from your sounds, and it was nearer before", True)
+    return None
+
+
+def _collapsed(f: Findings) -> Sign | None:
+    now = recent(f, "spread", 3)
+    if not now < ALIKE:
+        return None
+    best = max((recent(f[: i + 1], "spread") for i in range(SMOOTH - 1, len(f))), default=0.0)
+    words = f"everything that is played sounds nearly alike ({now:.0%} of the variety of your sounds)"
+    if best > VARIED:
+        return Sign("collapsed", words + ", and it did not before", True)
+    return Sign("alike", words) if len(f) >= YOUNG else None
+
+
+def _silent_or_loud(f: Findings) -> Sign | None:
+    levels = series(f, "loudness")
+    was_well = bool(((levels > SILENT_DB) & (levels < LOUD_DB)).any())
+    if len(f) < 3 or not (was_well or len(f) >= YOUNG):
+        return None
+    if (levels[-3:] < SILENT_DB).all():
+        return Sign("silent", "nothing is heard of what is played", was_well)
+    if (levels[-3:] > LOUD_DB).all():
+        return Sign("loud", f"what is played is {levels[-1]:.0f} dB louder than your sounds", was_well)
+    if len(f) >= YOUNG and recent(f, "offset", 3) > OFFSET:
+        return Sign("offset", "what is played has a constant in it that is no sound (DC)")
+    return None
+
+
+def _beaten(f: Findings) -> Sign | None:
+    """D's loss at 0 with G's not falling: D has won, and G learns nothing."""
+    if not recent(f, "certainty") > WON:
+        return None
+    long = len(f) >= WON_LONG and bool((series(f[-WON_LONG:], "certainty") > WON).all())
+    rising = recent(f, "adversarial") >= recent(f[:-SMOOTH], "adversarial") if len(f) > SMOOTH else False
+    words = "the critic is never wrong, so the player learns nothing from it"
+    return Sign("beaten", words, long and rising)
+
+
+def _memorising(f: Findings) -> Sign | None:
+    if (share := overfitting(f)) < OVERFIT:
+        return None
+    return Sign(
+        "memorising", f"the critic knows your sounds by heart ({share:.2f}, where 0 is not at all and 1 is all)"
+    )
+
+
+def _copying(f: Findings) -> Sign | None:
+    if not recent(f, "copies") > COPIED:
+        return None
+    return Sign("copying", f"{recent(f, 'copies'):.0%} of what is played are close to copies of single training sounds")
+
+
+def _sure(f: Findings) -> Sign | None:
+    certainty = recent(f, "certainty", 3)
+    return Sign("sure", f"the critic is very sure of itself ({certainty:.2f})") if certainty > SURE else None
+
+
+def _settled(f: Findings) -> Sign | None:
+    """Over the last quarter neither nearer to the real as a crowd, nor, where sounds are imitated, sound by sound."""
+    span = max(SETTLED, len(f) // 4)
+    if len(f) < 2 * span + YOUNG or _improving(f, "distance", span) or _improving(f, "log", span):
+        return None
+    steps = f[-1].step - f[-span].step
+    return Sign("settled", f"no better for {steps} steps: more time is unlikely to help as things are")
+
+
+def _improving(f: Findings, name: str, span: int) -> bool:
+    """Whether the last `span` values lie below as many before them by more than a standard error."""
+    before, after = series(f[-2 * span : -span], name), series(f[-span:], name)
+    error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / span)
+    return bool(before.mean() - after.mean() > error)
+
+
+SIGNS: tuple[Callable[[Findings], Sign | None], ...] = (
+    _not_finite,
+    _exploding,
+    _far,
+    _collapsed,
+    _silent_or_loud,
+    _beaten,
+    _memorising,
+    _copying,
+    _sure,
+    _settled,
+)
+
+
+def signs(findings: Findings) -> list[Sign]:
+    """Everything that is to be said, the gravest first; nothing where all is well, or nothing is known yet."""
+    found = [sign for check in SIGNS if (sign := check(findings))] if findings else []
+    return sorted(found, key=lambda sign: not sign.grave)

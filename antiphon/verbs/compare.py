@@ -1,0 +1,26 @@
+"""Which voice is better? Several before one judge, on the same notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from antiphon.verbs.evaluate import How, from_file_to_file
+
+
+def compare(
+    voices: Sequence[str | Path | Any],
+    data: str | Path,
+    out: str | Path = "comparison.html",
+    *,
+    force: bool = False,
+    quiet: bool = False,
+    **how: Unpack[How],
+) -> dict[str, Any]:
+    """Judge several voices by the same real notes; as `evaluate`, with rows named "voice: row". -> the figures, which
+    are also written to the page `out` and the .json beside it.
+
+    voices: each as in `evaluate`; a folder of sounds, such as another program's, is compared as a crowd, because its
+    sounds answer to no note. Intervals that do not overlap tell two rows apart."""
+    return from_file_to_file(voices, data, out, force=force, quiet=quiet, **how)

@@ -1,0 +1,231 @@
+"""How good is a voice? from_prepared, from_file, from_file_to_file for any number of voices, `evaluate` for one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from antiphon.audio.files import check_place
+from antiphon.errors import AntiphonError
+from antiphon.verbs.find import WEIGHTS, bundled, check_seed, load
+from antiphon.verbs.report import Report
+from antiphon.verbs.run_folder import PREPARED, RECORD, read_record
+from antiphon.whole import all_whole
+
+if TYPE_CHECKING:
+    from antiphon.data.prepared import Prepared
+    from antiphon.measures.evaluation import Evaluation
+    from antiphon.measures.judge import Judge
+
+NOTES, REFERENCES = 2_000, 4_000
+QUICK_NOTES, QUICK_REFERENCES = 300, 1_000
+NETWORKS = ("aisfx", "musicnn")
+SPLITS = ("block", "preset", "valid", "train")
+
+
+class How(TypedDict, total=False):
+    """How voices are judged: keywords of every function here.
+
+    n: real notes to compare with, at most (2,000). split: which of them: "block", "preset" or "valid", what is held out
+    of training, or "train"; the first that has enough, if not said. embeddings: among aisfx, musicnn and mel, the first
+    of which judges likeness and variety; those that are installed, or mel, if not said. quick: 300 notes, one network.
+    seed: of the choice of notes, a number or a name. cache: a folder for what is measured of real notes, and for
+    weights. threads: of the processor; all, if not said.
+    """
+
+    n: int | None
+    split: str | None
+    embeddings: Sequence[str]
+    quick: bool
+    seed: int | str
+    cache: str | Path | None
+    threads: int | None
+
+
+def from_prepared(
+    contenders: Mapping[str, Any], prepared: Prepared, *, quiet: bool = True, **how: Unpack[How]
+) -> Evaluation:
+    """All figures (`figures`, JSON) of `contenders`, voices by name: anything with `notes(list of Note) -> list of
+    (samples,)`, or a folder (Path) of sounds. Raises AntiphonError if the file has too few notes, or an embedding is
+    not installed."""
+    from antiphon.measures.evaluation import evaluate as judged
+
+    report = Report(quiet)
+    judge, split = _judge(prepared, how, report)
+    found = judged(judge, contenders)
+    if split == "train":
+        found.warnings.insert(
+            0, f"nothing is held out in {prepared.path.name}: voices may have learned these very notes"
+        )
+    found.figures = {"voices": list(contenders), "split": split, "notes": len(judge.rows)} | _about(judge, how) | {
+        "warnings": found.warnings, **found.figures
+    }  # fmt: skip
+    for warning in found.warnings:
+        report.say(f"note: {warning}")
+    return found
+
+
+def from_file(
+    voices: Sequence[str | Path | Any], data: str | Path, *, quiet: bool = True, **how: Unpack[How]
+) -> dict[str, Any]:
+    """The same for voices by name, run folder, weights file or folder of sounds, and for `data` that is a prepared
+    file, a run folder or a folder of notes. -> the figures"""
+    with opened(data, Report(quiet), how.get("threads")) as prepared:
+        return from_prepared(named(voices), prepared, quiet=quiet, **how).figures
+
+
+def from_file_to_file(
+    voices: Sequence[str | Path | Any],
+    data: str | Path,
+    out: str | Path,
+    *,
+    force: bool = False,
+    quiet: bool = True,
+    **how: Unpack[How],
+) -> dict[str, Any]:
+    """The same, written: `out` is a page (.html) of tables, sounds and pictures that holds everything it shows; the
+    figures lie beside it as JSON. -> the figures
+
+    Both files appear at the end, or none does. Raises AntiphonError if one exists, unless force."""
+    from antiphon.verbs.evaluation_page import evaluation_page
+
+    page = Path(out)
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise AntiphonError(f"cannot write {page.name!r}: end the name in .html; the figures go beside it, as .json")
+    targets = [check_place(path, force=force) for path in (page, page.with_suffix(".json"))]
+    contenders = named(voices)
+    with opened(data, Report(quiet), how.get("threads")) as prepared:
+        found = from_prepared(contenders, prepared, quiet=quiet, **how)
+        html = evaluation_page(found, str(data))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with all_whole(targets) as drafts:
+        drafts[0].write_text(html, encoding="utf-8")
+        drafts[1].write_text(json.dumps(found.figures, indent=1) + "\n", encoding="utf-8")
+    return found.figures
+
+
+def evaluate(
+    voice: str | Path | Any,
+    data: str | Path,
+    out: str | Path = "evaluation.html",
+    *,
+    force: bool = False,
+    quiet: bool = False,
+    **how: Unpack[How],
+) -> dict[str, Any]:
+    """Judge a voice by real notes: distances, precision and variety, pitch, likeness, copying, beside the real notes
+    among themselves, the nearest training note shifted, and the untrained voice. -> the figures, which are also written
+    to the page `out` and the .json beside it.
+
+    voice: a bundled voice's name, a run folder, a weights file, a loaded voice, anything with `notes`, or a folder of
+    sounds. data: see from_file. See How for the other keywords. Raises AntiphonError for what cannot be read, too few
+    notes, or (without force) if `out` exists."""
+    return from_file_to_file([voice], data, out, force=force, quiet=quiet, **how)
+
+
+def named(voices: Sequence[str | Path | Any]) -> dict[str, Any]:
+    """Voices and folders of sounds, by names to tell them apart."""
+    found: dict[str, Any] = {}
+    for one in voices:
+        name, contender = _contender(one)
+        number = 2
+        while name in found:
+            name, number = f"{_contender(one)[0]} {number}", number + 1
+        found[name] = contender
+    if not found:
+        raise AntiphonError("there is nothing to judge: give a voice")
+    return found
+
+
+def _contender(one: str | Path | Any) -> tuple[str, Any]:
+    if not isinstance(one, str | Path):
+        return getattr(getattr(one, "info", None), "name", type(one).__name__), one
+    if str(one) in bundled():
+        return str(one), load(one)
+    path = Path(one).expanduser()
+    if path.is_dir() and not (path / WEIGHTS).is_file() and not (path / RECORD).is_file():
+        from antiphon.measures.players import folder_sounds
+
+        folder_sounds(path, 0)  # are there enough?
+        return path.resolve().name, path
+    return (path.parent if path.name == WEIGHTS else path).stem, load(one)
+
+
+@contextmanager
+def opened(data: str | Path, report: Report, threads: int | None = None) -> Iterator[Prepared]:
+    """The real notes: of a prepared file, of the run that a folder holds, or of a folder of notes, which is prepared,
+    by so many processes, for as long as the block lasts."""
+    from antiphon.data.prepared import Prepared
+
+    path = Path(data).expanduser()
+    if (path / RECORD).is_file():
+        record = read_record(path)
+        path = path / PREPARED if (path / PREPARED).is_file() or record is None else Path(record.source)
+        if not path.exists():
+            raise AntiphonError(f"the notes of the run {data} were those of {path}, which is gone: give their folder")
+    if not path.is_dir():
+        yield Prepared(path)
+        return
+    from antiphon.verbs.data import prepare
+
+    with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
+        file = Path(folder, f"{path.resolve().name}.safetensors")
+        yield Prepared(prepare(path, file, workers=threads or os.cpu_count() or 1, quiet=report.quiet))
+
+
+def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
+    """A judge for these notes, and the split they are of."""
+    from antiphon.measures.embeddings import load_embedding
+    from antiphon.measures.judge import Judge
+    from antiphon.measures.lists import FEWEST, choose_split, draw_reference, draw_rows
+    from antiphon.measures.meter import Meter
+    from antiphon.measures.sounds import Sounds
+    from antiphon.measures.weights import default_cache
+
+    quick, seed = how.get("quick", False), check_seed(how.get("seed", 1))
+    n = (QUICK_NOTES if quick else NOTES) if how.get("n") is None else int(how["n"] or 0)
+    split = how.get("split") or choose_split(prepared)
+    if split not in SPLITS:
+        raise AntiphonError(f"there is no split {split!r}: use {', '.join(SPLITS)}")
+    if n < FEWEST:
+        raise AntiphonError(f"cannot judge by {n} notes: use {FEWEST} or more")
+    cache = Path(how.get("cache") or default_cache()).expanduser()
+    names = _embeddings(how, cache, report)
+    rows = draw_rows(prepared, split=split, n=n, seed=seed)
+    judged = [note for row in rows for note in (row.real, row.other)]
+    references = draw_reference(prepared, n=QUICK_REFERENCES if quick else REFERENCES, seed=seed, judged=judged)
+    embeddings = [load_embedding(name, cache) for name in names]
+    meter = Meter(Sounds(prepared, rows), embeddings, cache, how.get("threads"), report.bar)
+    return Judge(meter, references), split
+
+
+def _embeddings(how: How, cache: Path, report: Report) -> list[str]:
+    """Those asked for; else the networks that are installed (one, if it must be quick), else what is built in."""
+    from antiphon.measures.embeddings import BUILT_IN
+    from antiphon.measures.weights import INSTALL, installed
+
+    if asked := list(dict.fromkeys(how.get("embeddings") or ())):
+        return asked
+    there = [name for name in NETWORKS if installed(name) or (cache / f"{name}.safetensors").is_file()]
+    if not there:
+        report.say(f"note: comparing log-mel statistics, because no embedding is installed: {INSTALL}")
+    return [*there[:1], BUILT_IN] if how.get("quick") or not there else there
+
+
+def _about(judge: Judge, how: How) -> dict[str, Any]:
+    """What tells one evaluation from another."""
+    from antiphon.measures.lists import fingerprint
+
+    embeddings = {embedding.name: embedding.dim for embedding in judge.meter.embeddings}
+    return {
+        "list": f"drawn with seed {how.get('seed', 1)}",
+        "references": len(judge.reference),
+        "prepared": {"name": judge.prepared.path.name, "fingerprint": fingerprint(judge.prepared)},
+        "embeddings": list(embeddings),
+        "dimensions": embeddings,
+    }

@@ -1,0 +1,78 @@
+"""An evaluation as one page: its tables, and some of the notes to hear and see beside the real ones."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from antiphon.data.manifest import note_name
+from antiphon.measures.evaluation import Evaluation, shown_rows
+from antiphon.measures.mel import trim_tail
+from antiphon.measures.sheet import spectrogram_panels
+from antiphon.measures.sounds import LIMIT, Sounds
+from antiphon.measures.tables import Grid, grids
+from antiphon.verbs.page import Chapter, Figure, Group, html_page
+
+SHOWN = 8  # instruments
+TABLES = """<style>
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
+th, td { text-align: right; padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
+</style>"""
+EXPLAINED = (
+    "real: the notes that judge. floor: other real notes, as near to them as there are. naive: the nearest training"
+    " note, resampled. untrained: the voice before its first step. imagined: from noise and the label. encoded: in the"
+    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian a label."
+)
+
+
+def evaluation_page(found: Evaluation, data: str) -> str:
+    """The page as one HTML document that holds all it shows."""
+    figures = found.figures
+    title = f"{', '.join(figures['voices'])} judged by {data}"
+    warned = "".join(f"<li>{escape(warning)}</li>" for warning in figures["warnings"])
+    tables = "\n".join(_table(grid) for grid in grids(figures))
+    extra = f"{TABLES}\n{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
+    return html_page(title, EXPLAINED, _chapters(found), extra)
+
+
+def _chapters(found: Evaluation) -> list[Chapter]:
+    """Some notes, real, naive, and as each voice has them."""
+    heard = {name: player for name, player in found.players.items() if name.endswith(("imagined", "encoded"))}
+    if not heard:
+        return []
+    sounds = next(iter(heard.values())).sounds
+    chosen = shown_rows(sounds, SHOWN)
+    played = {name: player(chosen) for name, player in heard.items()}
+    groups = [_group(sounds, at, {name: made[k] for name, made in played.items()}) for k, at in enumerate(chosen)]
+    return [
+        Chapter(
+            "To hear and see",
+            "Single notes of the list, each of another instrument; pictures beside each other share their scale.",
+            groups,
+        )
+    ]
+
+
+def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
+    """One note of the list as everybody has it."""
+    row, prepared = sounds.rows[at], sounds.prepared
+    pitch = float(prepared.pitch[row.real])
+    told = {"real": sounds.real(row.real), "naive": sounds.shifted(row.naive, pitch), **played}
+    heard = {name: trim_tail(np.nan_to_num(sound[:LIMIT])) for name, sound in told.items()}
+    pictures = spectrogram_panels(list(heard.values()))
+    figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
+    label = sounds.instruments[int(prepared.instrument[row.real])]
+    return Group(figures, remark=f"{label}, {note_name(pitch)}, velocity {float(prepared.velocity[row.real]):.0f}")
+
+
+def _table(grid: Grid) -> str:
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", *grid.headings))
+    body = "".join(
+        f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
+        for name, cells in grid.rows
+    )
+    caption = f"<caption>{escape(grid.title)}</caption>"
+    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,0 +1,199 @@
+"""The sounds that the documentation shows, made by the verbs it describes: `gallery`, into a folder with a page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from antiphon.audio.files import SAMPLE_RATE, check_place, read_audio
+from antiphon.errors import AntiphonError
+from antiphon.measures.sheet import SONG, WIDTH, spectrogram_panels
+from antiphon.verbs.clone import clone
+from antiphon.verbs.find import check_seed, load
+from antiphon.verbs.gallery_table import SECTIONS, Line, Recording, Section
+from antiphon.verbs.generate import generate
+from antiphon.verbs.morph import morph
+from antiphon.verbs.page import Chapter, Figure, Group, html_page
+from antiphon.verbs.play import play
+from antiphon.verbs.report import Advance, Report
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
+
+PAGE = "index.html"
+WIDE = 3 * WIDTH + 20  # pixels: the picture of a sound that is longer than a note
+NOTES = Path("examples/notes")
+VERBS: dict[str, Callable[..., Path]] = {"generate": generate, "play": play, "morph": morph, "clone": clone}
+OPTIONS = {"n": "-n", "start": "--from", "stop": "--to", "morphs": "--morph"}  # the others have their keywords' names
+INTRODUCTION = (
+    "Every sound here comes from the command line below it. Pictures show 30 Hz to 20 kHz from bottom to top, 80 dB"
+    " from black to bright, and the first tenth of a second of a note stretched."
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a line of the table came to: how it was made, and its sounds, (samples,) or (samples, 2), by title."""
+
+    command: str
+    remark: str
+    sounds: dict[str, np.ndarray]
+
+
+def gallery(
+    out: str | Path = "gallery",
+    voice: str | Path = "gm",
+    *,
+    only: Sequence[str] = (),
+    seed: int | str = 0,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Make the sounds that the documentation shows, in the folder `out`; returns the page to see and hear them,
+    index.html, which holds them all.
+
+    voice: a bundled voice's name, a run folder or a weights file; what it lacks the instruments for is left out. only:
+    names of sections (antiphon/verbs/gallery_table.py lists them); all, if none are given. seed: added to each sound's
+    own. Everything appears at the end, or nothing. Raises AntiphonError for an unknown section or voice, and (without
+    force) if any of it exists."""
+    folder, number, report = Path(out), check_seed(seed), Report(quiet)
+    sections = _chosen(only)
+    page = check_place(folder / PAGE, force=force)
+    for section in sections:
+        if (folder / section.name).exists() and not force:
+            raise AntiphonError(f"{folder / section.name} exists: choose another folder, or add --force to replace it")
+    existing = next(parent for parent in page.absolute().parents if parent.exists())
+    with tempfile.TemporaryDirectory(prefix=".gallery-", dir=existing) as scratch, report.bar("gallery") as advance:
+        kitchen = Kitchen(load(voice), str(voice), folder, Path(scratch), number, report)
+        chapters = kitchen.chapters(sections, advance)
+        title = f"Antiphon: sounds of the voice {kitchen.player.info.name}"
+        Path(scratch, PAGE).write_text(html_page(title, INTRODUCTION, chapters), encoding="utf-8")
+        for made in sorted(path for path in Path(scratch).rglob("*") if path.is_file()):
+            target = folder / made.relative_to(scratch)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(made, target)
+    return page
+
+
+def _chosen(names: Sequence[str]) -> list[Section]:
+    known = [section.name for section in SECTIONS]
+    for name in names:
+        if name not in known:
+            raise AntiphonError(f"the gallery has no section '{name}': use {', '.join(known)}")
+    return [section for section in SECTIONS if not names or section.name in names]
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """Where lines of the table become sounds: made in `scratch`, shown as if made in `folder`."""
+
+    player: Voice
+    voice: str  # as it was called
+    folder: Path
+    scratch: Path
+    seed: int
+    report: Report
+
+    def chapters(self, sections: Sequence[Section], advance: Advance) -> list[Chapter]:
+        """The page's chapters. Raises AntiphonError if the voice can make none of the sounds."""
+        total, done, found = sum(len(section.lines) for section in sections), 0, []
+        for section in sections:
+            made = []
+            for line in section.lines:
+                try:
+                    made.append(self._recorded(line) if isinstance(line, Recording) else self._made(section, line))
+                except AntiphonError as lack:  # other voices know other instruments
+                    self.report.say(f"left out: {section.name}, {line.title}: {lack}")
+                done += 1
+                advance(done, total)
+            if any(one.sounds for one in made):
+                found.append(Chapter(section.heading, section.text, _groups(made)))
+        if not found:
+            raise AntiphonError(f"the voice {self.voice} plays none of these sounds: try another voice, or --only")
+        return found
+
+    def _voice_of(self, section: Section, line: Line) -> Voice | Path:
+        """The voice that plays a line: the gallery's, or one that an earlier line of the section made."""
+        if not line.voice:
+            return self.player
+        made = self.scratch / section.name / f"{line.voice}.safetensors"
+        if not made.is_file():
+            raise AntiphonError(f"it needs the voice {line.voice}")
+        return made
+
+    def _recorded(self, line: Recording) -> Made:
+        import soxr
+
+        sound = read_audio(_notes() / line.path)
+        remark = str(NOTES / line.path)
+        if line.semitones:
+            ratio = 2 ** (line.semitones / 12)
+            sound = soxr.resample(sound, SAMPLE_RATE * ratio, SAMPLE_RATE)
+            remark += f", played {ratio:g} times as fast"
+        return Made("", remark, {line.title: sound})
+
+    def _made(self, section: Section, line: Line) -> Made:
+        place = Path(section.name, re.sub(r"[^\w.]+", "-", line.title).strip("-"))
+        if line.verb in ("play", "morph"):
+            place = place.with_name(f"{place.name}.wav")
+        how, own = dict(line.how), line.how.get("seed", 0) + self.seed
+        if own:
+            how["seed"] = own
+        if "samples" in how:
+            how["samples"] = _notes() / how["samples"]
+        (self.scratch / section.name).mkdir(exist_ok=True)
+        target = VERBS[line.verb](voice=self._voice_of(section, line), out=self.scratch / place, quiet=True, **how)
+        sounds = {title: read_audio(path, mono=False) for title, path in _files(line, target, own)}
+        shown = str(self.folder / section.name / line.voice) if line.voice else self.voice
+        return Made(command_line(line.verb, shown, self.folder / place, how), "", sounds)
+
+
+def command_line(verb: str, voice: str, out: Path, how: dict[str, Any]) -> str:
+    """The line that a person would type for a verb with these keywords."""
+    words = ["antiphon", verb, *([] if verb == "play" else [voice])]
+    words += [str(how["samples"])] if "samples" in how else []
+    words += ["--voice", voice] if verb == "play" and voice != "gm" else []
+    words += ["-o", str(out)]
+    for name, value in how.items():
+        if name != "samples":
+            words += [OPTIONS.get(name, f"--{name}"), *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join(words)
+
+
+def _notes() -> Path:
+    """examples/notes of the current folder, or else of the copy of the repository that the package is in."""
+    own = Path(__file__).parents[2] / NOTES
+    return NOTES if NOTES.is_dir() or not own.is_dir() else own
+
+
+def _files(line: Line, target: Path, seed: int) -> list[tuple[str, Path]]:
+    """The sound files that a line made, with titles."""
+    if line.verb == "clone":
+        return []
+    if line.verb != "generate":
+        return [(line.title, target)]
+    paths = sorted(target.glob("*.wav"))
+    return [(line.title if len(paths) == 1 else f"{line.title}, seed {seed + i}", p) for i, p in enumerate(paths)]
+
+
+def _groups(made: Sequence[Made]) -> list[Group]:
+    """Pictures beside the sounds of a section. Notes share a time axis and a scale; what is longer has its own."""
+    sounds = [sound if sound.ndim == 1 else sound.mean(1) for one in made for sound in one.sounds.values()]
+    brief = [sound for sound in sounds if len(sound) <= SONG * SAMPLE_RATE]
+    panels = iter(spectrogram_panels(brief)) if brief else iter(())
+    pictures = iter(
+        next(panels) if len(sound) <= SONG * SAMPLE_RATE else spectrogram_panels([sound], width=WIDE)[0]
+        for sound in sounds
+    )
+    return [
+        Group([Figure(title, sound, next(pictures)) for title, sound in one.sounds.items()], one.command, one.remark)
+        for one in made
+    ]

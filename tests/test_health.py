@@ -1,0 +1,342 @@
+"""What a run sees of itself: every sign on a series whose answer is known, and the answers to them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+
+import antiphon
+from antiphon.audio.augment import MOST
+from antiphon.checkpoint import read_metadata, read_tensors
+from antiphon.errors import AntiphonError
+from antiphon.training import loop, watch
+from antiphon.training.answers import R1_FIRST, R1_MOST, RETURNS, SLOWER, Answers, Dials, chosen
+from antiphon.training.health import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.training.loop import Run
+from antiphon.training.page import write_page
+from antiphon.training.signs import OVERFIT, WON_LONG, YOUNG, Finding, overfitting, signs
+
+WELL = Finding(
+    0, real=0.7, held_out=0.68, generated=0.35, certainty=0.35, logit_real=0.8, logit_held_out=0.75,
+    logit_generated=-0.6, spread=0.9, distance=0.3, copies=0.05, loudness=0.0, offset=0.01, critic=1.0,
+    adversarial=1.0, critic_norm=2.0, generator_norm=3.0,
+)  # fmt: skip
+
+
+def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
+    """A run that is well, but for what `of` says: numbers, or functions of the finding's number."""
+    dice = np.random.default_rng(0)
+    found = []
+    for i in range(count):
+        changes = {name: value(i) if callable(value) else value for name, value in of.items()}
+        one = replace(WELL, step=50 * (i + 1), **changes)
+        found.append(replace(one, logit_real=one.logit_real + noise * dice.standard_normal()))
+    return found
+
+
+def names(found: list[Finding]) -> set[str]:
+    return {sign.name for sign in signs(found)}
+
+
+def after(when: int, then: float, before: float):
+    return lambda i: then if i >= when else before
+
+
+# ---- signs ---------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_well_has_none():
+    improving = findings(60, distance=lambda i: 2 / (i + 1) ** 0.5)
+    assert not any(signs(improving[: i + 1]) for i in range(60))
+    assert signs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "grave", "of"),
+    [
+        ("diverging", True, {"broken": after(29, 0.4, 0.0)}),
+        ("diverging", True, {"generator_norm": after(29, 400.0, 3.0)}),
+        ("diverging", True, {"critic_norm": after(29, 1e6, 2.0)}),
+        ("diverging", True, {"distance": after(25, 2.5, 0.3)}),
+        ("collapsed", True, {"spread": after(25, 0.1, 0.9)}),
+        ("alike", False, {"spread": 0.1}),
+        ("silent", True, {"loudness": after(26, -80.0, 0.0)}),
+        ("loud", True, {"loudness": after(26, 30.0, 0.0)}),
+        ("offset", False, {"offset": after(26, 0.9, 0.0)}),
+        ("memorising", False, {"logit_held_out": -0.4}),
+        ("copying", False, {"copies": after(20, 0.9, 0.0)}),
+        ("sure", False, {"certainty": 0.95}),
+        ("beaten", True, {"certainty": 0.995, "adversarial": lambda i: 0.1 * i}),
+        ("beaten", False, {"certainty": 0.995, "adversarial": lambda i: 9 - 0.1 * i}),
+    ],
+)
+def test_each_sign_is_seen(name, grave, of):
+    found = {sign.name: sign for sign in signs(findings(30, **of))}
+    assert name in found
+    assert found[name].grave is grave
+    assert len(found[name].words) > 20
+
+
+def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
+    assert names(findings(YOUNG - 1, spread=0.1)) == set()
+    short = signs(findings(WON_LONG - 1, certainty=0.995, adversarial=lambda i: i))
+    assert not any(sign.grave for sign in short)
+
+
+def test_a_run_has_settled_when_it_is_no_nearer():
+    dice = np.random.default_rng(1)
+
+    def noisy(level):
+        return lambda i: level(i) + 0.03 * dice.standard_normal()
+
+    assert "settled" in names(findings(120, distance=noisy(lambda i: 0.3 + math.exp(-i / 8))))
+    assert "settled" not in names(findings(120, distance=noisy(lambda i: 2 - i / 80)))
+    assert "settled" not in names(findings(40, distance=0.3))
+    imitating = {"distance": noisy(lambda i: 0.3), "log": noisy(lambda i: 2 - i / 80)}
+    assert "settled" not in names(findings(120, **imitating))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_overfitting_is_the_share_of_what_is_known_by_heart(share):
+    """r_v = (E train - E held out) / (E train - E generated)"""
+    found = findings(10, logit_held_out=0.8 - share * (0.8 + 0.6))
+    assert overfitting(found) == pytest.approx(share, abs=0.03)
+
+
+def test_overfitting_needs_evidence():
+    unsure = findings(10, noise=2.0, logit_held_out=0.2)
+    assert overfitting(unsure) == 0.0
+    assert overfitting(findings(3, logit_held_out=-0.6)) == 0.0
+    alone = findings(10, logit_held_out=math.nan, held_out=math.nan, real=0.95)
+    assert overfitting(alone) == pytest.approx(0.9)  # r_t, without held-out sounds
+
+
+# ---- measures ------------------------------------------------------------------------------------
+
+
+def test_what_the_critic_believes():
+    real, fake, unseen = torch.full((8,), 9.0), torch.full((8,), -9.0), torch.zeros(8)
+    found = beliefs("non-saturating", real, fake, unseen)
+    assert found["certainty"] == pytest.approx(1, abs=1e-3)
+    assert found["held_out"] == pytest.approx(0.5)
+    assert beliefs("lsgan", torch.full((4,), 0.55), torch.full((4,), 0.45))["certainty"] == pytest.approx(0.1)
+    assert beliefs("hinge", torch.full((4,), 0.8), torch.full((4,), -0.8))["certainty"] == pytest.approx(0.8)
+    for rule in ("relativistic", "wasserstein"):  # only differences count
+        assert beliefs(rule, real + 100, fake + 100)["certainty"] == pytest.approx(1, abs=1e-3)
+        assert beliefs(rule, real, real)["certainty"] == pytest.approx(0)
+    assert beliefs("minimax", fake, real)["certainty"] == 0
+
+
+def test_crowds_that_agree_differ_shrink_and_copy():
+    dice = torch.Generator().manual_seed(0)
+    real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
+    assert abs(crowd_distance(other, real)) < 0.03
+    shifts = [crowd_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
+    assert shifts == sorted(shifts)
+    assert shifts[0] > 0.05
+    assert float(spread(0.1 * other) / spread(real)) == pytest.approx(0.1, rel=0.05)
+    close = float(nearest(other, real).quantile(0.05))
+    assert float((nearest(real[:50] + 1e-3, real) < close).float().mean()) == 1
+
+
+def test_the_summary_hears_waveforms_and_sees_images():
+    audio = torch.randn(3, 8192, generator=torch.Generator().manual_seed(0))
+    summary = Summary()
+    assert summary(audio).shape == summary(torch.rand(3, 2, 64, 50)).shape == (3, 320)
+    assert torch.allclose(summary(audio), summary(audio.unsqueeze(1)))
+    assert torch.allclose(summary(audio)[:1], summary(audio[:1]), atol=1e-5)
+
+
+# ---- answers -------------------------------------------------------------------------------------
+
+
+def answers(*kinds: str, rule: str = "non-saturating") -> Answers:
+    return Answers(kinds or chosen("all"), rule, 12.0)
+
+
+def decide(given: Answers, found: list[Finding]):
+    return given.decide(found, signs(found))
+
+
+def test_the_dials_of_a_healthy_run_stay_at_rest():
+    given = answers()
+    assert [decide(given, findings(i)) for i in range(1, 40)] == [[]] * 39
+    assert given.dials == Dials()
+
+
+def test_r1_is_looked_for_until_the_critic_is_in_doubt():
+    given = answers("r1")
+    said = decide(given, findings(certainty=0.95))
+    assert given.dials.r1 == R1_FIRST
+    assert "too sure" in said[0].words
+    for _ in range(30):
+        decide(given, findings(certainty=0.95))
+    assert given.dials.r1 == R1_MOST
+    for _ in range(30):
+        decide(given, findings(certainty=0.6))
+    assert given.dials == Dials()
+    wasserstein = answers("r1", rule="wasserstein")
+    decide(wasserstein, findings(certainty=0.95))
+    assert wasserstein.dials == Dials()
+
+
+def test_augmentation_follows_the_overfitting_and_stays_below_what_leaks():
+    given = answers("augment")
+    overfitted = findings(logit_held_out=0.8 - 1.4 * (OVERFIT + 0.2))
+    words = [a.words for _ in range(30) for a in decide(given, overfitted) if a.kind == "augment" and a.words]
+    assert given.dials.augment == MOST
+    assert "the critic has memorised your 12 minutes; augmenting at 0.4" in words
+    assert len(words) <= 6
+    for _ in range(30):
+        decide(given, findings())
+    assert given.dials.augment == 0
+
+
+def test_a_grave_sign_asks_to_go_back_slower_and_not_for_ever():
+    given, gone = answers("return"), findings(broken=after(29, 0.5, 0.0))
+    for times in range(1, RETURNS + 1):
+        (answer,) = decide(given, gone)
+        assert answer.kind == "return"
+        assert given.dials.rate == pytest.approx(SLOWER**times)
+    assert [a.kind for a in decide(given, gone)] == ["told"]
+    assert decide(given, gone) == []
+
+
+def test_other_signs_are_told_once():
+    given = answers()
+    assert [a.kind for a in decide(given, findings(copies=0.9))] == ["told"]
+    assert decide(given, findings(copies=0.9)) == []
+
+
+def test_what_answers_may_be_asked_for():
+    assert chosen("none") == ()
+    assert chosen("r1, augment") == ("r1", "augment")
+    with pytest.raises(AntiphonError, match="no answer is called 'more'"):
+        chosen("more")
+
+
+def test_answers_go_on_where_they_were():
+    given, other = answers(), answers()
+    decide(given, findings(certainty=0.95, copies=0.9))
+    other.load(json.loads(json.dumps(given.state())))
+    assert (other.dials, other.told, other.returns) == (given.dials, given.told, given.returns)
+    with pytest.raises(AntiphonError, match="damaged"):
+        other.load({"dials": 3})
+
+
+# ---- in a run ------------------------------------------------------------------------------------
+
+OFTEN = TINY | {"health": 2, "rehearsal": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def one_sheet(monkeypatch):
+    """Pictures take most of a tiny run's time."""
+    monkeypatch.setattr(loop, "SHEETS", 1)
+
+
+def train(source, out, **how):
+    options = {"size": "tiny", "settings": OFTEN, "from_scratch": True, "threads": 1, "quiet": True, "steps": 8}
+    return antiphon.train(source, out, **(options | how))
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_looks_at_itself_logs_it_and_draws_a_page(prepared, tmp_path):
+    train(prepared, tmp_path / "run", steps=20)
+    seen = next(row for row in rows(tmp_path / "run")[::-1] if "said" not in row)
+    assert {"health.real", "health.certainty", "health.spread", "health.loudness", "answer.rate"} <= seen.keys()
+    assert 0 <= seen["health.certainty"] <= 1
+    page = (tmp_path / "run" / "page.html").read_text()
+    assert "Is this normal?" in page
+    assert page.count("<polyline") >= 8
+    assert "data:image/png;base64," in page
+    assert "http://" not in page.replace("http-equiv", "")
+
+
+def test_looking_changes_nothing(prepared, tmp_path):
+    """The same bytes with and without, while no sign asks for an answer."""
+    seen = train(prepared, tmp_path / "seen", settings=OFTEN | {"answers": "none"})
+    unseen = train(prepared, tmp_path / "unseen", settings=OFTEN | {"health": 0})
+    assert seen.read_bytes() == unseen.read_bytes()
+    assert not (tmp_path / "unseen" / "healthy.safetensors").exists()
+
+
+def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypatch):
+    dials = Dials(1.0, 0.5, 0.4)
+    monkeypatch.setattr(Answers, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
+    train(prepared, tmp_path / "whole")
+    one_step = Run._one_step
+
+    def stopping(run):
+        scalars = one_step(run)
+        if run.step in (3, 4):
+            raise KeyboardInterrupt(run.save())
+        return scalars
+
+    monkeypatch.setattr(Run, "_one_step", stopping)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(prepared, tmp_path / "run")
+    monkeypatch.setattr(Run, "_one_step", one_step)
+    train(prepared, tmp_path / "run")
+    (state, meta), (other, expected) = (read_tensors(tmp_path / n / "state.safetensors") for n in ("run", "whole"))
+    assert all(torch.equal(state[k], other[k]) for k in other)
+    assert meta["watch"] == expected["watch"]
+    assert meta["watch"]["answers"]["dials"] == {"rate": 1.0, "r1": 0.5, "augment": 0.4}
+    assert len(meta["watch"]["health"]["findings"]) == 4
+
+
+@pytest.mark.parametrize("recipe", ["instrument", "dcgan", "wavegan"])
+def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
+    settings = {"health": 2, "batch": 4} | (OFTEN if recipe == "instrument" else {})
+    how = {"recipe": recipe, "settings": settings, "steps": 6}
+    weights = {}
+    for name, dials in {"rest": Dials(), "r1": Dials(r1=1.0), "augment": Dials(augment=0.8)}.items():
+        monkeypatch.setattr(Answers, "decide", lambda self, found, _, d=dials: setattr(self, "dials", d) or [])
+        train(prepared, tmp_path / name, **how)
+        weights[name] = read_tensors(tmp_path / name / "state.safetensors")[0]
+    critic = next(k for k in weights["rest"] if k.startswith("game.critics.") and k.endswith("weight"))
+    for name in ("r1", "augment"):
+        assert torch.isfinite(weights[name][critic]).all()
+        assert not torch.equal(weights[name][critic], weights["rest"][critic])
+
+
+def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "REMEMBER", 1)
+    wild = {"game.learning_rate": 1.0, "game.critic_rate": 1.0, "health": 5, "cool_down": 0.0}
+    train(prepared, tmp_path / "run", steps=60, settings=OFTEN | wild)
+    words = [row["said"] for row in rows(tmp_path / "run") if "said" in row]
+    assert any("going back to where it was well" in said for said in words)
+    assert "going back" in (tmp_path / "run" / "page.html").read_text()
+    kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
+    assert kept["answers"]["dials"]["rate"] < 1
+    assert kept["remembered"] % 5 == 0
+    antiphon.load(tmp_path / "run")
+
+
+def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path):
+    train(prepared, tmp_path / "run", steps=10)
+    healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
+    assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
+    healthy.unlink()
+    train(prepared, tmp_path / "run", steps=11)
+    assert read_metadata(healthy)["step"] == 10
+
+
+def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
+    with pytest.raises(AntiphonError, match="no answer is called 'some'"):
+        train(prepared, tmp_path / "run", settings=OFTEN | {"answers": "some"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_page_without_a_log(tmp_path):
+    assert "0 steps" in write_page(tmp_path).read_text()

@@ -1,0 +1,318 @@
+"""The judge of voices: what it compares with, that a perfect voice wins, and how sure its figures are."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from antiphon.data.prepared import Labels, Prepared, write_prepared
+from antiphon.errors import AntiphonError
+from antiphon.measures import bootstrap
+from antiphon.measures.bootstrap import distance_margins, identity_margins, mean_margin, pitch_margins
+from antiphon.measures.embeddings import MelStatistics, load_embedding
+from antiphon.measures.evaluation import evaluate
+from antiphon.measures.gaussians import LabelGaussians
+from antiphon.measures.judge import Judge
+from antiphon.measures.lists import choose_split, draw_reference, draw_rows, load_rows, save_rows, training_notes
+from antiphon.measures.meter import Meter
+from antiphon.measures.sounds import Sounds
+from antiphon.measures.tables import grids
+
+RATE = 44_100
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The benchmark scripts import each other by name, as when one is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def tone(pitch: float, seconds: float = 0.6, *, partials: int = 8, decay: float = 3.0, tilt: float = 1.0) -> np.ndarray:
+    t = np.arange(int(seconds * RATE)) / RATE
+    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    waves = [np.sin(2 * np.pi * k * f0 * t) / k**tilt for k in range(1, partials + 1) if k * f0 < 18_000]
+    return (0.3 * np.sum(waves, 0) * np.exp(-decay * t)).astype(np.float32)
+
+
+PRESETS = 7
+
+
+def _prepared(path: Path) -> Prepared:
+    """Seven presets of one instrument that differ in brightness, and one other; an octave block of each held out."""
+    notes = [(preset, pitch) for preset in range(PRESETS + 1) for pitch in range(50, 74, 2)]
+    sounds = [tone(pitch, 0.4, tilt=0.6 + 0.4 * preset, decay=8 * (preset == PRESETS)) for preset, pitch in notes]
+    lengths = np.array([len(sound) for sound in sounds])
+    preset, pitch = (np.array(column) for column in zip(*notes, strict=True))
+    count, frames = len(notes), lengths // 512 + 1
+    tables: dict[str, np.ndarray] = {
+        "start": np.concatenate([[0], np.cumsum(lengths)]),
+        "frame_start": np.concatenate([[0], np.cumsum(frames)]),
+        "hold": np.full(count, int(0.4 * RATE)),
+        "instrument": (preset == PRESETS).astype(np.int64),
+        "preset": preset,
+        "split": np.where((pitch >= 58) & (pitch < 66), 1, 0),
+        "pitch": pitch.astype(np.float32),
+        "velocity": np.full(count, 90.0, np.float32),
+        "ratios": np.tile(np.arange(1, 65, dtype=np.float32), (count, 1)),
+        "harmonic_level": np.zeros((count, 64), np.float32),
+        "free_ratio": np.ones((count, 24), np.float32),
+        "free_level": np.full((count, 24), -120, np.float32),
+        "descriptors": np.zeros((count, 1), np.float32),
+        "cents": np.zeros(int(frames.sum()), np.float16),
+        "style": np.zeros((count, 1), np.uint8),
+        "vibrato": np.zeros((count, 3), np.float32),
+    }
+    tables |= {name: np.zeros(count, np.float32) for name in ("tuning", "loudness", "inharmonicity")}
+    names = [{"name": f"preset {i}", "instrument": "violin" if i < PRESETS else "celesta"} for i in range(PRESETS + 1)]
+    labels = Labels(("violin", "celesta"), tuple(names), ("bright",), ("train", "block"), ("level",), {})
+    write_prepared(path, labels, tables, ((sound * 32767).astype(np.int16) for sound in sounds))
+    return Prepared(path)
+
+
+class PerfectVoice:
+    """Knows how the notes above were made: the tilt and decay are its style vector."""
+
+    def encode(self, sounds, pitches, holds=None):
+        out = []
+        for sound, pitch in zip(sounds, pitches, strict=True):
+            f0 = 440 * 2 ** ((pitch - 69) / 12)
+            spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), RATE))
+            first, second = (spectrum[round(k * f0) - 5 : round(k * f0) + 6].max() for k in (1, 2))
+            early, late = (np.sqrt(np.mean(sound[at : at + 4_410] ** 2)) for at in (0, 12_000))
+            out.append((np.log2(first / second), np.log(early / late) * RATE / 12_000))
+        return np.array(out, np.float32)
+
+    def notes(self, notes, w=None):
+        if w is None:
+            draws = [np.random.default_rng(note.seed) for note in notes]
+            kinds = [note.instrument == "celesta" for note in notes]
+            w = [(3.4, 8) if k else (0.6 + 0.4 * r.integers(PRESETS), 0) for r, k in zip(draws, kinds, strict=True)]
+        return [tone(n.pitch, 0.4, tilt=float(t), decay=float(d)) for n, (t, d) in zip(notes, w, strict=True)]
+
+    def untrained(self):
+        return NoiseVoice()
+
+
+class NoiseVoice(PerfectVoice):
+    def notes(self, notes, w=None):
+        return [0.1 * np.random.default_rng(note.seed).standard_normal(20_000).astype(np.float32) for note in notes]
+
+
+def test_rows_are_held_out_paired_and_frozen(tmp_path):
+    prepared = _prepared(tmp_path / "p.safetensors")
+    rows = draw_rows(prepared, n=100)
+    assert rows == draw_rows(prepared, n=100)
+    assert rows != draw_rows(prepared, n=100, seed=2)
+    used = [index for row in rows for index in (row.real, row.other)]
+    assert len(used) == len(set(used)) == 32  # four notes in a block, eight presets, in pairs
+    train = set(prepared.where("train").tolist())
+    for row in rows:
+        assert {row.source, row.naive} <= train
+        assert not {row.real, row.other} & train
+        presets = prepared.preset[[row.real, row.other, row.source, row.naive]]
+        assert len(presets.unique()) == 1
+        gap = abs(float(prepared.pitch[row.naive] - prepared.pitch[row.real]))
+        assert gap in (2, 4)  # the nearest key outside the block
+    assert len(draw_reference(prepared, n=40)) == 40
+    assert len(np.unique(prepared.preset[draw_reference(prepared, n=40)])) == PRESETS + 1
+    save_rows(tmp_path / "rows.json", prepared, rows, "block")
+    assert load_rows(tmp_path / "rows.json", prepared, "block") == rows
+    with pytest.raises(AntiphonError, match="another prepared file"):
+        load_rows(tmp_path / "rows.json", prepared, "preset")
+    assert choose_split(prepared) == "block"
+    with pytest.raises(AntiphonError, match="too few notes"):
+        draw_rows(prepared, split="preset")
+
+
+def test_where_nothing_is_held_out_half_of_the_training_notes_judge(tmp_path):
+    prepared = _prepared(tmp_path / "p.safetensors")
+    prepared.split[:] = 0
+    assert choose_split(prepared) == "train"
+    rows = draw_rows(prepared, split="train")
+    assert len(rows) == (PRESETS + 1) * 3  # of six pairs a preset
+    judged = [index for row in rows for index in (row.real, row.other)]
+    left = set(training_notes(prepared, judged).tolist())
+    assert all({row.source, row.naive} <= left for row in rows)
+    assert set(draw_reference(prepared, judged=judged).tolist()) == left
+    prepared.split[:] = 1
+    with pytest.raises(AntiphonError, match="no training notes"):
+        draw_reference(prepared)
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    monkeypatch.setattr(bootstrap, "DISTANCE_DRAWS", 3)
+    monkeypatch.setattr(bootstrap, "DRAWS", 20)
+
+
+def test_a_perfect_voice_wins_and_noise_loses(benchmarks, few_draws, tmp_path):
+    pytest.importorskip("swift_f0")
+    import notes
+
+    prepared = _prepared(tmp_path / "p.safetensors")
+    settings = notes.Settings(
+        voice="perfect", prepared=prepared.path, embeddings=("mel",), cache=tmp_path, sheet=tmp_path / "sheet.png"
+    )
+    result = notes.evaluate(PerfectVoice(), prepared, settings)
+    rows = result["rows"]
+    assert list(rows) == ["real", "floor", "naive", "untrained", "gaussian", "imagined", "encoded"]
+    assert rows["encoded"]["mel"]["fad"] < 0.1 * rows["floor"]["mel"]["fad"]
+    assert rows["untrained"]["mel"]["fad"] > rows["naive"]["mel"]["fad"] > rows["encoded"]["mel"]["fad"]
+    for distance in ("mel_db", "spectral_db"):
+        assert 5 * rows["encoded"][distance] < rows["naive"][distance] < rows["untrained"][distance]
+    assert rows["encoded"]["accuracy"] == 1
+    assert rows["encoded"]["pitch"]["within_50"] == rows["encoded"]["between"]["within_50"] == 1
+    assert rows["encoded"]["pitch"]["median_cents"] < 5
+    assert rows["encoded"]["diversity"] == pytest.approx(1, abs=0.05)
+    assert rows["encoded"]["ndb"]["different"] == 0
+    assert rows["untrained"]["ndb"]["different"] == rows["untrained"]["ndb"]["bins"]
+    assert result["labels"]["violin"]["notes"] == 14
+    assert rows["encoded"]["margins"]["accuracy"] == 0  # whatever is drawn
+    assert result["variety"]["labels"] == {"violin": PRESETS}
+    assert result["variety"]["rows"]["imagined"]["precision"] > 0.9
+    assert any("fewer than the 576 numbers" in warning for warning in result["warnings"])
+    assert (tmp_path / "sheet.png").exists()
+    assert len(list((tmp_path / "features").glob("*.npz"))) == 4  # real, floor, naive, reference
+    json.dumps(result, allow_nan=False)
+    notes.print_report(result)
+
+
+class Parrot:
+    """The least a voice can be, at a rate of its own: one sound for everything."""
+
+    sample_rate = 22_050
+    instruments = ("violin",)
+
+    def notes(self, notes):
+        assert all(note.instrument in ("violin", None) for note in notes)
+        return [tone(60, 0.4)[::2] for _ in notes]
+
+
+def test_other_voices_and_folders_of_sounds_have_the_rows_they_can_have(few_draws, tmp_path, monkeypatch):
+    from antiphon.audio.files import write_audio
+    from antiphon.measures import meter as meters
+
+    monkeypatch.setattr(meters, "can_track", lambda: False)
+    prepared = _prepared(tmp_path / "p.safetensors")
+    rows = draw_rows(prepared)
+    for i, row in enumerate(rows[:10]):
+        write_audio(tmp_path / "sounds" / f"{i}.wav", prepared.audio(row.real))
+    judge = Judge(Meter(Sounds(prepared, rows), [MelStatistics()], tmp_path), draw_reference(prepared))
+    found = evaluate(judge, {"parrot": Parrot(), "folder": tmp_path / "sounds"})
+    table = found.figures["rows"]
+    assert list(table) == ["real", "floor", "naive", "parrot: imagined", "folder"]
+    parrot, folder = table["parrot: imagined"], table["folder"]
+    assert parrot["diversity"] < 0.1 < table["floor"]["diversity"]
+    assert parrot["prdc"]["recall"] == 0
+    assert parrot["mel"]["kernel"] > 10 > folder["mel"]["kernel"]
+    assert folder["notes"] == 10
+    assert folder["prdc"]["precision"] == 1
+    assert not {"accuracy", "pitch", "mel_db"} & folder.keys()
+    said = " / ".join(found.warnings)
+    for words in (
+        "pitch is not measured",
+        "parrot has no row 'untrained'",
+        "parrot does not know celesta",
+        "10 sounds",
+    ):
+        assert words in said
+    body = grids({"notes": 16, "split": "block", "list": "test", "embeddings": ["mel"], **found.figures})
+    assert all(len(cells) == len(grid.headings) for grid in body for _, cells in grid.rows)
+    with pytest.raises(AntiphonError, match="at least 8"):
+        evaluate(judge, {"folder": tmp_path / "features"})  # where no sounds are
+
+
+def test_margins_are_those_of_the_textbook(benchmarks):
+    from adversary import difference
+    from scipy.stats import ttest_rel
+
+    rng = np.random.default_rng(7)
+    right, real = rng.random(1_000) < 0.4, np.ones(1_000, bool)
+    expected = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 1_000)
+    assert identity_margins(right, real) == pytest.approx({"accuracy": expected, "share": expected}, rel=0.1)
+    wanted = np.full(1_000, 60.0)
+    margins = pitch_margins(wanted + right, wanted)
+    assert margins == {"within_50": pytest.approx(expected, rel=0.1), "median_cents": 0}
+    assert mean_margin(right) == pytest.approx(expected)
+    shifts = {"real": 0, "floor": 0, "naive": 1, "made": 2}
+    sets = {name: {"mel": rng.normal(shift, 1, (200, 3))} for name, shift in shifts.items()}
+    margins = distance_margins(sets, threads=1)
+    assert 0.2 < margins["made"]["mel fad_normalised"] < 2
+    # The distance is about |m|^2 = 12, and of m each coordinate is known to sqrt(2 / 200).
+    assert margins["made"]["mel fad"] == pytest.approx(1.96 * 2 * np.sqrt(12) * np.sqrt(2 / 200), rel=0.35)
+    assert 0 < margins["floor"]["mel kernel"] < margins["made"]["mel kernel"]
+    with_it, without = [1.2, 1.5, 1.1], [1.6, 1.7, 1.8]
+    mean, half = difference(with_it, without)
+    low, high = ttest_rel(with_it, without).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((low, high), rel=1e-3)
+
+
+def test_gaussians_have_the_cloud_they_were_fitted_on():
+    rng = np.random.default_rng(6)
+    cloud = rng.standard_normal((400, 3)) @ np.diag([1.0, 2, 3]) + [5, 0, -5]
+    drawn = np.stack([LabelGaussians(cloud, np.zeros(400)).draw(0, seed) for seed in range(2_000)])
+    assert drawn.mean(0) == pytest.approx(cloud.mean(0), abs=0.25)
+    assert np.cov(drawn.T) == pytest.approx(np.cov(cloud.T), abs=0.8)
+    assert LabelGaussians(cloud, np.zeros(400)).draw(7, 0).shape == (3,)  # an unknown label: the whole cloud
+
+
+def test_embeddings_without_their_packages_say_what_to_do(monkeypatch, tmp_path):
+    from antiphon.measures import weights
+
+    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
+    for name in ("aisfx", "musicnn"):
+        with pytest.raises(AntiphonError, match=r"antiphon\[eval\].*pip install --no-deps"):
+            load_embedding(name, tmp_path)
+    with pytest.raises(AntiphonError, match="choose among"):
+        load_embedding("vggish", tmp_path)
+
+
+def test_weights_are_known_by_their_numbers(tmp_path):
+    import torch
+
+    from antiphon.measures.weights import converted, digest, package_file
+
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
+    expected, made = digest(tensors), []
+
+    def convert():
+        made.append(1)
+        return dict(tensors)
+
+    for _ in range(2):  # the second time from the cache
+        assert digest(converted("net", tmp_path, expected, convert)) == expected
+    assert len(made) == 1
+    (tmp_path / "net.safetensors").write_bytes(b"something else")
+    assert digest(converted("net", tmp_path, expected, convert)) == expected
+    assert digest(tensors | {"b": torch.arange(3.0) + 1e-6}) != expected
+    with pytest.raises(AntiphonError, match="did not convert"):
+        converted("other", tmp_path, "0" * 64, convert)
+    with pytest.raises(AntiphonError, match="sha256 differs"):
+        package_file("numpy", "__init__.py", "0" * 64)
+
+
+def test_aisfx_is_the_network_of_the_package(tmp_path):
+    if importlib.util.find_spec("aisfx") is None:
+        pytest.skip("aisfx is not installed")
+    import torch
+
+    from antiphon.measures.aisfx import CHECKPOINT, AiSFX
+    from antiphon.measures.weights import package_file
+
+    mine = AiSFX(tmp_path)
+    # The package itself imports an old librosa: only the file that defines the network is loaded.
+    folder = package_file("aisfx", "models/checkpoint.pth", CHECKPOINT).parent
+    spec = importlib.util.spec_from_file_location("aisfx_network", folder / "cnn2d.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    theirs = module.EmbeddingNet("max", 3, 1, 64).eval()
+    theirs.load_state_dict(AiSFX._convert())
+    sounds = [tone(60), tone(72, 3.0)]
+    with torch.inference_mode():
+        expected = theirs(torch.from_numpy(np.stack([mine.spectrogram(sound) for sound in sounds]))).numpy()
+    assert mine(sounds) == pytest.approx(expected, abs=1e-4)
