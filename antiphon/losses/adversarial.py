@@ -1,6 +1,7 @@
 """The rules of the game: what the discriminator (D) and the generator (G) each minimise, given logits.
 
-Every rule is a pair of functions of logits of real and generated sounds; `RULES` names them for the recipes.
+Every rule is a pair of functions of logits of real and generated sounds. A file of this package that has a dictionary
+`RULES` adds to those a recipe can name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from antiphon.parts import part, parts
 
 
 class Rule(NamedTuple):
@@ -71,6 +74,17 @@ RULES: dict[str, Rule] = {
     # Jolicoeur-Martineau 2018; paired, as in R3GAN (2025), eq. 2
     "relativistic": Rule(_relativistic_d, _relativistic_g),
 }
+
+
+def rules() -> dict[str, Rule]:
+    """Every rule by its name."""
+    return parts("antiphon.losses", "RULES")
+
+
+def rule_called(name: str) -> Rule:
+    """One of them. Raises AntiphonError for a name unknown."""
+    found: Rule = part(rules(), "rule", name)
+    return found
 
 
 def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.drums import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import RULES
+from antiphon.losses.adversarial import rules
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
 from antiphon.recipes.contract import Recipe
 from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises
@@ -57,8 +57,8 @@ class DrumsRecipe(Recipe):
     def check(self) -> None:
         if self.samples % 512:
             raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
-        if self.game.rule not in RULES:
-            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(RULES)}")
+        if self.game.rule not in rules():
+            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(rules())}")
 
     def fits(self, data: Prepared) -> None:
         if not data.labels.one_shots:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from antiphon.errors import AntiphonError
 from antiphon.image_model import ImageConfig, ImageModel, ViewConfig
 from antiphon.kinds.image import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import RULES
+from antiphon.losses.adversarial import rule_called
 from antiphon.model import LabelTable
 from antiphon.networks.image_gan import Conditions
 from antiphon.parts import part, parts
@@ -72,7 +72,7 @@ class ImageRecipe(Recipe):
             if getattr(self, name) not in ANSWERS:
                 raise AntiphonError(f"{name}={getattr(self, name)} is no answer: use {', '.join(ANSWERS)}")
         g = self.game
-        part(RULES, "rule", g.rule), part(OPTIMISERS, "optimiser", g.optimiser.name)
+        rule_called(g.rule), part(OPTIMISERS, "optimiser", g.optimiser.name)
         if g.rule == "wasserstein" and not g.lipschitz:
             raise AntiphonError(
                 "game.rule=wasserstein needs its penalty, or the critic has no bound: add game.lipschitz=10"

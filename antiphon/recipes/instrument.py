@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.instrument import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import RULES
+from antiphon.losses.adversarial import rules
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
 from antiphon.recipes.contract import Recipe
 from antiphon.training.contract import Moment, rise_and_fall
@@ -60,8 +60,8 @@ class InstrumentRecipe(Recipe):
     def check(self) -> None:
         if self.samples % 512:
             raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
-        if self.game.rule not in RULES:
-            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(RULES)}")
+        if self.game.rule not in rules():
+            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(rules())}")
 
     def fits(self, data: Prepared) -> None:
         if data.labels.one_shots:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from antiphon.audio.augment import shown
 from antiphon.data.excerpts import Excerpts
-from antiphon.losses.adversarial import RULES, feature_matching, gradient_penalty
+from antiphon.losses.adversarial import feature_matching, gradient_penalty, rule_called
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.movement import movement_loss
 from antiphon.losses.partials import partials_loss
@@ -82,6 +82,7 @@ class InstrumentGame(Game, Examined):
     def __init__(self, model: StyledModel, presets: int, config: GameConfig):
         super().__init__()
         self.config, self.model, self.rule = config, model, config.rule
+        self.says = rule_called(config.rule)
         c, labels = model.config, model.labels
         self.critics = Discriminators(len(labels.instruments), config.critic_channels)
         self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
@@ -181,7 +182,7 @@ class InstrumentGame(Game, Examined):
         return self.model.generator.synthesise(curves, g, tuning)
 
     def _critic_loss(self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor, some: slice) -> Tensor:
-        rule = RULES[self.config.rule]
+        rule = self.says
         copied = self.critics(fake, batch.gesture, batch.instrument)[0]
         dreamt = self.critics(imagined, batch.gesture[some], batch.instrument[some])[0]
         verdicts = [
@@ -204,7 +205,7 @@ class InstrumentGame(Game, Examined):
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
     ) -> dict[str, Tensor]:
         """What the critics, having moved, say of both; of the real notes it serves what they said just before."""
-        rule, real = RULES[self.config.rule], [logits.detach() for logits in heard[0]]
+        rule, real = self.says, [logits.detach() for logits in heard[0]]
         self.critics.requires_grad_(False)
         copied, features = self.critics(fake, batch.gesture, batch.instrument)
         dreamt, _ = self.critics(imagined, batch.gesture[some], batch.instrument[some])

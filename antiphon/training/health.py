@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 class Examined(ABC):
     """What a game lets be looked at. Nothing here may change a weight or an average."""
 
-    rule: str  # one of losses.adversarial.RULES, by which D's logits are read
+    rule: str  # one of losses.adversarial.rules(), by which D's logits are read
 
     @abstractmethod
     def judge_real(self, batch: Any) -> Judged:

@@ -22,11 +22,11 @@ from antiphon.audio.augment import shown
 from antiphon.data.onsets import Sounds
 from antiphon.image_model import ImageModel
 from antiphon.losses.adversarial import (
-    RULES,
     finite_difference_penalty,
     gradient_penalty,
     lazily,
     lipschitz_penalty,
+    rule_called,
 )
 from antiphon.networks.image_gan import ImageCritic, Judgement
 from antiphon.networks.spectral_norm import spectrally_normed
@@ -39,7 +39,7 @@ from antiphon.training.optimisers import OptimiserConfig
 class ImageGameConfig:
     """How the game is played; every weight may be 0, which leaves its term out."""
 
-    rule: str = "non-saturating"  # one of losses.adversarial.RULES
+    rule: str = "non-saturating"  # one of losses.adversarial.rules()
     r1: float = 0.0
     r2: float = 0.0
     lipschitz: float = 0.0  # WGAN-GP's lambda, 10 in its paper
@@ -60,6 +60,7 @@ class ImageGame(Game, Examined):
     def __init__(self, model: ImageModel, critic: ImageCritic, config: ImageGameConfig):
         super().__init__()
         self.model, self.config, self.rule = model, config, config.rule
+        self.says = rule_called(config.rule)
         self.critics = spectrally_normed(critic) if config.spectral else critic
         o = config.optimiser
         self.take_seats(
@@ -113,7 +114,7 @@ class ImageGame(Game, Examined):
         rng: torch.Generator,
     ) -> dict[str, Tensor]:
         c, true, false = self.config, judged.logits, self._judge(fake, condition).logits
-        loss, asked = RULES[c.rule].discriminator(true, false), self._keys(judged, keys)
+        loss, asked = self.says.discriminator(true, false), self._keys(judged, keys)
         penalty = c.drift * true.square().mean() + self._penalties(real, fake, condition, r1, move, rng)
         log = {"critic": loss, "real": torch.sigmoid(true).mean(), "fake": torch.sigmoid(false).mean()}
         log |= {"gap": (true - false).mean(), "penalty": penalty}
@@ -152,7 +153,7 @@ class ImageGame(Game, Examined):
         self.critics.requires_grad_(False)
         heard = self._judge(show(fake), condition)
         self.critics.requires_grad_(True)
-        loss, asked = RULES[self.config.rule].generator(real, heard.logits), self._keys(heard, keys)
+        loss, asked = self.says.generator(real, heard.logits), self._keys(heard, keys)
         norm = self.update("generator", loss + self.config.keys * asked)
         return {"adversarial": loss, "generator_norm": norm} | ({"fake_keys": asked} if heard.keys is not None else {})
 
