@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from antiphon.errors import AntiphonError
 from antiphon.kinds.contract import kind, kind_of, kinds, read_names
 from antiphon.voice import Voice, VoiceInfo
+from antiphon.whole import whole
 
 KEY = "antiphon"
 FORMAT = 1
@@ -25,18 +26,13 @@ FORMAT = 1
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
     """Write a safetensors file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    body = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {KEY: json.dumps(meta)})
-        with open(temporary, "rb") as f:
-            os.fsync(f.fileno())
-        os.chmod(temporary, 0o644)  # safetensors makes it private
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as e:
+        with whole(path) as draft:
+            save_file(body, draft, {KEY: json.dumps(meta)})
+            os.chmod(draft, 0o644)  # safetensors makes it private
+    except SafetensorError as e:
         raise AntiphonError(f"cannot write {path}: {e}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

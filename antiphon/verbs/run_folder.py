@@ -11,7 +11,7 @@ from typing import Any
 
 from antiphon.errors import AntiphonError
 from antiphon.recipes.contract import USUAL
-from antiphon.whole import UNFINISHED
+from antiphon.whole import UNFINISHED, whole
 
 RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
     "run.json",
@@ -55,9 +55,8 @@ class Record:
     minutes: float | None = None
 
     def write(self, folder: Path) -> None:
-        temporary = folder / f".{RECORD}"
-        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        temporary.replace(folder / RECORD)
+        with whole(folder / RECORD) as draft:
+            draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def read_record(folder: Path) -> Record | None:
@@ -67,7 +66,7 @@ def read_record(folder: Path) -> Record | None:
     if not folder.is_dir():
         raise AntiphonError(f"{folder} is a file: give a folder for the run")
     if not (folder / RECORD).exists():
-        if any(p for p in folder.iterdir() if p.name != f".{RECORD}"):
+        if any(not p.name.endswith(UNFINISHED) for p in folder.iterdir()):
             raise AntiphonError(f"{folder} holds other things already: give a new folder for the run")
         return None
     try:
@@ -108,9 +107,8 @@ def clear(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove half-written files that a kill left behind."""
-    for pattern in (f".{STATE}.*", f".{WEIGHTS}.*", f".*{UNFINISHED}", f".{RECORD}"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    for path in folder.glob(f".*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def check_same(record: Record, content: str, request: Request, folder: Path) -> None:
