@@ -54,6 +54,8 @@ def _run(argv: list[str]) -> int:
         near = difflib.get_close_matches(verb, [*VERBS, "data"], 1)
         hint = f"did you mean `antiphon {near[0]}`?" if near else f"use {', '.join(VERBS)}"
         raise AntiphonError(f"there is no `antiphon {verb}`: {hint}")
+    if "" in argv:  # as a path it would mean the folder one is in
+        raise AntiphonError("one of the words is empty: give it, or leave its option out (an unset variable?)")
     _parse(verb, argv[words:]).run()
     sys.stdout.flush()
     return 0

@@ -67,7 +67,8 @@ def lines(box: Box) -> dict[str, Any]:
         words = ["clone", voice, sound, "-o", box.out / "c", pick(rng, ["--pitch", "--name", "--seed"]), odd()]
     elif verb == "data":
         what = pick(rng, ["inspect", "prepare", "render", odd()])
-        words = ["data", what, odd(), "-o", box.out / "x.safetensors"]
+        folder = odd()  # "." is wherever the benchmark runs: a lot of honest work
+        words = ["data", what, box.folder if folder == "." else folder, "-o", box.out / "x.safetensors"]
     else:
         words = [odd() for _ in range(int(rng.integers(1, 5)))]
     return typed(*words) if "--help" not in map(str, words) else {"outcome": "fine"}

@@ -171,6 +171,7 @@ WRONG = [
     (["data", "inspect", "EMPTY"], ["no sound files"]),
     (["data", "prepare", "EMPTY", "-o", "p.safetensors"], ["no sound files"]),
     (["data", "prepare", "N", "-o", "p.wav"], [".safetensors"]),
+    (["data", "prepare", "", "-o", "p.safetensors"], ["empty"]),
     (["data", "render", "nofont.sf2", "-o", "D"], []),
     (["data", "render", "nofont.sf2", "-o", "D", "--programs", "128"], ["0 to 127"]),
     (["train", "nowhere", "-o", "R"], ["nowhere"]),

@@ -107,6 +107,11 @@ def test_what_is_no_note_is_refused_in_words(sound, words, voice):
         clone.from_audio([sound], voice, names=["mine.wav"])
 
 
+def test_a_recording_of_nothing_is_silent():
+    with pytest.raises(antiphon.AntiphonError, match="silent"):
+        one_note(np.zeros(0, np.float32), "mine.wav")
+
+
 # ---- what is learned -----------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ def envelope(audio: np.ndarray, hop: int, width: int) -> np.ndarray:
     padded = np.zeros(-(-len(audio) // hop) * hop, np.float64)
     padded[: len(audio)] = audio
     power = np.square(padded).reshape(-1, hop).mean(1)
-    if width > 1:
+    if width > 1 and len(power):
         power = np.convolve(power, np.full(width, 1 / width))[(width - 1) // 2 :][: len(power)]
     return power
 
