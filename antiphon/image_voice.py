@@ -58,9 +58,7 @@ class ImageVoice(Voice):
     ) -> list[np.ndarray]:
         if parts:
             raise self.cannot("tell tones from noise")
-        if not notes:
-            return []
-        given = self._imagine_all(notes) if w is None else torch.as_tensor(w, dtype=torch.float32)
+        given = self._given(notes, w)
 
         def play(i: int) -> np.ndarray:
             # one at a time: phases that are guessed hang on the last digit of a level, which a batch may change

@@ -42,9 +42,7 @@ class KitVoice(StyledVoice):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        if w is None:
-            w = self._imagine_all(notes) if notes else torch.zeros(0)
-        w = torch.as_tensor(w, dtype=torch.float32)
+        w = self._given(notes, w)
         batches = [range(i, min(i + BATCH, len(notes))) for i in range(0, len(notes), BATCH)]
 
         def play(batch: range) -> list[np.ndarray]:

@@ -167,6 +167,12 @@ class Voice(ABC):
         }
         return torch.stack([known[n.instrument, n.style, n.seed] for n in notes])
 
+    def _given(self, notes: Sequence[Note], w: np.ndarray | Tensor | None) -> Tensor:
+        """(n, style) the style vectors to play with: w, or imagined ones."""
+        if w is None:
+            return self._imagine_all(notes) if notes else torch.zeros(0)
+        return torch.as_tensor(w, dtype=torch.float32)
+
     def untrained(self, seed: int = 0) -> Voice:
         """The same voice before its first step: its networks with fresh weights, drawn by `seed`."""
         with torch.random.fork_rng():
@@ -266,9 +272,7 @@ class InstrumentVoice(StyledVoice):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        if w is None:
-            w = self._imagine_all(notes) if notes else torch.zeros(0)
-        w = torch.as_tensor(w, dtype=torch.float32)
+        w = self._given(notes, w)
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:

@@ -15,13 +15,12 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from antiphon.checkpoint import load_voice, read_tensors, save_voice, write_tensors
+from publish import publish
+
 from antiphon.verbs.data import prepare, render
 
-VOICES = Path(__file__).parent.parent / "antiphon" / "voices"
 NAME = "gm"
 
 
@@ -38,15 +37,6 @@ def train(fonts: list[Path], work: Path, steps: int, processes: int, start: str 
     subprocess.run([sys.executable, *launcher, *line], env=threads, check=True)
 
 
-def publish(run: Path) -> None:
-    """Half-precision weights of the voice into the package, and of its critics beside it."""
-    voice = load_voice(run / "weights.safetensors")
-    save_voice(VOICES / f"{NAME}.safetensors", voice.model, replace(voice.info, name=NAME, licence="MIT"))
-    tensors, _ = read_tensors(run / "state.safetensors")
-    critics = {k.removeprefix("game."): v.half() for k, v in tensors.items() if k.startswith("game.critics.")}
-    write_tensors(VOICES / f"{NAME}.players.safetensors", critics, {"opponents_of": NAME})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fonts", nargs="*", type=Path)
@@ -57,7 +47,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true")
     args = parser.parse_args()
     if args.publish:
-        publish(args.work / f"{NAME}-run")
+        publish(args.work / f"{NAME}-run", NAME, "MIT")
     else:
         train(args.fonts, args.work, args.steps, args.processes, args.start)
 

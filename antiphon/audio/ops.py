@@ -26,11 +26,6 @@ def resample(audio: Audio, source_rate: int, target_rate: int) -> Audio:
     return np.asarray(soxr.resample(audio, source_rate, target_rate, quality="HQ"), dtype=np.float32)
 
 
-def rms(audio: Audio) -> float:
-    """Root mean square over everything; 0.0 for empty audio."""
-    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
-
-
 def loudness(audio: Audio, sample_rate: int, seconds: float = 0.2) -> float:
     """RMS level in dB of the loudest stretch of `seconds` of (samples,) audio; SILENCE_DB for silence."""
     window = max(1, min(len(audio), round(seconds * sample_rate)))

@@ -72,6 +72,15 @@ def read_numbers(config: type[C], raw: Any, limits: Mapping[str, tuple[float, fl
     return config(**raw, **given)
 
 
+def check_sizes(claims: Mapping[str, tuple[int | None, ...]], tensors: Mapping[str, Tensor]) -> None:
+    """Every width against a tensor that has it, before anything is built: a lie may not cost memory. claims: shapes by
+    a tensor's name, None where any will do."""
+    for name, shape in claims.items():
+        found = tensors[name].shape if name in tensors else ()
+        if len(found) != len(shape) or any(b is not None and a != b for a, b in zip(found, shape, strict=True)):
+            raise ValueError("its weights do not match its configuration")
+
+
 def read_labels(raw: Any) -> LabelTable:
     return LabelTable(read_names(raw["instruments"]), read_names(raw["styles"], empty=True))
 

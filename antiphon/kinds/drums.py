@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from antiphon.data.modes import SLOTS
-from antiphon.kinds.contract import Kind, read_labels, read_numbers
+from antiphon.kinds.contract import Kind, check_sizes, read_labels, read_numbers
 from antiphon.kit_voice import KitVoice
 from antiphon.model import KitModel
 from antiphon.networks.generators.one_shot import OneShotConfig
@@ -31,7 +31,7 @@ def write(model: KitModel) -> dict[str, Any]:
 
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KitModel:
     c, labels = read_numbers(OneShotConfig, meta["config"], LIMITS), read_labels(meta["labels"])
-    claims = {  # every width by a tensor that has it
+    claims = {
         "generator.enter.weight": (c.width, None),
         f"generator.trunk.{c.blocks - 1}.up.weight": (2 * c.hidden, c.width),
         f"generator.trunk.{c.blocks - 1}.film.weight": (3 * c.width, c.condition),
@@ -39,10 +39,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KitModel:
         "generator.conditioner.0.weight": (c.condition, c.style + 2),
         "mapping.label.weight": (len(labels.instruments), None),
     }
-    for name, shape in claims.items():
-        found = tensors[name].shape if name in tensors else ()
-        if len(found) != len(shape) or any(b is not None and a != b for a, b in zip(found, shape, strict=True)):
-            raise ValueError("its weights do not match its configuration")
+    check_sizes(claims, tensors)
     return KitModel(c, labels)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from antiphon.kinds.contract import Kind, read_labels, read_numbers
-from antiphon.model import InstrumentModel, LabelTable
+from antiphon.kinds.contract import Kind, check_sizes, read_labels, read_numbers
+from antiphon.model import InstrumentModel
 from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig
 from antiphon.voice import InstrumentVoice
 
@@ -31,14 +31,7 @@ def write(model: InstrumentModel) -> dict[str, Any]:
 
 
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> InstrumentModel:
-    config, labels = read_numbers(InstrumentConfig, meta["config"], LIMITS), read_labels(meta["labels"])
-    _check_sizes(config, labels, tensors)
-    return InstrumentModel(config, labels)
-
-
-def _check_sizes(config: InstrumentConfig, labels: LabelTable, tensors: Mapping[str, Tensor]) -> None:
-    """Every width against a tensor that has it, before anything is built: a lie may not cost memory."""
-    c = config
+    c, labels = read_numbers(InstrumentConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     claims = {
         "generator.enter.weight": (c.width, None),
         f"generator.trunk.{c.blocks - 1}.up.weight": (2 * c.hidden, c.width),
@@ -47,10 +40,8 @@ def _check_sizes(config: InstrumentConfig, labels: LabelTable, tensors: Mapping[
         "generator.conditioner.0.weight": (c.condition, c.style + 10),
         "mapping.label.weight": (len(labels.instruments), None),
     }
-    for name, shape in claims.items():
-        found = tensors[name].shape if name in tensors else ()
-        if len(found) != len(shape) or any(b is not None and a != b for a, b in zip(found, shape, strict=True)):
-            raise ValueError("its weights do not match its configuration")
+    check_sizes(claims, tensors)
+    return InstrumentModel(c, labels)
 
 
 KINDS = {"instrument": Kind(InstrumentModel, InstrumentVoice, write, read)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 SCALES = ((512, 128, 32), (2_048, 512, 80), (8_192, 2_048, 128))  # window, hop (samples), mel bands: attack to partials
@@ -15,12 +13,6 @@ def mel_of(hz: float | np.ndarray) -> np.ndarray:
     return 2595 * np.log10(1 + np.asarray(hz) / 700)
 
 
-def hz_of(mel: float | np.ndarray) -> np.ndarray:
-    """Frequency in Hz of a mel (HTK)."""
-    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
-
-
-@lru_cache(maxsize=16)
 def mel_bands(sample_rate: int, size: int, bands: int, low: float = 0.0, high: float | None = None) -> np.ndarray:
     """Triangles on the mel axis, each summing to 1: (bands, size // 2 + 1) float32. A band without a bin takes one."""
     edges = np.linspace(mel_of(low), mel_of(high or sample_rate / 2), bands + 2)

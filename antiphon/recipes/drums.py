@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.drums import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import rules
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
 from antiphon.recipes.contract import Recipe
-from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises
+from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop_and_rule
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.game import GameConfig
 from antiphon.training.kit_game import KitGame
@@ -55,10 +54,7 @@ class DrumsRecipe(Recipe):
     }
 
     def check(self) -> None:
-        if self.samples % 512:
-            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
-        if self.game.rule not in rules():
-            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(rules())}")
+        check_crop_and_rule(self.samples, self.game)
 
     def fits(self, data: Prepared) -> None:
         if not data.labels.one_shots:

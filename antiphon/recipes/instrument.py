@@ -58,10 +58,7 @@ class InstrumentRecipe(Recipe):
     }
 
     def check(self) -> None:
-        if self.samples % 512:
-            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of 512")
-        if self.game.rule not in rules():
-            raise AntiphonError(f"game.rule={self.game.rule} is not known: use one of {', '.join(rules())}")
+        check_crop_and_rule(self.samples, self.game)
 
     def fits(self, data: Prepared) -> None:
         if data.labels.one_shots:
@@ -98,6 +95,14 @@ class InstrumentRecipe(Recipe):
 
         labels = LabelTable(data.labels.instruments, data.labels.styles)
         return InstrumentGame(InstrumentModel(self.network, labels), len(data.labels.presets), self.game)
+
+
+def check_crop_and_rule(samples: int, game: GameConfig) -> None:
+    """Raises AntiphonError for crops that are no whole frames, or a rule that there is not."""
+    if samples % 512:
+        raise AntiphonError(f"samples={samples} cannot work: use a multiple of 512")
+    if game.rule not in rules():
+        raise AntiphonError(f"game.rule={game.rule} is not known: use one of {', '.join(rules())}")
 
 
 def adversary_rises(step: int, total: int, before: float, game: GameConfig) -> float:

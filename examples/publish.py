@@ -1,0 +1,19 @@
+"""Puts a run's voice among the bundled ones, and its opponents' weights beside it for whoever goes on training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from antiphon.checkpoint import load_voice, read_tensors, save_voice, write_tensors
+
+VOICES = Path(__file__).parent.parent / "antiphon" / "voices"
+
+
+def publish(run: Path, name: str, licence: str) -> None:
+    """Half-precision weights of the voice into the package, and of its critics beside it."""
+    voice = load_voice(run / "weights.safetensors")
+    save_voice(VOICES / f"{name}.safetensors", voice.model, replace(voice.info, name=name, licence=licence))
+    tensors, _ = read_tensors(run / "state.safetensors")
+    critics = {k.removeprefix("game."): v.half() for k, v in tensors.items() if k.startswith("game.critics.")}
+    write_tensors(VOICES / f"{name}.players.safetensors", critics, {"opponents_of": name})
