@@ -2,7 +2,7 @@
 
     w = E(recording of one note)              G plays ANOTHER note of the same preset: reconstruction + adversary
     w = M(noise, labels)                      G plays the same gesture: adversary only
-    L_D = rule_D(D(x), D(G(w)))               [losses/adversarial.py]
+    L_D = rule_D(D(x), D(G(w)))               pairs of one gesture [losses/adversarial.py]
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
 Reconstruction forbids mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
@@ -48,7 +48,7 @@ Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of eac
 class GameConfig:
     """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
 
-    rule: str = "lsgan"
+    rule: str = "relativistic"  # copy and original share a gesture, so that D need only see what sets them apart
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "log": 1.0,

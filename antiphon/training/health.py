@@ -81,7 +81,7 @@ def beliefs(rule: str, real: Tensor, generated: Tensor, held_out: Tensor | None 
     """How real D takes sounds to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
 
     certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules that
-    only compare give the chance of a real sound to win against a generated one, and generated 0.5."""
+    only compare give the chance of a real sound to win against the generated one at its place, and generated 0.5."""
     if rule in OPINIONS:
         opinion = OPINIONS[rule]
         thought = {"real": opinion(real), "generated": opinion(generated)}
@@ -89,8 +89,8 @@ def beliefs(rule: str, real: Tensor, generated: Tensor, held_out: Tensor | None 
         found = {name: float(value.mean()) for name, value in thought.items()}
         return found | {"certainty": max(found["real"] - found["generated"], 0.0)}
     win = COMPARISONS[rule]
-    found = {"real": float(win(real[:, None] - generated).mean()), "generated": 0.5}
-    found |= {} if held_out is None else {"held_out": float(win(held_out[:, None] - generated).mean())}
+    found = {"real": float(win(real - generated).mean()), "generated": 0.5}
+    found |= {} if held_out is None else {"held_out": float(win(held_out - generated).mean())}
     return found | {"certainty": max(2 * found["real"] - 1, 0.0)}
 
 
@@ -174,18 +174,28 @@ class Health:
         batch = self.training.batch(first, SOUNDS).to(self.device)
         real = self.game.judge_real(batch)
         made = self.game.judge_generated(batch, rng)
-        unseen = None
-        if self.held_out is not None:
-            unseen = self.game.judge_real(self.held_out.batch(first, SOUNDS).to(self.device))
         return {
-            **self._verdicts(real, made, unseen),
+            **self._verdicts(real, made, *self._unseen(first, rng)),
             **self._crowd(real.view, made.view),
             **self._heard(real.view, made.view),
         }
 
-    def _verdicts(self, real: Judged, made: Judged, unseen: Judged | None) -> dict[str, float]:
+    def _unseen(self, first: int, rng: torch.Generator) -> tuple[Tensor | None, Tensor | float]:
+        """Verdicts on held-out sounds, and on those generated under the same conditions if D can only compare."""
+        if self.held_out is None:
+            return None, 0.0
+        batch = self.held_out.batch(first, SOUNDS).to(self.device)
+        compared = self.game.rule in COMPARISONS
+        rivals = self.game.judge_generated(batch, rng).verdicts.float() if compared else 0.0
+        return self.game.judge_real(batch).verdicts.float(), rivals
+
+    def _verdicts(self, real: Judged, made: Judged, others: Tensor | None, rivals: Tensor | float) -> dict[str, float]:
+        """A critic that has only learned to compare has no scale of its own: its logits are read against those of the
+        sound generated in the same place."""
         known, played = real.verdicts.float(), made.verdicts.float()
-        others = None if unseen is None else unseen.verdicts.float()
+        if self.game.rule in COMPARISONS:
+            known, played = known - played, torch.zeros_like(played)
+        others = None if others is None else others - rivals
         found = {"logit_real": float(known.mean()), "logit_generated": float(played.mean())}
         found |= {} if others is None else {"logit_held_out": float(others.mean())}
         return found | beliefs(self.game.rule, known, played, others)
