@@ -29,7 +29,7 @@ from antiphon.notes import Note
 RING = 4.0  # seconds after its release within which a note has died away
 QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
 LEAVE = 512  # samples over which what is left then fades
-INAUDIBLE = -9.2  # nepers (-80 dB) below its peak, where a partial is left out
+INAUDIBLE = -8.5  # nepers (-74 dB) below a note's peak, where a partial is left out
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
 STEADY = 1.5  # cents of drift and vibrato that count as none
 SWELL = 0.3  # seconds in which vibrato grows

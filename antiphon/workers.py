@@ -1,19 +1,27 @@
 """Independent pieces of work on all processors, each on one thread.
 
 Torch's own threads split every small operation and wait for each other at its end; beside one other busy process that
-is several times slower than a single thread. Whole pieces of work side by side have nothing to wait for.
+is several times slower than a single thread. Whole pieces of work side by side have nothing to wait for, and side by
+side in processes of their own they do not even wait for Python.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
 
 import torch
 
+from antiphon.errors import AntiphonError
+
 T = TypeVar("T")
+GONE = "one of the processes that play ended (killed? out of memory?): the same line starts again"
 
 
 def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
@@ -31,6 +39,105 @@ def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> 
         torch.set_num_threads(before)
 
 
+def in_order(work: Callable[[int], T], count: int, processes: int | None = None) -> Iterator[T]:
+    """work(0), ..., work(count - 1), one after another; the next ones are under way while one is used. So many
+    `processes` work (as many as there are processors, if None), where the system can fork; elsewhere a thread does.
+
+    A fork has all that `work` needs, whatever it is; what comes back must be picklable. What `work` raises is raised
+    here, and an AntiphonError if a process is lost."""
+    processes = min(processes or _processors(), count)
+    if processes > 1 and sys.platform == "linux" and not multiprocessing.current_process().daemon:
+        return _by_crew(work, count, processes)
+    return _by_thread(work, count)
+
+
+def _by_thread(work: Callable[[int], T], count: int) -> Iterator[T]:
+    with ThreadPoolExecutor(1, "in-order") as pool:
+        waiting: list[Future[T]] = []
+        for i in range(count):
+            waiting.append(pool.submit(work, i))
+            if len(waiting) > 1:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
+
+
+def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
+    """Each process is given a piece beside the one it works on; all together are at most two rounds ahead."""
+    crew: list[_Helper] = []
+    ready: dict[int, T] = {}
+    given = 0
+    try:
+        for _ in range(processes):
+            crew.append(_Helper(work, [helper.pipe for helper in crew]))
+        for i in range(count):
+            while i not in ready:
+                for helper in crew * 2:
+                    if helper.owes < 2 and given < min(count, i + 2 * processes):
+                        helper.ask(given)
+                        given += 1
+                for pipe in wait([helper.pipe for helper in crew if helper.owes]):
+                    ready.update(next(helper for helper in crew if helper.pipe is pipe).answer())
+            yield ready.pop(i)
+    finally:
+        for helper in crew:
+            helper.end()
+
+
+class _Helper:
+    """A forked process that does what it is asked for by a pipe, and ends when the pipe does."""
+
+    def __init__(self, work: Callable[[int], Any], pipes: Sequence[Connection]):
+        """pipes: to other helpers; a copy of one kept open here would hide its end from them."""
+        context = multiprocessing.get_context("fork")
+        self.owes, (self.pipe, far) = 0, context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, far, [*pipes, self.pipe]), daemon=True)
+        self.process.start()
+        far.close()
+
+    def ask(self, i: int) -> None:
+        self.owes += 1
+        self._safely(lambda: self.pipe.send(i))
+
+    def answer(self) -> dict[int, Any]:
+        i, result, failed = self._safely(self.pipe.recv)
+        self.owes -= 1
+        if failed:
+            raise failed
+        return {i: result}
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    @staticmethod
+    def _safely(exchange: Callable[[], Any]) -> Any:
+        try:
+            return exchange()
+        except (EOFError, OSError):
+            raise AntiphonError(GONE) from None
+
+
+def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Connection]) -> None:
+    """A helper's whole life. Ctrl-C is for the process that was asked, which ends the others."""
+    for other in others:
+        other.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    _keep_memory()
+    while True:
+        try:
+            i = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: tuple[int, object, Exception | None] = (i, work(i), None)
+        except Exception as error:
+            answer = (i, None, error)
+        pipe.send(answer)
+
+
 def _keep_memory() -> None:
     """Lets glibc keep freed memory for the next tensor. It returns freed blocks to the kernel, and new pages cost more
     than what is computed in them, until it has seen a block near its limit of 32 MB freed (mallopt(3),
@@ -39,4 +146,7 @@ def _keep_memory() -> None:
 
 
 def _processors() -> int:
+    """How many this process may keep busy: one, if it is one of several itself."""
+    if multiprocessing.current_process().daemon:
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,8 +1,6 @@
 """Songs to sound: every note is asked of a voice, placed to the sample, panned and mixed, window by window."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,26 +56,31 @@ def stream(
     """The song before the master, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
     channel, called by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
     work and says which buses there will be. A longer song takes no more memory."""
+    from antiphon.workers import in_order
+
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
     onsets, owners, indices = _schedule(players, rate)
     own = stem_names(players) if stems else {}
     if len(own) > MOST_STEMS:
         raise AntiphonError(f"this song has {len(own)} tracks: play it without stems (at most {MOST_STEMS})")
-    buses = {name: _Bus() for name in (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())}
+    names = (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())
+    buses = {name: _Bus() for name in names}
     yield {name: bus.take(0) for name, bus in buses.items()}
     stops = np.searchsorted(onsets, np.arange(size, int(onsets[-1]) + size + 1, size)).tolist()
-    planned = _batches(players, owners, indices, stops)
-    drawn = _drawn(
-        ([(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some] for some in planned), voice, parts
-    )
-    done = 0
-    for stop in stops:
-        while done < stop:
-            batch, sounds = next(drawn)
-            _mix(batch, sounds, voice.sample_rate, buses, own, parts)
-            done += len(batch)
-            if progress:
-                progress(done, len(onsets))
+
+    def window(k: int) -> Block:
+        """What the notes that begin in window k sound like by themselves, from its first sample on."""
+        sums = {name: _Bus(k * size) for name in names}
+        for some in _batches(players, owners, indices, ([0, *stops][k], stops[k])):
+            batch = [(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some]
+            _mix(batch, _drawn(batch, voice, parts), rate, sums, own, parts)
+        return {name: bus.take(bus.length) for name, bus in sums.items() if bus.length}
+
+    for k, (stop, sounds) in enumerate(zip(stops, in_order(window, len(stops)), strict=True)):
+        for name, sound in sounds.items():
+            buses[name].add(k * size, sound)
+        if progress:
+            progress(stop, len(onsets))
         length = size if stop < len(onsets) else max(bus.length for bus in buses.values())
         yield {name: bus.take(length) for name, bus in buses.items()}
 
@@ -115,8 +118,8 @@ def stem_names(players: Sequence[Player]) -> dict[tuple[int, int], str]:
 class _Bus:
     """A sum of stereo sounds, from the first sample that was not taken yet."""
 
-    def __init__(self) -> None:
-        self.start, self.length = 0, 0  # in the song; samples that hold sound
+    def __init__(self, start: int = 0) -> None:
+        self.start, self.length = start, 0  # in the song; samples that hold sound
         self.sum = np.zeros((0, 2), np.float32)
 
     def add(self, first: int, sound: np.ndarray) -> None:
@@ -149,46 +152,33 @@ def _schedule(players: Sequence[Player], rate: int) -> tuple[np.ndarray, np.ndar
 
 
 def _batches(
-    players: Sequence[Player], owners: np.ndarray, indices: np.ndarray, stops: Sequence[int]
+    players: Sequence[Player], owners: np.ndarray, indices: np.ndarray, window: tuple[int, int]
 ) -> Iterator[range]:
-    """The notes of the schedule in batches of bounded length; one ends at each of `stops`."""
-    for first, stop in pairwise([0, *stops]):
-        begin, seconds = first, 0.0
-        for i in range(first, stop):
-            length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
-            if i > begin and seconds + length > BATCH_SECONDS:
-                yield range(begin, i)
-                begin, seconds = i, 0.0
-            seconds += length
-        if begin < stop:
-            yield range(begin, stop)
+    """The notes of the schedule from window[0] to window[1], in batches of bounded length."""
+    begin, seconds = window[0], 0.0
+    for i in range(*window):
+        length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
+        if i > begin and seconds + length > BATCH_SECONDS:
+            yield range(begin, i)
+            begin, seconds = i, 0.0
+        seconds += length
+    if begin < window[1]:
+        yield range(begin, window[1])
 
 
-def _drawn(batches: Iterable[Batch], voice: Voice, parts: bool) -> Iterator[tuple[Batch, Sequence[np.ndarray]]]:
-    """Each batch with its sounds. The next one is drawn while one is mixed."""
-
-    def draw(batch: Batch) -> Sequence[np.ndarray]:
-        sounds: list[np.ndarray] = [np.zeros(0, np.float32)] * len(batch)
-        for own in {id(player.voice): player.voice for _, player, _ in batch}.values():
-            some = [i for i, (_, player, _) in enumerate(batch) if player.voice is own]
-            notes = [batch[i][1].note(batch[i][2]) for i in some]
-            w, asked = np.stack([batch[i][1].w(batch[i][2]) for i in some]), voice if own is None else own
-            drawn = asked.notes(notes, w, parts=True) if parts else asked.notes(notes, w)
-            if len(drawn) != len(some):
-                raise ValueError(f"the voice returned {len(drawn)} sounds for {len(some)} notes")
-            for i, sound in zip(some, drawn, strict=True):
-                sounds[i] = sound
-        return sounds
-
-    with ThreadPoolExecutor(1, "drawn") as pool:
-        waiting: list[tuple[Batch, Future[Sequence[np.ndarray]]]] = []
-        for batch in batches:
-            waiting.append((batch, pool.submit(draw, batch)))
-            if len(waiting) > 1:
-                ready, sounds = waiting.pop(0)
-                yield ready, sounds.result()
-        for ready, sounds in waiting:
-            yield ready, sounds.result()
+def _drawn(batch: Batch, voice: Voice, parts: bool) -> list[np.ndarray]:
+    """The sound of each note of a batch."""
+    sounds: list[np.ndarray] = [np.zeros(0, np.float32)] * len(batch)
+    for own in {id(player.voice): player.voice for _, player, _ in batch}.values():
+        some = [i for i, (_, player, _) in enumerate(batch) if player.voice is own]
+        notes = [batch[i][1].note(batch[i][2]) for i in some]
+        w, asked = np.stack([batch[i][1].w(batch[i][2]) for i in some]), voice if own is None else own
+        drawn = asked.notes(notes, w, parts=True) if parts else asked.notes(notes, w)
+        if len(drawn) != len(some):
+            raise ValueError(f"the voice returned {len(drawn)} sounds for {len(some)} notes")
+        for i, sound in zip(some, drawn, strict=True):
+            sounds[i] = sound
+    return sounds
 
 
 def _mix(
@@ -207,7 +197,7 @@ def _mix(
     for player, own in placed.items():
         first, sound = _summed(own)
         sound = _panned(sound, player, first, rate)  # (samples, 1 or 2 kinds, 2 sides)
-        whole = sound.sum(axis=1)
+        whole = sound.sum(axis=1) if parts else sound[:, 0]
         buses[MIX].add(first, whole)
         if stems:
             buses[stems[player.stem]].add(first, whole)
@@ -245,4 +235,5 @@ def _panned(sound: np.ndarray, player: Player, first: int, rate: int) -> np.ndar
     level = (player.gain.at(at) if gain is None else gain) * HEADROOM
     angle = ((player.pan.at(at) if pan is None else pan) + 1) * (np.pi / 4)
     sides = np.stack(np.broadcast_arrays(level * np.cos(angle), level * np.sin(angle)), axis=-1).astype(np.float32)
-    return sound[:, :, None] * sides.reshape(-1, 1, 2)
+    left, right = sides.reshape(-1, 2, 1).swapaxes(0, 1)
+    return np.stack([sound * left, sound * right], axis=-1)

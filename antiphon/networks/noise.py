@@ -1,6 +1,6 @@
 """Filtered noise: white spectra shaped in bands, at two time resolutions.
 
-A long window (2048 samples, hop 512) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws
+A long window (2048 samples, hop 1024) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws
 the first 80 ms, which the long one would smear.
 """
 

@@ -138,11 +138,12 @@ def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: flo
     band = (1200 * torch.log2(cycles / cycles.min()) / (2 * cents)).long()
     order = torch.argsort(band, stable=True)
     counts = torch.unique_consecutive(band[order], return_counts=True)[1].tolist()
-    shared = order.split(counts) if len(counts) > 1 else [slice(None)]
     rows, window = torch.view_as_real(amplitude).flatten(1), _window()
-    waves = torch.empty(len(rows), BLOCK)
-    for at in shared:
-        waves[at] = rows[at] @ (_basis((cycles[at].mean() * ratios).clamp(max=0.49)) * window)
+    parts = [
+        rows[at] @ (_basis((cycles[at].mean() * ratios).clamp(max=0.49)) * window)
+        for at in (order.split(counts) if len(counts) > 1 else [slice(None)])
+    ]
+    waves = torch.cat(parts)[torch.argsort(order)] if len(parts) > 1 else parts[0]
     return (waves[:-1, HOP:] + waves[1:, :HOP]).flatten()
 
 

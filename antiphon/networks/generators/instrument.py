@@ -50,7 +50,7 @@ from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, whi
 from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
 
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
-LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 512, 256, 64
+LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 1024, 256, 64
 STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
 UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in

@@ -23,7 +23,6 @@ from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import (
     LIKELY,
     LONG,
-    LONG_HOP,
     SHORT,
     SHORT_HOP,
     TABLE,
@@ -40,6 +39,7 @@ from antiphon.networks.oscillators import HOP, block_count, oscillate
 NOMINAL = float(midi_to_hz(torch.tensor(AS_RECORDED)))  # Hz; ratios are to it
 STRIKE = 11_264  # samples (0.26 s) that the short noise lasts
 FADE = 16  # samples over which a hit may start
+LONG_HOP = 512  # samples from frame to frame of its lasting noise: half an instrument's, for a hit changes faster
 STRAY = 0.02  # cycles by which the modes' starts differ from hit to hit
 DECAY = 10.0  # nepers a second by which a network that knows nothing lets a hit die away
 STEEPEST = 3.5  # octaves of a glide, at most

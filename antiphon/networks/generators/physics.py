@@ -74,7 +74,8 @@ def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
     if bool((cycles == cycles[..., :1]).all()):
         speed = cycles[..., :1].double() * HOP * ratios.double()
         return spin(speed.unsqueeze(-1), phase.unsqueeze(-1), cycles.shape[-1])
-    return turn(cycles_at_blocks(cycles).unsqueeze(-1) * ratios.double().unsqueeze(-2) + phase.unsqueeze(-2))
+    gone = cycles_at_blocks(cycles).unsqueeze(-1)
+    return turn(torch.addcmul(phase.unsqueeze(-2), gone, ratios.double().unsqueeze(-2)))
 
 
 def unison_modulation(copies: Tensor, detune: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
@@ -94,7 +95,7 @@ def chorus(unison: Tensor, share: Tensor) -> Tensor:
 
 def turn(cycles: Tensor) -> Tensor:
     """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
-    return unit((2 * math.pi * (cycles - cycles.floor())).float())
+    return unit(cycles.frac().float() * (2 * math.pi))
 
 
 def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
