@@ -1,9 +1,10 @@
 """Levels in mel bands: the smallest image of a sound. Both the bins within a band and the phases are guessed on the way
-back."""
+back, by rules or by a network that has heard notes."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from antiphon.representations.level import level_of, power_of
 from antiphon.representations.log_magnitude import LogMagnitude
 from antiphon.representations.spectral import mel_filters
 from antiphon.representations.stft import frame_count, stft
+
+if TYPE_CHECKING:
+    from antiphon.networks.generators.vocoder import Vocoder
 
 LOW, HIGH = 20.0, 20_000.0  # Hz
 UPDATES = 30  # after 100 a note's bins are 0.1 dB nearer, after none 6 dB farther
@@ -62,18 +66,43 @@ class LogMelSpectrogram(LogMagnitude):
             power = self.bins_of(power_of(image.float().squeeze(1), self.floor_db))
         return self.with_phases(power, samples)
 
-    def bins_of(self, bands: Tensor) -> Tensor:
+    def bins_of(self, bands: Tensor, prior: Tensor | None = None, updates: int = UPDATES) -> Tensor:
         """Power of each bin that explains the bands' (batch, bands, frames) -> (batch, window/2+1, frames).
 
-        Interpolation, then multiplicative updates that keep it non-negative and make it agree with the bands
-        (Richardson 1972, Lucy 1974; the Kullback-Leibler update of Lee & Seung 2001)."""
+        Interpolation, times what is known beforehand of each bin, then multiplicative updates that keep it non-negative
+        and make it agree with the bands (Richardson 1972, Lucy 1974; the Kullback-Leibler update of Lee & Seung
+        2001)."""
         share = self.filters / self.filters.sum(0, keepdim=True).clamp_min(TINY)
         power = self.spread @ bands
-        for _ in range(UPDATES):
+        power = power if prior is None else power * prior
+        for _ in range(updates):
             power = power * (share.T @ (bands / (self.filters @ power + TINY)))
         return power
 
 
-REPRESENTATIONS = {"log-mel": LogMelSpectrogram} | {
+class VocodedLogMel(LogMelSpectrogram):
+    """The same image at its usual settings; the way back is a vocoder [networks/generators/vocoder.py], the bundled one
+    unless another is given. Its weights are no part of the representation's: nothing that learns here changes them."""
+
+    def __init__(self, vocoder: Vocoder | None = None):
+        super().__init__()
+        self.borrowed = (vocoder or _bundled(),)  # in a tuple, or it would be a module of this one
+
+    def decode(self, image: Tensor, samples: int) -> Tensor:
+        check_image(image, self.shape(samples))
+        vocoder = self.borrowed[0].to(image.device)
+        with torch.autocast(image.device.type, enabled=False):
+            image = image.float()
+            return vocoder.sound(vocoder(image), samples)
+
+
+def _bundled() -> Vocoder:
+    from antiphon.verbs.find import load
+
+    found: Vocoder = load("vocoder").model
+    return found
+
+
+REPRESENTATIONS = {"log-mel": LogMelSpectrogram, "log-mel/vocoder": VocodedLogMel} | {
     f"log-mel/{name}": partial(LogMelSpectrogram, phases=name) for name in ("griffin-lim", "pghi")
 }

@@ -43,8 +43,8 @@ def istft(spectrum: Tensor, window: int, hop: int, samples: int) -> Tensor:
     with torch.autocast(spectrum.device.type, enabled=False):
         w = hann_window(window, spectrum.device)
         pieces = torch.fft.irfft(spectrum.transpose(1, 2) * _middle(window, spectrum.device), n=window)
-        total = _overlap_add((pieces * w * (window / 4)).transpose(1, 2), window, hop)
-        weight = _overlap_add(w.square().view(1, window, 1).expand(1, window, frames), window, hop)
+        total = _overlap_add(pieces * (w * (window / 4)), window, hop)
+        weight = _overlap_add(w.square().expand(1, frames, window), window, hop)
         kept = slice(window // 2, window // 2 + samples)  # where the weight is 1/4 at least
         return total[:, kept] / weight[:, kept]
 
@@ -57,9 +57,12 @@ def _middle(window: int, device: torch.device) -> Tensor:
 
 
 def _overlap_add(frames: Tensor, window: int, hop: int) -> Tensor:
-    """(batch, window, frames) -> (batch, (frames - 1) hop + window)"""
-    length = (frames.shape[-1] - 1) * hop + window
-    return F.fold(frames, (1, length), (1, window), stride=(1, hop)).flatten(1)
+    """(batch, frames, window) -> (batch, (frames - 1) hop + window), hop a divisor of window"""
+    batch, count, _ = frames.shape
+    total = frames.new_zeros(batch, count + window // hop - 1, hop)
+    for first, piece in enumerate(frames.split(hop, -1)):
+        total[:, first : first + count] += piece
+    return total.flatten(1)
 
 
 def check_window(window: int, hop: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.measures.sheet import spectrogram_sheet
 from antiphon.notes import Note
+from antiphon.vocoder_voice import VocoderVoice
 from antiphon.voice import StyledVoice, Voice
 
 MOST = 10
@@ -46,7 +47,9 @@ def imitate(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[
 
 def answer(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
     """Each note of the pairs as the voice plays it: its style heard in the reference, or imagined by its label where
-    the voice has no ear."""
+    the voice has no ear; what a vocoder makes of its spectrogram."""
+    if isinstance(voice, VocoderVoice):
+        return [voice.from_audio(data.audio(note)) for note, _ in pairs]
     if isinstance(voice, StyledVoice):
         return imitate(voice, data, pairs)
     labels = [data.labels.instruments[int(data.instrument[n])] for n, _ in pairs]

@@ -95,6 +95,8 @@ def _plays(known: dict[str, Any]) -> str:
     """What the voice can be asked for."""
     if known["kind"] == "instrument":
         return "notes of any pitch, length and loudness"
+    if known["kind"] == "vocoder":
+        return "no notes: it turns log-mel spectrograms into sound"
     lasting = f" of {known['longest']:.2f} s" if known["longest"] else ""
     drawn = f", drawn by {known['network']['generator']}" if "generator" in known["network"] else ""
     return ("notes on the keys it was told" if known["pitched"] else "sounds without a pitch") + lasting + drawn

@@ -148,7 +148,7 @@ def train(
             team.begin(how | {"recipe": [method, dict(flatten(plan))]})
         stack.enter_context(_threads(1 if team else threads or record.threads))
         weights = from_file(recipe=plan, quiet=report.quiet, **how)
-    _say_what_next(folder, report)
+    _say_what_next(folder, plan.plays, report)
     return weights
 
 
@@ -381,10 +381,13 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _say_what_next(folder: Path, report: Report) -> None:
+def _say_what_next(folder: Path, plays: bool, report: Report) -> None:
     for what, part, ending in (("look", "sheets", "png"), ("listen", "sounds", "wav")):
         found = sorted((folder / part).glob(f"step-*.{ending}"))
         if found:
             report.say(f"{what + ':':8}{found[-1]}  (real, then generated)")
+    if not plays:
+        report.say(f"use:    antiphon.load({str(folder)!r}).from_file_to_file('in.wav', 'out.wav') in Python")
+        return
     report.say(f"play:   antiphon play --voice {quote(str(folder))}")
     report.say(f"make:   antiphon generate {quote(str(folder))} -o {quote(str(folder / 'notes'))}")

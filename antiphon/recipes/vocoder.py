@@ -1,0 +1,111 @@
+"""The recipe `vocoder`: log-mel spectrograms back into sound, learned from any prepared notes or hits.
+
+Vocos (Siuzdak 2023, arXiv 2306.00814), saying turns of phases in place of phases: networks/generators/vocoder.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from antiphon.errors import AntiphonError
+from antiphon.kinds.vocoder import LIMITS as NETWORK_LIMITS
+from antiphon.losses.adversarial import rule_called
+from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
+from antiphon.recipes.contract import Recipe
+from antiphon.recipes.image import UNNAMED
+from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.vocoder_game import VocoderGame, VocoderGameConfig
+
+if TYPE_CHECKING:
+    from antiphon.data.prepared import Prepared
+    from antiphon.data.stretches import StretchSource
+    from antiphon.voice import Voice
+
+SIZES = {
+    "tiny": VocoderConfig(32, 64, 1),
+    "small": VocoderConfig(128, 256, 4),
+    "base": VocoderConfig(256, 512, 6),
+    "large": VocoderConfig(384, 1152, 8),
+}
+
+
+@dataclass(frozen=True)
+class VocoderRecipe(Recipe):
+    """A complete setting of a run."""
+
+    network: VocoderConfig = field(default_factory=VocoderConfig)
+    game: VocoderGameConfig = field(default_factory=VocoderGameConfig)
+    batch: int = 8  # stretches a step; under torchrun each process has as many
+    samples: int = 16_384  # of a stretch: 0.37 s
+    gain: float = 20.0  # dB by which a stretch is made louder or softer, at most
+    rehearsal: float = 0.8  # share of the steps that learn levels and turns, before the game begins
+    rehearsal_batch: int = 32  # stretches a step meanwhile, which takes about as long
+    game_rate: float = 0.5  # learning rate of the game, times the rehearsal's
+    seed: int = 0
+    average: float = 0.998  # of the weights
+    cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
+
+    usual_start: ClassVar = "vocoder"
+    plays: ClassVar = False
+    shown: ClassVar = {"level": "level", "turns": "advance", "critic": "critic"}
+    limits: ClassVar = {
+        **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        "batch": (1, 4096),
+        "samples": (8192, 1 << 20),
+        "gain": (0, 60),
+        "rehearsal": (0, 1),
+        "rehearsal_batch": (1, 4096),
+        "game_rate": (0, 100),
+        "seed": (0, (1 << 31) - 1),
+        "average": (0, 0.999999),
+        "cool_down": (0, 1),
+        "game.critic_channels": (1, 512),
+        "game.learning_rate": (0, 1),
+        "game.critic_rate": (0, 1),
+    }
+
+    def check(self) -> None:
+        rule_called(self.game.rule)
+
+    def fits(self, data: Prepared) -> None:
+        if not len(data.where("train")):
+            raise AntiphonError(f"{data.path} has no sounds to train on: label some of them 'train'")
+
+    def like(self, voice: Voice) -> VocoderRecipe:
+        config = voice.model.config
+        if not isinstance(config, VocoderConfig):
+            raise AntiphonError(f"{voice.info.name} is no vocoder: begin from one, or --from-scratch")
+        return replace(self, network=config)
+
+    def shared(self, count: int) -> VocoderRecipe:
+        parts = {name: -(-getattr(self, name) // count) for name in ("batch", "rehearsal_batch")}
+        return replace(self, **parts)
+
+    def at(self, step: int, total: int) -> Moment:
+        """The adversary's weight rises over the first fifth of the game."""
+        before = self.rehearsal * total
+        rate = rise_and_fall(step, total, self.cool_down)
+        if step < before:
+            return Moment(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
+        ramp = min(5 * (step - before) / (total - before), 1.0) if total else 0.0
+        return Moment(step, rate * self.game_rate, self.batch, ramp)
+
+    def source(self, data: Prepared) -> StretchSource:
+        from antiphon.data.stretches import StretchSource
+
+        return StretchSource(data, self.samples, self.seed, self.gain)
+
+    def new_game(self, data: Prepared) -> VocoderGame:
+        from antiphon.model import LabelTable
+
+        return VocoderGame(Vocoder(self.network, LabelTable((UNNAMED,), ())), self.game)
+
+
+def vocoder(size: str = "base", seed: int = 0) -> VocoderRecipe:
+    """The recipe at one of the sizes tiny, small, base, large."""
+    game = VocoderGameConfig(critic_channels={"tiny": 4, "small": 8, "base": 12, "large": 24}[size])
+    return VocoderRecipe(network=SIZES[size], game=game, seed=seed)
+
+
+RECIPES = {"vocoder": vocoder}

@@ -1,0 +1,70 @@
+"""Phases for magnitudes, frame by frame, from what is expected of their turns.
+
+A phase vocoder advances the phase of each bin by its frequency, and locks neighbouring bins, for those of one partial
+share one phase (Puckette 1995; Laroche & Dolson 1999). Here both are expectations over what is not known,
+
+    advance[m, j] = E[exp i (phase[m, j] - phase[m, j-1])],        lock[m, j] = E[exp i (phase[m+1, j] - phase[m, j])]
+
+complex numbers whose direction is the turn and whose length, up to 1, is how far it can be trusted. A frame takes over
+the one before it, turned, and then neighbours vote:
+
+    c = X[:, j-1] advance[:, j],     v[m] = c[m] + c[m-1] lock[m-1] + c[m+1] conj(lock[m]) + (what is new) chain[m]
+    X[m, j] = magnitude[m, j] v[m] / |v[m]|
+
+What is new, by how much a bin is louder than before, has no past: its phases follow one another from bin to bin, by
+`chain`, the product of all the locks below it, so that an attack is an attack and not a smear.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from antiphon.representations.heap_integration import HANN
+
+SILENT = 1e-6  # magnitude, -120 dB: below, nothing changes
+TINY = 1e-20
+
+
+@torch.no_grad()
+def propagate(magnitude: Tensor, advance: Tensor, lock: Tensor) -> Tensor:
+    """magnitude: (batch, bins, frames), at least 0; advance: complex, the same shape; lock: complex (batch, bins-1,
+    frames) -> the phases as complex numbers of length 1, or 0 where nothing sounds."""
+    new = torch.diff(magnitude, dim=2, prepend=torch.zeros_like(magnitude[..., :1])).clamp_min(0) * _chain(lock)
+    spectrum = torch.zeros_like(new[..., 0])
+    found = []
+    frames = (x.movedim(2, 0).contiguous() for x in (magnitude, new, advance, lock, lock.conj().resolve_conj()))
+    for now, fresh, step, bond, back in zip(*frames, strict=True):
+        moved = spectrum * step
+        vote = moved + fresh
+        vote[:, 1:].addcmul_(moved[:, :-1], bond)
+        vote[:, :-1].addcmul_(moved[:, 1:], back)
+        phase = vote / vote.abs().clamp_min_(TINY)
+        spectrum = phase * now
+        found.append(phase)
+    return torch.stack(found, 2)
+
+
+@torch.no_grad()
+def gaussian_turns(magnitude: Tensor, window: int, hop: int) -> tuple[Tensor, Tensor]:
+    """What the magnitudes alone say of their turns: advance and lock, of length 1 [heap_integration.py, whose gradient
+    is taken at a point; a turn goes halfway with each of the two points that it joins]."""
+    s = magnitude.clamp_min(SILENT).log()
+    scale = HANN * window / hop
+    on, up = _slope(s, 1) / scale, -scale * _slope(s, 2)
+    centre = 2 * math.pi * hop / window * torch.arange(s.shape[1], device=s.device).view(-1, 1)
+    on = centre + torch.cat([on[..., :1], (on[..., 1:] + on[..., :-1]) / 2], -1)
+    up = (up[:, 1:] + up[:, :-1]) / 2
+    return torch.polar(torch.ones_like(on), on), torch.polar(torch.ones_like(up), up)
+
+
+def _slope(s: Tensor, dim: int) -> Tensor:
+    return torch.gradient(s, dim=dim)[0] if s.shape[dim] > 1 else torch.zeros_like(s)
+
+
+def _chain(lock: Tensor) -> Tensor:
+    """(batch, bins, frames) of length 1: the directions of the locks, multiplied up from the lowest bin."""
+    lock = lock + TINY  # a lock that says nothing says 1
+    return torch.cat([torch.ones_like(lock[:, :1]), lock / lock.abs()], 1).cumprod(1)

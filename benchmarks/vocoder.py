@@ -1,0 +1,144 @@
+"""What is left of a note after log-mel and back: Griffin-Lim, heap integration, both, and a vocoder, on notes that the
+vocoder was not trained on.
+
+    python benchmarks/vocoder.py runs/vocoder --prepared notes.safetensors --n 300 --sheet sheet.png
+
+Each note is compared with itself (log-spectral and multi-scale log-mel distance) and all of them with all of the real
+ones (Fréchet distance, which the floor, other real notes, puts on a scale). Speed: processor seconds of one thread for
+a second of sound, encoding included, the best of several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import antiphon
+from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.measures.bootstrap import distance_margins, mean_margin
+from antiphon.measures.embeddings import load_embedding
+from antiphon.measures.frechet import frechet_distance
+from antiphon.measures.judge import Judge
+from antiphon.measures.lists import draw_rows
+from antiphon.measures.meter import Measured, Meter
+from antiphon.measures.pitch import pitch_score
+from antiphon.measures.sheet import spectrogram_strip
+from antiphon.measures.sounds import Sounds
+from antiphon.representations.contract import Representation
+from antiphon.representations.log_mel import LogMelSpectrogram, VocodedLogMel
+from antiphon.verbs.report import Report
+
+SECONDS = 4.0  # of the sound that speed is measured with
+SHOWN = 5  # notes on a sheet
+
+
+def views(voice: str) -> dict[str, Representation]:
+    """The ways back."""
+    rules = {name: LogMelSpectrogram(phases=name) for name in ("griffin-lim", "pghi", "pghi+griffin-lim")}
+    return {**rules, "vocoder": VocodedLogMel(antiphon.load(voice).model)}
+
+
+@torch.inference_mode()
+def round_trip(view: Representation, audio: np.ndarray) -> np.ndarray:
+    """(samples,) -> the same after encoding and decoding."""
+    sound = torch.from_numpy(audio).unsqueeze(0)
+    return view.decode(view.encode(sound), sound.shape[-1])[0].numpy()
+
+
+def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7) -> float:
+    """Of one thread, for a second of sound."""
+    best = np.inf
+    for _ in range(repeats):
+        began = time.process_time()
+        round_trip(view, audio)
+        best = min(best, time.process_time() - began)
+    return best * SAMPLE_RATE / len(audio)
+
+
+def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: int) -> dict[str, dict[str, float]]:
+    """The figures of every set, by its name; those named "... +-" are half the width of a 95 % interval."""
+    margins = distance_margins({name: {eye: one.features[eye]} for name, one in sets.items()}, threads)
+    table = {}
+    for name, one in sets.items():
+        row = {
+            "log-spectral dB": float(one.spectral.mean()),
+            "log-spectral dB +-": mean_margin(one.spectral),
+            "log-mel dB": float(one.mel.mean()),
+            "log-mel dB +-": mean_margin(one.mel),
+            f"{eye} Fréchet": frechet_distance(one.features[eye], sets["real"].features[eye]),
+            f"{eye} Fréchet +-": margins.get(name, {}).get(f"{eye} fad", 0.0),
+        }
+        heard = pitch_score(one.pitch, wanted) if one.pitch.size else {}
+        table[name] = row | ({"within 50 cents": heard["within_50"]} if heard else {})
+    return table
+
+
+def write_sheet(ways: dict[str, Representation], sounds: Sounds, path: Path) -> None:
+    """A line of spectrograms for some notes: real, then each way back."""
+    names = [name for name in ways if "+" not in name]
+    chosen = np.linspace(0, len(sounds.rows) - 1, SHOWN).astype(int)
+    pictures, titles = [], []
+    for at in chosen:
+        real = sounds.real(sounds.rows[at].real)
+        pictures += [real, *(round_trip(ways[name], real) for name in names)]
+        titles += [sounds.note(sounds.rows[at].real).instrument or "", *names]
+    spectrogram_strip(pictures, titles, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voice", nargs="?", default="vocoder")
+    parser.add_argument("--prepared", type=Path, required=True)
+    parser.add_argument("--n", type=int, default=300)
+    parser.add_argument("--split", default="block")
+    parser.add_argument("--embedding", default="aisfx")
+    parser.add_argument("--cache", type=Path, default=Path("work-data/cache"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("out/vocoder.json"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    data, ways = Prepared(args.prepared), views(args.voice)
+    sounds = Sounds(data, draw_rows(data, split=args.split, n=args.n))
+    if args.sheet:
+        write_sheet(ways, sounds, args.sheet)
+    meter = Meter(sounds, [load_embedding(args.embedding, args.cache)], args.cache, args.threads, Report().bar)
+    sets = Judge(meter, np.zeros(0, int)).fixed_sets()
+
+    def made(view: Representation) -> Callable[[range], list[np.ndarray]]:
+        return lambda part: [round_trip(view, sounds.real(sounds.rows[at].real)) for at in part]
+
+    sets |= {name: meter.matched(made(view), name, keep=name != "vocoder") for name, view in ways.items()}
+    wanted = np.array([float(data.pitch[row.real]) for row in sounds.rows])
+    table = measured(sets, wanted, args.embedding, args.threads)
+    longest = max((row.real for row in sounds.rows), key=data.samples)
+    audio = np.resize(data.audio(longest), int(SECONDS * SAMPLE_RATE))
+    for name, cost in {k: partial(processor_seconds, view, audio) for k, view in ways.items()}.items():
+        table[name]["processor s a s"] = cost()
+        table[name]["times real time"] = 1 / table[name]["processor s a s"]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps({"notes": len(sounds.rows), "split": args.split, "rows": table}, indent=1) + "\n")
+    _show(table)
+
+
+def _show(table: dict[str, dict[str, float]]) -> None:
+    """As Markdown."""
+    columns = [key for key in table["vocoder"] if not key.endswith("+-")]
+    print(f"| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for name, row in table.items():
+        cells = [
+            f"{row[key]:.3g}" + (f" +-{row[key + ' +-']:.2g}" if row.get(key + " +-") else "") if key in row else ""
+            for key in columns
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
