@@ -208,8 +208,8 @@ def test_images_are_those_of_the_representations() -> None:
         assert view.shape(65_536) == GANSynthConfig().shape
 
 
-@pytest.mark.parametrize(("samples", "layers"), [(16_384, 5), (65_536, 6)])
-def test_wavegans_two_lengths(samples: int, layers: int) -> None:
+@pytest.mark.parametrize(("samples", "layers"), [(16_384, 5), (32_768, 5), (65_536, 6)])
+def test_wavegans_lengths(samples: int, layers: int) -> None:
     config = WaveGANConfig(samples=samples, channels=1)
     generator = WaveGANGenerator(config)
     assert len(generator.layers) == layers

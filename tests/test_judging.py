@@ -21,6 +21,9 @@ from antiphon.measures.lists import choose_split, draw_reference, draw_rows, loa
 from antiphon.measures.meter import Meter
 from antiphon.measures.sounds import Sounds
 from antiphon.measures.tables import grids
+from antiphon.recipes.check import check
+from antiphon.recipes.contract import recipe
+from antiphon.recipes.override import override
 
 RATE = 44_100
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -225,6 +228,52 @@ def test_other_voices_and_folders_of_sounds_have_the_rows_they_can_have(few_draw
     assert all(len(cells) == len(grid.headings) for grid in body for _, cells in grid.rows)
     with pytest.raises(AntiphonError, match="at least 8"):
         evaluate(judge, {"folder": tmp_path / "features"})  # where no sounds are
+
+
+def test_what_the_bench_trains_can_be_trained_and_draws_sounds_of_one_length(benchmarks):
+    from contenders import ALIKE, SAMPLES, SETTINGS
+
+    for name, settings in SETTINGS.items():
+        for setting in settings:
+            made = override(recipe(name, setting.size), ALIKE[name] | setting.changes)
+            check(made)
+            assert made.samples == SAMPLES
+
+
+def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
+    benchmarks, few_draws, tmp_path, monkeypatch
+):
+    import gans
+
+    from antiphon.training import loop
+
+    monkeypatch.setattr(loop, "SHEETS", 1)
+    monkeypatch.setitem(gans.SETTINGS, "dcgan", gans.SETTINGS["dcgan"][:2])
+    prepared = _prepared(tmp_path / "p.safetensors")
+    settings = gans.Settings(
+        data=prepared.path, out=tmp_path / "out", minutes=1e-9, tuning_minutes=1e-9, size="tiny", threads=1,
+        only=("dcgan",), embeddings=("mel",), cache=tmp_path,
+    )  # fmt: skip
+    jury = gans.Jury(settings, gans.notes_of(settings))
+    used = [{note for row in rows for note in (row.real, row.other)} for rows in (jury.rows, jury.tuning_rows)]
+    assert all(used)
+    assert not used[0] & used[1]
+    run = gans.contender(settings, jury, "dcgan")
+    best = run["tried"][run["setting"] - 1]
+    assert best["distance"] == min(one["distance"] for one in run["tried"])
+    assert best["pace"] > 0
+    weights = tmp_path / "out" / "dcgan" / "weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert gans.contender(settings, jury, "dcgan") == run
+    assert weights.stat().st_mtime_ns == before  # nothing was trained again
+    found, result = gans.judged(settings, jury, {"dcgan": run})
+    gans.write(settings, found, result)
+    assert list(result["rows"])[:3] == ["real", "floor", "naive"]
+    assert all(len(cells) == len(grid.headings) for grid in gans.tables(result) for _, cells in grid.rows)
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"gans.json", "gans.md", "gans.html", "gans.png", "sounds"} <= written
+    json.loads((tmp_path / "out" / "gans.json").read_text())
+    assert "| floor |" in (tmp_path / "out" / "gans.md").read_text()
 
 
 def test_margins_are_those_of_the_textbook(benchmarks):

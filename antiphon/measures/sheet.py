@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -147,10 +147,33 @@ def spectrogram_strip(
     each under its title; else as `spectrogram_sheet`."""
     if not sounds:
         raise ValueError("a strip needs at least one sound")
-    columns, wide, high = min(len(sounds), 4), WIDTH + 4, HEIGHT + 22
-    pixels = np.full((-(-len(sounds) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
     panels = spectrogram_panels(sounds, sample_rate=sample_rate)
-    for index, (panel, title) in enumerate(zip(panels, titles, strict=True)):
+    _write_panels(list(zip(titles, panels, strict=True)), min(len(sounds), 4), path)
+
+
+def spectrogram_grid(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    titles: Sequence[str],
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int = 44_100,
+) -> None:
+    """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column answer to the same note,
+    whose title it is, and share one time axis and one dB scale; else as `spectrogram_sheet`."""
+    columns = [spectrogram_panels(column, sample_rate=sample_rate) for column in zip(*rows.values(), strict=True)]
+    panels = [
+        (f"{name}: {title}", column[line])
+        for line, name in enumerate(rows)
+        for title, column in zip(titles, columns, strict=True)
+    ]
+    _write_panels(panels, len(titles), path)
+
+
+def _write_panels(panels: Sequence[tuple[str, np.ndarray]], columns: int, path: str | os.PathLike[str]) -> None:
+    """(title, pixels) of each, so many in a line."""
+    wide, high = WIDTH + 4, HEIGHT + 22
+    pixels = np.full((-(-len(panels) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
+    for index, (title, panel) in enumerate(panels):
         x, y = 4 + index % columns * wide, 4 + index // columns * high
         draw_text(pixels[:, : x + WIDTH], x, y + 1, title[:33])
         pixels[y + 16 : y + 16 + HEIGHT, x : x + WIDTH] = panel

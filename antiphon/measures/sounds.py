@@ -16,16 +16,19 @@ LIMIT = 4 * SAMPLE_RATE  # samples: longer notes are compared by their first 4 s
 
 
 class Sounds:
-    """Real, shifted and generated sounds for given rows, each (samples,) float32 at 44.1 kHz."""
+    """Real, shifted and generated sounds for given rows, each (samples,) float32 at 44.1 kHz.
 
-    def __init__(self, prepared: Prepared, rows: Sequence[Row]) -> None:
-        self.prepared, self.rows = prepared, list(rows)
+    limit: samples by which they are compared, where all voices can play so many.
+    """
+
+    def __init__(self, prepared: Prepared, rows: Sequence[Row], limit: int = LIMIT) -> None:
+        self.prepared, self.rows, self.limit = prepared, list(rows), limit
         labels = prepared.labels
         self.instruments, self.styles = labels.instruments, labels.styles
 
     def real(self, index: int) -> np.ndarray:
-        """A recording, its first 4 s, cut at -60 dB."""
-        return trim_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), LIMIT)))
+        """A recording, its first 4 s (or what the limit is), cut at -60 dB."""
+        return trim_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
 
     def shifted(self, index: int, pitch: float) -> np.ndarray:
         """A recording resampled to another MIDI pitch: what a sampler does, length and formants move along."""
@@ -41,7 +44,7 @@ class Sounds:
         style = prepared.style[index].numpy()
         return Note(
             pitch=float(prepared.pitch[index]) + raised,
-            seconds=min(held, LIMIT / SAMPLE_RATE + 0.2),
+            seconds=min(held, self.limit / SAMPLE_RATE + 0.2),
             velocity=float(prepared.velocity[index]),
             instrument=self.instruments[int(prepared.instrument[index])],
             style=tuple(name for name, on in zip(self.styles, style, strict=True) if on),

@@ -29,17 +29,27 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
     rows = result["rows"]
     told = f"{result['notes']} notes of split {result['split']!r} ({result['list']})"
     made = [
-        _grid(f"Distance to the real notes, also on the scale floor 0, naive 1; less is better; {told}; ±: 95 %",
-              rows, [column for name in result["embeddings"] for column in _distances(name)]),
-        _grid("What is there: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
+        grid_of(f"Distance to the real notes, also on the scale floor 0, naive 1; less is better; {told}; ±: 95 %",
+              rows, [column for name in result["embeddings"] for column in distances(name)]),
+        grid_of("What is there: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
               " diversity within a label, distance to training notes", rows, VARIETY),
-        _grid("Note by note: nearest training note's label, pitch, distance to the very note in dB", rows, NOTES),
+        grid_of("Note by note: nearest training note's label, pitch, distance to the very note in dB", rows, NOTES),
     ]  # fmt: skip
     if result.get("variety", {}).get("rows"):
         found = result["variety"]
         title = f"Variety at fixed pitch: {found['sets']} sets, labels {', '.join(found['labels'])}"
-        made.append(_grid(title, found["rows"], [(key, _plain(key)) for key in ("precision", "coverage", "spread")]))
+        made.append(grid_of(title, found["rows"], [(key, plain(key)) for key in ("precision", "coverage", "spread")]))
     return made
+
+
+def markdown_table(grid: Grid) -> str:
+    """A grid for a page of text, under its title."""
+    lines = [
+        ("", *grid.headings),
+        ("---", *["---:"] * len(grid.headings)),
+        *((name, *cells) for name, cells in grid.rows),
+    ]
+    return "\n".join([grid.title, "", *(f"| {' | '.join(line)} |" for line in lines)]) + "\n"
 
 
 def rich_table(grid: Grid) -> Table:
@@ -55,7 +65,8 @@ def rich_table(grid: Grid) -> Table:
     return table
 
 
-def _grid(title: str, rows: Mapping[str, Row], columns: Sequence[Column]) -> Grid:
+def grid_of(title: str, rows: Mapping[str, Row], columns: Sequence[Column]) -> Grid:
+    """A table of these columns."""
     body = [(name, [cell(row) for _, cell in columns]) for name, row in rows.items()]
     return Grid(title, [heading for heading, _ in columns], body)
 
@@ -64,7 +75,7 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None or math.isnan(value) else format(value, form)
 
 
-def _plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str]:
+def plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str]:
     """The text of a figure, "a b" being row["a"]["b"], with its 95 % margin where it has one."""
 
     def text(row: Row) -> str:
@@ -77,11 +88,12 @@ def _plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], st
     return text
 
 
-def _distances(name: str) -> list[Column]:
+def distances(name: str) -> list[Column]:
+    """The columns of what an embedding hears."""
     columns = []
     for key, title in (("fad", "FAD"), ("kernel", "KAD")):
-        columns.append((f"{name} {title}", _plain(f"{name} {key}", ".1f", f"{name} {key}")))
-        columns.append(("scaled", _plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
+        columns.append((f"{name} {title}", plain(f"{name} {key}", ".1f", f"{name} {key}")))
+        columns.append(("scaled", plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
     return columns
 
 
@@ -90,20 +102,20 @@ def _bins(row: Row) -> str:
 
 
 VARIETY: list[Column] = [
-    *((key, _plain(f"prdc {key}", ".2f", key)) for key in ("precision", "recall", "density", "coverage")),
+    *((key, plain(f"prdc {key}", ".2f", key)) for key in ("precision", "recall", "density", "coverage")),
     ("NDB", _bins),
-    ("diversity", _plain("diversity", ".2f", "diversity")),
-    ("near", _plain("nearest")),
-    ("copies", _plain("copies", ".3f", "copies")),
+    ("diversity", plain("diversity", ".2f", "diversity")),
+    ("near", plain("nearest")),
+    ("copies", plain("copies", ".3f", "copies")),
 ]
 NOTES: list[Column] = [
-    ("1-NN", _plain("accuracy", ".2f", "accuracy")),
-    ("of real's", _plain("share", ".2f", "share")),
-    ("<= 50 c", _plain("pitch within_50", ".3f", "within_50")),
-    ("median c", _plain("pitch median_cents", ".1f", "median_cents")),
-    ("+1/2: <= 50 c", _plain("between within_50", ".3f")),
-    ("median c", _plain("between median_cents", ".1f")),
-    ("log-mel", _plain("mel_db", ".1f", "mel_db")),
-    ("log-spectral", _plain("spectral_db", ".1f", "spectral_db")),
+    ("1-NN", plain("accuracy", ".2f", "accuracy")),
+    ("of real's", plain("share", ".2f", "share")),
+    ("<= 50 c", plain("pitch within_50", ".3f", "within_50")),
+    ("median c", plain("pitch median_cents", ".1f", "median_cents")),
+    ("+1/2: <= 50 c", plain("between within_50", ".3f")),
+    ("median c", plain("between median_cents", ".1f")),
+    ("log-mel", plain("mel_db", ".1f", "mel_db")),
+    ("log-spectral", plain("spectral_db", ".1f", "spectral_db")),
     ("broken", lambda row: str(row["broken"])),
 ]

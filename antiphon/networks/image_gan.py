@@ -111,6 +111,8 @@ class Projection(nn.Module):
         super().__init__()
         self.score = nn.Linear(features, 1)
         self.label = nn.Linear(conditions, features, bias=False) if conditions else None
+        if self.label is not None:  # as weighty as the score: features may be very many
+            nn.init.uniform_(self.label.weight, -(features**-0.5), features**-0.5)
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         with torch.autocast(h.device.type, enabled=False):

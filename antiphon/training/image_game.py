@@ -4,13 +4,13 @@
     L_G = rule_G(D(x), D(G(z)))                                                       + keys H(key heard in G(z))
 
 Every critic's move sees new sounds. Penalties are taken in one move of `every` and count for all of them (Karras 2020,
-appendix B).
+appendix B). The networks run in bfloat16, what they draw and say is float32. The sounds that the critic has just heard
+in its last move are those by which the generator moves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -75,14 +75,16 @@ class ImageGame(Game, Examined):
         for i in range(moves):
             some = batch[i * each : (i + 1) * each]
             condition, keys = self._told(some)
+            with torch.set_grad_enabled(i == moves - 1):
+                drawn = self._draw(condition, rng)
             with torch.no_grad():
-                real, fake = self.model.view.encode(some.audio), self._draw(condition, rng)
+                real = self.model.view.encode(some.audio)
             show = shown(moment.augment, each, rng)
-            real, fake = show(real), show(fake)
+            real, fake = show(real), show(drawn)
             judged = self._judge(real, condition)
             r1 = self.config.r1 + moment.r1
-            log |= self._critic_moves(judged, real, fake, condition, keys, r1, moment.step * moves + i, rng)
-        log |= self._generator_moves(judged.logits.detach(), condition, keys, show, rng)
+            log |= self._critic_moves(judged, real, fake.detach(), condition, keys, r1, moment.step * moves + i, rng)
+        log |= self._generator_moves(judged.logits.detach(), fake, condition, keys)
         return {k: v.detach() for k, v in log.items()}
 
     def _told(self, batch: Sounds) -> tuple[Tensor, Tensor]:
@@ -93,12 +95,19 @@ class ImageGame(Game, Examined):
 
     def _draw(self, condition: Tensor, rng: torch.Generator) -> Tensor:
         z = self.model.generator.draw(len(condition), rng).to(condition.device, non_blocking=True)
-        image: Tensor = self.model.generator(z, condition)
-        return image
+        with self._autocast(z):
+            image: Tensor = self.model.generator(z, condition)
+        return image.float()
 
-    def _judge(self, image: Tensor, condition: Tensor) -> Judgement:
-        verdict: Judgement = self.critics(image, condition)
+    def _judge(self, image: Tensor, condition: Tensor, exact: bool = False) -> Judgement:
+        """exact: in float32, for differences so small that bfloat16 has no digits for them."""
+        with self._autocast(image, not exact):
+            verdict: Judgement = self.critics(image, condition)
         return verdict
+
+    @staticmethod
+    def _autocast(like: Tensor, enabled: bool = True) -> torch.autocast:
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=enabled)
 
     # ---- the critic's move -------------------------------------------------------------------------------------------
 
@@ -130,7 +139,7 @@ class ImageGame(Game, Examined):
             return total
 
         def score(x: Tensor) -> Tensor:
-            return self._judge(x, condition).logits
+            return self._judge(x, condition, exact=c.finite).logits
 
         def slope(x: Tensor) -> Tensor:
             return finite_difference_penalty(score, x, rng) if c.finite else gradient_penalty(score, x)
@@ -145,13 +154,11 @@ class ImageGame(Game, Examined):
 
     # ---- the generator's move ----------------------------------------------------------------------------------------
 
-    def _generator_moves(
-        self, real: Tensor, condition: Tensor, keys: Tensor, show: Callable[[Tensor], Tensor], rng: torch.Generator
-    ) -> dict[str, Tensor]:
-        """real: (batch,) what the critic has just said of the real sounds."""
-        fake = self._draw(condition, rng)
+    def _generator_moves(self, real: Tensor, fake: Tensor, condition: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        """real: (batch,) what the critic has just said of the real sounds. fake: sounds it has heard, with gradients to
+        the generator."""
         self.critics.requires_grad_(False)
-        heard = self._judge(show(fake), condition)
+        heard = self._judge(fake, condition)
         self.critics.requires_grad_(True)
         loss, asked = self.says.generator(real, heard.logits), self._keys(heard, keys)
         norm = self.update("generator", loss + self.config.keys * asked)

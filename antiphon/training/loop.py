@@ -61,6 +61,7 @@ class Run:
         self.batch = self._batch if self.device.type == "cpu" else Ahead(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
+        self.processor = 0.0  # seconds of it that the steps have taken here, however busy the machine was
         self.skipped = 0
         self.timed = False
         self.start_from: str | None = None
@@ -75,6 +76,7 @@ class Run:
         try:
             self.step, self.total = int(progress["step"]), int(progress["total"])
             self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
+            self.processor = float(progress.get("processor", 0.0))
         except (KeyError, TypeError, ValueError):
             raise AntiphonError(f"{self.folder} has a damaged state: begin anew in another folder") from None
         self.start_from = progress.get("start_from")
@@ -93,7 +95,8 @@ class Run:
     def save(self) -> None:
         if self.rank == 0:
             progress: dict[str, Any] = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
-            progress |= {"skipped": self.skipped, "start_from": self.start_from, "watch": self.watch.state()}
+            progress |= {"processor": round(self.processor, 1), "skipped": self.skipped}
+            progress |= {"start_from": self.start_from, "watch": self.watch.state()}
             save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
             save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
             write_page(self.folder)
@@ -132,7 +135,9 @@ class Run:
             saved = began = time.monotonic()
             first, before = self.step, self.seconds
             while not self.total or self.step < self.total:
+                used = time.process_time()
                 scalars = self._one_step()
+                self.processor += time.process_time() - used
                 self.seconds = before + time.monotonic() - began
                 self._calibrate(first, began, minutes)
                 if log:

@@ -10,7 +10,7 @@ from antiphon.data.manifest import note_name
 from antiphon.measures.evaluation import Evaluation, shown_rows
 from antiphon.measures.mel import trim_tail
 from antiphon.measures.sheet import spectrogram_panels
-from antiphon.measures.sounds import LIMIT, Sounds
+from antiphon.measures.sounds import Sounds
 from antiphon.measures.tables import Grid, grids
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 
@@ -61,7 +61,7 @@ def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
     row, prepared = sounds.rows[at], sounds.prepared
     pitch = float(prepared.pitch[row.real])
     told = {"real": sounds.real(row.real), "naive": sounds.shifted(row.naive, pitch), **played}
-    heard = {name: trim_tail(np.nan_to_num(sound[:LIMIT])) for name, sound in told.items()}
+    heard = {name: trim_tail(np.nan_to_num(sound[: sounds.limit])) for name, sound in told.items()}
     pictures = spectrogram_panels(list(heard.values()))
     figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
     label = sounds.instruments[int(prepared.instrument[row.real])]

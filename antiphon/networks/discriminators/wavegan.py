@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.networks.generators.wavegan import FIRST, KERNEL, STRIDE, WaveGANConfig
+from antiphon.networks.generators.wavegan import KERNEL, STRIDE, WaveGANConfig
 from antiphon.networks.image_gan import ImageCritic, Judgement, Projection, glorot
 
 
@@ -42,7 +42,7 @@ class WaveGANDiscriminator(ImageCritic):
         self.layers = nn.ModuleList(nn.Conv1d(a, b, KERNEL, STRIDE, padding=11) for a, b in pairwise(widths))
         self.shuffle = PhaseShuffle(config.shuffle)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = Projection(FIRST * widths[-1], config.conditions.size)
+        self.head = Projection(config.first * widths[-1], config.conditions.size)
         self.apply(glorot)
 
     def forward(self, x: Tensor, condition: Tensor) -> Judgement:

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from antiphon.errors import AntiphonError
 from antiphon.networks.image_gan import Conditions, ImageGenerator, glorot
 
-FIRST = 16  # steps that the dense layer draws
+FIRST = (16, 32)  # steps that the dense layer may draw; the paper's are 16
 KERNEL, STRIDE = 25, 4
 
 
 @dataclass(frozen=True)
 class WaveGANConfig:
-    """samples: 16 times a power of 4, 16,384 or 65,536 in the paper. channels: of the last hidden layer, the paper's
-    d = 64. shuffle: how far, in steps, phase shuffle moves each layer of the critic. dropout: in the critic."""
+    """samples: 16 or 32 times a power of 4; 16,384 or 65,536 in the paper. channels: of the last hidden layer, the
+    paper's d = 64. shuffle: how far, in steps, phase shuffle moves each layer of the critic. dropout: in the critic."""
 
     samples: int = 16_384
     noise: int = 100
@@ -39,14 +39,24 @@ class WaveGANConfig:
         return (1, self.samples)
 
     @property
+    def layers(self) -> int:
+        """How often what the dense layer draws is made four times as long."""
+        layers = 0
+        while FIRST[-1] * STRIDE**layers < self.samples:
+            layers += 1
+        if self.samples / STRIDE**layers not in FIRST or layers < 2:
+            raise AntiphonError(f"samples={self.samples} cannot work: use 16384, 32768 or 65536 (or 256, 1024, 4096)")
+        return layers
+
+    @property
+    def first(self) -> int:
+        """Steps that the dense layer draws."""
+        return self.samples // STRIDE**self.layers
+
+    @property
     def widths(self) -> list[int]:
         """Channels from the dense layer to the waveform: 16 d, 8 d, 4 d, 2 d, d, 1 for 16,384 samples."""
-        layers = 0
-        while FIRST * STRIDE**layers < self.samples:
-            layers += 1
-        if FIRST * STRIDE**layers != self.samples or layers < 2:
-            raise AntiphonError(f"samples={self.samples} cannot work: use 16384 or 65536 (or 256, 1024, 4096)")
-        return [self.channels * 2 ** (layers - 1 - i) for i in range(layers)] + [1]
+        return [self.channels * 2 ** (self.layers - 1 - i) for i in range(self.layers)] + [1]
 
 
 SIZES = {
@@ -60,10 +70,11 @@ SIZES = {
 class WaveGANGenerator(ImageGenerator):
     def __init__(self, config: WaveGANConfig):
         super().__init__()
-        self.noise, self.shape, self.widths = config.noise, config.shape, config.widths
-        self.dense = nn.Linear(config.noise + config.conditions.size, FIRST * self.widths[0])
+        self.noise, self.shape = config.noise, config.shape
+        self.seed_shape = (config.widths[0], config.first)
+        self.dense = nn.Linear(config.noise + config.conditions.size, config.widths[0] * config.first)
         self.layers = nn.ModuleList(
-            nn.ConvTranspose1d(a, b, KERNEL, STRIDE, padding=11, output_padding=1) for a, b in pairwise(self.widths)
+            nn.ConvTranspose1d(a, b, KERNEL, STRIDE, padding=11, output_padding=1) for a, b in pairwise(config.widths)
         )
         self.apply(glorot)
 
@@ -72,7 +83,7 @@ class WaveGANGenerator(ImageGenerator):
         return 2 * torch.rand(count, self.noise, generator=rng) - 1
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        x = self.dense(torch.cat([z, condition], 1)).view(-1, self.widths[0], FIRST)
+        x = self.dense(torch.cat([z, condition], 1)).view(-1, *self.seed_shape)
         for layer in self.layers:
             x = layer(F.relu(x))
         return torch.tanh(x)
