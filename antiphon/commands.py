@@ -42,7 +42,7 @@ class Play:
     stems: Flag = False
     """a file for each track as well (and one for the room); together they are the mix before its limiter"""
     kit: Annotated[str | None, opt("V")] = None
-    """a voice of drums for channel 10; the bundled one if there is one, else drums are skipped"""
+    """a voice of drums for channel 10; the bundled kit if left out"""
     parts: Flag = False
     """two more files: all that is tone, and all that is noise"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
@@ -87,8 +87,8 @@ class Generate:
     """which note; drawn from the instrument's range if left out"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
-    seconds: Annotated[float, arg(metavar="S")] = 2.0
-    """how long it is held; its release follows"""
+    seconds: Annotated[float | None, arg(metavar="S")] = None
+    """how long it is held, 2 if left out; its release follows"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """the first sound's seed, a number or any name; the others count up from it"""
     force: Flag = False

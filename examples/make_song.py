@@ -1,7 +1,6 @@
 """Writes the two songs of the project's own: the example that `antiphon play` plays, and a dense one to time.
 
     python examples/make_song.py              # antiphon/songs/antiphon.mid and benchmarks/songs/dense.mid
-    python examples/make_song.py --drums      # with drums in the first, for a kit to play
 
 "Antiphon": two choirs in D minor, strings on the left and brass with organ on the right, one answering the other;
 between them a flute over harp and piano; together at the end. Bars of four beats; each line below is one instrument.
@@ -9,7 +8,6 @@ between them a flute over harp and piano; together at the end. Bars of four beat
 
 import math
 import random
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -216,7 +214,7 @@ def percussion(line: Line, answer: float, solo: float, exchange: float, tutti: f
     line.note(tutti + 28, 0.2, TRIANGLE, 52)
 
 
-def antiphon(drums: bool = False) -> tuple[list[tuple[float, float]], list[Line]]:
+def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
     strings, brass = Line("Strings, choir I", 0, 48, 104, 30), Line("Brass, choir II", 1, 61, 84, 98)
     organ, flute = Line("Organ, choir II", 2, 19, 62, 84), Line("Flute", 3, 73, 102, 56)
     harp, piano = Line("Harp", 4, 46, 100, 92), Line("Piano", 5, 0, 96, 44)
@@ -264,7 +262,7 @@ def antiphon(drums: bool = False) -> tuple[list[tuple[float, float]], list[Line]
 
     tempi = [(0.0, 84.0), (answer, 88.0), (solo, 92.0), (solo + 31, 84.0), (solo + 32, 96.0), (beat, 90.0)]
     tempi += [(beat + 18 + i, 88.0 - 3.5 * i) for i in range(7)]
-    return tempi, [strings, brass, organ, flute, harp, piano, bass, bells, pizzicato, *([kit] if drums else [])]
+    return tempi, [strings, brass, organ, flute, harp, piano, bass, bells, pizzicato, kit]
 
 
 # ---- The dense song: eight tracks which never rest, round and round the tutti's harmony.
@@ -306,7 +304,7 @@ def dense(bars: int = 90) -> tuple[list[tuple[float, float]], list[Line]]:
 
 def main() -> None:
     root = Path(__file__).resolve().parent.parent
-    save(root / "antiphon/songs/antiphon.mid", "Antiphon", *antiphon("--drums" in sys.argv[1:]))
+    save(root / "antiphon/songs/antiphon.mid", "Antiphon", *antiphon())
     save(root / "benchmarks/songs/dense.mid", "Dense", *dense())
 
 

@@ -1,5 +1,6 @@
 """Drums: their names, what is measured of a hit, the recipe and its voice, and a song's channel 10 played on a kit."""
 
+import json
 import warnings
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from antiphon.data.modes import AUDIBLE_DB, SLOTS, measure_modes
 from antiphon.data.prepared import Prepared
 from antiphon.data.strokes import StrokeSource
 from antiphon.errors import AntiphonError
+from antiphon.measures import bootstrap
+from antiphon.measures.lists import choose_split, draw_reference, draw_rows
 from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.song import Part, SongNote
 from antiphon.networks.generators.one_shot import SIZES, OneShotGenerator, gliding
@@ -263,6 +266,63 @@ def test_a_kit_cannot_clone_nor_play_a_melody(kit, song, notes, tmp_path):
     ):
         with pytest.raises(AntiphonError, match="cannot"):
             attempt()
+
+
+# ---- judging ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drums(tmp_path_factory):
+    """A folder of twenty kicks and twenty snares, half of them struck twice."""
+    folder = tmp_path_factory.mktemp("drums")
+    for i in range(20):
+        for force, level in (("soft", 0.2), ("hard", 0.8))[: 1 + i % 2]:
+            kick, snare = struck(45 + 2 * i, 1.0, length=0.15), struck(170 + 5 * i, noise=0.7, length=0.15, seed=i)
+            write_audio(folder / f"kick {i} {force}.wav", level * kick)
+            write_audio(folder / f"snare {i} {force}.wav", level * snare)
+    return folder
+
+
+def test_hits_are_judged_by_drums_of_their_name(drums, tmp_path):
+    prepared = Prepared(prepare(drums, tmp_path / "drums.safetensors", one_shots=True, quiet=True))
+    drum, label = prepared.preset, prepared.instrument
+    prepared.split[:] = prepared.labels.splits.index("train")
+    assert choose_split(prepared) == "train"
+    rows = draw_rows(prepared, split="train")
+    assert len(rows) == 2 * 5  # of ten pairs of drums a label
+    judged = [hit for row in rows for hit in (row.real, row.other)]
+    assert len(drum[judged].unique()) == len(judged)
+    known = draw_reference(prepared, judged=judged).tolist()
+    assert not set(drum[judged].tolist()) & set(drum[known].tolist())  # a louder stroke would be a copy
+    for row in rows:
+        assert len(label[[row.real, row.other, row.naive]].unique()) == 1
+        assert row.naive in known
+        assert row.source == row.other
+    struck_twice = drum.bincount()[drum] == 2
+    first = torch.tensor([int(drum[:i].eq(drum[i]).sum()) == 0 for i in range(len(prepared))])
+    prepared.split[struck_twice & first] = prepared.labels.splits.index("valid")
+    with pytest.raises(AntiphonError, match="0 pairs"):  # of each of these drums a stroke was learned from
+        draw_rows(prepared, split="valid")
+    prepared.split[struck_twice] = prepared.labels.splits.index("valid")
+    assert len(draw_rows(prepared, split="valid")) == 2 * 5
+
+
+def test_a_kit_is_judged_by_a_folder_of_hits(kit, drums, tmp_path, antiphon_line, monkeypatch):
+    monkeypatch.setattr(bootstrap, "DISTANCE_DRAWS", 2)
+    monkeypatch.setattr(bootstrap, "DRAWS", 20)
+    page, how = tmp_path / "kit.html", ("--embeddings", "mel", "--threads", 1, "--cache", tmp_path / "cache")
+    said = antiphon_line("evaluate", kit, drums, "-o", page, "--split", "train", *how)
+    assert said.status == 0, said.err
+    assert any("training notes" in line for line in said.err)
+    assert not any("pitch" in line for line in said.err)
+    figures = json.loads(page.with_suffix(".json").read_text())
+    rows = figures["rows"]
+    assert list(rows) == ["real", "floor", "naive", "untrained", "gaussian", "imagined", "encoded"]
+    assert all("pitch" not in row for row in rows.values())
+    assert rows["naive"]["copies"] > 0.5 > rows["imagined"]["copies"]
+    assert rows["imagined"]["mel"]["kernel"] > rows["floor"]["mel"]["kernel"]
+    assert set(figures["labels"]) == {"kick", "snare"}
+    assert "kick, velocity" in page.read_text()
 
 
 # ---- channel 10 ------------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _warnings(judge: Judge, table: Mapping[str, Any]) -> list[str]:
                 f"{n} notes are fewer than the {embedding.dim} numbers of the {embedding.name} embedding: Fréchet "
                 "distances compare within this table only, and roughly; trust the kernel distances more"
             )
-    if not judge.meter.hears_pitch:
+    if not judge.meter.hears_pitch and not judge.prepared.labels.one_shots:
         said.append("pitch is not measured: pip install 'antiphon[eval]'")
     for name, row in table.items():
         if row["broken"]:

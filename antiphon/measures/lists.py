@@ -1,7 +1,8 @@
 """Which notes a voice is judged on: a function of the prepared file's tables and a seed, which JSON can freeze.
 
 A row names a real note that was never trained on, a second real note as near to it as there is (the floor), a note to
-take the style from, the training note a sampler would pitch-shift, and a seed.
+take the style from, the training note a sampler would pitch-shift, and a seed. Of one-shots the same is said of drums:
+another drum of the label takes the place of another note of the preset.
 """
 
 from __future__ import annotations
@@ -42,25 +43,35 @@ def fingerprint(prepared: Prepared) -> str:
     return digest.hexdigest()
 
 
+def kinds(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """What each note is and what it is one of, (N,) each: a note of a preset; but of one-shots, where the strokes of a
+    drum are all but the same sound, a drum of a label."""
+    preset = prepared.preset.numpy()
+    return (preset, prepared.instrument.numpy()) if prepared.labels.one_shots else (np.arange(len(preset)), preset)
+
+
 def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed: int = 1) -> list[Row]:
     """Up to `n` rows from `split` ("block": octave blocks held out, with their extra notes, "preset": presets held
     out, "valid": single notes held out, "train": half of what was trained on), presets in turn.
 
-    Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice.
-    Raises AntiphonError where fewer than 8 rows come of it.
+    Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice. Of
+    one-shots a stroke of a drum is paired with one of another drum of its label, whose style is encoded too. Raises
+    AntiphonError where fewer than 8 rows come of it.
     """
     rng = np.random.default_rng(seed)
     pairs = _in_turn(_pairs(prepared, split, rng), n)
     if len(pairs) < FEWEST:
         raise AntiphonError(
-            f"{prepared.path} has too few notes in its split {split!r} ({len(pairs)} pairs of a preset, {FEWEST} are "
+            f"{prepared.path} has too few notes in its split {split!r} ({len(pairs)} pairs of a kind, {FEWEST} are "
             "needed): prepare one that holds more out"
         )
     taught = training_notes(prepared, [note for pair in pairs for note in pair])
+    _, kind = kinds(prepared)
+    known = np.isin(kind, kind[taught])  # not where whole presets are held out
     rows = []
     for real, other in pairs:
-        source = _source(prepared, real, other, None if split == "preset" else taught, rng)
-        naive = source if split == "preset" else nearest_note(prepared, real, taught)
+        source = _source(prepared, real, other, taught if known[real] else None, rng)
+        naive = nearest_note(prepared, real, taught) if known[real] else source
         rows.append(Row(real, other, source, naive, int(rng.integers(1 << 31))))
     return rows
 
@@ -74,24 +85,28 @@ def choose_split(prepared: Prepared) -> str:
 
 
 def training_notes(prepared: Prepared, judged: Sequence[int]) -> np.ndarray:
-    """Indices of the training notes, less those that are judged themselves."""
-    notes = prepared.where("train").numpy()
-    return notes[~np.isin(notes, judged)]
+    """Indices of the training notes, less those that are judged themselves, and less all strokes of a judged drum."""
+    notes, (own, _) = prepared.where("train").numpy(), kinds(prepared)
+    return notes[~np.isin(own[notes], own[np.asarray(judged, int)])]
 
 
 def _pairs(prepared: Prepared, split: str, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
-    """For each preset of a split its notes in pairs of neighbours in pitch, shuffled. Of the training notes half the
-    pairs are left to learn from; presets without a note to learn from are left out (but where all are held out)."""
+    """For each kind of a split its notes in pairs of neighbours in pitch, shuffled. Of the training notes half the
+    pairs are left to learn from; kinds without a note to learn from are left out (but where all are held out)."""
     pool = prepared.where(split).numpy()
     if split == "block":
         pool = np.concatenate([pool, prepared.where(EXTRA).numpy()])
-    preset, pitch = prepared.preset.numpy(), prepared.pitch.numpy()
+    train = prepared.where("train").numpy()
+    (own, kind), pitch = kinds(prepared), prepared.pitch.numpy()
+    if split != "train":
+        pool = pool[~np.isin(own[pool], own[train])]  # no drum is held out of which a stroke is not
     if split != "preset":
-        pool = pool[np.isin(preset[pool], preset[prepared.where("train").numpy()])]
+        pool = pool[np.isin(kind[pool], kind[train])]
     queues = []
-    for name in np.unique(preset[pool]):
-        notes = pool[preset[pool] == name]
+    for name in np.unique(kind[pool]):
+        notes = pool[kind[pool] == name]
         notes = notes[np.lexsort((rng.random(len(notes)), pitch[notes]))]
+        notes = notes[np.sort(np.unique(own[notes], return_index=True)[1])]  # a stroke of each drum
         pairs = [rng.permutation(notes[at : at + 2]) for at in range(0, len(notes) - 1, 2)]
         rng.shuffle(pairs)
         kept = pairs[: len(pairs) // 2] if split == "train" else pairs
@@ -106,7 +121,8 @@ def _in_turn(queues: list[list[tuple[int, int]]], n: int) -> list[tuple[int, int
 
 
 def _source(prepared: Prepared, real: int, other: int, taught: np.ndarray | None, rng: np.random.Generator) -> int:
-    """Another note of the same preset: one of those taught, or, where the whole preset is held out, any third one."""
+    """Another note of the same preset: one of those taught, or, where the whole preset is held out, any third one; the
+    other one, where there is none, as of a drum."""
     same = prepared.preset.numpy() == int(prepared.preset[real])
     if taught is not None:
         same &= np.isin(np.arange(len(prepared)), taught)
@@ -117,8 +133,9 @@ def _source(prepared: Prepared, real: int, other: int, taught: np.ndarray | None
 
 
 def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
-    """The candidate of the note's preset a sampler would take: nearest in pitch, then long enough, then in velocity."""
-    candidates = candidates[prepared.preset.numpy()[candidates] == int(prepared.preset[note])]
+    """The candidate of the note's kind a sampler would take: nearest in pitch, then long enough, then in velocity."""
+    _, kind = kinds(prepared)
+    candidates = candidates[kind[candidates] == kind[note]]
     length = np.diff(prepared.start.numpy())
     above = prepared.pitch.numpy()[candidates] - float(prepared.pitch[note])
     short = length[candidates] * 2.0 ** (above / 12) < 0.9 * length[note]  # once it is shifted

@@ -65,7 +65,8 @@ class Meter:
         bar: Bar = no_bar,
     ) -> None:
         self.sounds, self.embeddings, self.cache = sounds, list(embeddings), cache / "features"
-        self.threads, self.bar, self.hears_pitch = threads, bar, can_track()
+        self.threads, self.bar = threads, bar
+        self.hears_pitch = can_track() and not sounds.prepared.labels.one_shots
 
     def matched(self, produce: Producer, label: str = "", *, keep: bool = False, fit: bool = True) -> Measured:
         """Measure one sound for each row, cut at -60 dB and, if `fit`, cut or padded to its real note's length.

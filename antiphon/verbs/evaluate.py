@@ -60,7 +60,7 @@ def from_prepared(
     found = judged(judge, contenders)
     if split == "train":
         found.warnings.insert(
-            0, f"nothing is held out in {prepared.path.name}: voices may have learned these very notes"
+            0, f"these are training notes of {prepared.path.name}: voices may have learned these very sounds"
         )
     found.figures = {"voices": list(contenders), "split": split, "notes": len(judge.rows)} | _about(judge, how) | {
         "warnings": found.warnings, **found.figures
@@ -75,8 +75,9 @@ def from_file(
 ) -> dict[str, Any]:
     """The same for voices by name, run folder, weights file or folder of sounds, and for `data` that is a prepared
     file, a run folder or a folder of notes. -> the figures"""
-    with opened(data, Report(quiet), how.get("threads")) as prepared:
-        return from_prepared(named(voices), prepared, quiet=quiet, **how).figures
+    contenders = named(voices)
+    with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
+        return from_prepared(contenders, prepared, quiet=quiet, **how).figures
 
 
 def from_file_to_file(
@@ -99,7 +100,7 @@ def from_file_to_file(
         raise AntiphonError(f"cannot write {page.name!r}: end the name in .html; the figures go beside it, as .json")
     targets = [check_place(path, force=force) for path in (page, page.with_suffix(".json"))]
     contenders = named(voices)
-    with opened(data, Report(quiet), how.get("threads")) as prepared:
+    with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
         found = from_prepared(contenders, prepared, quiet=quiet, **how)
         html = evaluation_page(found, str(data))
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -157,9 +158,11 @@ def _contender(one: str | Path | Any) -> tuple[str, Any]:
 
 
 @contextmanager
-def opened(data: str | Path, report: Report, threads: int | None = None) -> Iterator[Prepared]:
-    """The real notes: of a prepared file, of the run that a folder holds, or of a folder of notes, which is prepared,
-    by so many processes, for as long as the block lasts."""
+def opened(
+    data: str | Path, contenders: Mapping[str, Any], report: Report, threads: int | None = None
+) -> Iterator[Prepared]:
+    """The real notes: of a prepared file, of the run that a folder holds, or of a folder of notes (of hits, where a kit
+    contends), which is prepared, by so many processes, for as long as the block lasts."""
     from antiphon.data.prepared import Prepared
 
     path = Path(data).expanduser()
@@ -175,7 +178,9 @@ def opened(data: str | Path, report: Report, threads: int | None = None) -> Iter
 
     with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
         file = Path(folder, f"{path.resolve().name}.safetensors")
-        yield Prepared(prepare(path, file, workers=threads or os.cpu_count() or 1, quiet=report.quiet))
+        hits = any(getattr(one, "kind", "") == "drums" for one in contenders.values())
+        workers = threads or os.cpu_count() or 1
+        yield Prepared(prepare(path, file, one_shots=hits, workers=workers, quiet=report.quiet))
 
 
 def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:

@@ -65,7 +65,8 @@ def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
     pictures = spectrogram_panels(list(heard.values()))
     figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
     label = sounds.instruments[int(prepared.instrument[row.real])]
-    return Group(figures, remark=f"{label}, {note_name(pitch)}, velocity {float(prepared.velocity[row.real]):.0f}")
+    asked = label if prepared.labels.one_shots else f"{label}, {note_name(pitch)}"
+    return Group(figures, remark=f"{asked}, velocity {float(prepared.velocity[row.real]):.0f}")
 
 
 def _table(grid: Grid) -> str:

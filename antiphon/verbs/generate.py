@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 10_000  # notes a call
 CHUNK = 32
+HELD = 2.0  # seconds, if not said
 
 
 def from_notes(
@@ -75,7 +76,7 @@ def generate(
     variation: float | None = None,
     pitch: str | float | None = None,
     velocity: float = 100,
-    seconds: float = 2.0,
+    seconds: float | None = None,
     seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
@@ -86,9 +87,9 @@ def generate(
     shortening, a General MIDI name, number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note;
     without it every sound draws one. style: words of character. variation: 0..1, from the typical sound of a label, or
     the recording itself, to as wide as training was; 1 for labels and 0 for recordings, if not said. pitch: "C4", 61 or
-    60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long a note is held.
-    seed: a number, or a name that stands for one. Raises AntiphonError for anything that makes no sense, or (without
-    force) if a file exists."""
+    60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long a note is held,
+    2 if not said. seed: a number, or a name that stands for one. Raises AntiphonError for anything that makes no sense,
+    or (without force) if a file exists."""
     if not 1 <= n <= MOST:
         raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
     first = check_seed(seed)
@@ -98,6 +99,7 @@ def generate(
     key = None if pitch is None else parse_pitch(str(pitch))
     if key is not None and not player.pitched:
         raise player.cannot("be told a pitch")
+    held = HELD if seconds is None else seconds
     notes, ws = [], []
     with report.warnings():
         for own in range(first, first + n):
@@ -105,12 +107,12 @@ def generate(
             drawn = still(player, name, seed=own, style=words, variation=variation)
             label = drawn.label()
             notes.append(
-                Note(_drawn_key(player, label, own) if key is None else key, seconds, velocity, label, words, own)
+                Note(_drawn_key(player, label, own) if key is None else key, held, velocity, label, words, own)
             )
             ws.append(drawn.w().numpy())
     for text in _unheard_of(notes, player):
         report.say(f"note: {text}")
-    if seconds > player.longest:
+    if seconds is not None and seconds > player.longest:
         report.say(f"note: the sounds of this voice last {player.longest:.2f} s")
     from_notes_to_folder(notes, out, player, w=np.stack(ws), force=force, quiet=quiet)
     return Path(out)

@@ -43,7 +43,7 @@ def _instrument(voice: Voice, label: str) -> dict[str, Any]:
     met: Counter[str] = Counter()
     for words, count in voice.info.styles_of.get(label, []):
         met.update(dict.fromkeys(words, count))
-    lowest, highest = voice.info.range_of.get(label, (None, None))
+    lowest, highest = voice.info.range_of.get(label, (None, None)) if voice.pitched else (None, None)
     return {
         "label": label,
         "family": _family(label),

@@ -35,7 +35,7 @@ class How(TypedDict, total=False):
     "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song or all
     through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings. seed:
     which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for channel 10; the
-    bundled kit, if there is one and none is said.
+    bundled kit, if none is said.
     """
 
     instrument: str | None
