@@ -250,7 +250,8 @@ def test_a_label_is_heard_and_a_note_can_be_let_go(runs):
 
 def test_generate_and_info(antiphon_line, runs, tmp_path):
     folder = runs["wavegan"]
-    said = antiphon_line("generate", folder, "-o", tmp_path / "g", "-n", 2, "--instrument", "viol", "--pitch", "C4")
+    asked = ["--instrument", "viol", "--pitch", "C4", "--seconds", 1]
+    said = antiphon_line("generate", folder, "-o", tmp_path / "g", "-n", 2, *asked)
     assert (said.status, said.out) == (0, [str(tmp_path / "g")])
     assert any("sounds of this voice last 0.37 s" in line for line in said.err)
     assert [p.name for p in sorted((tmp_path / "g").iterdir())] == [
