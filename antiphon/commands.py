@@ -79,7 +79,7 @@ class Generate:
     """which instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav);
     any if left out"""
     style: Annotated[Words, opt("LABEL ...")] = ()
-    """words of character, such as bright or plucked"""
+    """words of character, such as bright or plucked; of a voice that was told descriptors also brightness=0..1"""
     variation: Annotated[float | None, opt("0-1")] = None
     """how far from the typical sound (or the recording) to go: 0 is just there, 1 as far as the sounds learned from;
     1 if left out, 0 for a recording"""

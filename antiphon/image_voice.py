@@ -12,6 +12,7 @@ from torch import Tensor
 
 from antiphon.image_model import ImageModel
 from antiphon.notes import Note
+from antiphon.scales import controls
 from antiphon.voice import Voice, VoiceInfo
 from antiphon.workers import spread
 
@@ -19,8 +20,10 @@ RELEASE = 0.1  # seconds in which a note held for less than it lasts dies away
 
 
 class ImageVoice(Voice):
-    """Its w is the generator's noise, followed by the style words. A note sounds on the nearest key there is and as
-    long as the voice's sounds are, or dies away when it is let go; loudness, bends and tuning it knows nothing of."""
+    """Its w is the generator's noise, followed by the style words and by descriptors, 0..1. Those are said among the
+    style words, NAME=VALUE, and drawn as is usual of the instrument where they are not. A note sounds on the nearest
+    key there is and as long as the voice's sounds are, or dies away when it is let go; loudness, bends and tuning it
+    knows nothing of."""
 
     kind = "image"
     blends = False
@@ -28,7 +31,7 @@ class ImageVoice(Voice):
 
     def __init__(self, model: ImageModel, info: VoiceInfo):
         super().__init__(model, info)
-        c = model.conditions
+        c, self.scales = model.conditions, model.labels.scales
         self.pitched = c.keys > 0
         self.longest = model.config.samples / self.sample_rate
         (label, *others) = self.instruments
@@ -44,8 +47,24 @@ class ImageVoice(Voice):
         name = zlib.crc32(instrument.encode())
         dice = torch.Generator().manual_seed((name << 31) + (seed & 0x7FFFFFFF))
         z = self.model.generator.draw(1, dice)[0] * variation
-        words = tuple(style) or self.draw_style(instrument, np.random.default_rng((name, seed & 0xFFFFFFFF)))
-        return torch.cat([z, torch.tensor([float(word in words) for word in self.styles])])
+        rng = np.random.default_rng((name, seed & 0xFFFFFFFF))
+        words = [word for word in style if "=" not in word] or self.draw_style(instrument, rng)
+        numbers = self._numbers(instrument, [word for word in style if "=" in word], rng, variation)
+        return torch.cat([z, torch.tensor([float(word in words) for word in self.styles]), torch.tensor(numbers)])
+
+    def resolve_style(self, words: Sequence[str]) -> tuple[str, ...]:
+        said = controls([word for word in words if "=" in word], self.scales)
+        plain = super().resolve_style([word for word in words if "=" not in word])
+        return (*plain, *(f"{name}={value:g}" for name, value in said.items()))
+
+    def _numbers(self, instrument: str, said: Sequence[str], rng: np.random.Generator, variation: float) -> list[float]:
+        """A value of each scale: what was said, or one drawn near what is usual of the instrument."""
+        told, at = controls(said, self.scales), self.instruments.index(instrument)
+        drawn = rng.standard_normal(len(self.scales)) * variation
+        usual = [
+            float(np.clip(s.usual[at][0] + s.usual[at][1] * x, 0, 1)) for s, x in zip(self.scales, drawn, strict=True)
+        ]
+        return [told.get(scale.name, value) for scale, value in zip(self.scales, usual, strict=True)]
 
     @torch.inference_mode()
     def notes(
@@ -69,9 +88,10 @@ class ImageVoice(Voice):
 
     def _draw(self, note: Note, w: Tensor) -> Tensor:
         """w: (1, noise and styles) -> (1, samples)"""
-        noise = self.model.generator.noise
+        noise, words = self.model.generator.noise, len(self.styles)
         label = torch.tensor([self.instruments.index(self.resolve(note.instrument, note.seed))])
-        condition = self.model.conditions.vector(torch.tensor([note.pitch]), label, w[:, noise:])
+        styles, numbers = w[:, noise : noise + words], w[:, noise + words :]
+        condition = self.model.conditions.vector(torch.tensor([note.pitch]), label, styles, numbers)
         sound: Tensor = self.model(w[:, :noise], condition)
         return sound
 

@@ -11,14 +11,17 @@ from antiphon.networks.encoders.note import NoteEncoder
 from antiphon.networks.generators.instrument import InstrumentConfig, InstrumentGenerator
 from antiphon.networks.generators.one_shot import OneShotConfig, OneShotGenerator
 from antiphon.networks.mapping import Mapping
+from antiphon.scales import Scale
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """The names of the instruments and style words a model knows, in the order of their indices."""
+    """The names of the instruments and style words a model knows, in the order of their indices, and the scales of the
+    descriptors it is told."""
 
     instruments: tuple[str, ...]
     styles: tuple[str, ...]
+    scales: tuple[Scale, ...] = ()
 
 
 class StyledModel(nn.Module):

@@ -37,6 +37,15 @@ TOGETHER = 1 << 17  # partials x blocks that are drawn at once: more would not s
 FAINT = 3.0  # cents of vibrato that are not played: measured depths of instruments without any are not exactly 0
 
 
+def _multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for it; without them it is slower than float32."""
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+HALF = _multiplies_bfloat16()  # the trunk then runs as it did in training; -36 dB of difference, a sixth of the time
+
+
 @torch.inference_mode()
 def perform(
     generator: InstrumentGenerator, notes: Sequence[Note], w: Tensor, in_tune: bool = True, parts: bool = False
@@ -48,7 +57,8 @@ def perform(
     are best played together: knots are as many as the longest has."""
     g = _gesture(notes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
-    curves = generator.curves(w, g)
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
+        curves = generator.curves(w, g)
     bank = batched.partials(curves, g, tuning, generator.centres)
     loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
     end = _last_sounding(loud, g.knots, g.release).minimum(g.release + RING * SAMPLE_RATE)

@@ -264,6 +264,45 @@ def test_generate_and_info(antiphon_line, runs, tmp_path):
     assert json.loads("\n".join(antiphon_line("info", folder, "--json").out))["kind"] == "image"
 
 
+def test_descriptors_are_controls(antiphon_line, prepared, data, tmp_path):
+    told = settings("dcgan") | {"descriptors": "brightness,attack"}
+    folder = train(prepared, tmp_path / "run", "dcgan", steps=2, settings=told).parent
+    made = override(recipe("dcgan", "tiny"), told)
+    batch, measured = made.source(data).batch(0, 8), data.labels.descriptors.index("brightness")
+    assert set(batch.descriptors[:, 0].tolist()) <= set(data.descriptors[:, measured].tolist())
+
+    game = new_game(data, made)
+    vector, _ = game._told(batch)
+    for i, scale in enumerate(game.model.labels.scales):
+        place = ((batch.descriptors[:, i] - scale.low) / (scale.high - scale.low)).clamp(0, 1)
+        assert torch.allclose(vector[:, i - 2], place)
+
+    voice = antiphon.load(folder)
+    words = voice.resolve_style(["bright=0.25"])
+    assert words == ("brightness=0.25",)
+    ws = torch.stack([voice.imagine("violin", words, seed) for seed in range(9)])
+    assert torch.equal(ws[:, -2], torch.full((9,), 0.25))
+    assert 0 <= float(ws[:, -1].min()) < float(ws[:, -1].max()) <= 1
+    line = ["generate", folder, "-o", tmp_path / "g", "-n", 1, "--instrument", "violin", "--pitch", "C4", "--style"]
+    assert antiphon_line(*line, "brightness=1").status == 0
+    for word, says in [
+        ("brightness=2", "brightness=0 (least"),
+        ("loudness=1", "knows brightness, attack"),
+        ("a=b", ""),
+    ]:
+        said = antiphon_line(*line, word, "--force")
+        assert said.status == 2
+        assert len(said.err) == 1
+        assert says in said.err[0]
+    assert "brightness=0..1" in "\n".join(antiphon_line("info", folder).out)
+
+
+@pytest.mark.parametrize(("names", "says"), [("loudness", "what is measured is"), ("attack,attack", "each once")])
+def test_descriptors_that_cannot_be_told(prepared, tmp_path, names, says):
+    with pytest.raises(AntiphonError, match=says):
+        train(prepared, tmp_path / "run", "dcgan", steps=1, settings=settings("dcgan") | {"descriptors": names})
+
+
 def test_one_that_knows_pitches_plays_songs(antiphon_line, runs, song, tmp_path):
     said = antiphon_line("play", song, "-o", tmp_path / "song.wav", "--voice", runs["wavegan"])
     assert said.status == 0
@@ -297,6 +336,16 @@ def test_one_that_is_told_nothing_makes_sounds(antiphon_line, mute, tmp_path):
 # ---- a stranger's file -----------------------------------------------------------------------------------------------
 
 
+def _scale(meta: dict, **lies: object) -> dict:
+    usual = [[0.5, 0.1]] * len(meta["labels"]["instruments"])
+    return {"name": "brightness", "low": 0.0, "high": 1.0, "usual": usual} | lies
+
+
+def _told(meta: dict, **lies: object) -> None:
+    meta["labels"]["scales"] = [_scale(meta, **lies)]
+    meta["config"]["network"]["conditions"]["descriptors"] = 1
+
+
 def _network(name, value):
     return lambda meta: meta["config"]["network"].__setitem__(name, value)
 
@@ -317,6 +366,11 @@ LIES = {
     "other keys": lambda meta: meta["config"]["network"]["conditions"].__setitem__("keys", 24),
     "another label": lambda meta: meta["labels"]["instruments"].append("tuba"),
     "another style": lambda meta: meta["labels"]["styles"].pop(),
+    "a scale that it was not told": lambda meta: meta["labels"].__setitem__("scales", [_scale(meta)]),
+    "a scale upside down": lambda meta: _told(meta, low=2.0),
+    "a scale of words": lambda meta: _told(meta, low="__import__('os')"),
+    "a scale of infinity": lambda meta: _told(meta, high=float("inf")),
+    "a scale of another table": lambda meta: _told(meta, usual=[]),
     "another kind": lambda meta: meta.__setitem__("kind", "instrument"),
     "no kind": lambda meta: meta.__setitem__("kind", ["image"]),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from antiphon.data.excerpts import CropSource
+from antiphon.data.prepared import Prepared
 
 
 @dataclass(frozen=True)
 class Sounds:
     """A batch. audio: (batch, samples) from the onset, zeros after the end; pitch: (batch,) MIDI; velocity: (batch,)
-    1..127; instrument: (batch,) index; style: (batch, words) multi-hot; descriptors: (batch, numbers) as measured."""
+    1..127; instrument: (batch,) index; style: (batch, words) multi-hot; descriptors: (batch, numbers) as measured,
+    those that the source was asked for."""
 
     audio: Tensor
     pitch: Tensor
@@ -35,7 +38,11 @@ class Sounds:
 
 
 class OnsetSource(CropSource):
-    """Draws sounds of `samples` samples; see CropSource."""
+    """Draws sounds of `samples` samples; see CropSource. descriptors: names of those that come along."""
+
+    def __init__(self, data: Prepared, samples: int, seed: int, *, descriptors: Sequence[str] = (), **how: Any):
+        super().__init__(data, samples, seed, **how)
+        self.columns = [data.labels.descriptors.index(name) for name in descriptors]
 
     def batch(self, first: int, count: int) -> Sounds:
         """Sounds first .. first + count - 1."""
@@ -47,5 +54,5 @@ class OnsetSource(CropSource):
             velocity=d.velocity[note],
             instrument=d.instrument[note],
             style=d.style[note].float(),
-            descriptors=d.descriptors[note],
+            descriptors=d.descriptors[note][:, self.columns],
         )

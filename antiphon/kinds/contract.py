@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from antiphon.model import LabelTable
 from antiphon.parts import part, parts
+from antiphon.scales import Scale
 from antiphon.voice import Voice, VoiceInfo
 
 C = TypeVar("C")
@@ -82,7 +83,21 @@ def check_sizes(claims: Mapping[str, tuple[int | None, ...]], tensors: Mapping[s
 
 
 def read_labels(raw: Any) -> LabelTable:
-    return LabelTable(read_names(raw["instruments"]), read_names(raw["styles"], empty=True))
+    instruments, scales = read_names(raw["instruments"]), [_read_scale(s) for s in raw.get("scales", [])]
+    read_names([s.name for s in scales], empty=True)
+    if any(len(s.usual) != len(instruments) for s in scales):
+        raise ValueError("its scales do not match its label table")
+    return LabelTable(instruments, read_names(raw["styles"], empty=True), tuple(scales))
+
+
+def _read_scale(raw: Any) -> Scale:
+    numbers = [raw["low"], raw["high"], *(x for pair in raw["usual"] for x in pair)]
+    if raw.keys() != {"name", "low", "high", "usual"} or any(type(x) is not float or not abs(x) < 1e6 for x in numbers):
+        raise ValueError("its scales are not numbers")
+    usual = tuple((mean, spread) for mean, spread in raw["usual"])
+    if raw["low"] >= raw["high"] or any(not (0 <= x <= 1) for pair in usual for x in pair):
+        raise ValueError("one of its scales has no range")
+    return Scale(raw["name"], raw["low"], raw["high"], usual)
 
 
 def read_names(raw: Any, empty: bool = False) -> tuple[str, ...]:

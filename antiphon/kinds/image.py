@@ -34,7 +34,7 @@ TOLD: dict[str, tuple[float, float]] = {
     "lowest": (0, 127),
     "instruments": (0, 10_000),
     "styles": (0, 10_000),
-    "descriptors": (0, 0),
+    "descriptors": (0, 100),
 }
 VIEW = {"window": (0, 8192), "hop": (0, 8192), "bands": (0, 4096)}
 LARGEST = 1 << 24  # numbers in an image
@@ -65,7 +65,8 @@ def _network(name: Any, raw: dict[str, Any], labels: LabelTable) -> tuple[Any, A
     """The generator's class and its configuration."""
     config, make = part(generators(), "generator", str(name))
     conditions = read_numbers(Conditions, raw.pop("conditions"), TOLD)
-    if conditions.instruments not in (0, len(labels.instruments)) or conditions.styles != len(labels.styles):
+    told = (conditions.styles, conditions.descriptors)
+    if conditions.instruments not in (0, len(labels.instruments)) or told != (len(labels.styles), len(labels.scales)):
         raise ValueError("its label table does not match its configuration")
     if not conditions.instruments and len(labels.instruments) != 1:
         raise ValueError("its label table has names that its network was not told")

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 class Conditions:
     """What a network is told of a sound; all 0, the default, is nothing at all.
 
-    keys: MIDI keys from `lowest` on, one-hot. instruments: one-hot. styles: words, multi-hot. descriptors: numbers.
+    keys: MIDI keys from `lowest` on, one-hot. instruments: one-hot. styles: words, multi-hot. descriptors: numbers,
+    0 to 1.
     """
 
     keys: int = 0

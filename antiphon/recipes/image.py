@@ -15,6 +15,7 @@ from antiphon.networks.image_gan import Conditions
 from antiphon.parts import part, parts
 from antiphon.recipes.contract import Recipe
 from antiphon.representations.standardised import Standardised
+from antiphon.scales import scales
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.image_game import ImageGame, ImageGameConfig
 from antiphon.training.optimisers import OPTIMISERS
@@ -33,7 +34,7 @@ UNNAMED = "sound"  # the label of sounds whose instruments are not told apart
 @dataclass(frozen=True)
 class ImageRecipe(Recipe):
     """A complete setting of a run. pitch, instrument, style: whether both players are told; auto where the data has
-    more than one of it."""
+    more than one of it. descriptors: names of what is measured of a sound and told too, such as brightness,attack."""
 
     network: Any  # a generator's configuration; its conditions are the data's
     view: ViewConfig
@@ -43,6 +44,7 @@ class ImageRecipe(Recipe):
     pitch: str = "auto"
     instrument: str = "auto"
     style: str = "auto"
+    descriptors: str = ""
     transposed: float = 0.0  # sounds, at most, that fill gaps between a preset's recorded keys [data/transpose.py]
     seed: int = 0
     average: float = 0.999  # of the weights
@@ -91,7 +93,7 @@ class ImageRecipe(Recipe):
     # ---- what the data says ------------------------------------------------------------------------------------------
 
     def fits(self, data: Prepared) -> None:
-        self.conditions(data)
+        self.labels(data)
         notes = data.where("train")
         if not len(notes):
             raise AntiphonError(f"{data.path} has no notes to train on: label some of them 'train'")
@@ -114,6 +116,7 @@ class ImageRecipe(Recipe):
             lowest=min(keys) if pitch else Conditions.lowest,
             instruments=len(data.labels.instruments) if instrument else 0,
             styles=len(data.labels.styles) if style else 0,
+            descriptors=len(self._measured()),
         )
 
     def _answer(self, name: str, classes: int, what: str) -> bool:
@@ -127,9 +130,16 @@ class ImageRecipe(Recipe):
 
     def labels(self, data: Prepared) -> LabelTable:
         told, names = self.conditions(data), data.labels.instruments
+        apart = told.instruments or len(names) == 1
         return LabelTable(
-            names if told.instruments or len(names) == 1 else (UNNAMED,), data.labels.styles if told.styles else ()
+            names if apart else (UNNAMED,),
+            data.labels.styles if told.styles else (),
+            scales(data, self._measured(), together=not apart),
         )
+
+    def _measured(self) -> list[str]:
+        """The names among `descriptors`."""
+        return [name.strip() for name in self.descriptors.split(",") if name.strip()]
 
     # ---- what a run needs --------------------------------------------------------------------------------------------
 
@@ -152,7 +162,7 @@ class ImageRecipe(Recipe):
     def source(self, data: Prepared) -> OnsetSource:
         from antiphon.data.onsets import OnsetSource
 
-        return OnsetSource(data, self.samples, self.seed, transposed=self.transposed)
+        return OnsetSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
 
     def new_game(self, data: Prepared) -> ImageGame:
         network = replace(self.network, conditions=self.conditions(data))

@@ -90,7 +90,10 @@ class ImageGame(Game, Examined):
     def _told(self, batch: Sounds) -> tuple[Tensor, Tensor]:
         """The batch's labels: (batch, conditions) and the index of its key (batch,), zeros where keys are not told."""
         c = self.model.conditions
-        vector = c.vector(batch.pitch, batch.instrument, batch.style)
+        scales = self.model.labels.scales
+        placed = [scale.place(measured) for scale, measured in zip(scales, batch.descriptors.unbind(1), strict=True)]
+        numbers = torch.stack(placed, 1) if placed else batch.descriptors
+        vector = c.vector(batch.pitch, batch.instrument, batch.style, numbers)
         return vector, c.key(batch.pitch) if c.keys else torch.zeros_like(batch.instrument)
 
     def _draw(self, condition: Tensor, rng: torch.Generator) -> Tensor:

@@ -85,11 +85,12 @@ def generate(
 
     Sound i is drawn from seed + i and nothing else, so that any of them can be had again alone. instrument: a label, a
     shortening, a General MIDI name, number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note;
-    without it every sound draws one. style: words of character. variation: 0..1, from the typical sound of a label, or
-    the recording itself, to as wide as training was; 1 for labels and 0 for recordings, if not said. pitch: "C4", 61 or
-    60.5; without it, drawn from the instrument's trained range. velocity: 1..127. seconds: how long a note is held,
-    2 if not said. seed: a number, or a name that stands for one. Raises AntiphonError for anything that makes no sense,
-    or (without force) if a file exists."""
+    without it every sound draws one. style: words of character, and "brightness=0.8" of a voice that was told
+    descriptors. variation: 0..1, from the typical sound of a label, or the recording itself, to as wide as training
+    was; 1 for labels and 0 for recordings, if not said. pitch: "C4", 61 or 60.5; without it, drawn from the
+    instrument's trained range. velocity: 1..127. seconds: how long a note is held, 2 if not said. seed: a number, or a
+    name that stands for one. Raises AntiphonError for anything that makes no sense, or (without force) if a file
+    exists."""
     if not 1 <= n <= MOST:
         raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
     first = check_seed(seed)

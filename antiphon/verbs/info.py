@@ -33,6 +33,7 @@ def facts(voice: str | Path) -> dict[str, Any]:
         "network": kind(loaded.kind).write(loaded.model)["config"],
         "instruments": [_instrument(loaded, label) for label in loaded.instruments],
         "styles": list(loaded.styles),
+        "descriptors": [scale.name for scale in loaded.model.labels.scales],
         "training": loaded.info.training,
         "licence": loaded.info.licence,
         "sources": list(loaded.info.sources),
@@ -86,7 +87,7 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("training", training or "not recorded"),
         ("licence", known["licence"]),
         ("sources", "; ".join(known["sources"]) or "not recorded"),
-        ("styles", " ".join(known["styles"]) or "none"),
+        ("styles", " ".join([*known["styles"], *(f"{name}=0..1" for name in known["descriptors"])]) or "none"),
         ("instruments", str(len(known["instruments"]))),
     ]
 
