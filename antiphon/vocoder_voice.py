@@ -20,6 +20,7 @@ class VocoderVoice(Voice):
     sounds that their images become: `from_audio`, `from_file`, `from_file_to_file`."""
 
     kind = "vocoder"
+    plays = False
     pitched = False
     blends = False
     model: Vocoder

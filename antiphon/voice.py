@@ -45,12 +45,13 @@ class Voice(ABC):
     """A model with its label tables, ready to play. Made by `antiphon.load`.
 
     Every sound has a style vector w: what it is, beside its label and what a note says. `kind`: what its file says it
-    is. `pitched`: whether a note's pitch means anything to it. `blends`: whether a w between two labels' is a sound
-    between them. `longest`: seconds that a sound lasts, at most.
+    is. `plays`: whether it can be asked for notes. `pitched`: whether a note's pitch means anything to it. `blends`:
+    whether a w between two labels' is a sound between them. `longest`: seconds that a sound lasts, at most.
     """
 
     kind: ClassVar[str]
     sample_rate = SAMPLE_RATE
+    plays = True
     pitched = True
     blends = True
     longest = math.inf

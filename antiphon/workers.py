@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
@@ -21,6 +23,7 @@ import torch
 from antiphon.errors import AntiphonError
 
 T = TypeVar("T")
+MOST = 16  # processes: what they make waits in memory for its turn
 GONE = "one of the processes that play ended (killed? out of memory?): the same line starts again"
 
 
@@ -44,8 +47,8 @@ def in_order(work: Callable[[int], T], count: int, processes: int | None = None)
     `processes` work (as many as there are processors, if None), where the system can fork; elsewhere a thread does.
 
     A fork has all that `work` needs, whatever it is; what comes back must be picklable. What `work` raises is raised
-    here, and an AntiphonError if a process is lost."""
-    processes = min(processes or _processors(), count)
+    here in its turn, and an AntiphonError if a process is lost."""
+    processes = min(processes or _processors(), count, MOST)
     if processes > 1 and sys.platform == "linux" and not multiprocessing.current_process().daemon:
         return _by_crew(work, count, processes)
     return _by_thread(work, count)
@@ -65,11 +68,16 @@ def _by_thread(work: Callable[[int], T], count: int) -> Iterator[T]:
 def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
     """Each process is given a piece beside the one it works on; all together are at most two rounds ahead."""
     crew: list[_Helper] = []
-    ready: dict[int, T] = {}
+    ready: dict[int, tuple[Any, Exception | None]] = {}
     given = 0
     try:
-        for _ in range(processes):
-            crew.append(_Helper(work, [helper.pipe for helper in crew]))
+        try:
+            for _ in range(processes):
+                crew.append(_Helper(work, [helper.pipe for helper in crew]))
+        except OSError:  # no more processes are allowed: those that there are will do
+            if not crew:
+                yield from _by_thread(work, count)
+                return
         for i in range(count):
             while i not in ready:
                 for helper in crew * 2:
@@ -78,7 +86,10 @@ def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T
                         given += 1
                 for pipe in wait([helper.pipe for helper in crew if helper.owes]):
                     ready.update(next(helper for helper in crew if helper.pipe is pipe).answer())
-            yield ready.pop(i)
+            result, failed = ready.pop(i)
+            if failed:
+                raise failed
+            yield result
     finally:
         for helper in crew:
             helper.end()
@@ -99,12 +110,10 @@ class _Helper:
         self.owes += 1
         self._safely(lambda: self.pipe.send(i))
 
-    def answer(self) -> dict[int, Any]:
+    def answer(self) -> dict[int, tuple[Any, Exception | None]]:
         i, result, failed = self._safely(self.pipe.recv)
         self.owes -= 1
-        if failed:
-            raise failed
-        return {i: result}
+        return {i: (result, failed)}
 
     def end(self) -> None:
         self.process.kill()
@@ -134,8 +143,22 @@ def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Con
         try:
             answer: tuple[int, object, Exception | None] = (i, work(i), None)
         except Exception as error:
-            answer = (i, None, error)
-        pipe.send(answer)
+            answer = (i, None, _sendable(error))
+        try:
+            pipe.send(answer)
+        except OSError:  # nobody is there any more
+            return
+
+
+def _sendable(error: Exception) -> Exception:
+    """What went wrong, and where, as something that a pipe carries."""
+    where = traceback.format_exc()
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(repr(error))
+    error.add_note(where)
+    return error
 
 
 def _keep_memory() -> None:

@@ -12,7 +12,9 @@ it stopped. OUT/gans.html has players and pictures, and every run a page.html of
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -43,6 +45,8 @@ from antiphon.measures.players import Player
 from antiphon.measures.sheet import spectrogram_grid
 from antiphon.measures.sounds import Sounds
 from antiphon.measures.tables import Column, Grid, distances, grid_of, grids, markdown_table, plain, rich_table
+from antiphon.recipes.contract import recipe
+from antiphon.recipes.override import override
 from antiphon.verbs.data import prepare
 from antiphon.verbs.evaluation_page import evaluation_page
 from antiphon.verbs.report import Report
@@ -50,6 +54,7 @@ from antiphon.verbs.run_folder import STATE
 
 REFERENCES = 2_000  # training notes, at most, among which copies are looked for
 SHOWN = 5  # notes in the picture and in the sounds
+CALIBRATION = 40  # steps by whose processor time a run's length is chosen
 # Of a soundfont: notes of up to 0.74 s, their releases included, at every key and so many velocities that more are held
 # out than an embedding has numbers.
 NOTES = RenderOptions(
@@ -100,13 +105,25 @@ def notes_of(settings: Settings) -> Prepared:
     """The notes of all recipes, prepared once."""
     if settings.data.suffix == ".safetensors":
         return Prepared(settings.data)
-    prepared, folder = settings.out / "notes.safetensors", settings.data
+    prepared, folder, named = settings.out / "notes.safetensors", settings.data, settings.out / "data.txt"
+    if prepared.exists() and named.exists() and named.read_text() != str(settings.data.resolve()):
+        raise AntiphonError(f"{settings.out} compares by {named.read_text()}: say another --out")
+    named.write_text(str(settings.data.resolve()))
     if not prepared.exists():
         if folder.suffix.lower() in (".sf2", ".sf3"):
             folder = settings.out / "notes"
             render([settings.data], folder, NOTES, report=lambda words: None)
         prepare(folder, prepared, workers=settings.threads)
     return Prepared(prepared)
+
+
+def check(settings: Settings, prepared: Prepared) -> None:
+    """Whatever would end the comparison hours later."""
+    for name in settings.embeddings:
+        load_embedding(name, settings.cache)
+    for name in settings.recipes:
+        for setting in SETTINGS[name]:
+            override(recipe(name, settings.size or setting.size), ALIKE[name] | setting.changes).fits(prepared)
 
 
 class Jury:
@@ -118,6 +135,8 @@ class Jury:
         rows = [rows[at] for at in np.random.default_rng(settings.seed).permutation(len(rows))]
         tuning = min(settings.tuning_notes, len(rows) // 4)
         self.tuning_rows, self.rows = rows[:tuning], rows[tuning:]
+        told = json.dumps([fingerprint(prepared), *(asdict(row) for row in self.tuning_rows)])
+        self.asked = hashlib.sha256(told.encode()).hexdigest()
 
     def judge(self, rows: list[Row], embeddings: tuple[str, ...]) -> Judge:
         how = self.settings
@@ -138,10 +157,15 @@ class Jury:
     def distance(self, weights: Path) -> float:
         """A voice's kernel distance, which is unbiased for few notes, to those of tuning; kept beside it."""
         kept = weights.with_name("distance.json")
-        asked = {"rows": len(self.tuning_rows), "steps": _progress(weights.parent)["step"], "eye": self.tuner.eye}
+        asked = {"rows": self.asked, "steps": _progress(weights.parent)["step"], "eye": self.tuner.eye}
         if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
             return float(known["distance"])
-        made = self.tuner.meter.matched(Player(antiphon.load(weights), self.tuner.sounds), weights.parent.name)
+        try:
+            voice = antiphon.load(weights)
+        except AntiphonError as error:  # it diverged
+            console.print(f"note: {error}")
+            return math.inf
+        made = self.tuner.meter.matched(Player(voice, self.tuner.sounds), weights.parent.name)
         found = self.tuner.distances(made, self.fixed)[self.tuner.eye]["kernel"]
         kept.write_text(json.dumps({"asked": asked, "distance": found}) + "\n")
         return found
@@ -163,7 +187,12 @@ def tuned(settings: Settings, jury: Jury, name: str, number: int) -> dict[str, A
     """Train a setting for the time of tuning and judge it. -> its distance and its pace, in steps a minute"""
     setting, folder = SETTINGS[name][number], settings.out / "tuning" / f"{name}-{number + 1}"
     console.print(f"[bold]{name}[/bold], setting {number + 1}: {setting.why}")
-    weights = train(settings, jury, name, number, folder, minutes=settings.tuning_minutes)
+    if not (folder / "state.safetensors").exists():  # how fast it is, in processor time
+        train(settings, jury, name, number, folder, steps=CALIBRATION)
+    steps = int(_progress(folder)["total"])
+    if steps <= CALIBRATION:
+        steps = max(round(settings.tuning_minutes * pace(settings, folder)), CALIBRATION + 1)
+    weights = train(settings, jury, name, number, folder, steps=steps)
     return {"why": setting.why, "distance": jury.distance(weights), "pace": pace(settings, folder)}
 
 
@@ -289,6 +318,7 @@ def main() -> None:
             raise AntiphonError(f"no contender is called {', '.join(sorted(wrong))}: use some of {', '.join(SETTINGS)}")
         settings.out.mkdir(parents=True, exist_ok=True)
         jury = Jury(settings, notes_of(settings))
+        check(settings, jury.prepared)
         runs = {name: contender(settings, jury, name) for name in settings.recipes}
         found, result = judged(settings, jury, runs)
         write(settings, found, result)

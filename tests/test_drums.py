@@ -325,6 +325,15 @@ def test_a_kit_is_judged_by_a_folder_of_hits(kit, drums, tmp_path, antiphon_line
     assert "kick, velocity" in page.read_text()
 
 
+def test_a_run_named_like_a_bundled_voice_is_told_apart(antiphon_line, hits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = ["train", hits, "-o", "kit", "--recipe", "drums", "--size", "tiny", "--steps", 1, "--from-scratch", "--set"]
+    said = antiphon_line(*line, *(f"{name}={value}" for name, value in TINY.items()))
+    assert said.status == 0
+    assert any("antiphon play --kit ./kit" in line for line in said.err)
+    assert any("antiphon generate ./kit" in line for line in said.err)
+
+
 # ---- channel 10 ------------------------------------------------------------------------------------------------------
 
 

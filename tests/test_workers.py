@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -40,6 +41,43 @@ def test_what_fails_there_is_raised_here(processes):
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(AntiphonError, match="no such note"):
         next(results)
+
+
+@forks
+def test_failures_wait_for_their_turn_and_say_where():
+    def work(i):
+        if i == 3:
+            raise ValueError("broken")
+        time.sleep(0.3 * (i == 2))
+        return i
+
+    results = workers.in_order(work, 9, 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="broken") as caught:
+        next(results)
+    assert "in work" in caught.value.__notes__[0]
+
+
+@forks
+def test_what_no_pipe_carries_is_told_in_words():
+    class Odd(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    def work(i):
+        raise Odd(i, i)
+
+    with pytest.raises(RuntimeError, match="0 and 0"):
+        list(workers.in_order(work, 4, 2))
+
+
+@forks
+def test_where_no_process_may_be_added_one_works(monkeypatch):
+    def refuse():
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert list(workers.in_order(lambda i: i * i, 5, 2)) == [0, 1, 4, 9, 16]
 
 
 @forks

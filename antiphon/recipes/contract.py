@@ -40,7 +40,6 @@ class Recipe(Care, ABC):
     shown: ClassVar[Mapping[str, str]] = {}  # word in the progress line -> name of the scalar
     usual_start: ClassVar[str | None] = None  # the bundled voice that runs begin from
     one_shots: ClassVar[bool] = False  # whether a folder given to it holds hits [data/hits.py] and no notes
-    plays: ClassVar[bool] = True  # whether its voices play notes; else they turn sounds into sounds
 
     network: Any  # the generator's configuration
     batch: int  # excerpts a step; under torchrun each process has as many

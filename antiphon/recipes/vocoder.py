@@ -47,7 +47,6 @@ class VocoderRecipe(Recipe):
     cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
 
     usual_start: ClassVar = "vocoder"
-    plays: ClassVar = False
     shown: ClassVar = {"level": "level", "turns": "advance", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},

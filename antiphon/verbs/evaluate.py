@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
     from antiphon.measures.evaluation import Evaluation
     from antiphon.measures.judge import Judge
+    from antiphon.voice import Voice
 
 NOTES, REFERENCES = 2_000, 4_000
 QUICK_NOTES, QUICK_REFERENCES = 300, 1_000
@@ -147,14 +148,21 @@ def _contender(one: str | Path | Any) -> tuple[str, Any]:
     if not isinstance(one, str | Path):
         return getattr(getattr(one, "info", None), "name", type(one).__name__), one
     if str(one) in bundled():
-        return str(one), load(one)
+        return str(one), _judged(load(one))
     path = Path(one).expanduser()
     if path.is_dir() and not (path / WEIGHTS).is_file() and not (path / RECORD).is_file():
         from antiphon.measures.players import folder_sounds
 
         folder_sounds(path, 0)  # are there enough?
         return path.resolve().name, path
-    return (path.parent if path.name == WEIGHTS else path).stem, load(one)
+    return (path.parent if path.name == WEIGHTS else path).stem, _judged(load(one))
+
+
+def _judged(voice: Voice) -> Voice:
+    """A voice that has notes to judge."""
+    if not voice.plays:
+        raise voice.cannot("be judged by notes")
+    return voice
 
 
 @contextmanager

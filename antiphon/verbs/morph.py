@@ -46,6 +46,8 @@ def from_names(
     if not 2 <= steps <= MOST:
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
     player, number = load(voice), check_seed(seed)
+    if not player.plays:
+        raise player.cannot("morph")
     a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
     note = Note(key, seconds, velocity, seed=number)

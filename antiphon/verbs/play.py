@@ -118,6 +118,8 @@ def _played(
     if not 0 <= room <= 1:
         raise AntiphonError(f"there is no room of size {room:g}: use 0 (none) to 1 (a hall)")
     report, player = Report(quiet), load(voice)
+    if not player.plays:
+        raise player.cannot("play a song")
     if not player.pitched:
         raise player.cannot("play a song, for it draws sounds without being told a pitch")
     for note in song.warnings:

@@ -148,7 +148,7 @@ def train(
             team.begin(how | {"recipe": [method, dict(flatten(plan))]})
         stack.enter_context(_threads(1 if team else threads or record.threads))
         weights = from_file(recipe=plan, quiet=report.quiet, **how)
-    _say_what_next(folder, plan.plays, report)
+    _say_what_next(folder, report)
     return weights
 
 
@@ -381,13 +381,16 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _say_what_next(folder: Path, plays: bool, report: Report) -> None:
+def _say_what_next(folder: Path, report: Report) -> None:
     for what, part, ending in (("look", "sheets", "png"), ("listen", "sounds", "wav")):
         found = sorted((folder / part).glob(f"step-*.{ending}"))
         if found:
             report.say(f"{what + ':':8}{found[-1]}  (real, then generated)")
-    if not plays:
-        report.say(f"use:    antiphon.load({str(folder)!r}).from_file_to_file('in.wav', 'out.wav') in Python")
+    run = f"./{folder}" if str(folder) in bundled() else str(folder)  # the bare name is the bundled voice's
+    voice = load(run)
+    if not voice.plays:
+        report.say(f"use:    antiphon.load({run!r}).from_file_to_file('in.wav', 'out.wav') in Python")
         return
-    report.say(f"play:   antiphon play --voice {quote(str(folder))}")
-    report.say(f"make:   antiphon generate {quote(str(folder))} -o {quote(str(folder / 'notes'))}")
+    if voice.kind == "drums" or voice.pitched:
+        report.say(f"play:   antiphon play --{'kit' if voice.kind == 'drums' else 'voice'} {quote(run)}")
+    report.say(f"make:   antiphon generate {quote(run)} -o {quote(str(folder / 'notes'))}")
