@@ -1,9 +1,10 @@
 """Kill a run ten times at random instants; the same line goes on. Are the weights those of an undisturbed run?
 
-    python benchmarks/kills.py [--kills 10] [--steps 400] [--longest 75] [--seed 0] [--out out/kills]
+    python benchmarks/kills.py [--kills 10] [--steps 500] [--longest 90] [--seed 0] [--out out/kills]
 
 The run is `antiphon train examples/notes --size tiny`, in processes of its own as a user starts it, and SIGKILL is sent
-to all of them. Prints the step saved at each kill, and both hashes.
+to all of them. Its state is saved once a minute, so some kills must come later than that, and there must be steps
+enough for all of them. Prints the step saved at each kill, and both hashes.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def main() -> None:
     """Run undisturbed, run killed, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--longest", type=float, default=75, help="seconds between a start and a kill, at most")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--longest", type=float, default=90, help="seconds between a start and a kill, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/kills"))
     asked = parser.parse_args()
