@@ -40,7 +40,7 @@ def knots(start: int, stop: int, release: int | None, coarse: bool = False) -> n
     if release is not None and release < stop:
         after = _after(reach, reach, 2) if coarse else _after(reach, 2 * SPARSEST)
         tail = release + after  # a release only dies away
-        before = grid[grid < max(release - 32, 1)]
+        before = grid[grid < max(release - 1, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
         grid = np.concatenate([before, held, tail]).astype(np.int64)
     first = max(int(np.searchsorted(grid, start, side="right")) - 1, 0)
