@@ -1,15 +1,17 @@
 """How fast a whole song is played, and in how much memory, as a user would: `antiphon play` in a process of its own.
 
-    python benchmarks/songs.py [VOICE] [--minutes 3 60] [--stems] [--room 0.3] [--out out/songs.json]
+    python benchmarks/songs.py [VOICE] [--song SONG.mid] [--minutes 3 60] [--stems] [--room 0.3] [--out out/songs.json]
 
-The song is benchmarks/songs/dense.mid (8 tracks, 4,852 notes in 3 minutes), as often as the minutes ask. Times are from
-the command to its end, start-up and writing included; memory is the process's peak resident set.
+The song is benchmarks/songs/dense.mid (8 tracks, 4,852 notes in 3 minutes) unless said, played again and again for at
+least so many minutes. Times are from the command to its end, start-up and writing included; memory is the process's
+peak resident set.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -22,14 +24,14 @@ import mido
 SONG = Path(__file__).parent / "songs" / "dense.mid"
 
 
-def lengthened(times: int, path: Path) -> Path:
+def lengthened(source: Path, times: int, path: Path) -> Path:
     """The song so many times over, one after another."""
-    song = mido.MidiFile(SONG)
+    song = mido.MidiFile(source)
     ticks = max(sum(message.time for message in track) for track in song.tracks)
     for track in song.tracks:
         body = [message for message in track if message.type != "end_of_track"]
         gap = ticks - sum(message.time for message in body)
-        again = [body[0].copy(time=body[0].time + gap), *body[1:]]
+        again = [body[0].copy(time=body[0].time + gap), *body[1:]] if body else []
         track[:] = [*body, *(again * (times - 1))]
     song.save(path)
     return path
@@ -46,12 +48,12 @@ def measure(command: list[str]) -> tuple[float, float, float]:
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
-def rows(voice: str, minutes: list[int], options: list[str]) -> list[dict[str, float]]:
+def rows(voice: str, source: Path, minutes: list[int], options: list[str]) -> list[dict[str, float]]:
     """A row for each length."""
-    found = []
+    found, once = [], mido.MidiFile(source).length / 60
     for wanted in minutes:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-            song = lengthened(max(round(wanted / 3), 1), Path(folder) / "song.mid")
+            song = lengthened(source, max(math.ceil(wanted / once - 0.01), 1), Path(folder) / "song.mid")
             seconds = mido.MidiFile(song).length
             line = [sys.executable, "-m", "antiphon", "play", str(song), "-o", str(Path(folder) / "song.wav")]
             wall, processor, peak = measure([*line, "--voice", voice, *options])
@@ -65,13 +67,14 @@ def rows(voice: str, minutes: list[int], options: list[str]) -> list[dict[str, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", nargs="?", default="gm")
+    parser.add_argument("--song", type=Path, default=SONG)
     parser.add_argument("--minutes", type=int, nargs="+", default=[3, 60])
     parser.add_argument("--stems", action="store_true")
     parser.add_argument("--room", type=float, default=0.0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     options = ["--room", str(args.room), *(["--stems"] if args.stems else [])]
-    found = rows(args.voice, args.minutes, options)
+    found = rows(args.voice, args.song, args.minutes, options)
     for name in found[0]:
         print(f"{name:42s}" + "".join(f"{row[name]:10.1f}" for row in found))
     print(
@@ -80,7 +83,7 @@ def main() -> None:
     )
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps({"options": options, "rows": found}, indent=2) + "\n")
+        args.out.write_text(json.dumps({"song": args.song.name, "options": options, "rows": found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

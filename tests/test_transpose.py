@@ -73,6 +73,9 @@ def test_excerpts_fill_gaps_as_often_as_asked_and_say_their_own_pitch(data):
     moved = [float(p) not in recorded for p in batch.gesture.pitch]
     assert moved == [crop.semitones != 0 for crop in crops[:16]]
     assert any(moved)
+    heard = [float(p) not in recorded for p in batch.reference_pitch]
+    assert heard == [crop.reference_semitones != 0 for crop in crops[:16]]
+    assert any(heard)
     sounding = batch.audio.abs().amax(1) > 0
     assert bool(torch.isfinite(batch.audio).all())
     assert bool(sounding.any())

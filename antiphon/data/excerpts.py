@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from antiphon.data.prepared import Prepared
-from antiphon.data.transpose import missing_keys, transposed
+from antiphon.data.transpose import missing_keys, playback_rate, transposed
 from antiphon.errors import AntiphonError
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.instrument import STRIKE, Gesture, Tuning, midi_to_hz
@@ -58,15 +58,11 @@ class Crop:
     """Which stretch of which note an excerpt is; reference: the note its style is heard in; take: seed of the rest."""
 
     note: int
-    reference: int
     semitones: float  # that the note is moved by
+    reference: int
+    reference_semitones: float
     start: int  # samples since the onset, once it is moved
     take: int
-
-    @property
-    def speed(self) -> float:
-        """How much faster the recording runs."""
-        return 2 ** (self.semitones / 12)
 
 
 class CropSource:
@@ -102,15 +98,19 @@ class CropSource:
 
     def _crop(self, index: int) -> Crop:
         rng = np.random.default_rng((self.seed, index))
-        preset = rng.integers(len(self.by_preset))
-        notes, semitones = self.by_preset[preset], 0.0
-        note = notes[rng.integers(len(notes))]
-        reference = note if rng.random() < self.same_note else notes[rng.integers(len(notes))]
-        if self.filling[preset] and rng.random() < self.filling[preset]:
-            key = self.missing[preset][rng.integers(len(self.missing[preset]))]
-            note, semitones = key.notes[rng.integers(len(key.notes))], key.semitones
-        start = self._start(rng, note, 2 ** (semitones / 12))
-        return Crop(note, reference, semitones, start, int(rng.integers(1 << 31)))
+        preset = int(rng.integers(len(self.by_preset)))
+        note, semitones = self._note(rng, preset)
+        reference = (note, semitones) if rng.random() < self.same_note else self._note(rng, preset)
+        start = self._start(rng, note, playback_rate(semitones))
+        return Crop(note, semitones, *reference, start, int(rng.integers(1 << 31)))
+
+    def _note(self, rng: np.random.Generator, preset: int) -> tuple[int, float]:
+        """A note of a preset, and the semitones it is moved by."""
+        notes = self.by_preset[preset]
+        if rng.random() >= self.filling[preset]:
+            return notes[rng.integers(len(notes))], 0.0
+        key = self.missing[preset][rng.integers(len(self.missing[preset]))]
+        return key.notes[rng.integers(len(key.notes))], key.semitones
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
         """Where a crop begins, in samples since the onset."""
@@ -118,9 +118,16 @@ class CropSource:
 
     def _audio(self, crop: Crop) -> np.ndarray:
         """(samples,) of the recording, moved to the crop's key."""
-        if crop.semitones:
-            return transposed(self.data, crop.note, crop.semitones, crop.start, self.samples)
-        return self.data.audio(crop.note, crop.start, crop.start + self.samples)
+        return self._heard(crop.note, crop.semitones, crop.start, self.samples)
+
+    def _reference(self, crop: Crop) -> np.ndarray:
+        """(LISTEN,) from the onset of the note that the style is heard in."""
+        return self._heard(crop.reference, crop.reference_semitones, 0, LISTEN)
+
+    def _heard(self, note: int, semitones: float, start: int, samples: int) -> np.ndarray:
+        if semitones:
+            return transposed(self.data, note, semitones, start, samples)
+        return self.data.audio(note, start, start + samples)
 
 
 class ExcerptSource(CropSource):
@@ -139,7 +146,7 @@ class ExcerptSource(CropSource):
 
     def _cents(self, crop: Crop) -> np.ndarray:
         """(blocks,) measured cents off the key at block centres."""
-        centres = (crop.start + HOP * np.arange(block_count(self.samples))) * crop.speed / 512
+        centres = (crop.start + HOP * np.arange(block_count(self.samples))) * playback_rate(crop.semitones) / 512
         first = int(centres[0])
         track = self.data.f0_cents(crop.note, first, int(centres[-1]) + 2)
         return np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
@@ -152,9 +159,9 @@ class ExcerptSource(CropSource):
         reference = torch.tensor([c.reference for c in crops])
         cents = torch.from_numpy(np.stack([self._cents(c) for c in crops]))
         semitones = torch.tensor([c.semitones for c in crops])
-        speed = torch.tensor([c.speed for c in crops])
+        moved = torch.tensor([c.reference_semitones for c in crops])
         pitch = d.pitch[note] + semitones
-        release = torch.floor(_release(d.hold[note]) / speed)
+        release = _release(d.hold[note], semitones)
         gesture = Gesture(
             pitch=pitch,
             velocity=d.velocity[note] / 127,
@@ -172,7 +179,7 @@ class ExcerptSource(CropSource):
             free=d.free_ratio[note],
             active=(free_levels > AUDIBLE_DB).float(),
             cents=d.tuning[note],
-            vibrato=_vibrato(d.vibrato[note], speed),
+            vibrato=_vibrato(d.vibrato[note], semitones),
         )
         return Excerpts(
             audio=torch.from_numpy(np.stack([self._audio(c) for c in crops])),
@@ -181,22 +188,24 @@ class ExcerptSource(CropSource):
             levels=d.harmonic_level[note],
             free_levels=free_levels,
             cents=cents,
-            reference=torch.from_numpy(np.stack([d.audio(c.reference, 0, LISTEN) for c in crops])),
-            reference_pitch=d.pitch[reference],
-            reference_release=_release(d.hold[reference]),
+            reference=torch.from_numpy(np.stack([self._reference(c) for c in crops])),
+            reference_pitch=d.pitch[reference] + moved,
+            reference_release=_release(d.hold[reference], moved),
             instrument=d.instrument[note],
             preset=d.preset[note],
             style=d.style[note].float(),
         )
 
 
-def _release(hold: Tensor) -> Tensor:
-    return torch.where(hold < 0, torch.inf, hold.float())
+def _release(hold: Tensor, semitones: Tensor) -> Tensor:
+    """Samples since the onset, of notes that are moved."""
+    return torch.where(hold < 0, torch.inf, torch.floor(hold / playback_rate(semitones)))
 
 
-def _vibrato(measured: Tensor, speed: Tensor) -> Tensor:
+def _vibrato(measured: Tensor, semitones: Tensor) -> Tensor:
     """Slower than SLOWEST it is drift that was taken for vibrato: its depth is 0."""
     rate, depth, delay = measured.unbind(-1)
+    speed = playback_rate(semitones)
     return torch.stack([rate * speed, depth * (rate > SLOWEST), delay / speed], -1)
 
 

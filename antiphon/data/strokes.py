@@ -16,8 +16,7 @@ from torch import Tensor
 from antiphon.data.excerpts import Crop, CropSource, pad_knots
 from antiphon.data.modes import AUDIBLE_DB
 from antiphon.data.prepared import Prepared
-from antiphon.data.transpose import transposed
-from antiphon.networks.encoders.note import LISTEN
+from antiphon.data.transpose import playback_rate
 from antiphon.networks.generators.instrument import Gesture
 from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
 from antiphon.networks.oscillators import HOP
@@ -68,18 +67,13 @@ class StrokeSource(CropSource):
     def _stroke(self, index: int) -> Crop:
         rng = np.random.default_rng((self.seed, index, 1))
         semitones = float(rng.uniform(-FARTHEST, FARTHEST)) if rng.random() < self.moved else 0.0
-        return replace(self._crop(index), semitones=semitones)
-
-    def _reference(self, crop: Crop) -> np.ndarray:
-        if crop.semitones:
-            return transposed(self.data, crop.reference, crop.semitones, 0, LISTEN)
-        return self.data.audio(crop.reference, 0, LISTEN)
+        return replace(self._crop(index), semitones=semitones, reference_semitones=semitones)
 
     def batch(self, first: int, count: int) -> Hits:
         """Crops first .. first + count - 1."""
         d, crops = self.data, [self._stroke(first + i) for i in range(count)]
         note = torch.tensor([c.note for c in crops])
-        speed, start = torch.tensor([c.speed for c in crops]), torch.tensor([c.start for c in crops])
+        speed, start = torch.tensor([playback_rate(c.semitones) for c in crops]), torch.tensor([c.start for c in crops])
         hz, levels = d.modes[note].unbind(-1)
         octaves, seconds = d.glide[note].unbind(-1)
         glide = torch.stack([octaves, seconds / speed], -1)

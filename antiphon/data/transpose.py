@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from antiphon.data.prepared import Prepared
 
 GAP = 3  # semitones between neighbouring keys from which the keys between them count as missing
 FARTHEST = 7  # semitones a note is moved at most
 MARGIN = 512  # samples heard on either side of an excerpt while it is resampled
+
+Semitones = TypeVar("Semitones", float, Tensor)
+
+
+def playback_rate(semitones: Semitones) -> Semitones:
+    """How much faster a recording runs that is moved by `semitones`."""
+    rate: Semitones = 2 ** (semitones / 12)
+    return rate
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ def transposed(data: Prepared, note: int, semitones: float, start: int, samples:
     The band-limited interpolation is Fourier's: the spectrum of a piece is cut or padded to another length. What it
     takes for the rest of the period fades out within the margins.
     """
-    ratio = 2 ** (semitones / 12)
+    ratio = playback_rate(semitones)
     wanted = samples + 2 * MARGIN
     given = round(wanted * ratio)
     first = round((start - MARGIN) * ratio)

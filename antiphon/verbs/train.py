@@ -68,8 +68,9 @@ def from_prepared(
     recipe.fits(data)
     run = Run(folder, data, recipe, describe(data, name))
     if run.resume():
-        done = f"step {run.step} of {run.total}" if run.total else f"step {run.step}"
-        if run.step >= (steps or run.total or math.inf):
+        total = steps or run.total
+        done = f"step {run.step} of {total}" if total else f"step {run.step}"
+        if run.step >= (total or math.inf):
             report.say(f"this run is complete: {done} (more steps or minutes prolong it)")
             leave()
             return folder / WEIGHTS
