@@ -287,11 +287,13 @@ class Inspect:
 
     folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
     """a folder of sound files"""
+    one_shots: Flag = False
+    """the sounds are drums and the like: names, no pitch"""
 
     def run(self) -> None:
         from antiphon.verbs.data import inspect
 
-        show(inspect(self.folder))
+        show(inspect(self.folder, one_shots=self.one_shots))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Drums: their names, what is measured of a hit, the recipe and its voice, and a song's channel 10 played on a kit."""
 
+import io
 import json
 import warnings
 from dataclasses import replace
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from rich.console import Console
 
 import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.data.drums import AS_RECORDED, CHOKED, DRUMS, KEYS, drum_of, stand_in, velocity_of
+from antiphon.data.inspect import summary
 from antiphon.data.manifest import scan
 from antiphon.data.modes import AUDIBLE_DB, SLOTS, measure_modes
 from antiphon.data.prepared import Prepared
@@ -144,6 +147,9 @@ def test_noise_has_neither_modes_nor_glide():
 
 def test_a_folder_of_hits_is_prepared_without_a_pitch(hits, prepared):
     manifest = scan(hits, one_shots=True)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(summary(manifest))
+    assert "8 hits of 4 drums" in console.export_text()
     assert [item.path.name for item in manifest.refused] == ["thing.wav"]
     assert "tells no drum" in manifest.refused[0].reason
     assert prepared.labels.one_shots

@@ -19,7 +19,7 @@ def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
     """A rich renderable: a line an instrument, remarks, and up to `refusals` refused files with their reasons."""
     parts: list[RenderableType] = []
     if manifest.rows:
-        parts.append(_instruments(manifest.rows))
+        parts.append(_drums(manifest.rows) if manifest.one_shots else _instruments(manifest.rows))
     parts.append(Text(_totals(manifest)))
     parts += [Text(f"note: {remark}") for remark in manifest.remarks]
     if manifest.refused:
@@ -28,33 +28,58 @@ def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
 
 
 def _instruments(rows: Iterable[Row]) -> Table:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.instrument].append(row)
     table = Table("instrument", "notes", "presets", "pitches", "velocities", "pitch from", "held out", "style")
-    for name, group in sorted(groups.items()):
+    for name, group in _by_label(rows):
         pitches = [row.pitch for row in group if row.pitch is not None]
-        velocities = [row.velocity for row in group]
-        common = [word for word, count in Counter(w for r in group for w in r.style).items() if 2 * count > len(group)]
         table.add_row(
-            escape(name),
-            str(len(group)),
-            str(len({row.preset for row in group})),
+            *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
             f"{note_name(round(min(pitches)))}-{note_name(round(max(pitches)))}" if pitches else "",
-            f"{min(velocities)}-{max(velocities)}",
-            ", ".join(_SOURCES.get(source, source) for source in sorted({row.source for row in group})),
-            str(sum(row.split != "train" for row in group)),
-            escape(" ".join(common)),
+            *(_velocities(group), _sources(group), _held_out(group), _common_words(group)),
         )
     return table
 
 
+def _drums(rows: Iterable[Row]) -> Table:
+    table = Table("drum", "hits", "drums of it", "velocities", "name from", "held out", "style")
+    for name, group in _by_label(rows):
+        table.add_row(
+            *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
+            *(_velocities(group), _sources(group), _held_out(group), _common_words(group)),
+        )
+    return table
+
+
+def _by_label(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.instrument].append(row)
+    return sorted(groups.items())
+
+
+def _velocities(group: list[Row]) -> str:
+    return f"{min(row.velocity for row in group)}-{max(row.velocity for row in group)}"
+
+
+def _sources(group: list[Row]) -> str:
+    return ", ".join(_SOURCES.get(source, source) for source in sorted({row.source for row in group}))
+
+
+def _held_out(group: list[Row]) -> str:
+    return str(sum(row.split != "train" for row in group))
+
+
+def _common_words(group: list[Row]) -> str:
+    """Words of style that more than half of the notes have."""
+    counts = Counter(word for row in group for word in row.style)
+    return escape(" ".join(word for word, count in counts.items() if 2 * count > len(group)))
+
+
 def _totals(manifest: Manifest) -> str:
-    rows = manifest.rows
+    rows, (sounds, kinds) = manifest.rows, ("hits", "drums") if manifest.one_shots else ("notes", "instruments")
     splits = Counter(row.split for row in rows)
     held = ", ".join(f"{count} {split}" for split, count in splits.items() if split != "train") or "nothing"
     return (
-        f"{len(rows)} notes of {len({row.instrument for row in rows})} instruments in {manifest.folder}: "
+        f"{len(rows)} {sounds} of {len({row.instrument for row in rows})} {kinds} in {manifest.folder}: "
         f"{splits['train']} to train on, "
         f"held out: {held}; {len(manifest.refused)} refused"
     )

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def inspect(folder: str | Path, *, quiet: bool = False) -> RenderableType:
+def inspect(folder: str | Path, *, one_shots: bool = False, quiet: bool = False) -> RenderableType:
     """A rich renderable: what a folder holds, how it was labelled, what was refused and why. Every file is read to its
-    end."""
+    end. one_shots: the sounds are drums and the like, which have names and no pitch."""
     from antiphon.data.inspect import summary
     from antiphon.data.manifest import scan
 
     with Report(quiet).bar("reading") as advance:
-        return summary(scan(folder, check=True, progress=advance))
+        return summary(scan(folder, check=True, one_shots=one_shots, progress=advance))
 
 
 def render(
