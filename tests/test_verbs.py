@@ -17,7 +17,7 @@ from antiphon.recipes.check import check
 from antiphon.recipes.instrument import InstrumentRecipe, instrument
 from antiphon.recipes.override import flatten, override, parse_settings
 from antiphon.verbs import find, generate, play
-from antiphon.verbs.run_folder import Record, Request, check_same, fingerprint, read_record
+from antiphon.verbs.run_folder import Record, Request, alone, check_same, fingerprint, read_record
 from antiphon.verbs.train import describe
 
 AntiphonError = antiphon.AntiphonError
@@ -238,3 +238,14 @@ def test_what_a_voice_says_of_its_notes(prepared):
     assert info.range_of == {"harp": (55.0, 79.0), "violin": (55.0, 79.0)}
     assert info.styles_of["harp"] == [(("plucked",), 6)]  # the note in the held-out block does not count
     assert info.styles_of["violin"] == [(("bowed", "bright"), 6)]
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("antiphon.verbs.run_folder.PATIENCE", 0.0)
+    notes = write_notes(tmp_path / "notes")
+    with alone(tmp_path / "run"), pytest.raises(antiphon.AntiphonError, match="under way"):
+        antiphon.train(notes, tmp_path / "run", steps=1, quiet=True)
+    assert not (tmp_path / "run").exists(), "nothing came of it, so nothing is left"
+    with alone(tmp_path / "run"):
+        (tmp_path / "run" / "kept").touch()
+    assert (tmp_path / "run" / "kept").exists()

@@ -37,7 +37,8 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
         return hits[0]
     if hits:
         raise AntiphonError(f"instrument '{name}' could be {', '.join(sorted(hits)[:8])}: write more of it")
-    near = difflib.get_close_matches(wanted, [*lower, *families, *gm.PROGRAMS], 4, 0.5) or sorted(lower)[:6]
+    known = list(dict.fromkeys([*lower, *families, *gm.PROGRAMS]))
+    near = difflib.get_close_matches(wanted, known, 4, 0.5) or sorted(lower)[:6]
     raise AntiphonError(
         f"no instrument is called '{name}': did you mean {', '.join(near)}? `antiphon info` lists them all"
     )

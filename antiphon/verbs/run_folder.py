@@ -3,8 +3,12 @@ run is the same run."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,11 @@ from antiphon.errors import AntiphonError
 from antiphon.recipes.contract import USUAL
 from antiphon.whole import UNFINISHED, whole
 
+try:
+    import fcntl
+except ImportError:  # on Windows nothing keeps two runs apart
+    fcntl = None  # type: ignore[assignment]
+
 RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
     "run.json",
     "state.safetensors",
@@ -20,11 +29,47 @@ RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
     "prepared.safetensors",
     "refused.txt",
 )
+PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
 HEAD = 1 << 18  # bytes of a sound file that tell it from another
 OWN = (
     *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED),
     *("config.json", "log.jsonl", "skipped.txt", "page.html", "healthy.safetensors"),
 )
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps every other process from training in the folder, which is made, and unmade if it stays empty. The lock goes
+    with the process, however that ends. Raises AntiphonError if another holds it."""
+    if fcntl is None or (folder.exists() and not folder.is_dir()):
+        yield
+        return
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+        if made:
+            with contextlib.suppress(OSError):  # there is a run in it
+                folder.rmdir()
+
+
+def _lock(handle: int, folder: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise AntiphonError(
+                    f"another training is under way in {folder}: wait, or give another folder"
+                ) from None
+            time.sleep(0.1)
+        except OSError:  # a file system without locks
+            return None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from antiphon.verbs.run_folder import (
     WEIGHTS,
     Record,
     Request,
+    alone,
     check_same,
     clear,
     fingerprint,
@@ -129,6 +130,8 @@ def train(
     begin = str(start_from) if start_from is not None else None
     request = Request(size, begin, from_scratch, seed, dict(settings or {}), recipe)
     with ExitStack() as stack:
+        if _rank() == 0:
+            stack.enter_context(alone(folder))
         with _first_process_first():
             record = _open(source, folder, request, threads, force and _rank() == 0, report)
             method = str(record.request.recipe)
