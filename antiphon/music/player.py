@@ -10,7 +10,7 @@ from antiphon.music.casting import Player
 from antiphon.music.master import Meter, mastered
 from antiphon.music.room import Room
 
-WINDOW = 10.0  # seconds of onsets rendered together: what bounds the memory
+WINDOW = 5.0  # seconds of onsets rendered together: what bounds the memory
 BATCH_SECONDS = 600.0  # of held notes handed to the voice at once
 HEADROOM = 0.25  # each part's share of full scale, before the master sets the level
 MOST_STEMS = 100
