@@ -11,7 +11,7 @@ from antiphon.errors import AntiphonError
 from antiphon.music.casting import VARIANTS, cast, parse_mapping
 from antiphon.music.master import CEILING, Meter, limit, limited, master
 from antiphon.music.midi import read_midi
-from antiphon.music.player import HEADROOM, render
+from antiphon.music.player import HEADROOM, WINDOW, render
 from antiphon.music.song import Part, Song, SongNote
 from antiphon.notes import Note
 
@@ -167,7 +167,7 @@ def test_mappings_as_they_are_written():
 
 def test_batches_are_large_and_bounded():
     voice = SineVoice()
-    mix(part(*[SongNote(i * 0.1, 0.1, 60, 80) for i in range(100)]), voice=voice)
+    mix(part(*[SongNote(i * WINDOW / 100, 0.1, 60, 80) for i in range(100)]), voice=voice)
     assert [len(batch) for batch in voice.asked] == [100]
     voice = SineVoice()
     voice.note = lambda *_: np.zeros(1, np.float32)  # what it sounds like is not asked here
