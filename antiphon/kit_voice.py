@@ -61,10 +61,11 @@ class KitVoice(StyledVoice):
         order = sorted(range(len(notes)), key=lambda i: samples[i])
         for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of like length together
             longest = samples[some[-1]]
-            own = Ringing(**{k: v[some] for k, v in vars(ringing).items()})
-            part = _cut(g[some], longest, own)
-            tones = generator.tones(generator.all_partials(curves[some], part, own), part)
-            noise = generator.noise(curves[some], part)
+            at = torch.tensor(some)
+            own, heard = Ringing(**{k: v[at] for k, v in vars(ringing).items()}), curves[at]
+            part = _cut(g[at], longest, own)
+            tones = generator.tones(generator.all_partials(heard, part, own), part)
+            noise = generator.noise(heard, part)
             for row, i in enumerate(some):
                 both = generator.begun(
                     torch.stack([tones[row], noise[row]], -1)[: samples[i]].unsqueeze(0), part.start[:1]

@@ -68,8 +68,9 @@ def perform(
     steady = (g.f0 == g.f0[:, :1]).all(1).tolist()
     sounds = [np.zeros(0, np.float32)] * len(notes)
     for some in _in_cache(audible.sum(1).tolist(), samples, steady):
-        own = Curves(**{k: v[some] for k, v in vars(curves).items()})
-        drawn = _draw(generator, own, g[some], bank[some].only(audible[some]), [samples[i] for i in some], parts)
+        at = torch.tensor(some)
+        own = Curves(**{k: v[at] for k, v in vars(curves).items()})
+        drawn = _draw(generator, own, g[at], bank[at].only(audible[at]), [samples[i] for i in some], parts)
         for i, sound in zip(some, drawn, strict=True):
             sounds[i] = sound
     return sounds

@@ -96,7 +96,7 @@ def test_partials_that_are_not_heard_are_left_out(model: InstrumentModel) -> Non
 def test_playing_draws_what_training_draws(model: InstrumentModel) -> None:
     curves, g, tuning = played(model)
     bank = batched.partials(curves, g, tuning, model.generator.centres)
-    some = [3, 0]  # one that glides, one of steady pitch
+    some = torch.tensor([3, 0])  # one that glides, one of steady pitch
     own = bank[some].only(bank.real[some])
     few = Curves(**{k: v[some] for k, v in vars(curves).items()})
     drawn = batched.coefficients(own, few, g[some])

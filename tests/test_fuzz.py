@@ -158,7 +158,7 @@ def test_an_event_years_later(tmp_path):
     song = read_midi(save(tmp_path / "late.mid", [*note(60), cc(10, 127), *note(64), *late]))
     (part,) = song.parts
     assert [(n.onset, n.seconds) for n in part.notes] == [(0.0, 0.5), (0.5, 0.5), (61.0, 0.5)]
-    assert part.pan[1:] == ((0.5, 1.0), (61.0, -1.0))
+    assert part.pan[1:] == [(0.5, 1.0), (61.0, -1.0)]
     assert song.warnings == (f"the rest at 0:01 is shortened to 60 s in {tmp_path / 'late.mid'}",)
 
 

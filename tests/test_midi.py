@@ -15,7 +15,7 @@ from tunes import cc, off, on, program, raw, save, wheel
 from antiphon.errors import AntiphonError
 from antiphon.music.midi import read_midi
 from antiphon.music.smf import TEMPO, read_smf
-from antiphon.music.song import Curve, Song, SongNote
+from antiphon.music.song import Curve, Notes, Song, SongNote
 
 ROOT = Path(__file__).resolve().parent.parent
 SONG = ROOT / "antiphon/songs/antiphon.mid"
@@ -36,6 +36,19 @@ def holds(song: Song) -> list[tuple[float, float]]:
     """(onset, seconds) of all notes of a song of one part, to the millisecond."""
     (part,) = song.parts
     return [(round(note.onset, 3), round(note.seconds, 3)) for note in part.notes]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 7200), st.floats(0.02, 120), st.floats(0, 127), st.integers(1, 127)), max_size=9)
+)
+def test_a_table_of_notes_is_the_notes(fields):
+    notes, table = [SongNote(*each) for each in fields], Notes(fields)
+    assert list(table) == notes
+    assert [table[i - len(notes)] for i in range(len(notes))] == notes
+    assert list(table[1:-1]) == notes[1:-1]
+    assert bool(table) == bool(notes)
+    with pytest.raises(IndexError):
+        table[len(notes)]
 
 
 # ---- bytes to events -------------------------------------------------------------------------------------------------
@@ -180,7 +193,7 @@ def test_gain_and_pan_steps(tmp_path):
     assert part.gain[1] == (0.0, 1.0)
     seconds, gain = part.gain[-1]
     assert (seconds, 20 * np.log10(gain)) == pytest.approx((0.5, 40 * np.log10(64 / 127)))
-    assert part.pan == ((0.0, 0.0), (0.0, -1.0), (0.5, 1.0))
+    assert list(part.pan) == [(0.0, 0.0), (0.0, -1.0), (0.5, 1.0)]
 
 
 def test_ramps_end_on_their_steps():

@@ -13,7 +13,7 @@ NO_PARAMETER = (127, 127)
 BEND_RANGE, FINE_TUNING, COARSE_TUNING, MODULATION_DEPTH = (0, 0), (0, 1), (0, 2), (0, 5)
 _DEFAULTS = {BEND_RANGE: (2, 0), FINE_TUNING: (64, 0), COARSE_TUNING: (64, 0), MODULATION_DEPTH: (0, 64)}
 
-Steps = list[tuple[float, float]]
+Moves = list[tuple[float, float]]
 
 
 @dataclass(slots=True, eq=False)
@@ -48,10 +48,10 @@ class Channel:
     down: dict[tuple[int, int], deque[Key]] = field(default_factory=lambda: defaultdict(deque))  # by track and number
     held: dict[int, list[Key]] = field(default_factory=dict)  # up, but on a pedal
     notes: list[Key] = field(default_factory=list)
-    bend: Steps = field(default_factory=lambda: [(0.0, 0.0)])
-    vibrato: Steps = field(default_factory=lambda: [(0.0, 0.0)])
-    gain: Steps = field(default_factory=lambda: [(0.0, _gain(100, 127))])
-    pan: Steps = field(default_factory=lambda: [(0.0, 0.0)])
+    bend: Moves = field(default_factory=lambda: [(0.0, 0.0)])
+    vibrato: Moves = field(default_factory=lambda: [(0.0, 0.0)])
+    gain: Moves = field(default_factory=lambda: [(0.0, _gain(100, 127))])
+    pan: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     cuts: list[float] = field(default_factory=list)
 
     def message(self, now: float, track: int, status: int, first: int, second: int) -> None:
@@ -186,7 +186,7 @@ class Channel:
         _step(self.gain, now, _gain(volume, expression))
 
 
-def _step(steps: Steps, now: float, value: float) -> None:
+def _step(steps: Moves, now: float, value: float) -> None:
     if value != steps[-1][1]:
         steps.append((now, value))
 

@@ -3,14 +3,14 @@
 import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import cache
 
 import numpy as np
 
 from antiphon.data.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
 from antiphon.music.casting import Character, Player
-from antiphon.music.song import Part, SongNote
+from antiphon.music.song import Notes, Part, SongNote
 from antiphon.notes import Note
 
 KIT_STYLES = {24: "electric", 25: "electric", 26: "electric", 40: "brushed"}  # programs of channel 10; others: acoustic
@@ -25,7 +25,7 @@ class Drummer(Player):
         """casting: who a drum of the kit is. known: the kit's drums; what it lacks is played by the nearest of its
         kin, and a warning tells how many notes have none."""
         strokes = [_stroke(note, known) for note in part.notes]
-        played = tuple(note for note, stroke in zip(part.notes, strokes, strict=True) if stroke)
+        played = Notes(astuple(note) for note, stroke in zip(part.notes, strokes, strict=True) if stroke)
         if len(played) < len(part.notes):
             missing = len(part.notes) - len(played)
             warnings.warn(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.errors import AntiphonError
-from antiphon.music.channel import Channel, Key, Steps
+from antiphon.music.channel import Channel, Key, Moves
 
 MAX_SECONDS = 2 * 3600.0
 MAX_SOUNDING = 360_000.0  # seconds of notes, all added up
@@ -57,7 +57,7 @@ def _shorten_rests(path: Path, channels: Sequence[Channel], keys: Sequence[Key],
         channel.cuts = moved(np.array(channel.cuts)).tolist()
 
 
-def _moved_steps(steps: Steps, moved) -> Steps:  # type: ignore[no-untyped-def]
+def _moved_steps(steps: Moves, moved) -> Moves:  # type: ignore[no-untyped-def]
     times, values = zip(*steps, strict=True)
     return list(zip(moved(np.array(times)).tolist(), values, strict=True))
 

@@ -144,8 +144,10 @@ def _needed(held: np.ndarray, judged: int, ceiling: float) -> np.ndarray:
     """(judged,) reductions at which each block's true peak stays below the ceiling; `held` begins half of TAPS before
     the first block. Quiet blocks, where even interpolated peaks are far below it, are not looked into."""
     margin = TAPS // 2
-    level = np.abs(held[: judged * BLOCK + 2 * margin]).max(axis=1)
-    level = sliding_window_view(level, BLOCK + 2 * margin)[::BLOCK].max(axis=1)
+    left, right = np.abs(held[: (judged + 2) * BLOCK]).T  # a block's surroundings lie within these, from its own on
+    level = np.maximum(left, right)
+    level = np.pad(level, (0, -len(level) % BLOCK)).reshape(-1, BLOCK).max(axis=1)
+    level = np.max([level[k : k + judged] for k in range(3)], axis=0)
     hot = np.flatnonzero(level > ceiling / 2)
     peaks = np.zeros(judged)
     for channel in held.T:

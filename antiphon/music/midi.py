@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from heapq import merge
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 from antiphon.errors import AntiphonError
-from antiphon.music.channel import Channel
+from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
 from antiphon.music.smf import TEMPO, Event, Smf, read_smf
-from antiphon.music.song import Part, Song, SongNote
+from antiphon.music.song import Notes, Part, Song, Steps
 
 LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
 MOST_PARTS = 256
@@ -86,8 +88,8 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[int, Channe
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
     """The events of tracks that sound together, in playing order, tempo turned into time; the end as a last event of
     status 0."""
-    merged = [entry for number in pattern for entry in _ordered(number, file.tracks[number].events)]
-    merged.sort(key=lambda entry: entry[:2])  # stable: tracks in order, a track's own order kept
+    ordered = [_ordered(number, file.tracks[number].events) for number in pattern]
+    merged = merge(*ordered, key=itemgetter(0, 1))  # stable: tracks in order, a track's own order kept
     now, before, step = start, 0, file.tick
     for tick, _, track, (_, status, first, second) in merged:
         now += (tick - before) * step
@@ -112,15 +114,19 @@ def _ordered(number: int, events: list[Event]) -> Iterator[tuple[int, bool, int,
 
 def _parts(file: Smf, number: int, channel: Channel) -> list[Part]:
     """A channel's notes by (track, program)."""
-    groups: dict[tuple[int, int], list[SongNote]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[Key]] = defaultdict(list)
     for key in channel.notes:  # in order of onset already
-        groups[key.track, key.program].append(SongNote(key.onset, key.end - key.onset, key.pitch, key.velocity))
-    gain, pan = tuple(channel.gain), tuple(channel.pan)
-    bend, vibrato, cuts = tuple(channel.bend), tuple(channel.vibrato), tuple(channel.cuts)
+        groups[key.track, key.program].append(key)
+    gain, pan, bend, vibrato = (Steps(steps) for steps in (channel.gain, channel.pan, channel.bend, channel.vibrato))
+    cuts = tuple(channel.cuts)
     return [
-        Part(track, number, program, file.tracks[track].name, tuple(notes), gain, pan, bend, vibrato, cuts)
-        for (track, program), notes in groups.items()
+        Part(track, number, program, file.tracks[track].name, _notes(keys), gain, pan, bend, vibrato, cuts)
+        for (track, program), keys in groups.items()
     ]
+
+
+def _notes(keys: list[Key]) -> Notes:
+    return Notes((key.onset, key.end - key.onset, key.pitch, key.velocity) for key in keys)
 
 
 def _song(path: Path, parts: list[Part], warnings: list[str]) -> Song:

@@ -1,10 +1,14 @@
 """What a song is: parts, their notes, and how their controllers move. Times are seconds from the song's start."""
 
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, overload
 
 import numpy as np
 
-Points = tuple[tuple[float, float], ...]
+Points = Sequence[tuple[float, float]]
+T = TypeVar("T")
 
 BEND_RAMP, GAIN_RAMP = 0.02, 0.005  # a step is reached by a ramp of this many seconds, which ends on the step
 
@@ -17,6 +21,57 @@ class SongNote:
     seconds: float
     pitch: float
     velocity: int
+
+
+class Table(Sequence[T]):
+    """Rows of numbers in one block. An object each takes six times the memory, and hours have hundreds of thousands;
+    what is left of them, here and there, keeps the memory of all that was read beside them."""
+
+    WIDTH: int
+
+    def __init__(self, rows: Iterable[Sequence[float]]):
+        self._table = np.fromiter(rows, np.dtype((np.float64, self.WIDTH)))
+
+    @staticmethod
+    @abstractmethod
+    def _row(values: list[float]) -> T:
+        """What a row stands for."""
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._row(self._table[index].tolist())
+
+
+class Notes(Table[SongNote]):
+    """Notes of a part; each is made when it is asked for."""
+
+    WIDTH = 4
+
+    @staticmethod
+    def _row(values: list[float]) -> SongNote:
+        onset, seconds, pitch, velocity = values
+        return SongNote(onset, seconds, pitch, int(velocity))
+
+
+class Steps(Table[tuple[float, float]]):
+    """Steps of a controller: (seconds, value)."""
+
+    WIDTH = 2
+
+    @staticmethod
+    def _row(values: list[float]) -> tuple[float, float]:
+        seconds, value = values
+        return seconds, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +87,7 @@ class Part:
     channel: int
     program: int
     name: str
-    notes: tuple[SongNote, ...]
+    notes: Sequence[SongNote]
     gain: Points = ((0.0, 1.0),)
     pan: Points = ((0.0, 0.0),)
     bend: Points = ((0.0, 0.0),)

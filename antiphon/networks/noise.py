@@ -7,6 +7,7 @@ the first 80 ms, which the long one would smear.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from torch import Tensor
 from antiphon.networks.layers import band_centres, hat_weights, mel
 
 
-def sine_window(size: int, device: torch.device | None = None) -> Tensor:
-    """(size,) sine window: its squares add to a constant at any hop that divides size/2."""
-    return torch.sin(math.pi * (torch.arange(size, device=device) + 0.5) / size)
+@lru_cache(maxsize=8)
+def sine_window(size: int, hop: int, device: torch.device | None = None) -> Tensor:
+    """(size,) sine window, whose squares add to 1 at any hop that divides size/2."""
+    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+        return torch.sin(math.pi * (torch.arange(size, device=device) + 0.5) / size) * math.sqrt(2 * hop / size)
 
 
 def band_to_bin(bands: int, window: int, sample_rate: int) -> Tensor:
@@ -47,7 +50,7 @@ def shape_noise(gains: Tensor, white: Tensor, window: int, hop: int) -> Tensor:
         (batch, (frames - window/hop + 1) * hop) samples of unit variance where the gain is 1.
     """
     lap = window // hop
-    frames = torch.fft.irfft(gains * white, n=window).mul_(sine_window(window, gains.device)).mul_(math.sqrt(2 / lap))
+    frames = torch.fft.irfft(gains * white, n=window).mul_(sine_window(window, hop, gains.device))
     pieces = frames.unflatten(-1, (lap, hop))
     count = frames.shape[-2] - lap + 1
     out = pieces[:, lap - 1 : lap - 1 + count, 0]

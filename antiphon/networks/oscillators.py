@@ -8,6 +8,7 @@ e^{iw(16a+b)} = e^{iw16a} e^{iwb}, a block of K partials is one (16 x 2K)(2K x 1
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -84,9 +85,11 @@ class _Blocks(torch.autograd.Function):
         return (coarse * inner).sum(1).conj(), None  # d/dRe c - i d/dIm c, conjugated as PyTorch wants it
 
 
+@lru_cache(maxsize=8)
 def _window(device: torch.device | None = None) -> Tensor:
     """(256,) Hann."""
-    return 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(BLOCK, device=device) / BLOCK)
+    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+        return 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(BLOCK, device=device) / BLOCK)
 
 
 def overlap_add(blocks: Tensor, samples: int) -> Tensor:
@@ -135,23 +138,29 @@ def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: flo
     Returns:
         (128 (blocks - 1),) float32.
     """
+    rows = torch.view_as_real(amplitude).flatten(1)
     band = (1200 * torch.log2(cycles / cycles.min()) / (2 * cents)).long()
-    order = torch.argsort(band, stable=True)
-    counts = torch.unique_consecutive(band[order], return_counts=True)[1].tolist()
-    rows, window = torch.view_as_real(amplitude).flatten(1), _window()
-    parts = [
-        rows[at] @ (_basis((cycles[at].mean() * ratios).clamp(max=0.49)) * window)
-        for at in (order.split(counts) if len(counts) > 1 else [slice(None)])
-    ]
-    waves = torch.cat(parts)[torch.argsort(order)] if len(parts) > 1 else parts[0]
+    if not band.any():
+        waves = rows @ _basis((cycles.mean() * ratios).clamp(max=0.49))
+    else:
+        order = torch.argsort(band, stable=True)
+        counts = torch.unique_consecutive(band[order], return_counts=True)[1].tolist()
+        parts = [rows[at] @ _basis((cycles[at].mean() * ratios).clamp(max=0.49)) for at in order.split(counts)]
+        waves = torch.cat(parts)[torch.argsort(order)]
     return (waves[:-1, HOP:] + waves[1:, :HOP]).flatten()
 
 
 def _basis(cycles: Tensor) -> Tensor:
-    """(2K, 256) cosines and negative sines, in turn, of (K,) frequencies: e^{iw(16a+b)} = e^{iw16a} e^{iwb}."""
-    n = torch.arange(_SIDE, dtype=torch.float64)
-    steps = torch.stack([n * _SIDE - HOP, n])  # (2, 16)
-    angle = (2 * math.pi * (cycles.double()[:, None, None] * steps).frac()).float()
-    coarse, fine = unit(-angle).unbind(1)
+    """(2K, 256) cosines and negative sines under the window, in turn, of (K,) frequencies: e^{iw(16a+b)} =
+    e^{iw16a} e^{iwb}."""
+    angle = (2 * math.pi * (cycles.double()[:, None, None] * _steps()).frac()).float()
+    coarse, fine = unit(angle).unbind(1)
     waves = torch.view_as_real((coarse.unsqueeze(2) * fine.unsqueeze(1)).flatten(1))
-    return waves.transpose(1, 2).flatten(0, 1)
+    return waves.transpose(1, 2).flatten(0, 1) * _window()
+
+
+@lru_cache(maxsize=1)
+def _steps() -> Tensor:
+    """(2, 16) samples: 16 a - 128, and b; backwards, for sines that are negative."""
+    n = torch.arange(_SIDE, dtype=torch.float64)
+    return -torch.stack([n * _SIDE - HOP, n])

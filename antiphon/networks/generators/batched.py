@@ -3,7 +3,6 @@ note by note, in a hundredth of the operations. For graphics cards, and for play
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,8 @@ class Bank:
     harmonics: tuple[int, ...]
     slots: Tensor
 
-    def __getitem__(self, index: Sequence[int]) -> Bank:
-        own = tuple(self.harmonics[i] for i in index)
+    def __getitem__(self, index: Tensor) -> Bank:
+        own = tuple(self.harmonics[i] for i in index.tolist())
         return Bank(self.ratios[index], self.level[index], self.real[index], own, self.slots[index])
 
     def audible(self, above: Tensor) -> Tensor:

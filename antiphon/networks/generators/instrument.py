@@ -104,7 +104,7 @@ class Gesture:
     def to(self, device: torch.device) -> Gesture:
         return self._each(lambda x: x.to(device, non_blocking=True))
 
-    def __getitem__(self, index: slice | list[int]) -> Gesture:
+    def __getitem__(self, index: slice | Tensor) -> Gesture:
         return self._each(lambda x: x[index])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
