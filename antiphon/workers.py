@@ -7,6 +7,8 @@ side in processes of their own they do not even wait for Python.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import multiprocessing
 import os
 import pickle
@@ -70,6 +72,8 @@ def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T
     crew: list[_Helper] = []
     ready: dict[int, tuple[Any, Exception | None]] = {}
     given = 0
+    gc.collect()  # free lists, too: one tuple in them keeps a megabyte
+    _free_memory()
     try:
         try:
             for _ in range(processes):
@@ -148,6 +152,7 @@ def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Con
             pipe.send(answer)
         except OSError:  # nobody is there any more
             return
+        _free_memory()
 
 
 def _sendable(error: Exception) -> Exception:
@@ -166,6 +171,13 @@ def _keep_memory() -> None:
     than what is computed in them, until it has seen a block near its limit of 32 MB freed (mallopt(3),
     M_MMAP_THRESHOLD). Nothing is touched, so this costs nothing; elsewhere than on glibc it does nothing."""
     torch.empty(31 << 20, dtype=torch.uint8)
+
+
+def _free_memory() -> None:
+    """Returns to the system what lies unused between the blocks in use: before a fork, which would pass it on, and
+    after each piece of work, lest the gaps add up for hours. Elsewhere than on glibc it does nothing."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _processors() -> int:

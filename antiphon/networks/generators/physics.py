@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +58,6 @@ def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
     return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.gains[i]])
 
 
-@lru_cache(maxsize=512)  # a song strikes a key again and again
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
     """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and their detune in
     units of the ensemble's."""
@@ -114,16 +112,11 @@ def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
 
 def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
     """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what varies from one take to the next."""
-    rows = np.stack([_slow_draw(s) for s in take.tolist()])
-    draw = torch.from_numpy(rows).to(knots.device, non_blocking=True)
+    rows = [np.random.default_rng((int(s), 2)).random((2, DRIFTS, 4)) for s in take.tolist()]
+    draw = torch.from_numpy(np.stack(rows).astype(np.float32)).to(knots.device, non_blocking=True)
     rate = 0.3 * torch.exp(draw[:, 0] * math.log(7 / 0.3))
     angle = 2 * math.pi * (knots[..., None, None] / SAMPLE_RATE * rate.unsqueeze(1) + draw[:, 1].unsqueeze(1))
     return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
-
-
-@lru_cache(maxsize=512)
-def _slow_draw(take: int) -> np.ndarray:
-    return np.random.default_rng((take, 2)).random((2, DRIFTS, 4)).astype(np.float32)
 
 
 def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
