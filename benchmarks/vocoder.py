@@ -34,6 +34,7 @@ from antiphon.measures.sounds import Sounds
 from antiphon.representations.contract import Representation
 from antiphon.representations.log_mel import LogMelSpectrogram, VocodedLogMel
 from antiphon.verbs.report import Report
+from antiphon.workers import spread
 
 SECONDS = 4.0  # of the sound that speed is measured with
 SHOWN = 5  # notes on a sheet
@@ -60,6 +61,13 @@ def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7)
         round_trip(view, audio)
         best = min(best, time.process_time() - began)
     return best * SAMPLE_RATE / len(audio)
+
+
+def times_side_by_side(view: Representation, audio: np.ndarray, sounds: int = 16) -> float:
+    """Real time over the time that it takes, one sound on each processor."""
+    began = time.perf_counter()
+    spread(lambda _: round_trip(view, audio), sounds)
+    return sounds * SECONDS / (time.perf_counter() - began)
 
 
 def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: int) -> dict[str, dict[str, float]]:
@@ -123,6 +131,7 @@ def main() -> None:
     for name, cost in {k: partial(processor_seconds, view, audio) for k, view in ways.items()}.items():
         table[name]["processor s a s"] = cost()
         table[name]["times real time"] = 1 / table[name]["processor s a s"]
+        table[name]["side by side"] = times_side_by_side(ways[name], audio)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps({"notes": len(sounds.rows), "split": args.split, "rows": table}, indent=1) + "\n")
     _show(table)

@@ -16,11 +16,11 @@ from antiphon.audio.augment import MOST
 from antiphon.checkpoint import read_metadata, read_tensors
 from antiphon.errors import AntiphonError
 from antiphon.training import loop, watch
-from antiphon.training.answers import R1_FIRST, R1_MOST, RETURNS, SLOWER, Answers, Dials, chosen
+from antiphon.training.answers import DOUBT, HEART, R1_FIRST, R1_MOST, RELAXED, RETURNS, SLOWER, Answers, Dials, chosen
 from antiphon.training.health import Summary, beliefs, crowd_distance, nearest, spread
 from antiphon.training.loop import Run
 from antiphon.training.page import write_page
-from antiphon.training.signs import OVERFIT, WON_LONG, YOUNG, Finding, overfitting, signs
+from antiphon.training.signs import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
 
 WELL = Finding(
     0, real=0.7, held_out=0.68, generated=0.35, certainty=0.35, logit_real=0.8, logit_held_out=0.75,
@@ -68,6 +68,7 @@ def test_a_run_that_is_well_has_none():
         ("alike", False, {"spread": 0.1}),
         ("silent", True, {"loudness": after(26, -80.0, 0.0)}),
         ("loud", True, {"loudness": after(26, 30.0, 0.0)}),
+        ("swinging", True, {"loudness": lambda i: 30.0 * (-1) ** i}),
         ("offset", False, {"offset": after(26, 0.9, 0.0)}),
         ("memorising", False, {"logit_held_out": -0.4}),
         ("copying", False, {"copies": after(20, 0.9, 0.0)}),
@@ -115,6 +116,12 @@ def test_overfitting_needs_evidence():
     assert overfitting(findings(3, logit_held_out=-0.6)) == 0.0
     alone = findings(10, logit_held_out=math.nan, held_out=math.nan, real=0.95)
     assert overfitting(alone) == pytest.approx(0.9)  # r_t, without held-out sounds
+
+
+def test_a_state_worth_going_back_to():
+    assert well(WELL)
+    assert well(Finding(0))  # where nothing could be measured, nothing speaks against it
+    assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 30.0}))
 
 
 # ---- measures ------------------------------------------------------------------------------------
@@ -179,6 +186,8 @@ def test_r1_is_looked_for_until_the_critic_is_in_doubt():
     for _ in range(30):
         decide(given, findings(certainty=0.95))
     assert given.dials.r1 == R1_MOST
+    decide(given, findings(certainty=(DOUBT + SURE) / 2))
+    assert given.dials.r1 == R1_MOST
     for _ in range(30):
         decide(given, findings(certainty=0.6))
     assert given.dials == Dials()
@@ -194,6 +203,8 @@ def test_augmentation_follows_the_overfitting_and_stays_below_what_leaks():
     assert given.dials.augment == MOST
     assert "the critic has memorised your 12 minutes; augmenting at 0.4" in words
     assert len(words) <= 6
+    decide(given, findings(logit_held_out=0.8 - 1.4 * (RELAXED + HEART) / 2))
+    assert given.dials.augment == MOST
     for _ in range(30):
         decide(given, findings())
     assert given.dials.augment == 0
@@ -324,7 +335,8 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     antiphon.load(tmp_path / "run")
 
 
-def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path):
+def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "well", lambda finding: True)
     train(prepared, tmp_path / "run", steps=10)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
     assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10

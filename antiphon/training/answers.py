@@ -3,7 +3,8 @@
     the critic is too sure of itself       R1 holds it back, doubled at every look until it is in doubt
                                            (Pasini 2022, Musika: a certainty of 0.9)
     it knows the sounds by heart           it is shown altered ones, more and more often (Karras 2020)
-    learning has come apart, or collapsed  back to the last healthy state, at a fraction of the learning rate
+    learning has come apart, swings, or has
+    collapsed                              back to the last healthy state, at a fraction of the learning rate
 
 Nothing is done where no sign asks for it: the dials of a healthy run stay at rest, and its bytes are those of a run
 without answers.
@@ -17,12 +18,14 @@ from typing import Any, NamedTuple
 
 from antiphon.audio.augment import MOST
 from antiphon.errors import AntiphonError
-from antiphon.training.signs import OVERFIT, SURE, Finding, Sign, overfitting, recent
+from antiphon.training.signs import SURE, Finding, Sign, overfitting, recent
 
 KINDS = ("r1", "augment", "return")
 ANSWERED = {"r1": "sure", "augment": "memorising"}  # signs of which the answer speaks
 R1_FIRST, R1_MOST = 0.01, 100.0  # the weight is looked for between these, in doublings
+DOUBT = 0.75  # of D's certainty: below, the weight is halved; between this and SURE it stays
 AUGMENT_STEP = 0.05  # of p, at every look
+HEART, RELAXED = 0.5, 0.4  # of the overfitting sign: p rises above one (Karras 2020) and falls below the other
 SLOWER = 0.25  # what the learning rates are cut to at every return
 RETURNS = 6
 PENALISED = ("minimax", "non-saturating", "lsgan", "hinge", "relativistic")  # WGAN-GP's critic has a bound of its own
@@ -87,7 +90,10 @@ class Answers:
         if "r1" not in self.kinds:
             return []
         before, certainty = self.dials.r1, recent(findings, "certainty", 3)
-        now = min(max(2 * before, R1_FIRST), R1_MOST) if certainty > SURE else before / 2
+        if certainty > SURE:
+            now = min(max(2 * before, R1_FIRST), R1_MOST)
+        else:
+            now = before / 2 if certainty < DOUBT else before
         now = now if now >= R1_FIRST else 0.0
         self.dials = replace(self.dials, r1=now)
         if now and not before:
@@ -100,7 +106,8 @@ class Answers:
         if "augment" not in self.kinds:
             return []
         before, share = self.dials.augment, overfitting(findings)
-        now = round(min(max(before + (AUGMENT_STEP if share >= OVERFIT else -AUGMENT_STEP), 0.0), MOST), 6)
+        move = AUGMENT_STEP if share >= HEART else -AUGMENT_STEP if share < RELAXED else 0.0
+        now = round(min(max(before + move, 0.0), MOST), 6)
         self.dials = replace(self.dials, augment=now)
         if now == before:
             return []

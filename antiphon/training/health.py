@@ -177,7 +177,7 @@ class Health:
         return {
             **self._verdicts(real, made, *self._unseen(first, rng)),
             **self._crowd(real.view, made.view),
-            **self._heard(real.view, made.view),
+            **self._heard(batch.audio, made.view),
         }
 
     def _unseen(self, first: int, rng: torch.Generator) -> tuple[Tensor | None, Tensor | float]:
@@ -227,7 +227,8 @@ class Health:
         return found
 
     def _heard(self, real: Tensor, made: Tensor) -> dict[str, float]:
-        sounds = [self.game.sound(view[:HEARD]).float() for view in (real, made)]
+        """real: (batch, samples) to be heard as they are. made: as D sees them."""
+        sounds = [real[:HEARD].float(), self.game.sound(made[:HEARD]).float()]
         levels = [sound.square().mean().sqrt().clamp_min(1e-6) for sound in sounds]
         offset = sounds[1].mean(-1).abs().mean() / levels[1]
         return {"loudness": float(20 * torch.log10(levels[1] / levels[0])), "offset": float(offset)}

@@ -14,7 +14,7 @@ import numpy as np
 
 SMOOTH = 5  # findings that a verdict looks at together
 SURE = 0.9  # of D's certainty: above, D teaches little (Pasini 2022, Musika)
-OVERFIT = 0.6  # target of the overfitting sign (Karras 2020, figure 5)
+OVERFIT = 0.6  # of the overfitting sign: above, D knows the sounds by heart
 WON = 0.98  # D's certainty, at which nothing is left to learn from it
 WON_LONG = 12  # findings for which D may have won before that is grave: other answers come first
 BROKEN = 0.1  # share of the steps since the last finding whose update was not finite
@@ -23,6 +23,7 @@ ALIKE = 0.25  # spread of generated sounds, as a share of the real ones'
 VARIED = 0.5  # spread of a run that is no longer young
 FAR = 3.0  # times the smallest distance so far
 SILENT_DB, LOUD_DB = -40.0, 20.0  # generated re real
+SWINGING, SWINGS = 20.0, 8  # dB of standard deviation of that, and over how many findings
 OFFSET = 0.5  # DC as a share of the sound
 COPIED = 0.5  # share of generated sounds nearer to a training sound than almost all real ones are
 YOUNG = 20  # findings, before a run may be called stuck or settled
@@ -135,6 +136,11 @@ def _exploding(f: Findings) -> Sign | None:
     return None
 
 
+def well(finding: Finding) -> bool:
+    """Whether a state looks worth going back to, as far as one look can tell."""
+    return not (finding.spread < ALIKE or finding.loudness < SILENT_DB or finding.loudness > LOUD_DB)
+
+
 def _far(f: Findings) -> Sign | None:
     """Everything that is generated has left the neighbourhood of the real, where it was before."""
     values = series(f, "distance")
@@ -170,6 +176,15 @@ def _silent_or_loud(f: Findings) -> Sign | None:
     if len(f) >= YOUNG and recent(f, "offset", 3) > OFFSET:
         return Sign("offset", "what is played has a constant in it that is no sound (DC)")
     return None
+
+
+def _swinging(f: Findings) -> Sign | None:
+    """The players chase each other and neither gets anywhere (rates or momentum too high)."""
+    levels = series(f[-SWINGS:], "loudness")
+    swing = float(levels.std(ddof=1)) if len(levels) == SWINGS else math.nan
+    if not swing > SWINGING:  # nan is not
+        return None
+    return Sign("swinging", f"what is played swings between loud and hardly heard (by {swing:.0f} dB)", True)
 
 
 def _beaten(f: Findings) -> Sign | None:
@@ -223,6 +238,7 @@ SIGNS: tuple[Callable[[Findings], Sign | None], ...] = (
     _far,
     _collapsed,
     _silent_or_loud,
+    _swinging,
     _beaten,
     _memorising,
     _copying,

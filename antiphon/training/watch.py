@@ -27,6 +27,7 @@ from antiphon.training.answers import Answers, Dials, chosen
 from antiphon.training.contract import Game, Moment
 from antiphon.training.health import SEED, TOLD, Examined, Health
 from antiphon.training.parallel import of_the_first
+from antiphon.training.signs import well
 
 STATE, HEALTHY = "state.safetensors", "healthy.safetensors"
 REMEMBER = 5  # looks between two healthy states
@@ -85,7 +86,8 @@ class Watch:
         if any(answer.kind == "return" for answer in answers):
             return Do.RETURN, figures
         due = self.remembers and step % (REMEMBER * self.every) == 0
-        return Do.REMEMBER if due and not any(sign.name in ILL for sign in signs) else Do.GO_ON, figures
+        healthy = due and well(finding) and not any(sign.name in ILL for sign in signs)
+        return Do.REMEMBER if healthy else Do.GO_ON, figures
 
     def _agreed(self, do: Do) -> Do:
         """The first process's decision and dials, in every process."""
@@ -131,7 +133,7 @@ class Watch:
             self.keep(folder)
 
 
-ILL = {"diverging", "collapsed", "silent", "loud", "beaten"}
+ILL = {"diverging", "collapsed", "silent", "loud", "swinging", "beaten"}
 
 
 def _sources(recipe: Recipe, data: Prepared) -> tuple[Any, Any]:
