@@ -67,7 +67,7 @@ def test_a_run_that_is_well_has_none():
         ("collapsed", True, {"spread": after(25, 0.1, 0.9)}),
         ("alike", False, {"spread": 0.1}),
         ("silent", True, {"loudness": after(26, -80.0, 0.0)}),
-        ("loud", True, {"loudness": after(26, 30.0, 0.0)}),
+        ("loud", True, {"loudness": after(26, 40.0, 0.0)}),
         ("swinging", True, {"loudness": lambda i: 30.0 * (-1) ** i}),
         ("offset", False, {"offset": after(26, 0.9, 0.0)}),
         ("memorising", False, {"logit_held_out": -0.4}),
@@ -88,6 +88,14 @@ def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
     assert names(findings(YOUNG - 1, spread=0.1)) == set()
     short = signs(findings(WON_LONG - 1, certainty=0.995, adversarial=lambda i: i))
     assert not any(sign.grave for sign in short)
+
+
+def test_a_critic_whose_outputs_have_no_unit_may_always_win_and_grow():
+    growing = {"generator_norm": lambda i: 3.0 * 1.5**i, "critic_norm": lambda i: 1.5**i}
+    scores = {"logit_real": lambda i: 1.5**i, "logit_held_out": lambda i: 1.5**i, "logit_generated": 0.0}
+    scores["certainty"] = math.nan
+    assert names(findings(30, adversarial=lambda i: i, **growing, **scores)) == set()
+    assert "diverging" in names(findings(30, generator_norm=after(29, 400.0, 3.0), certainty=math.nan))
 
 
 def test_a_run_has_settled_when_it_is_no_nearer():
@@ -121,7 +129,7 @@ def test_overfitting_needs_evidence():
 def test_a_state_worth_going_back_to():
     assert well(WELL)
     assert well(Finding(0))  # where nothing could be measured, nothing speaks against it
-    assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 30.0}))
+    assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
 
 
 # ---- measures ------------------------------------------------------------------------------------
@@ -134,10 +142,12 @@ def test_what_the_critic_believes():
     assert found["held_out"] == pytest.approx(0.5)
     assert beliefs("lsgan", torch.full((4,), 0.55), torch.full((4,), 0.45))["certainty"] == pytest.approx(0.1)
     assert beliefs("hinge", torch.full((4,), 0.8), torch.full((4,), -0.8))["certainty"] == pytest.approx(0.8)
-    for rule in ("relativistic", "wasserstein"):  # only differences count
-        place = 100 * torch.arange(8)  # and only those of sounds in the same place
-        assert beliefs(rule, real + place, fake + place)["certainty"] == pytest.approx(1, abs=1e-3)
-        assert beliefs(rule, real, real)["certainty"] == pytest.approx(0)
+    place = 100 * torch.arange(8)
+    for rule in ("relativistic", "wasserstein"):  # only differences count, of sounds in the same place
+        assert beliefs(rule, real + place, fake + place)["real"] == pytest.approx(1, abs=1e-3)
+        assert beliefs(rule, real, real)["real"] == pytest.approx(0.5)
+    assert beliefs("relativistic", real + place, fake + place)["certainty"] == pytest.approx(1, abs=1e-3)
+    assert math.isnan(beliefs("wasserstein", real, fake)["certainty"])
     assert beliefs("minimax", fake, real)["certainty"] == 0
 
 

@@ -81,7 +81,8 @@ def beliefs(rule: str, real: Tensor, generated: Tensor, held_out: Tensor | None 
     """How real D takes sounds to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
 
     certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules that
-    only compare give the chance of a real sound to win against the generated one at its place, and generated 0.5."""
+    only compare give the chance of a real sound to win against the generated one at its place, and generated 0.5; and
+    "wasserstein" no certainty (nan): its critic is meant to win every time, and teaches all the same."""
     if rule in OPINIONS:
         opinion = OPINIONS[rule]
         thought = {"real": opinion(real), "generated": opinion(generated)}
@@ -91,7 +92,7 @@ def beliefs(rule: str, real: Tensor, generated: Tensor, held_out: Tensor | None 
     win = COMPARISONS[rule]
     found = {"real": float(win(real - generated).mean()), "generated": 0.5}
     found |= {} if held_out is None else {"held_out": float(win(held_out - generated).mean())}
-    return found | {"certainty": max(2 * found["real"] - 1, 0.0)}
+    return found | {"certainty": math.nan if rule == "wasserstein" else max(2 * found["real"] - 1, 0.0)}
 
 
 # ---- comparing sounds ------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ EXPLODED = 30.0  # times the usual norm of a gradient
 ALIKE = 0.25  # spread of generated sounds, as a share of the real ones'
 VARIED = 0.5  # spread of a run that is no longer young
 FAR = 3.0  # times the smallest distance so far
-SILENT_DB, LOUD_DB = -40.0, 20.0  # generated re real
+SILENT_DB, LOUD_DB = -40.0, 30.0  # generated re real
 SWINGING, SWINGS = 20.0, 8  # dB of standard deviation of that, and over how many findings
 OFFSET = 0.5  # DC as a share of the sound
 COPIED = 0.5  # share of generated sounds nearer to a training sound than almost all real ones are
@@ -35,12 +35,12 @@ class Finding:
     """One look at the players; nan where something could not be measured.
 
     step: when. real, held_out, generated: how real D takes each to be, 0..1; certainty: how well it tells real from
-    generated, 0..1. logit_*: the same three as D's raw outputs. spread: of generated sounds over that of real ones.
-    distance: of generated from real sounds, 0 for the same crowd, 1: as far as two real sounds. copies: share of
-    generated sounds nearer to a training sound than all but 5 % of the real ones. loudness: generated re real in dB.
-    offset: DC over RMS of what is generated. Of the steps since the last finding, means: critic, adversarial, log
-    (losses, the last of imitated spectra), penalty, broken (share of updates that were not finite); medians:
-    critic_norm, generator_norm, of gradients.
+    generated, 0..1; nan where that means nothing (WGAN). logit_*: the same three as D's raw outputs. spread: of
+    generated sounds over that of real ones. distance: of generated from real sounds, 0 for the same crowd, 1: as
+    far as two real sounds. copies: share of generated sounds nearer to a training sound than all but 5 % of the
+    real ones. loudness: generated re real in dB. offset: DC over RMS of what is generated. Of the steps since the
+    last finding, means: critic, adversarial, log (losses, the last of imitated spectra), penalty, broken (share of
+    updates that were not finite); medians: critic_norm, generator_norm, of gradients.
     """
 
     step: int
@@ -126,14 +126,20 @@ def _not_finite(f: Findings) -> Sign | None:
 
 
 def _exploding(f: Findings) -> Sign | None:
+    scale = _scale(f[-YOUNG - 1 :])
     for side, who in (("generator_norm", "the player"), ("critic_norm", "the critic")):
-        before = series(f[:-1][-YOUNG:], side)
-        before = before[np.isfinite(before)]
-        now = getattr(f[-1], side)
+        *before, now = (series(f[-YOUNG - 1 :], side) / scale).tolist()
+        before = [norm for norm in before if math.isfinite(norm)]
         if len(before) >= SMOOTH and now > EXPLODED * np.median(before):
             times = now / max(float(np.median(before)), 1e-12)
             return Sign("diverging", f"the corrections that {who} gets are {times:.0f} times the usual", True)
     return None
+
+
+def _scale(f: Findings) -> np.ndarray:
+    """(n,) by what norms of gradients are divided: where D's outputs have no unit (WGAN), by how far apart they are."""
+    apart = np.abs(series(f, "logit_real") - series(f, "logit_generated"))
+    return np.where(np.isfinite(series(f, "certainty")), 1.0, np.maximum(apart, 1e-9))
 
 
 def well(finding: Finding) -> bool:
