@@ -35,7 +35,7 @@ from antiphon.training.health import Summary
 from antiphon.training.loop import Run
 from antiphon.verbs.train import describe, from_prepared
 
-FEW = 48  # notes: about a minute of sound
+FEW = 12  # notes: seven seconds of sound
 BATCH = 32
 ALIKE, COVERED = 0.25, 0.1  # a run has failed below this variety, as a share of the real one, or this coverage
 ANSWERS = {"off": "none", "on": "all"}
@@ -138,12 +138,13 @@ def judged(run: Run, data: Prepared, sounds: int) -> dict[str, float]:
 def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) -> dict[str, float]:
     """Train and judge one run, unless that is done. -> its figures, kept in its folder"""
     folder = settings.out / f"{name.replace(' ', '-').replace(',', '')}-{answers}-{seed}"
+    case = CASES[name]
     asked = {"steps": settings.steps, "sounds": settings.sounds, "recipe": settings.recipe, "size": settings.size}
+    asked |= {"case": case}
     kept = folder / "judged.json"
     if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
         return known["figures"]
     print(folder, flush=True)
-    case = CASES[name]
     sounds = only(data, case["notes"], seed) if "notes" in case else data
     made = plan(settings, case, ANSWERS[answers], seed)
     made.fits(sounds)
