@@ -162,5 +162,6 @@ def _basis(cycles: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _steps() -> Tensor:
     """(2, 16) samples: 16 a - 128, and b; backwards, for sines that are negative."""
-    n = torch.arange(_SIDE, dtype=torch.float64)
-    return -torch.stack([n * _SIDE - HOP, n])
+    with torch.inference_mode(False):  # kept, as _window is
+        n = torch.arange(_SIDE, dtype=torch.float64)
+        return -torch.stack([n * _SIDE - HOP, n])
