@@ -159,7 +159,7 @@ def main() -> None:
             raise AntiphonError(f"cannot compare {settings.seeds} seeds: use 1 to {len(STUDENT)}")
         figures = run(settings)
     except AntiphonError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         sys.exit(2)
     report(figures, settings)
 

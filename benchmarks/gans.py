@@ -163,7 +163,7 @@ class Jury:
         try:
             voice = antiphon.load(weights)
         except AntiphonError as error:  # it diverged
-            console.print(f"note: {error}")
+            console.print(f"note: {error}", markup=False)
             return math.inf
         made = self.tuner.meter.matched(Player(voice, self.tuner.sounds), weights.parent.name)
         found = self.tuner.distances(made, self.fixed)[self.tuner.eye]["kernel"]
@@ -323,7 +323,7 @@ def main() -> None:
         found, result = judged(settings, jury, runs)
         write(settings, found, result)
     except AntiphonError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt as stop:
         console.print(str(stop) or "stopped: the same line goes on")
@@ -331,7 +331,7 @@ def main() -> None:
     for grid in tables(result):
         console.print(rich_table(grid))
     for warning in result["warnings"]:
-        console.print(f"note: {warning}")
+        console.print(f"note: {warning}", markup=False)
     console.print(f"{settings.out / 'gans.md'}, gans.html, gans.png, sounds", soft_wrap=True)
 
 

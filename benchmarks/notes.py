@@ -147,7 +147,7 @@ def main() -> None:
 
         result = evaluate(antiphon.load(settings.voice), prepared, settings)
     except AntiphonError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         sys.exit(2)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     shown = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
