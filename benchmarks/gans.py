@@ -7,7 +7,8 @@ DATA is a prepared file, a folder of notes, or a soundfont, of which short notes
 fifths of them held out. Each recipe's three settings (contenders.py) are trained for a few minutes and judged by some
 held-out notes; the best is trained anew for the full time, in steps, by the processor time that its steps took, so that
 a busy machine costs patience and no fairness. All are judged by the other held-out notes. The same line goes on where
-it stopped. OUT/gans.html has players and pictures, and every run a page.html of its curves.
+it stopped; where a machine is to be had for an hour only, --only makes a part of the table and --known joins it to
+those made before, by the same notes. OUT/gans.html has players and pictures, and every run a page.html of its curves.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import torch
 import tyro
 from contenders import ALIKE, PAPERS, SAMPLES, SETTINGS
+from gans_table import joined, named, tables, told
 from rich.console import Console
 
 import antiphon
@@ -44,7 +46,7 @@ from antiphon.measures.meter import Meter
 from antiphon.measures.players import Player
 from antiphon.measures.sheet import spectrogram_grid
 from antiphon.measures.sounds import Sounds
-from antiphon.measures.tables import Column, Grid, distances, grid_of, grids, markdown_table, plain, rich_table
+from antiphon.measures.tables import markdown_table, rich_table
 from antiphon.recipes.contract import recipe
 from antiphon.recipes.override import override
 from antiphon.verbs.data import prepare
@@ -90,12 +92,21 @@ class Settings:
     """Of the runs and of the lists of notes."""
     threads: int = os.cpu_count() or 1
     """Processors to use."""
+    known: Path | None = None
+    """A gans.json of other recipes, whose rows are shown beside these."""
     cache: Path = Path("work-data/cache")
     """Converted weights of the embeddings, and what was measured of real notes."""
 
     @property
     def recipes(self) -> tuple[str, ...]:
         return self.only or tuple(SETTINGS)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What makes two tables comparable, as JSON has it."""
+        minutes = {"processor minutes": self.minutes * self.threads, "of tuning": self.tuning_minutes * self.threads}
+        lists = {"notes": [self.notes, self.tuning_notes], "embeddings": list(self.embeddings), "seed": self.seed}
+        return {**minutes, "size": self.size, **lists}
 
 
 # ---- notes -----------------------------------------------------------------------------------------------------------
@@ -124,6 +135,8 @@ def check(settings: Settings, prepared: Prepared) -> None:
     for name in settings.recipes:
         for setting in SETTINGS[name]:
             override(recipe(name, settings.size or setting.size), ALIKE[name] | setting.changes).fits(prepared)
+    if settings.known is not None:
+        told(settings.known, settings.asked)
 
 
 class Jury:
@@ -229,49 +242,23 @@ def contender(settings: Settings, jury: Jury, name: str) -> dict[str, Any]:
     }
 
 
-# ---- the table -------------------------------------------------------------------------------------------------------
-
-RUNS: list[Column] = [
-    ("setting", lambda row: f"{row['setting']}, {row['tried'][row['setting'] - 1]['why']}"),
-    ("KAD when tuned", lambda row: " ".join(format(one["distance"], ".0f") for one in row["tried"])),
-    ("parameters, M", lambda row: format(row["parameters"] / 1e6, ".2f")),
-    ("steps", plain("steps", ",.0f")),
-    ("processor minutes", plain("minutes", ".0f")),
-    ("sounds, of the paper's run", lambda row: "-" if row["of_paper"] is None else f"{row['of_paper']:.1%}"),
-]
-SUMMARY: list[Column] = [
-    ("precision", plain("prdc precision", ".2f", "precision")),
-    ("recall", plain("prdc recall", ".2f", "recall")),
-    ("coverage", plain("prdc coverage", ".2f", "coverage")),
-    ("<= 50 c", plain("pitch within_50", ".2f", "within_50")),
-    ("median c", plain("pitch median_cents", ".0f", "median_cents")),
-    ("right instrument", plain("accuracy", ".2f", "accuracy")),
-    ("diversity", plain("diversity", ".2f", "diversity")),
-    ("copies", plain("copies", ".3f", "copies")),
-]
-
-
-def tables(result: Mapping[str, Any]) -> list[Grid]:
-    """The table of the README, how each run came about, and everything that is measured."""
-    first = f"{result['notes']} held-out notes of {SAMPLES / SAMPLE_RATE:.2f} s; ±: 95 %"
-    summary = [*(column for name in result["embeddings"] for column in distances(name)), *SUMMARY]
-    return [
-        grid_of(first, result["rows"], summary),
-        grid_of("Runs", result["runs"], RUNS),
-        *grids(result)[1:],
-    ]
+# ---- the figures ---------------------------------------------------------------------------------------------------
 
 
 def judged(settings: Settings, jury: Jury, runs: Mapping[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     """All figures of what was trained."""
     judge = jury.judge(jury.rows, settings.embeddings)
     found = evaluate(judge, {name: antiphon.load(settings.out / name) for name in runs})
+    if len(runs) == 1:  # whose rows go without its name
+        only = next(iter(runs))
+        found.figures, found.players = {"rows": named(found.figures["rows"], only)}, named(found.players, only)
     warnings = [f"{name} has heard {run['of_paper']:.1%} of the sounds of its paper's run: it is undertrained"
                 for name, run in runs.items() if run["of_paper"] is not None and run["of_paper"] < 0.5]  # fmt: skip
     if jury.split == "train":
         warnings.insert(0, "nothing is held out of these notes: all have learned what they are judged by")
     dimensions = {embedding.name: embedding.dim for embedding in judge.meter.embeddings}
     found.figures = {
+        "asked": settings.asked,
         "voices": list(runs),
         "split": jury.split,
         "notes": len(judge.rows),
@@ -321,6 +308,7 @@ def main() -> None:
         check(settings, jury.prepared)
         runs = {name: contender(settings, jury, name) for name in settings.recipes}
         found, result = judged(settings, jury, runs)
+        result = joined(result, settings.known)
         write(settings, found, result)
     except AntiphonError as error:
         console.print(str(error), style="red", markup=False)

@@ -90,6 +90,13 @@ def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
     assert not any(sign.grave for sign in short)
 
 
+def test_what_swung_before_the_run_went_back_is_not_held_against_it():
+    swinging = findings(30, loudness=lambda i: 30.0 * (-1) ** i)
+    again = [replace(one, attempt=1) if i >= 26 else one for i, one in enumerate(swinging)]
+    assert "swinging" not in names(again)
+    assert "swinging" in names([replace(one, attempt=1) for one in swinging])
+
+
 def test_a_critic_whose_outputs_have_no_unit_may_always_win_and_grow():
     growing = {"generator_norm": lambda i: 3.0 * 1.5**i, "critic_norm": lambda i: 1.5**i}
     scores = {"logit_real": lambda i: 1.5**i, "logit_held_out": lambda i: 1.5**i, "logit_generated": 0.0}

@@ -143,7 +143,7 @@ class Health:
         self.summary = Summary().to(device)
         self.findings: list[Finding] = []
         self.since: dict[str, list[float]] = {}
-        self.steps, self.broken = 0, 0
+        self.steps, self.broken, self.attempt = 0, 0, 0
         self._known: tuple[Tensor, float] | None = None
 
     def observe(self, scalars: Mapping[str, float], broken: bool) -> None:
@@ -163,7 +163,7 @@ class Health:
         known["broken"] = self.broken / max(self.steps, 1)
         self.since, self.steps, self.broken = {}, 0, 0
         with _looking(self.game, step):
-            finding = Finding(step=step, **known, **self._look(step))
+            finding = Finding(step=step, attempt=self.attempt, **known, **self._look(step))
         self.findings = [*self.findings, finding][-KEPT:]
         return finding
 
@@ -240,11 +240,18 @@ class Health:
         """A run has returned to what it was at `step`."""
         self.findings = [f for f in self.findings if f.step <= step]
         self.since, self.steps, self.broken = {}, 0, 0
+        self.attempt += 1
 
     def state(self) -> dict[str, Any]:
         """All that the next findings depend on, as JSON."""
         findings = [[None if math.isnan(v) else v for v in asdict(f).values()] for f in self.findings]
-        return {"findings": findings, "since": self.since, "steps": self.steps, "broken": self.broken}
+        return {
+            "findings": findings,
+            "since": self.since,
+            "steps": self.steps,
+            "broken": self.broken,
+            "attempt": self.attempt,
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
         names = [f.name for f in fields(Finding)]
@@ -252,7 +259,7 @@ class Health:
             rows: list[list[Any]] = [[math.nan if v is None else v for v in row] for row in state["findings"]]
             self.findings = [Finding(**dict(zip(names, row, strict=True))) for row in rows]
             self.since = {str(k): [float(v) for v in values] for k, values in state["since"].items()}
-            self.steps, self.broken = int(state["steps"]), int(state["broken"])
+            self.steps, self.broken, self.attempt = (int(state[name]) for name in ("steps", "broken", "attempt"))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise AntiphonError("this run's record of its health is damaged: begin anew in another folder") from None
 

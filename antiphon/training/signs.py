@@ -34,16 +34,18 @@ SETTLED = 16  # findings, at least, in each of the two stretches that are compar
 class Finding:
     """One look at the players; nan where something could not be measured.
 
-    step: when. real, held_out, generated: how real D takes each to be, 0..1; certainty: how well it tells real from
-    generated, 0..1; nan where that means nothing (WGAN). logit_*: the same three as D's raw outputs. spread: of
-    generated sounds over that of real ones. distance: of generated from real sounds, 0 for the same crowd, 1: as
-    far as two real sounds. copies: share of generated sounds nearer to a training sound than all but 5 % of the
-    real ones. loudness: generated re real in dB. offset: DC over RMS of what is generated. Of the steps since the
-    last finding, means: critic, adversarial, log (losses, the last of imitated spectra), penalty, broken (share of
-    updates that were not finite); medians: critic_norm, generator_norm, of gradients.
+    step: when. attempt: how often the run had gone back to an earlier state by then. real, held_out, generated: how
+    real D takes each to be, 0..1; certainty: how well it tells real from generated, 0..1; nan where that means nothing
+    (WGAN). logit_*: the same three as D's raw outputs. spread: of generated sounds over that of real ones. distance: of
+    generated from real sounds, 0 for the same crowd, 1: as far as two real sounds. copies: share of generated sounds
+    nearer to a training sound than all but 5 % of the real ones. loudness: generated re real in dB. offset: DC over RMS
+    of what is generated. Of the steps since the last finding, means: critic, adversarial, log (losses, the last of
+    imitated spectra), penalty, broken (share of updates that were not finite); medians: critic_norm, generator_norm, of
+    gradients.
     """
 
     step: int
+    attempt: int = 0
     real: float = math.nan
     held_out: float = math.nan
     generated: float = math.nan
@@ -185,8 +187,9 @@ def _silent_or_loud(f: Findings) -> Sign | None:
 
 
 def _swinging(f: Findings) -> Sign | None:
-    """The players chase each other and neither gets anywhere (rates or momentum too high)."""
-    levels = series(f[-SWINGS:], "loudness")
+    """The players chase each other and neither gets anywhere (rates or momentum too high). What swung before the run
+    went back is no sign that it does at its new pace."""
+    levels = series([one for one in f[-SWINGS:] if one.attempt == f[-1].attempt], "loudness")
     swing = float(levels.std(ddof=1)) if len(levels) == SWINGS else math.nan
     if not swing > SWINGING:  # nan is not
         return None

@@ -80,7 +80,7 @@ class Watch:
         answers = self.answers.decide(self.health.findings, signs)
         self.news += [answer.words for answer in answers if answer.words]
         self.word = " ".join(sign.name for sign in signs[:2]) or "healthy"
-        new = {k: v for k, v in asdict(finding).items() if k not in ("step", *TOLD) and math.isfinite(v)}
+        new = {k: v for k, v in asdict(finding).items() if k not in ("step", "attempt", *TOLD) and math.isfinite(v)}
         figures = {f"health.{k}": v for k, v in new.items()}
         figures |= {f"answer.{k}": v for k, v in asdict(self.answers.dials).items()}
         if any(answer.kind == "return" for answer in answers):
