@@ -4,8 +4,9 @@
 
 Beside the clone stand the encoder alone (no inversion) and the recording pitch-shifted, as a sampler does it. Each is
 set to the recording's loudness at the recording's own pitch, and compared with the preset's real notes 7 to 24
-semitones away, of about the recording's velocity. Brightness, attack and noisiness at the recording's own pitch stand
-beside those of the very clone played once more, in another take: nothing can be nearer than chance leaves it.
+semitones away, of about the recording's velocity. Brightness, attack and noisiness at the recording's own pitch are
+those of a take and the middle ones of several takes, and stand beside those of the very clone played once more: no
+single take can be nearer than chance leaves it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from antiphon.verbs.clone import from_audio
 
 NEAREST, FARTHEST = 7, 24  # semitones from the recording
 SILENCE = 4_410  # samples before the recording, as a person leaves them
-AGAIN = 1  # the take of the second performance
+TAKES = 7  # performances of the recorded note
 OCTAVES = (-24, -12, 0, 12, 24)  # semitones at which the tuning is measured
 RATIOS: dict[str, float] = {"brightness": 2, "attack": 10, "noisiness": 10**0.1}  # what the descriptors are logs to
 
@@ -49,6 +50,7 @@ class Case:
     own: dict[str, float]  # distance at the recording's own pitch
     ratios: dict[str, float]  # of RATIOS, at the recording's own pitch
     again: dict[str, float]  # the same of two performances by the clone, two takes
+    usual: dict[str, float]  # the same of the middle one of TAKES and the recording
     attack_ms: float
     noise_points: float
     cents: list[float]  # off the key, over two octaves each way
@@ -87,9 +89,11 @@ def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]
     real = [sounds.real(i) for i in (note, *targets)]
     away = {name: _distances(made, real) for name, made in played.items()}
     shifted = [_distance(sounds.shifted(note, float(data.pitch[i])), x) for i, x in zip(targets, real[1:], strict=True)]
-    once_more = clone.note(asked[0].pitch, seconds=asked[0].seconds, velocity=asked[0].velocity, take=AGAIN)
-    heard_at_key = (played["clone"][0], once_more, real[0])
-    mine, again, theirs = (_described(fit_length(x, len(real[0])), pitch, hold) for x in heard_at_key)
+    first = asked[0]
+    takes = [clone.note(pitch, seconds=first.seconds, velocity=first.velocity, take=take) for take in range(1, TAKES)]
+    theirs = _described(real[0], pitch, hold)
+    mine, again, *others = (_described(fit_length(x, len(real[0])), pitch, hold) for x in (played["clone"][0], *takes))
+    usual = {name: float(np.median([x[name] for x in (mine, again, *others)])) for name in mine}
     return Case(
         preset=data.labels.presets[int(data.preset[note])]["name"],
         pitch=pitch,
@@ -102,6 +106,7 @@ def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]
         own={name: d[0] for name, d in away.items()},
         ratios=_ratios(mine, theirs),
         again=_ratios(again, mine),
+        usual=_ratios(usual, theirs),
         attack_ms=1000 * (10 ** mine["attack"] - 10 ** theirs["attack"]),
         noise_points=100 * (10 ** (mine["noisiness"] / 10) - 10 ** (theirs["noisiness"] / 10)),
         cents=[_cents(clone, pitch + step) for step in OCTAVES if hertz(pitch + step) < 4000],
@@ -154,6 +159,7 @@ def report(cases: list[Case]) -> dict[str, float]:
     total = {}
     for name in RATIOS:
         total[f"{name} within 10 %"] = _near([c.ratios[name] for c in cases])
+        total[f"{name}, usual take"] = _near([c.usual[name] for c in cases])
         total[f"{name}, played again"] = _near([c.again[name] for c in cases])
     short = [abs(c.attack_ms) <= 2 or abs(c.ratios["attack"] - 1) <= 0.1 for c in cases]
     total["attack within 2 ms or 10 %"] = float(np.mean(short))

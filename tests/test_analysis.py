@@ -36,7 +36,7 @@ def swaying(hz: float, depth: float, rate: float, seconds: float = 2.0, harmonic
 def test_onset_of_a_sharp_attack(delay: int, noise: float) -> None:
     audio = np.concatenate([np.zeros(delay, np.float32), tone(440, 0.5, decay=3)])
     audio += noise * np.random.default_rng(0).standard_normal(len(audio)).astype(np.float32)
-    assert abs(analysis.find_onset(audio) - delay) <= 0.003 * SAMPLE_RATE
+    assert -16 <= analysis.find_onset(audio) - delay <= 16
 
 
 def test_onset_of_a_slow_attack_is_early() -> None:

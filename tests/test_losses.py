@@ -15,6 +15,7 @@ from antiphon.losses.adversarial import (
     lazily,
     lipschitz_penalty,
 )
+from antiphon.losses.onset import SAMPLES, onset_loss
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.representations.spectral import LogMel, magnitude, mel_filters
 from antiphon.training.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
@@ -275,3 +276,33 @@ def test_gradient_of_silence_is_finite() -> None:
     assert x.grad is not None
     assert x.grad.isfinite().all()
     assert float(F.relu(x.grad.abs()).max()) < 1e6
+
+
+# --- onsets
+
+
+def risen(seconds: float, phase: float = 0.0) -> torch.Tensor:
+    """(SAMPLES,) a tone that rises linearly within so many seconds."""
+    t = torch.arange(SAMPLES) / 44_100
+    return 0.5 * torch.sin(2 * math.pi * 440 * t + phase) * (t / seconds).clamp(max=1)
+
+
+def test_onset_loss_forgives_phase_and_orders_attacks() -> None:
+    target = risen(0.03)
+    takes = {
+        s: torch.stack([risen(s, phase) for phase in (0.0, 0.7, 1.9, 2.8)]) for s in (0.02, 0.029, 0.03, 0.04, 0.08)
+    }
+    loss = {seconds: float(onset_loss(made, target)) for seconds, made in takes.items()}
+    assert loss[0.03] < 0.01 < loss[0.02] < 0.2
+    assert loss[0.029] < loss[0.02]
+    assert loss[0.03] < loss[0.04] < loss[0.08] < 1
+    assert float(onset_loss(torch.zeros(3, SAMPLES), target)) > 0.5
+
+
+def test_onset_loss_knows_no_level_of_its_own_and_stands_silence() -> None:
+    takes, target = risen(0.05).expand(2, -1), risen(0.02)
+    assert float(onset_loss(takes / 100, target / 100)) == pytest.approx(float(onset_loss(takes, target)), rel=1e-3)
+    silent = torch.zeros(2, SAMPLES, requires_grad=True)
+    for recording in (target, torch.zeros(SAMPLES)):
+        (slope,) = torch.autograd.grad(onset_loss(silent, recording), silent)
+        assert bool(torch.isfinite(slope).all())

@@ -46,7 +46,8 @@ def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
 
 
 def find_onset(audio: np.ndarray) -> int:
-    """The first sample at which the sound rises: where it passes -40 dB re its peak, walked back to the quiet."""
+    """The first sample at which the sound rises, to 16 samples: where it passes -40 dB re its peak, walked back to the
+    quiet."""
     hop = 16
     level = envelope(audio, hop, 5)
     if not len(level) or level.max() <= 0:
@@ -57,7 +58,8 @@ def find_onset(audio: np.ndarray) -> int:
     earliest = max(0, j - 2 * SAMPLE_RATE // (100 * hop))  # a rise of 20 ms from silence to -40 dB is slow enough
     while j > earliest and (level[j - 1] < level[j] or fine[j] > quiet) and level[j] > quiet:
         j -= 1
-    return j * hop
+    ahead = fine[j : j + 5] > max(quiet, level.max() * 1e-6)  # the mean over 5 hops rises up to 4 before the sound
+    return (j + int(ahead.argmax())) * hop if ahead.any() else j * hop
 
 
 def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:

@@ -10,12 +10,14 @@ recorded: there the curves must change by what they change at the recorded pitch
 
 and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
 loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
-would have [losses/expected.py], which costs a hundredth of making it.
+would have [losses/expected.py], which costs a hundredth of making it; they see no more of an attack than their shortest
+window, so that the first fifth of a second is made as well, in several takes [losses/onset.py].
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -23,21 +25,25 @@ import torch
 from torch import Tensor
 
 from antiphon.data.excerpts import Excerpts, ExcerptSource
+from antiphon.losses import onset
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.tuning import tuning_losses
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators import batched
 from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator
+from antiphon.networks.oscillators import block_count
+from antiphon.networks.timegrid import knots
 
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
+TAKES = 8  # of an attack, at each step
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """How a recording is learned: steps, rates, and (log .. follow) what each term of the loss counts."""
+    """How a recording is learned: steps, rates, and (log .. onset) what each term of the loss counts."""
 
     pivot_steps: int = 50
     steps: int = 100
@@ -52,6 +58,7 @@ class Inversion:
     tuning: float = 0.3
     near: float = 1.0  # mean square distance of w from where the encoder put it
     follow: float = 1.0
+    onset: float = 3.0
 
 
 def invert(
@@ -116,7 +123,8 @@ class _Learning:
         for left in range(how.steps, 0, -1):
             batch = self._batch()
             curves, loss = self._sound_loss(own, w, batch)
-            self._advance(optimiser, loss + how.follow * self._astray(own, w, batch.gesture, curves), left / how.steps)
+            loss = loss + how.follow * self._astray(own, w, batch.gesture, curves)
+            self._advance(optimiser, loss + how.onset * self._onset(own, w, batch), left / how.steps)
         return own.requires_grad_(False)
 
     # ---- terms -------------------------------------------------------------------------------------------------------
@@ -144,6 +152,27 @@ class _Learning:
             here = (getattr(curves, name) - getattr(before, name)).detach()
             apart.append((getattr(far_after, name) - getattr(far_before, name) - here).abs().mean())
         return torch.stack(apart).mean()
+
+    def _onset(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts) -> Tensor:
+        """How differently a note of the batch begins; 0 if none begins in it."""
+        begun = (batch.gesture.start == 0).nonzero().flatten()
+        if not len(begun):
+            return w.new_zeros(())
+        g, rows = batch.gesture, begun[:1].expand(TAKES)
+        release = float(g.release[begun[0]])
+        instants = knots(0, onset.SAMPLES, None if math.isinf(release) else int(release))
+        attack = Gesture(
+            pitch=g.pitch[rows],
+            velocity=g.velocity[rows],
+            release=g.release[rows],
+            start=g.start[rows],
+            samples=onset.SAMPLES,
+            knots=torch.from_numpy(instants).float().expand(TAKES, -1),
+            f0=g.f0[rows, : block_count(onset.SAMPLES)],
+            take=torch.randint(1 << 31, (TAKES,), generator=self.rng),
+        )
+        made = own.synthesise(_curves(own, w, attack), attack, batch.tuning[rows])
+        return onset.onset_loss(made, batch.audio[begun[0], : onset.SAMPLES])
 
     # ---- steps -------------------------------------------------------------------------------------------------------
 

@@ -131,6 +131,9 @@ class Tuning:
         unlikely one not at all; a share of its level would be no partial's."""
         return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
 
+    def __getitem__(self, index: slice | Tensor) -> Tuning:
+        return Tuning(**{k: v[index] for k, v in vars(self).items()})
+
     def to(self, device: torch.device) -> Tuning:
         return Tuning(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
