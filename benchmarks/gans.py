@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import tyro
 from contenders import ALIKE, PAPERS, SAMPLES, SETTINGS
-from gans_table import joined, named, tables, told
+from gans_table import joined, tables, told
 from rich.console import Console
 
 import antiphon
@@ -248,10 +248,7 @@ def contender(settings: Settings, jury: Jury, name: str) -> dict[str, Any]:
 def judged(settings: Settings, jury: Jury, runs: Mapping[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     """All figures of what was trained."""
     judge = jury.judge(jury.rows, settings.embeddings)
-    found = evaluate(judge, {name: antiphon.load(settings.out / name) for name in runs})
-    if len(runs) == 1:  # whose rows go without its name
-        only = next(iter(runs))
-        found.figures, found.players = {"rows": named(found.figures["rows"], only)}, named(found.players, only)
+    found = evaluate(judge, {name: antiphon.load(settings.out / name) for name in runs}, among_others=True)
     warnings = [f"{name} has heard {run['of_paper']:.1%} of the sounds of its paper's run: it is undertrained"
                 for name, run in runs.items() if run["of_paper"] is not None and run["of_paper"] < 0.5]  # fmt: skip
     if jury.split == "train":

@@ -14,7 +14,6 @@ from antiphon.errors import AntiphonError
 from antiphon.measures.tables import Column, Grid, distances, grid_of, grids, plain
 
 FIXED = ("real", "floor", "naive")  # rows that depend on no voice
-ALONE = "gaussian"  # a row that only a table of one voice has
 
 RUNS: list[Column] = [
     ("setting", lambda row: f"{row['setting']}, {row['tried'][row['setting'] - 1]['why']}"),
@@ -48,11 +47,6 @@ def tables(result: Mapping[str, Any]) -> list[Grid]:
 
 
 # ---- in pieces -------------------------------------------------------------------------------------------------------
-
-
-def named(rows: Mapping[str, Any], recipe: str) -> dict[str, Any]:
-    """A single voice's rows, as they are called beside others."""
-    return {way if way in FIXED else f"{recipe}: {way}": row for way, row in rows.items() if way != ALONE}
 
 
 def told(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:

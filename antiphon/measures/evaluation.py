@@ -37,14 +37,15 @@ class Evaluation:
     warnings: list[str] = field(default_factory=list)
 
 
-def evaluate(judge: Judge, contenders: Mapping[str, Any]) -> Evaluation:
+def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool = False) -> Evaluation:
     """`rows` by name, `labels` (accuracy, pitch and distance by instrument) and `variety` of one voice, or of several
     their `rows` only, named "voice: row".
 
-    contenders: voices, or folders of sounds, by name. Besides real, floor and naive a voice has the rows `untrained`
-    (where it has networks), `imagined` and `encoded` (where it can listen), and alone `gaussian` too.
+    contenders: voices, or folders of sounds, by name. among_others: a single voice is told of as several are. Besides
+    real, floor and naive a voice has the rows `untrained` (where it has networks), `imagined` and `encoded` (where it
+    can listen), and alone `gaussian` too.
     """
-    alone = len(contenders) == 1
+    alone = len(contenders) == 1 and not among_others
     sets, found = judge.fixed_sets(), Evaluation({})
     for name, contender in contenders.items():
         start = "" if alone else f"{name}: "
