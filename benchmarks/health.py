@@ -179,12 +179,17 @@ def table(settings: Settings, figures: Mapping[str, Mapping[str, list[dict[str, 
     """The table in Markdown."""
     sides = [f"{side}: {what}" for side in ANSWERS for what in ("failed", "kernel distance", "coverage", "variety")]
     head = f"| | {' | '.join([*sides, 'coverage on - off, 95 %'])} |"
+    pooled = {side: [one for found in figures.values() for one in found[side]] for side in ANSWERS}
+    mean, half = difference(*([one["coverage"] for one in pooled[side]] for side in ("on", "off")))
+    failures = (f"{sum(map(failed, runs))} of {len(runs)} failed with answers {side}" for side, runs in pooled.items())
+    whole = f"Together {', '.join(failures)}; coverage on - off {mean:+.2f} +-{half:.2f} (pairs of runs, 95 %)."
     note = (
         f"`{settings.recipe}`, {settings.size}, {settings.steps} steps, {settings.seeds} paired seeds (a figure each), "
         f"{settings.sounds} generated sounds against real ones that were not trained on, as images in 40 bands and 8 "
         f"stretches of time. Failed: variety below {ALIKE} of the real, coverage below {COVERED}, or no numbers at all."
     )
-    return "\n".join([note, "", head, "|---" * (len(sides) + 2) + "|", *(row(n, f) for n, f in figures.items())]) + "\n"
+    lines = [head, "|---" * (len(sides) + 2) + "|", *(row(n, f) for n, f in figures.items())]
+    return "\n".join([note, "", *lines, "", whole]) + "\n"
 
 
 def main() -> None:
