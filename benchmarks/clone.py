@@ -6,7 +6,7 @@ Beside the clone stand the encoder alone (no inversion) and the recording pitch-
 set to the recording's loudness at the recording's own pitch, and compared with the preset's real notes 7 to 24
 semitones away, of about the recording's velocity. Brightness, attack and noisiness at the recording's own pitch are
 those of a take and the middle ones of several takes, and stand beside those of the very clone played once more: no
-single take can be nearer than chance leaves it.
+single take can be nearer than chance leaves it. Tuning stands beside that of the real notes.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Case:
     attack_ms: float
     noise_points: float
     cents: list[float]  # off the key, over two octaves each way
+    real_cents: list[float]  # the same of the recording and the targets
 
 
 def draw(data: Prepared, notes: int, targets: int, seed: int) -> list[tuple[int, list[int]]]:
@@ -110,6 +111,7 @@ def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]
         attack_ms=1000 * (10 ** mine["attack"] - 10 ** theirs["attack"]),
         noise_points=100 * (10 ** (mine["noisiness"] / 10) - 10 ** (theirs["noisiness"] / 10)),
         cents=[_cents(clone, pitch + step) for step in OCTAVES if hertz(pitch + step) < 4000],
+        real_cents=[measure_f0(data.audio(i), float(data.pitch[i]))[1] for i in (note, *targets)],
     )
 
 
@@ -164,8 +166,10 @@ def report(cases: list[Case]) -> dict[str, float]:
     short = [abs(c.attack_ms) <= 2 or abs(c.ratios["attack"] - 1) <= 0.1 for c in cases]
     total["attack within 2 ms or 10 %"] = float(np.mean(short))
     total["noise within 10 points"] = float(np.mean([abs(c.noise_points) <= 10 for c in cases]))
-    cents = np.abs(np.concatenate([c.cents for c in cases]))
-    total["median cents off"], total["within 5 cents"] = float(np.median(cents)), float((cents <= 5).mean())
+    for name, off in (("", [c.cents for c in cases]), (", real notes", [c.real_cents for c in cases])):
+        cents = np.abs(np.concatenate(off))
+        total["median cents off" + name] = float(np.median(cents))
+        total["within 5 cents" + name] = float((cents <= 5).mean())
     total["pitch heard"] = float(np.mean([c.heard for c in cases]))
     total["processor seconds"] = float(np.median([c.seconds for c in cases]))
     total["nearer than shifted"] = _nearer(cases, "clone")
