@@ -92,7 +92,7 @@ def distances(name: str) -> list[Column]:
     """The columns of what an embedding hears."""
     columns = []
     for key, title in (("fad", "FAD"), ("kernel", "KAD")):
-        columns.append((f"{name} {title}", plain(f"{name} {key}", ".1f", f"{name} {key}")))
+        columns.append((f"{name} {title}", plain(f"{name} {key}", ".2f", f"{name} {key}")))
         columns.append(("scaled", plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
     return columns
 
