@@ -97,6 +97,14 @@ def test_what_swung_before_the_run_went_back_is_not_held_against_it():
     assert "swinging" in names([replace(one, attempt=1) for one in swinging])
 
 
+def test_a_climb_is_no_swing_and_an_outlier_no_departure():
+    """Both are what young runs do: each sent healthy ones back to the beginning, before signs told them apart."""
+    climb = [-14, -16, -10, -14, 10, 29, 31, 24]  # dB of standard deviation: 21
+    assert names(findings(8, loudness=lambda i: climb[i])) == set()
+    outlier = {"distance": lambda i: 1.5 if i == 19 else 0.3}
+    assert not any(names(findings(count, **outlier)) for count in range(15, 26))
+
+
 def test_a_critic_whose_outputs_have_no_unit_may_always_win_and_grow():
     growing = {"generator_norm": lambda i: 3.0 * 1.5**i, "critic_norm": lambda i: 1.5**i}
     scores = {"logit_real": lambda i: 1.5**i, "logit_held_out": lambda i: 1.5**i, "logit_generated": 0.0}

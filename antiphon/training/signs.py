@@ -23,7 +23,7 @@ ALIKE = 0.25  # spread of generated sounds, as a share of the real ones'
 VARIED = 0.5  # spread of a run that is no longer young
 FAR = 3.0  # times the smallest distance so far
 SILENT_DB, LOUD_DB = -40.0, 30.0  # generated re real
-SWINGING, SWINGS = 20.0, 8  # dB of standard deviation of that, and over how many findings
+SWINGING, SWINGS = 20.0, 8  # dB that it swings by from one finding to the next, and over how many
 OFFSET = 0.5  # DC as a share of the sound
 COPIED = 0.5  # share of generated sounds nearer to a training sound than almost all real ones are
 YOUNG = 20  # findings, before a run may be called stuck or settled
@@ -150,13 +150,13 @@ def well(finding: Finding) -> bool:
 
 
 def _far(f: Findings) -> Sign | None:
-    """Everything that is generated has left the neighbourhood of the real, where it was before."""
+    """Everything that is generated has left the neighbourhood of the real, where it was before, and stays away."""
     values = series(f, "distance")
     values = values[np.isfinite(values)]
     if len(values) < 2 * SMOOTH:
         return None
-    smooth = np.convolve(values, np.full(3, 1 / 3), "valid")
-    if smooth[-1] > FAR * smooth.min() and smooth[-1] > smooth.min() + 0.5:
+    nearest, now = np.convolve(values, np.full(3, 1 / 3), "valid").min(), values[-3:].min()
+    if now > FAR * nearest and now > nearest + 0.5:
         return Sign("diverging", "what is played has moved away from your sounds, and it was nearer before", True)
     return None
 
@@ -188,9 +188,12 @@ def _silent_or_loud(f: Findings) -> Sign | None:
 
 def _swinging(f: Findings) -> Sign | None:
     """The players chase each other and neither gets anywhere (rates or momentum too high). What swung before the run
-    went back is no sign that it does at its new pace."""
+    went back is no sign that it does at its new pace.
+
+    By half the mean square of successive differences (von Neumann 1941): the variance, where looks are independent of
+    each other, and little where a level climbs once, as a young run's does."""
     levels = series([one for one in f[-SWINGS:] if one.attempt == f[-1].attempt], "loudness")
-    swing = float(levels.std(ddof=1)) if len(levels) == SWINGS else math.nan
+    swing = math.sqrt(np.square(np.diff(levels)).mean() / 2) if len(levels) == SWINGS else math.nan
     if not swing > SWINGING:  # nan is not
         return None
     return Sign("swinging", f"what is played swings between loud and hardly heard (by {swing:.0f} dB)", True)
