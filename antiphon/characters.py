@@ -78,6 +78,8 @@ def parse(text: str) -> Expression:
     if text.count(">") + text.count(",") >= MOST_NAMES:
         raise AntiphonError(f"an instrument of more than {MOST_NAMES} sounds is too much: name fewer")
     first, *later = (part.strip() for part in text.split(">"))
+    if re.search(r"@[\d:.]+-[\d:.]+$", first):
+        raise AntiphonError(f"'{text}': a time says when a change happens, such as flute>cello@0:30-1:00")
     turns = tuple(_turn(part, text) for part in later)
     if len(turns) > 1 and any(turn.span is None for turn in turns):
         raise AntiphonError(f"'{text}': say when each change happens, such as flute>cello@0:30-1:00>oboe@2:00-2:10")

@@ -1,4 +1,7 @@
-"""The command line: parse, call a verb [commands.py], print the result's path last; errors in one line."""
+"""The command line: parse, call a verb [commands.py], print the result's path last; errors in one line.
+
+What takes time to import is imported inside `main`, so that Ctrl-C finds somebody to answer it from the start.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,29 @@ import contextlib
 import difflib
 import io
 import os
+import re
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from antiphon import __version__
-from antiphon.commands import VERBS, Command
 from antiphon.errors import AntiphonError
+
+if TYPE_CHECKING:
+    from antiphon.commands import Command
+
+STOPPED = ("SIGTERM", "SIGHUP")  # mean what Ctrl-C means, unless somebody has decided otherwise (nohup)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0, 2 after a user's error (one line on stderr), 130 after Ctrl-C."""
     try:
-        sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+        with _stoppable():
+            _legible()
+            sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
     except AntiphonError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt as stop:
@@ -38,7 +51,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail(f"something went wrong inside ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
 
 
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let what asks the program to end clear up as Ctrl-C does: no temporary file stays."""
+    old = {}
+    with contextlib.suppress(ValueError):  # not the main thread: the caller handles signals
+        for number in (getattr(signal, name) for name in STOPPED if hasattr(signal, name)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                old[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _legible() -> None:
+    """Show what a terminal's alphabet lacks by its number, rather than fail when all the work is done."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _run(argv: list[str]) -> int:
+    from antiphon.commands import VERBS
+
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -62,6 +102,8 @@ def _run(argv: list[str]) -> int:
 
 
 def _overview(beginning: str = "") -> str:
+    from antiphon.commands import VERBS
+
     chosen = {name: verb for name, verb in VERBS.items() if name.startswith(beginning)}
     lines = [f"  antiphon {name:14}{(verb.__doc__ or '').splitlines()[0]}" for name, verb in chosen.items()]
     examples = [f"  {line.strip().removeprefix('Example: ')}" for verb in chosen.values()
@@ -75,6 +117,8 @@ def _overview(beginning: str = "") -> str:
 def _parse(verb: str, args: list[str]) -> Command:
     """The verb with its options; what tyro has to say about wrong ones becomes one line."""
     import tyro
+
+    from antiphon.commands import VERBS
 
     said = io.StringIO()
     try:
@@ -94,6 +138,9 @@ def _gist(box: str) -> str:
     if "Perhaps you meant:" in lines:
         text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
     text = " ".join(text.split()).rstrip(".")
+    text = re.sub(
+        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*", r"\1 is no number", text
+    )
     return text[:1].lower() + text[1:] if text else "these options make no sense"
 
 

@@ -87,7 +87,7 @@ class Generate:
     """which note; drawn from the instrument's range if left out"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
-    seconds: Annotated[float | None, arg(metavar="S")] = None
+    seconds: Annotated[float | None, opt("S")] = None
     """how long it is held, 2 if left out; its release follows"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """the first sound's seed, a number or any name; the others count up from it"""
@@ -152,7 +152,7 @@ class Clone:
 
     voice: Annotated[Positional[str], arg(metavar="V")]
     """the voice to begin from: bundled, a run folder or a weights file"""
-    samples: Annotated[Positional[tuple[Path, ...]], arg(metavar="SAMPLE.wav ...")]
+    samples: Annotated[Positional[tuple[Path, ...]], opt("SAMPLE.wav ...")]
     """recordings, each of a single note"""
     out: Annotated[Path, arg(metavar="MYVOICE", aliases=["-o"])]
     """the new voice's file; .safetensors is added to its name"""
@@ -160,8 +160,8 @@ class Clone:
     """which note each recording is, in their order; heard if left out"""
     name: Annotated[str | None, opt("LABEL")] = None
     """what to call the instrument; the first recording's name if left out"""
-    seed: Annotated[int, arg(metavar="N")] = 0
-    """of the chances of learning"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """of the chances of learning, a number or any name"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -303,7 +303,7 @@ class Render:
     Example: antiphon data render FluidR3_GM.sf2 -o notes --programs 0 40 73
     """
 
-    fonts: Annotated[Positional[tuple[Path, ...]], arg(metavar="FONT.sf2 ...")]
+    fonts: Annotated[Positional[tuple[Path, ...]], opt("FONT.sf2 ...")]
     """soundfonts, .sf2 or .sf3"""
     out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
     """the folder for the notes and their table"""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import soundfile
 from conftest import RATE, SETTINGS, tone
 
 from antiphon.audio.files import write_audio
-from antiphon.cli import VERBS
+from antiphon.commands import VERBS
 
 
 def python(code: str) -> str:
@@ -168,6 +171,16 @@ WRONG = [
     (["play", "--voice", "FILE"], ["not an Antiphon weights file"]),
     (["play", "--voice", "V", "-o", "FILE/x.wav"], ["cannot write"]),
     (["play", "--voice", "V", "--instrument", "kazzoo", "-o", "x.wav"], ["kazzoo"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--kit", "nobody"], ["nobody"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--map", "10=violin"], ["--kit"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["no morph", "flute>cello"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin@0:30-1:00"], ["flute>cello"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is no number"]),
+    (["play", "--voice", "V", "-o", "/proc/x.wav"], ["/proc/x.wav"]),
+    (
+        ["morph", "V", "--from", "violin", "--to", "harp", "-o", "x.wav", "--steps", "99", "--seconds", "99"],
+        ["99 steps"],
+    ),
     (["info", "nobody"], ["nobody"]),
     (["data", "inspect", "nowhere"], ["nowhere"]),
     (["data", "inspect", "EMPTY"], ["no sound files"]),
@@ -284,6 +297,33 @@ def test_accidents_are_one_line_too(antiphon_line, monkeypatch):
     assert "report" in said.err[0]
     monkeypatch.setenv("ANTIPHON_DEBUG", "1")
     assert any("Traceback" in line for line in fails_with(ZeroDivisionError()).err)
+
+
+def test_ctrl_c_is_answered_from_the_start():
+    """What takes time to import is imported by `main`, who answers."""
+    code = "import antiphon.cli, sys; print(sorted({'numpy', 'torch', 'tyro'} & set(sys.modules)))"
+    assert python(code) == "[]"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
+    line = [sys.executable, "-m", "antiphon", "play", "--stems", "-o", str(tmp_path / "song.wav")]
+    playing = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not any(tmp_path.iterdir()):  # until sound is on its way
+        assert playing.poll() is None
+        time.sleep(0.02)
+    playing.send_signal(getattr(signal, name))
+    _, said = playing.communicate(timeout=60)
+    assert playing.returncode == 130
+    assert said.splitlines()[-1].endswith("antiphon: stopped")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_that_the_terminal_cannot_show(run_folder, tmp_path):
+    line = [sys.executable, "-m", "antiphon", "generate", str(run_folder), "-n", "1", "--seconds", "0.1"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*line, "-o", str(tmp_path / "🎹")], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "\\U0001f3b9"))
 
 
 def test_a_closed_pipe_is_quiet():

@@ -126,6 +126,9 @@ def test_play_morphs_the_parts_that_play_the_first_name(antiphon_line, run_folde
     said = antiphon_line(*line, "--morph", "harp>violin", "--force")
     assert said.status == 2
     assert "no part plays harp" in said.err[-1]
+    said = antiphon_line(*line, "--morph", "violin>harp@0:00-0:01", "violin>harp@0:02-0:03", "--force")
+    assert said.status == 2
+    assert "begin alike" in said.err[-1]
 
 
 def test_the_package_has_the_verb(voice, tmp_path):

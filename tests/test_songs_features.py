@@ -252,6 +252,27 @@ def test_the_range_changes_while_the_wheel_is_turned(hear):
     assert (pitch(sound, 0, 0.45), pitch(sound, 0.55, 1)) == pytest.approx((71, 76), abs=0.03)
 
 
+def test_increments_of_a_parameter_in_hand(hear):
+    """RP-018: of the bend range a cent each, of the coarse tuning a semitone."""
+    cents = [cc(101, 0), cc(100, 0), *[cc(96, 0)] * 50, cc(97, 127)]
+    assert pitch(hear([*cents, wheel(8191), *note()]), 0.05, 0.45) == pytest.approx(71.49, abs=0.01)
+    semitones = [cc(101, 0), cc(100, 2), *[cc(97, 0)] * 3]
+    assert pitch(hear([*semitones, *note()]), 0.05, 0.45) == pytest.approx(66, abs=0.01)
+    assert pitch(hear([cc(101, 127), cc(100, 127), cc(96, 0), *note()]), 0.05, 0.45) == pytest.approx(69, abs=0.01)
+
+
+def test_each_port_has_sixteen_channels_of_its_own(hear):
+    """Two tracks on channel 1 of two ports: the program, volume and pedal of one do not touch the other."""
+    port = MetaMessage("midi_port", port=1)
+    sound = hear(
+        [program(0), cc(7, 100), *note(69)],
+        [port, program(40), cc(7, 20), cc(64, 127), wheel(8191), on(50, 960), off(50, 480)],
+    )
+    assert pitch(sound, 0.05, 0.45) == pytest.approx(69, abs=0.01)
+    assert level(sound, 0.1, 0.4).sum() == pytest.approx(LOUD, rel=0.02)
+    assert sounding(sound)[0][1] < 0.6
+
+
 def test_unregistered_parameters_leave_the_range_alone(hear):
     sound = hear([cc(101, 0), cc(100, 0), cc(99, 1), cc(98, 8), cc(6, 12), wheel(8191), *note()])
     assert pitch(sound, 0.05, 0.45) == pytest.approx(71, abs=0.03)

@@ -89,12 +89,13 @@ def test_formats(duo, tmp_path, suffix):
     assert np.abs(found[""][: len(found[""]) // 2, 0]).max() > 0.1
 
 
-def test_the_files_true_peak(tmp_path):
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".opus"])
+def test_the_files_true_peak(suffix, tmp_path):
     """Chords struck hard, then quiet for long: the limiter works, in the file as well."""
     notes = [SongNote(4 * i, 0.2, 40 + 3 * j, 127) for i in range(3) for j in range(24)]
-    out = bounced(Song((Part(0, 0, 0, "", tuple(notes)),)), tmp_path / "loud.wav")[""]
+    out = bounced(Song((Part(0, 0, 0, "", tuple(notes)),)), tmp_path / f"loud{suffix}")[""]
     peak = max(np.abs(resample_poly(channel.astype(np.float64), 16, 1)).max() for channel in out.T)
-    assert 0.8 * CEILING < peak <= CEILING
+    assert 0.7 * CEILING < peak <= CEILING
 
 
 def test_whole_or_not_at_all(duo, tmp_path):

@@ -46,7 +46,7 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
 
 def _by_program(program: int, labels: Sequence[str]) -> str:
     if not 0 <= program <= 127:
-        raise AntiphonError(f"{program} is no General MIDI program: use 0 to 127")
+        raise AntiphonError(f"{program} is no General MIDI program: use 0 to 127 (printed lists count from 1)")
     lower = {label.lower(): label for label in labels}
     if gm.PROGRAMS[program] in lower:
         return lower[gm.PROGRAMS[program]]

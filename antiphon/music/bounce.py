@@ -15,6 +15,8 @@ from antiphon.music.master import CEILING, Meter, mastered
 from antiphon.music.player import MIX, Block
 
 PIECE = 1 << 18  # samples read back at once
+LOSSY = (".mp3", ".ogg", ".opus")  # formats whose coders move peaks
+CODERS = 10 ** (-1 / 20)  # the room left for that: of songs driven into the limiter they need up to 0.8 dB
 LONGEST_NAME = 255  # bytes of a file's name
 SHORTEST_WORD = len("100-16")  # of a bus's name: it is told from the others by its beginning
 
@@ -39,11 +41,13 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
                         spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
                     spools[bus].add(sound)
             peak = max((spool.peak for bus, spool in spools.items() if bus != MIX), default=0.0)
-            common = np.float32(min(meter.gain(), CEILING / max(peak, 1e-9)))
+            ceiling = CEILING * (CODERS if out.suffix.lower() in LOSSY else 1.0)
+            common = np.float32(min(meter.gain(), ceiling / max(peak, 1e-9)))
             targets = [spool.target for spool in spools.values()]
             writers = stack.enter_context(writing_all(targets, 2, sample_rate=sample_rate, force=force))
             for (bus, spool), write in zip(spools.items(), writers, strict=True):
-                leveled = mastered(spool, meter.gain(), sample_rate) if bus == MIX else (s * common for s in spool)
+                mix = bus == MIX
+                leveled = mastered(spool, meter.gain(), sample_rate, ceiling) if mix else (s * common for s in spool)
                 for sound in leveled:
                     write(sound)
     except OSError as error:

@@ -121,6 +121,8 @@ def cast(
         raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
     for key in mapping or {}:
         if not any(_fits(key, part) for part in song.parts):
+            if any(_fits(key, part) for part in song.drums):
+                raise AntiphonError(f"'{key}' is drums, which a kit plays (--kit), not an instrument")
             raise AntiphonError(f"no part fits '{key}': {_listed(song.parts)}")
     players = []
     for part in song.parts:
@@ -161,6 +163,8 @@ def _fits(key: str | int, part: Part) -> bool:
 
 
 def _listed(parts: Sequence[Part]) -> str:
+    if not parts:
+        return "this song has drums only"
     tracks = {(part.track, part.channel): part.name for part in parts}
     shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
              for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip

@@ -1,7 +1,8 @@
 """One MIDI channel: what its messages mean for the keys that sound and for how its controllers move.
 
-General MIDI's levels and defaults; RP-015 for what a reset leaves alone; of the registered parameters the bend range,
-the tunings and the modulation depth. Bank select and all that is not named here is ignored.
+General MIDI's levels and defaults; RP-015 for what a reset leaves alone, RP-018 for what an increment counts; of the
+registered parameters the bend range, the tunings and the modulation depth. Bank select and all that is not named here
+is ignored.
 """
 
 from collections import defaultdict, deque
@@ -93,7 +94,8 @@ class Channel:
             held.pop(0).end = now
 
     def _pedals(self, now: float, sustain: bool, sostenuto: bool) -> None:
-        """Sustain holds whatever is released while it is down, sostenuto the keys that are down when it is pressed."""
+        """Sustain holds whatever is released while it is down, sostenuto, as on a piano, the keys whose dampers are up
+        when it is pressed: those that are down and those that sustain holds."""
         if (sustain, sostenuto) == (self.sustain, self.sostenuto):
             return
         if sostenuto != self.sostenuto:
@@ -133,6 +135,8 @@ class Channel:
                 self._pedals(now, self.sustain, value >= 64)
             case 67:
                 self.soft = value >= 64
+            case 96 | 97:
+                self._increment(now, 1 if number == 96 else -1)
             case 98 | 99:  # an unregistered parameter is in hand
                 self.parameter = NO_PARAMETER
             case 100:
@@ -161,8 +165,24 @@ class Channel:
         """Data entry: one byte of the parameter in hand."""
         if self.parameter not in self.registered:
             return
-        coarse = self.registered[self.parameter][0]
-        self.registered[self.parameter] = (coarse, value) if fine else (value, self.registered[self.parameter][1])
+        coarse, before = self.registered[self.parameter]
+        self._register(now, coarse if fine else value, value if fine else before)
+
+    def _increment(self, now: float, by: int) -> None:
+        """One more or less of the parameter in hand: semitones of the coarse tuning, the lower byte of others, of which
+        a bend range has 100 (RP-018)."""
+        if self.parameter not in self.registered:
+            return
+        high, low = self.registered[self.parameter]
+        if self.parameter == COARSE_TUNING:
+            self._register(now, min(max(high + by, 0), 127), low)
+            return
+        base = 100 if self.parameter == BEND_RANGE else 128
+        value = min(max(high * base + low + by, 0), 128 * base - 1)
+        self._register(now, value // base, value % base)
+
+    def _register(self, now: float, high: int, low: int) -> None:
+        self.registered[self.parameter] = (high, low)
         self._bend(now, self.wheel)
         self._modulate(now, self.modulation)
 

@@ -32,9 +32,11 @@ def master(mix: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.concatenate([mix[:0], *mastered(_chunks(mix), meter.gain(), sample_rate)])
 
 
-def mastered(blocks: Iterable[np.ndarray], gain: float, sample_rate: int) -> Iterator[np.ndarray]:
+def mastered(
+    blocks: Iterable[np.ndarray], gain: float, sample_rate: int, ceiling: float = CEILING
+) -> Iterator[np.ndarray]:
     """Blocks of a mix, (n, 2) float32 each, at a level of `gain`, limited: as many samples in other blocks."""
-    return limited(_low_passed((block * np.float32(gain) for block in blocks), sample_rate), sample_rate)
+    return limited(_low_passed((block * np.float32(gain) for block in blocks), sample_rate), sample_rate, ceiling)
 
 
 class Meter:

@@ -10,7 +10,7 @@ from pathlib import Path
 from antiphon.errors import AntiphonError
 from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
-from antiphon.music.smf import TEMPO, Event, Smf, read_smf
+from antiphon.music.smf import PORT, TEMPO, Event, Smf, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
 LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
@@ -33,11 +33,11 @@ def read_midi(path: str | Path) -> Song:
     patterns = _patterns(file)
     if len(patterns) > 1:
         warnings.append(f"{path} holds {len(patterns)} separate patterns (type 2): they play one after another")
-    played: list[tuple[int, Channel]] = []
+    played: list[tuple[int, Channel]] = []  # number of a channel, 0..15, and what it did
     endless, start = 0, 0.0
     for pattern in patterns:
         channels, unreleased, start = _play(file, pattern, start)
-        played += channels.items()
+        played += [(number, channel) for (_, number), channel in channels.items()]
         endless += unreleased
     notes = sum(len(channel.notes) for _, channel in played)
     if endless:
@@ -68,17 +68,20 @@ def _patterns(file: Smf) -> list[list[int]]:
     return [[n] for n, track in enumerate(file.tracks) if any(event.status >> 4 == 9 for event in track.events)]
 
 
-def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[int, Channel], int, float]:
-    """Play a pattern from `start` on: its channels, how many of its notes were never released, and when its last event
-    is over."""
-    channels: dict[int, Channel] = defaultdict(Channel)
+def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[tuple[int, int], Channel], int, float]:
+    """Play a pattern from `start` on: its channels by (port, number), how many of its notes were never released, and
+    when its last event is over."""
+    channels: dict[tuple[int, int], Channel] = defaultdict(Channel)
+    ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
     for now, track, status, first, second in _timed(file, pattern, start):
         stop = now
         if status >> 4 in (8, 9):
             last = now
         if status >= 0x80:
-            channels[status & 15].message(now, track, status, first, second)
+            channels[ports[track], status & 15].message(now, track, status, first, second)
+        elif status == PORT:
+            ports[track] = first
     endless = [key for channel in channels.values() for key in channel.notes if key.end < 0]
     for key in endless:
         key.end = min(stop, last + LINGER)

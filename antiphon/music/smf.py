@@ -15,13 +15,13 @@ from antiphon.errors import AntiphonError
 
 MAX_BYTES = 4 << 20
 MAX_NOTES = 1_000_000
-TEMPO, NAME, END = 0x51, 0x03, 0x2F  # meta events that matter here; channel messages have a status of 0x80 and more
+TEMPO, NAME, PORT, END = 0x51, 0x03, 0x21, 0x2F  # meta events that matter; channel messages are 0x80 and more
 _SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong into files
 
 
 class Event(NamedTuple):
-    """tick: since the track's start. status: of a channel message, 0x80..0xEF, or TEMPO. first, second: its data
-    bytes, 0..127; of TEMPO, first is microseconds a beat."""
+    """tick: since the track's start. status: of a channel message, 0x80..0xEF, or TEMPO or PORT. first, second: its
+    data bytes, 0..127; of TEMPO, first is microseconds a beat, of PORT what the track's channels belong to from now."""
 
     tick: int
     status: int
@@ -168,6 +168,8 @@ def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
     """Note what a meta event says; True at the track's end."""
     if kind == TEMPO and len(data) >= 3 and any(data[:3]):
         track.events.append(Event(tick, TEMPO, int.from_bytes(data[:3], "big")))
+    elif kind == PORT and data:
+        track.events.append(Event(tick, PORT, data[0]))
     elif kind == NAME and not track.name:
         track.name = " ".join(_text(data).split())[:80]
     elif kind == END:

@@ -37,7 +37,7 @@ def from_audio(
     velocities: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     label: str = "clone",
-    seed: int = 0,
+    seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
     """A voice of one instrument, `label`, that plays like the recordings.
@@ -45,7 +45,7 @@ def from_audio(
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, None where it is to be heard.
     velocities: 1..127, how hard they were played. names: what to call the recordings when something is wrong with
     them. Raises AntiphonError, in one line, for a recording that is not one clean pitched note."""
-    check_seed(seed)
+    number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
         raise AntiphonError(f"cannot clone {len(recordings)} recordings: give 1 to {MOST}")
     names = names or [f"recording {i}" for i in range(1, len(recordings) + 1)]
@@ -54,7 +54,7 @@ def from_audio(
         check_sound(recording, name)
         hint = None if pitch is not None else parse_name(Path(name).stem).pitch
         heard.append(one_note(recording, name, pitch, hint))
-    return _learned(heard, names, velocities or [VELOCITY] * len(heard), load(voice), label, seed, Report(quiet))
+    return _learned(heard, names, velocities or [VELOCITY] * len(heard), load(voice), label, number, Report(quiet))
 
 
 def from_files(
@@ -63,7 +63,7 @@ def from_files(
     *,
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
-    seed: int = 0,
+    seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
     """A voice of one instrument that plays like the recorded notes in sound files; see `clone` for the keywords."""
@@ -90,7 +90,7 @@ def clone(
     *,
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
-    seed: int = 0,
+    seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:

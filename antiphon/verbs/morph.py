@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from antiphon.voice import Voice
 
 MOST = 100  # steps
+LONGEST = 1_200  # seconds held, of all steps together
 GAP = 0.1  # seconds of silence between two
 PEAK = 0.99
 
@@ -45,6 +46,8 @@ def from_names(
     each is held. seed, variation: as in `generate`."""
     if not 2 <= steps <= MOST:
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
+    if steps * seconds > LONGEST:
+        raise AntiphonError(f"{steps} steps of {seconds:g} s are too long: make it {LONGEST:,} s in all, at most")
     player, number = load(voice), check_seed(seed)
     if not player.plays:
         raise player.cannot("morph")

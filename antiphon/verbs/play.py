@@ -126,14 +126,14 @@ def _played(
         report.say(f"note: {note}")
 
     with report.warnings():
-        with _casting(player, song, how, seed) as casting:
+        with _casting(player, song, how) as casting:
             players = cast(
                 song,
                 casting,
                 instrument=how.get("instrument"),
                 mapping=how.get("mapping"),
                 seed=seed,
-                drummer=_drummer(how) if song.drums else None,
+                drummer=_drummer(how) if song.drums or how.get("kit") is not None else None,
             )
         with report.bar("playing") as advance:
             yield players, player, advance
@@ -161,21 +161,26 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
 
 
 @contextmanager
-def _casting(voice: Voice, song: Song, how: How, seed: int) -> Iterator[Casting]:
+def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
     """What an expression means for a part, which a morph may change. Raises AntiphonError in the end if one of the
     morphs has met no part."""
     from antiphon.characters import character, parse
 
     variation = how.get("variation")
-    starts = {text: character(voice, parse(text).first.text, seed=seed).label() for text in how.get("morphs", ())}
+    starts = {text: parse(text).first.text for text in how.get("morphs", ())}
+    for text in starts:
+        if not parse(text).turns:
+            raise AntiphonError(f"'{text}' is no morph: say from what to what, such as flute>cello@0:30-1:00")
     unused = dict(starts)
 
     def casting(expression: str | int, own: int) -> Character:
         found = character(voice, expression, seed=own, variation=variation, seconds=song.seconds)
-        for text, start in starts.items():
-            if found.label() == start:
-                unused.pop(text, None)
-                return character(voice, text, seed=own, variation=variation, seconds=song.seconds)
+        fit = [text for text, start in starts.items() if character(voice, start, seed=own).label() == found.label()]
+        if len(fit) > 1:
+            raise AntiphonError(f"'{fit[0]}' and '{fit[1]}' begin alike: join them, as in a>b@0:10-0:20>c@1:00-1:10")
+        for text in fit:
+            unused.pop(text, None)
+            return character(voice, text, seed=own, variation=variation, seconds=song.seconds)
         return found
 
     yield casting
