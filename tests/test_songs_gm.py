@@ -1,6 +1,7 @@
 """Songs with the bundled voice: what the sine of the other tests cannot show."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from antiphon.characters import character
 from antiphon.music.casting import cast
 from antiphon.music.midi import read_midi
 from antiphon.music.player import MIX, stream
-from antiphon.verbs.play import from_file_to_file
+from antiphon.verbs.play import SONGS, _drummer, from_file_to_file
 
 pytestmark = pytest.mark.skipif("gm" not in antiphon.bundled(), reason="the voice gm is not in this checkout")
 
@@ -27,6 +28,17 @@ def players_of(path, voice, **how):
 
 def played(path, voice, **how) -> np.ndarray:
     return np.concatenate([block[MIX] for block in stream(players_of(path, voice, **how), voice)])
+
+
+@pytest.mark.filterwarnings("error")
+def test_real_songs_of_thousands_of_notes_need_no_warning(gm):
+    dense = Path(__file__).parent.parent / "benchmarks/songs/dense.mid"
+    for path, notes in ((SONGS / "antiphon.mid", 698), (dense, 4852)):
+        song = read_midi(path)
+        players = players_of(path, gm, drummer=_drummer({}))
+        assert song.warnings == ()
+        assert sum(len(player.part.notes) for player in players) == notes
+        assert all(player.note(0).instrument in gm.instruments for player in players[: len(song.parts)])
 
 
 @pytest.fixture
