@@ -60,7 +60,7 @@ class Compare(_Judging):
     Example: antiphon compare gm runs/mine other-sounds --data my-notes -o both.html
     """
 
-    voices: Annotated[Positional[tuple[str, ...]], arg(metavar="V ...")]
+    voices: Annotated[Positional[tuple[str, ...]], opt("V ...")]
     """bundled voices, run folders, weights files, or folders of sounds"""
     data: Annotated[Path, arg(metavar="DATA")]
     """the real notes: a prepared file, a run folder or a folder of notes"""

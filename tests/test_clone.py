@@ -14,6 +14,7 @@ from antiphon.audio.files import write_audio
 from antiphon.data.pitch import measure_f0
 from antiphon.data.recording import chord_tone, octave_of, one_note, second_attack, without_noise
 from antiphon.measures.mel import fit_length, mel_distance
+from antiphon.music.room import Room
 from antiphon.training import invert
 from antiphon.verbs import clone
 
@@ -53,6 +54,16 @@ def test_vibrato_is_one_note():
     phase = 2 * np.pi * np.cumsum(440 * 2 ** (0.4 * np.sin(2 * np.pi * 6 * t) / 12)) / RATE
     sound = sum(np.sin(k * phase) / k for k in range(1, 6)) * 0.2 * np.minimum(t / 0.05, 1)
     assert one_note(recorded(sound.astype(np.float32)), "x").pitch == 69
+
+
+@pytest.mark.parametrize("size", [0.2, 1.0])
+def test_a_note_in_a_room_is_one_note(size):
+    dry = recorded(tone(57, 0.6), np.zeros(2 * RATE, np.float32))
+    wet = dry + Room(size, RATE)(np.repeat(dry[:, None], 2, 1)).mean(1)
+    note = one_note(wet, "x")
+    assert note.pitch == 57
+    assert len(note.audio) > 0.6 * RATE  # the room is part of it
+    assert np.abs(note.audio[:400]).max() > 1e-3
 
 
 def test_steady_noise_is_taken_out():
