@@ -123,6 +123,9 @@ def test_names_that_are_hard_to_write(duo, tmp_path):
     long = tmp_path / ("song 🎻 " + "x" * 238 + ".wav")
     bounce(stream(band(duo), SineVoice()), long, RATE)
     assert long.is_file()
+    deep = tmp_path / ("d" * 120) / ("e" * 120) / "song.wav"
+    bounce(stream(band(duo), SineVoice()), deep, RATE)
+    assert deep.is_file()
     track = save(tmp_path / "odd.mid", [*note()])
     song = read_midi(track)
     named = Song((Part(0, 0, 0, "a/b: ..\\ü 🎹", song.parts[0].notes),))
