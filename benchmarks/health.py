@@ -52,7 +52,8 @@ CASES: dict[str, dict[str, Any]] = {
     # Every loss, with the recipe's optimiser; every optimiser, with the recipe's loss.
     **{f"loss {r}": {"game.rule": r} for r in ("minimax", "non-saturating", "hinge", "lsgan", "relativistic")},
     "loss wasserstein": {"game.rule": "wasserstein", "game.lipschitz": 10.0},
-    **{f"optimiser {o}": {"game.optimiser.name": o} for o in ("adam", "adamw", "rmsprop", "optimistic-adam")},
+    **{f"optimiser {o}": {"game.optimiser.name": o} for o in ("adam", "rmsprop", "optimistic-adam")},
+    "optimiser adamw": {"game.optimiser.name": "adamw", "game.optimiser.weight_decay": 0.01},  # without, it is adam
     "two time scales": {CRITIC: 8e-4},
 }
 
