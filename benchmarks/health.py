@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -142,8 +143,10 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
     asked = {"steps": settings.steps, "sounds": settings.sounds, "recipe": settings.recipe, "size": settings.size}
     asked |= {"case": case}
     kept = folder / "judged.json"
-    if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
-        return known["figures"]
+    if kept.exists():
+        if (known := json.loads(kept.read_text()))["asked"] == asked:
+            return known["figures"]
+        shutil.rmtree(folder)  # another run under the same name
     print(folder, flush=True)
     sounds = only(data, case["notes"], seed) if "notes" in case else data
     made = plan(settings, case, ANSWERS[answers], seed)
