@@ -1,6 +1,6 @@
 """Does a run hold? Settings known to collapse or to diverge, and every loss and optimiser, with the answers off and on.
 
-    python benchmarks/health.py PREPARED.safetensors --out runs/health [--steps 4000] [--seeds 3]
+    python benchmarks/health.py PREPARED.safetensors --out runs/health [--steps 4000] [--seeds 3 --first 0]
 
 The same line goes on where it stopped. Of each run, what its averaged generator draws from noise is compared, as
 images, with sounds it was not trained on. Seeds are paired. The table goes to OUT/table.md, or to --table.
@@ -75,6 +75,8 @@ class Settings:
     """Of every run."""
     seeds: int = 3
     """Runs of each setting with the answers off, and with them on; up to 11."""
+    first: int = 0
+    """The first seed: another than 0 for a look that no threshold was chosen by."""
     sounds: int = 512
     """Generated and real ones that are compared."""
     cases: tuple[str, ...] = ()
@@ -208,10 +210,9 @@ def main() -> None:
         settings.out.mkdir(parents=True, exist_ok=True)
         target = settings.table or settings.out / "table.md"
         figures: dict[str, dict[str, list[dict[str, float]]]] = {}
+        seeds = range(settings.first, settings.first + settings.seeds)
         for name in chosen:
-            figures[name] = {
-                side: [one(settings, data, name, side, seed) for seed in range(settings.seeds)] for side in ANSWERS
-            }
+            figures[name] = {side: [one(settings, data, name, side, seed) for seed in seeds] for side in ANSWERS}
             target.write_text(table(settings, figures))
     except AntiphonError as error:
         print(error, file=sys.stderr)
