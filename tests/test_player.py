@@ -247,6 +247,15 @@ def test_the_limiter_does_not_mind_how_sound_is_cut(size):
     assert np.concatenate(list(limited(blocks, RATE))) == pytest.approx(limit(sound, RATE), abs=1e-5)
 
 
+def test_the_limiter_takes_minutes_at_once():
+    """Powers of its release once underflowed in blocks of more than a minute."""
+    sound = np.zeros((130 * RATE, 2), np.float32)
+    sound[::RATE] = 2.0
+    limited_at_once = np.concatenate(list(limited([sound], RATE)))
+    assert np.isfinite(limited_at_once).all()
+    assert limited_at_once == pytest.approx(limit(sound, RATE), abs=1e-5)
+
+
 def test_the_limiter_moves_gently():
     """A peak of twice the ceiling within a tone: the gain comes down over milliseconds and returns over tenths of a
     second."""

@@ -124,7 +124,8 @@ def limited(blocks: Iterable[np.ndarray], sample_rate: int, ceiling: float = CEI
     held = np.zeros((margin, 2), np.float32)  # what has not left yet, and `margin` samples that have
     released = reached = 0.0  # reduction of the last block that left: by release alone, and in all
     total = left = 0
-    for block in chain(blocks, [None]):
+    pieces = (piece for block in blocks for piece in _chunks(block))
+    for block in chain(pieces, [None]):
         total += 0 if block is None else len(block)
         more = np.zeros(((AHEAD + 3) * BLOCK + margin, 2), np.float32) if block is None else block
         held = np.concatenate([held, more])
@@ -170,7 +171,7 @@ def _between() -> np.ndarray:
 
 
 def _falling(needed: np.ndarray, before: float, keep: float) -> np.ndarray:
-    """f[n] = max(needed[n], keep f[n-1]), f[-1] = before. Blocks of a minute and less: the powers stay finite."""
+    """f[n] = max(needed[n], keep f[n-1]), f[-1] = before. needed: of a CHUNK or little more: powers stay finite."""
     powers = keep ** np.arange(1, len(needed) + 1)
     return np.maximum(np.maximum.accumulate(needed / powers), before) * powers
 
