@@ -34,6 +34,7 @@ NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a 
 STEADY = 1.5  # cents of drift and vibrato that count as none
 SWELL = 0.3  # seconds in which vibrato grows
 TOGETHER = 1 << 17  # partials x blocks that are drawn at once: more would not stay in a processor's cache
+EVEN = 32  # knots: a batch has a multiple of it
 FAINT = 3.0  # cents of vibrato that are not played: measured depths of instruments without any are not exactly 0
 
 
@@ -57,8 +58,7 @@ def perform(
     are best played together: knots are as many as the longest has."""
     g = _gesture(notes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
-    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
-        curves = generator.curves(w, g)
+    curves = _curves(generator, w, g)
     bank = batched.partials(curves, g, tuning, generator.centres)
     loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
     end = _last_sounding(loud, g.knots, g.release).minimum(g.release + RING * SAMPLE_RATE)
@@ -74,6 +74,16 @@ def perform(
         for i, sound in zip(some, drawn, strict=True):
             sounds[i] = sound
     return sounds
+
+
+def _curves(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
+    """What the trunk says. It plays batches of few shapes only, padded to the next power of two by the last note again:
+    oneDNN keeps what it prepared for each shape of a bfloat16 product it has met, some 3 MB for a batch's."""
+    count = len(w)
+    at = torch.arange(1 << (count - 1).bit_length()).clamp(max=count - 1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
+        curves = generator.curves(w[at], g[at])
+    return Curves(**{name: rows[:count] for name, rows in vars(curves).items()})
 
 
 def _draw(
@@ -119,7 +129,7 @@ def _gesture(notes: Sequence[Note]) -> Gesture:
         release=torch.tensor(holds, dtype=torch.float32),
         start=torch.zeros(len(notes), dtype=torch.long),
         samples=longest,
-        knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds]),
+        knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds], EVEN),
         f0=midi_to_hz(pitch.unsqueeze(-1) + _bends(notes, block_count(longest))),
         take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
     )

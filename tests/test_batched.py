@@ -173,3 +173,22 @@ def test_what_fails_ahead_fails_where_it_is_used() -> None:
     assert ahead(1) == 1
     with pytest.raises(ValueError, match="no such batch"):
         ahead(2)
+
+
+def test_playing_asks_the_trunk_for_few_shapes(model, monkeypatch):
+    """oneDNN keeps megabytes for each shape it has met, so that songs would need more memory the longer they are."""
+    voice, met = InstrumentVoice(model, VoiceInfo()), set()
+    curves = type(model.generator).curves
+
+    def watched(self, w, g):
+        assert len(w) == len(g.pitch) == len(g.knots)
+        met.add((len(w), g.knots.shape[1]))
+        return curves(self, w, g)
+
+    monkeypatch.setattr(type(model.generator), "curves", watched)
+    counts, holds = range(1, 17), (0.05, 0.3, 0.6, 0.9)
+    sounds = [voice.notes([Note(60, hold)] * count, threads=1) for count in counts for hold in holds]
+    assert {rows for rows, _ in met} == {1, 2, 4, 8, 16}
+    assert len(met) <= 15
+    for few, more in zip(sounds[: len(holds)], sounds[-len(holds) :], strict=True):
+        assert few[0] == pytest.approx(more[-1], abs=0.02 * float(np.abs(few[0]).max()))

@@ -83,10 +83,11 @@ class CropSource:
         transposed: float = 0.0,
     ):
         self.data, self.samples, self.seed, self.same_note = data, samples, seed, same_note
-        chosen = torch.cat([data.where(s) for s in splits]).tolist()
-        self.by_preset: list[list[int]] = [
-            notes for p in range(len(data.labels.presets)) if (notes := [i for i in chosen if data.preset[i] == p])
-        ]
+        chosen = torch.cat([data.where(s) for s in splits])
+        by_preset: dict[int, list[int]] = {}
+        for note, preset in zip(chosen.tolist(), data.preset[chosen].tolist(), strict=True):
+            by_preset.setdefault(preset, []).append(note)
+        self.by_preset = [by_preset[preset] for preset in sorted(by_preset)]
         if not self.by_preset:
             raise AntiphonError(f"{data.path} has no notes to train on (split {', '.join(splits)})")
         self.missing = [missing_keys(data, notes) if transposed else [] for notes in self.by_preset]
@@ -213,7 +214,7 @@ def _knots(start: int, samples: int, release: float) -> np.ndarray:
     return knots(start, start + samples, None if math.isinf(release) else int(release))
 
 
-def pad_knots(rows: list[np.ndarray]) -> Tensor:
-    """(batch, t) float32: rows of knots, the shorter ones padded by repeating their last."""
-    longest = max(len(r) for r in rows)
+def pad_knots(rows: list[np.ndarray], multiple: int = 1) -> Tensor:
+    """(batch, t) float32: rows of knots, the shorter ones padded by repeating their last; t: a multiple of that."""
+    longest = -(-max(len(r) for r in rows) // multiple) * multiple
     return torch.from_numpy(np.stack([np.pad(r, (0, longest - len(r)), mode="edge") for r in rows]).astype(np.float32))
