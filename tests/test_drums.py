@@ -183,6 +183,17 @@ def test_batches_are_functions_of_seed_and_index(prepared):
     assert torch.allclose(moved, moved[:, :1].expand_as(moved), atol=1e-3)
 
 
+def test_a_hit_and_its_reference_are_reshaped_alike(prepared):
+    how = {"moved": 0.0, "same_note": 1.0}
+    batch = StrokeSource(prepared, 8192, 3, reshaped=1.0, **how).batch(0, 12)
+    plain = StrokeSource(prepared, 8192, 3, reshaped=0.0, **how).batch(0, 12)
+    begun = batch.gesture.start == 0
+    torch.testing.assert_close(batch.audio[begun], batch.reference[begun, :8192], atol=2e-3, rtol=0)
+    apart = (batch.audio - plain.audio).abs().amax(1) / plain.audio.abs().amax(1)
+    assert (apart > 0.02).all()
+    assert torch.equal(batch.tuning.ratios, plain.tuning.ratios)
+
+
 # ---- the generator ---------------------------------------------------------------------------------------------------
 
 

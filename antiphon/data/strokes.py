@@ -1,7 +1,8 @@
 """From a prepared file of hits to training batches, as `excerpts` does with notes.
 
-A hit and the hit its style is heard in are moved up or down together, by resampling, half of the time: another drum of
-the same make, since a drum's size is the first thing in which two of a kind differ.
+A hit and the hit its style is heard in become another drum of the same make, together and each half of the time: moved
+up or down by resampling, since a drum's size is the first thing in which two of a kind differ; and damped, brighter or
+darker [data/reshape.py].
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from torch import Tensor
 from antiphon.data.excerpts import Crop, CropSource, pad_knots
 from antiphon.data.modes import AUDIBLE_DB
 from antiphon.data.prepared import Prepared
+from antiphon.data.reshape import BEFORE, Reshape
 from antiphon.data.transpose import playback_rate
+from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.instrument import Gesture
 from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
 from antiphon.networks.oscillators import HOP
@@ -50,12 +53,22 @@ class Hits:
         return Hits(**own)
 
 
-class StrokeSource(CropSource):
-    """Draws crops of `samples` samples from hits. moved: how often they are moved in pitch."""
+@dataclass(frozen=True)
+class Stroke(Crop):
+    """reshape: what else is done to the hit and to its reference."""
 
-    def __init__(self, data: Prepared, samples: int, seed: int, *, moved: float = 0.5, **how: Any):
+    reshape: Reshape
+
+
+class StrokeSource(CropSource):
+    """Draws crops of `samples` samples from hits. moved: how often they are moved in pitch; reshaped: how often they
+    are damped, brighter or darker."""
+
+    def __init__(
+        self, data: Prepared, samples: int, seed: int, *, moved: float = 0.5, reshaped: float = 0.5, **how: Any
+    ):
         super().__init__(data, samples, seed, **how)
-        self.moved = moved
+        self.moved, self.reshaped = moved, reshaped
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
         """Mostly the onset; of hits longer than a crop the rest now and then."""
@@ -64,10 +77,26 @@ class StrokeSource(CropSource):
             return 0
         return int(rng.integers(STRIKE, last)) // HOP * HOP
 
-    def _stroke(self, index: int) -> Crop:
+    def _stroke(self, index: int) -> Stroke:
         rng = np.random.default_rng((self.seed, index, 1))
         semitones = float(rng.uniform(-FARTHEST, FARTHEST)) if rng.random() < self.moved else 0.0
-        return replace(self._crop(index), semitones=semitones, reference_semitones=semitones)
+        reshape = Reshape.drawn(rng) if rng.random() < self.reshaped else Reshape()
+        crop = replace(self._crop(index), semitones=semitones, reference_semitones=semitones)
+        return Stroke(**vars(crop), reshape=reshape)
+
+    def _audio(self, crop: Stroke) -> np.ndarray:  # type: ignore[override]
+        return self._reshaped(crop, crop.note, crop.start, self.samples)
+
+    def _reference(self, crop: Stroke) -> np.ndarray:  # type: ignore[override]
+        return self._reshaped(crop, crop.reference, 0, LISTEN)
+
+    def _reshaped(self, stroke: Stroke, note: int, start: int, samples: int) -> np.ndarray:
+        """(samples,) of a hit, moved and reshaped."""
+        if not stroke.reshape:
+            return self._heard(note, stroke.semitones, start, samples)
+        before = min(start, BEFORE)
+        heard = self._heard(note, stroke.semitones, start - before, samples + before)
+        return stroke.reshape(np.pad(heard, (BEFORE - before, 0)), start)
 
     def batch(self, first: int, count: int) -> Hits:
         """Crops first .. first + count - 1."""

@@ -39,6 +39,7 @@ class DrumsRecipe(Recipe):
     batch: int = 16  # hits a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
     moved: float = 0.5  # share of the hits that are moved by up to three semitones [data/strokes.py]
+    reshaped: float = 0.5  # share of the hits that are damped, brighter or darker [data/reshape.py]
     seed: int = 0
     average: float = 0.9985  # of the weights
     cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
@@ -51,6 +52,7 @@ class DrumsRecipe(Recipe):
         **{name: limits for name, limits in InstrumentRecipe.limits.items() if name.startswith("game.")},
         **{name: InstrumentRecipe.limits[name] for name in ("batch", "samples", "seed", "average", "cool_down")},
         "moved": (0, 1),
+        "reshaped": (0, 1),
     }
 
     def check(self) -> None:
@@ -80,7 +82,7 @@ class DrumsRecipe(Recipe):
     def source(self, data: Prepared) -> StrokeSource:
         from antiphon.data.strokes import StrokeSource
 
-        return StrokeSource(data, self.samples, self.seed, moved=self.moved)
+        return StrokeSource(data, self.samples, self.seed, moved=self.moved, reshaped=self.reshaped)
 
     def new_game(self, data: Prepared) -> KitGame:
         from antiphon.model import KitModel, LabelTable
