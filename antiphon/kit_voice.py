@@ -15,13 +15,12 @@ from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
 from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
+from antiphon.performance import LEAVE, NOISE_AS_TONE
 from antiphon.voice import StyledVoice
 from antiphon.workers import spread
 
 BATCH = 16  # hits a pass
 QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut
-LEAVE = 512  # samples over which what is left then fades
-NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a mode of this amplitude
 VARIED = 0.06  # how far from its drum's w each take of a hit strays
 
 

@@ -178,6 +178,22 @@ def test_free_partials(ratios: list[float], free: list[float], decay: float) -> 
     assert set(np.flatnonzero(partials.free_level > -120)) == set(slots)
 
 
+@pytest.mark.parametrize(
+    ("ratios", "free"),
+    [
+        ([1.14, 2.28], [1.14]),  # a drum whose key is not its tone
+        ([0.96, 1, 1.045, 2, 3], [0.96, 1.045]),  # players of a section, three quarters of a tone apart
+    ],
+)
+def test_strong_partials_close_to_a_harmonic_are_their_own(ratios: list[float], free: list[float]) -> None:
+    audio = tone(hertz(46), ratios=ratios, slope=0.3, decay=3)
+    found = analysis.measure_partials(audio, hertz(46))
+    near_one = free_of(found)[np.abs(free_of(found) - 1) < 0.3]
+    np.testing.assert_allclose(np.sort(near_one), free, rtol=5e-3)
+    weak = tone(hertz(46), decay=3) + 0.02 * tone(hertz(46), ratios=[1.14], slope=0.3, decay=3)
+    assert len(free_of(analysis.measure_partials(weak, hertz(46)))) == 0
+
+
 def test_no_partials_in_noise() -> None:
     for seed in range(5):
         noise = 0.1 * np.random.default_rng(seed).standard_normal(SAMPLE_RATE).astype(np.float32)

@@ -12,6 +12,7 @@ HARMONICS = 64
 FREE_SLOTS = 24
 FREE_RANGE = (0.2, 24.0)  # the ratios to f0 that the free slots' equal log bins span
 SILENT_DB = -120.0  # the level of a partial that is not there
+BESIDE_DB = 15.0  # below the strongest, above which a partial close to a harmonic is one of its own
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,12 @@ def _free(peaks: _Peaks, base: float, ratios: np.ndarray) -> tuple[np.ndarray, n
     use = use[(slot[use] >= 0) & (slot[use] < FREE_SLOTS)]
     every = ratios * base
     order = np.arange(1, HARMONICS + 1)
-    guard = np.maximum(np.minimum(order * 50 * CENT, 0.24) * base, max(3 * peaks.resolution, min(25.0, 0.2 * base)))
+    guard = np.maximum(np.minimum(order * 50 * CENT, 0.24) * base, 3 * peaks.resolution)
+    wide = np.maximum(guard, min(25.0, 0.2 * base))  # what sways beside a harmonic, unless it is about as strong
     for i in use[np.argsort(-peaks.level[use])]:
         nearest = int(np.argmin(np.abs(every - peaks.hz[i])))
-        if abs(every[nearest] - peaks.hz[i]) < guard[nearest] or out[slot[i]] > SILENT_DB:
+        near = wide if peaks.level[i] < strongest - BESIDE_DB else guard
+        if abs(every[nearest] - peaks.hz[i]) < near[nearest] or out[slot[i]] > SILENT_DB:
             continue  # part of a broad harmonic (ensembles), or a weaker peak of this slot
         if peaks.level[i] < _side_lobes(peaks, i):
             continue

@@ -14,8 +14,8 @@ import numpy as np
 
 from antiphon.data.edges import SAMPLE_RATE
 
-DAMPING = (1.5, 15.0)  # nepers a second
-BRIGHTER_DB = 8.0  # of treble against bass, up or down, at most
+DAMPING = (0.5, 8.0)  # nepers over the hit's length
+BRIGHTER_DB = 12.0  # of treble against bass, up or down, at most
 TURN = 1000.0  # Hz: where the level stays as it is
 BEFORE = 512  # samples that the filter hears before a crop: it remembers less than 5 ms
 
@@ -28,9 +28,10 @@ class Reshape:
     brighter: float = 0.0
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Reshape:
+    def drawn(cls, rng: np.random.Generator, seconds: float) -> Reshape:
+        """One for a hit of so many seconds; half of them are damped."""
         low, high = np.log(DAMPING)
-        damping = float(np.exp(rng.uniform(low, high))) if rng.random() < 0.5 else 0.0
+        damping = float(np.exp(rng.uniform(low, high))) / seconds if rng.random() < 0.5 else 0.0
         return cls(damping, float(rng.uniform(-BRIGHTER_DB, BRIGHTER_DB)))
 
     def __bool__(self) -> bool:

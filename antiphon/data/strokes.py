@@ -16,7 +16,7 @@ from torch import Tensor
 
 from antiphon.data.excerpts import Crop, CropSource, pad_knots
 from antiphon.data.modes import AUDIBLE_DB
-from antiphon.data.prepared import Prepared
+from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.data.reshape import BEFORE, Reshape
 from antiphon.data.transpose import playback_rate
 from antiphon.networks.encoders.note import LISTEN
@@ -25,7 +25,7 @@ from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, glid
 from antiphon.networks.oscillators import HOP
 from antiphon.networks.timegrid import knots
 
-FARTHEST = 3.0  # semitones
+FARTHEST = 4.0  # semitones
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,9 @@ class StrokeSource(CropSource):
     def _stroke(self, index: int) -> Stroke:
         rng = np.random.default_rng((self.seed, index, 1))
         semitones = float(rng.uniform(-FARTHEST, FARTHEST)) if rng.random() < self.moved else 0.0
-        reshape = Reshape.drawn(rng) if rng.random() < self.reshaped else Reshape()
         crop = replace(self._crop(index), semitones=semitones, reference_semitones=semitones)
+        seconds = self.data.samples(crop.note) / playback_rate(semitones) / SAMPLE_RATE
+        reshape = Reshape.drawn(rng, seconds) if rng.random() < self.reshaped else Reshape()
         return Stroke(**vars(crop), reshape=reshape)
 
     def _audio(self, crop: Stroke) -> np.ndarray:  # type: ignore[override]

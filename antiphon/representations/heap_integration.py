@@ -39,11 +39,11 @@ def _gradients(magnitude: Tensor, window: int, hop: int, floor: float) -> tuple[
     s = magnitude.double().clamp_min(floor).log()
     gamma = HANN * window**2
     centre = 2 * math.pi * hop / window * torch.arange(s.shape[1], device=s.device).view(-1, 1)
-    along = centre + hop * window / gamma * _slope(s, 1)
-    return along, -gamma / (hop * window) * _slope(s, 2)
+    along = centre + hop * window / gamma * slope(s, 1)
+    return along, -gamma / (hop * window) * slope(s, 2)
 
 
-def _slope(s: Tensor, dim: int) -> Tensor:
+def slope(s: Tensor, dim: int) -> Tensor:
     """Central differences, one-sided at the ends; 0 where there is only one."""
     return torch.gradient(s, dim=dim)[0] if s.shape[dim] > 1 else torch.zeros_like(s)
 

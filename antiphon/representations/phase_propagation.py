@@ -22,7 +22,7 @@ import math
 import torch
 from torch import Tensor
 
-from antiphon.representations.heap_integration import HANN
+from antiphon.representations.heap_integration import HANN, slope
 
 SILENT = 1e-6  # magnitude, -120 dB: below, nothing changes
 TINY = 1e-20
@@ -53,15 +53,11 @@ def gaussian_turns(magnitude: Tensor, window: int, hop: int) -> tuple[Tensor, Te
     is taken at a point; a turn goes halfway with each of the two points that it joins]."""
     s = magnitude.clamp_min(SILENT).log()
     scale = HANN * window / hop
-    on, up = _slope(s, 1) / scale, -scale * _slope(s, 2)
+    on, up = slope(s, 1) / scale, -scale * slope(s, 2)
     centre = 2 * math.pi * hop / window * torch.arange(s.shape[1], device=s.device).view(-1, 1)
     on = centre + torch.cat([on[..., :1], (on[..., 1:] + on[..., :-1]) / 2], -1)
     up = (up[:, 1:] + up[:, :-1]) / 2
     return torch.polar(torch.ones_like(on), on), torch.polar(torch.ones_like(up), up)
-
-
-def _slope(s: Tensor, dim: int) -> Tensor:
-    return torch.gradient(s, dim=dim)[0] if s.shape[dim] > 1 else torch.zeros_like(s)
 
 
 def _chain(lock: Tensor) -> Tensor:

@@ -46,10 +46,11 @@ class Inversion:
     """How a recording is learned: steps, rates, and (log .. onset) what each term of the loss counts."""
 
     pivot_steps: int = 50
-    steps: int = 100
+    steps: int = 200
     batch: int = 12
     style_rate: float = 0.02
     head_rate: float = 3e-4
+    bias_rate: float = 3e-3  # of the heads': a partial that the voice hardly played must come up by 20 dB
     tuner_rate: float = 0.02
     log: float = 1.0
     linear: float = 0.5
@@ -115,10 +116,11 @@ class _Learning:
     def residual(self, w: Tensor) -> InstrumentGenerator:
         """A copy of the generator whose heads, but for the envelope's rows, and tuner make up for what w cannot say."""
         how, own = self.how, copy.deepcopy(self.base).requires_grad_(False)
-        heads, tuner = list(own.heads.requires_grad_(True).parameters()), own.tuner.last.bias.requires_grad_(True)
-        for rows in heads:
+        heads, tuner = own.heads.requires_grad_(True), own.tuner.last.bias.requires_grad_(True)
+        for rows in heads.parameters():
             rows.register_hook(lambda gradient: gradient.index_fill(0, torch.arange(own.config.bands), 0.0))
-        groups = [{"params": heads, "lr": how.head_rate}, {"params": [tuner], "lr": how.tuner_rate}]
+        rates = {heads.weight: how.head_rate, heads.bias: how.bias_rate, tuner: how.tuner_rate}
+        groups = [{"params": [weights], "lr": rate} for weights, rate in rates.items()]
         optimiser = torch.optim.Adam(groups, betas=(0.8, 0.99))
         for left in range(how.steps, 0, -1):
             batch = self._batch()
