@@ -268,7 +268,8 @@ def heard(voice: Voice, path: Path) -> Tensor:
 @lru_cache(maxsize=16)
 def _heard(voice: Voice, path: Path, changed: int) -> Tensor:
     said = parse_name(path.stem)
-    note = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=None if said.several else said.pitch)
+    hint, say = None if said.several else said.pitch, "put its note into the file's name, such as bell_A5.wav"
+    note = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint, say=say)
     for remark in note.remarks:
         warnings.warn(remark, stacklevel=2)
     audio = note.audio[analysis.find_onset(note.audio) :]

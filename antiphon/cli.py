@@ -141,6 +141,8 @@ def _gist(box: str) -> str:
     text = re.sub(
         r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*", r"\1 is no number", text
     )
+    text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is no whole number", text)
+    text = re.sub(r"could not convert string to float: ('.*')", r"\1 is no number", text)
     return text[:1].lower() + text[1:] if text else "these options make no sense"
 
 

@@ -4,6 +4,7 @@ verb runs."""
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -220,8 +221,8 @@ class Train:
     """begin from this voice; the bundled gm where there is one"""
     from_scratch: Flag = False
     """begin from nothing"""
-    seed: Annotated[int | None, opt("N")] = None
-    """of the run's chances (0 unless said)"""
+    seed: Annotated[str | None, opt("N|NAME")] = None
+    """of the run's chances, a number or any name (0 unless said)"""
     set: Annotated[Words, opt("NAME=VALUE ...")] = ()
     """any setting of the recipe, such as game.rule=hinge or batch=8"""
     threads: Annotated[int | None, opt("N")] = None
@@ -245,7 +246,7 @@ class Train:
             "threads": self.threads,
         }
         how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
-        weights = train(self.source, self.out, settings=parse_settings(_flat(self.set)), **how)
+        weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
         if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
             print(weights)
 
@@ -289,11 +290,13 @@ class Inspect:
     """a folder of sound files"""
     one_shots: Flag = False
     """the sounds are drums and the like: names, no pitch"""
+    pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
+    """whether each sound must have a pitch; auto: unless most have none"""
 
     def run(self) -> None:
         from antiphon.verbs.data import inspect
 
-        show(inspect(self.folder, one_shots=self.one_shots))
+        show(inspect(self.folder, one_shots=self.one_shots, pitch=self.pitch))
 
 
 @dataclass(frozen=True)
@@ -313,8 +316,8 @@ class Render:
     """semitones from one key to the next"""
     velocities: int = 3
     """layers of velocity a key"""
-    seed: Annotated[int, arg(metavar="N")] = 0
-    """of velocities, holds and what is held out"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """of velocities, holds and what is held out, a number or any name"""
     drums: Flag = False
     """the hits of the fonts' drum kits, for `antiphon train --recipe drums`"""
 
@@ -339,6 +342,8 @@ class Prepare:
     """the prepared file"""
     one_shots: Flag = False
     """the sounds are drums and the like: names, no pitch"""
+    pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
+    """whether each sound must have a pitch; auto: unless most have none"""
     workers: Annotated[int | None, opt("N")] = None
     """processes; one a processor"""
     licence: Annotated[str, opt("TEXT")] = ""
@@ -350,7 +355,7 @@ class Prepare:
         from antiphon.verbs.data import prepare
 
         how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
-        print(prepare(self.folder, self.out, one_shots=self.one_shots, **how))
+        print(prepare(self.folder, self.out, one_shots=self.one_shots, pitch=self.pitch, **how))
 
 
 VERBS: dict[str, type[Command]] = {
@@ -371,6 +376,12 @@ VERBS: dict[str, type[Command]] = {
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
     return [word.strip() for group in groups for words in group for word in words.split(",") if word.strip()]
+
+
+def _settings(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    """NAME=VALUE one by one; a comma parts two of them only where another NAME= follows."""
+    texts = [text for group in groups for words in group for text in re.split(r",(?=[^,=]+=)", words)]
+    return [text.strip(" ,") for text in texts if text.strip(" ,")]
 
 
 def _workers(asked: int | None) -> int:

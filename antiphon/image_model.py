@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from antiphon.errors import AntiphonError
 from antiphon.model import LabelTable
-from antiphon.networks.image_gan import Conditions, ImageGenerator
+from antiphon.networks.discriminators.usual import UsualDiscriminator
+from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator
 from antiphon.parts import part, parts
 from antiphon.representations.contract import Representation, representations
 from antiphon.representations.standardised import Standardised
@@ -50,6 +51,31 @@ class ImageConfig:
         """The name of the network whose configuration this is."""
         return next(name for name, (config, _) in generators().items() if config is type(self.network))
 
+    def new_view(self) -> Representation:
+        """The representation. Raises AntiphonError if the network draws images of another size."""
+        view = self.view.build(self.samples)
+        drawn, seen = tuple(self.network.shape), tuple(view.shape(self.samples))
+        if drawn != seen:
+            sizes = [" x ".join(map(str, shape)) for shape in (drawn, seen)]
+            raise AntiphonError(
+                f"{self.generator} draws {sizes[0]}, and {self.samples} samples are {sizes[1]} in {self.view.name}: "
+                "change network.* or view.* until they agree"
+            )
+        return view
+
+    def new_generator(self) -> ImageGenerator:
+        generator: ImageGenerator = generators()[self.generator][1](self.network)
+        return generator
+
+    def new_critic(self) -> ImageCritic:
+        """What is offered under the generator's name, in a file of discriminators/ or in the generator's own; where
+        there is nothing, a critic that can look at any image."""
+        own, apart = (
+            parts(f"antiphon.networks.{folder}", "DISCRIMINATORS") for folder in ("generators", "discriminators")
+        )
+        critic: ImageCritic = (own | apart).get(self.generator, UsualDiscriminator)(self.network)
+        return critic
+
 
 def generators() -> dict[str, tuple[type, type[ImageGenerator]]]:
     """Every generator of images by name, with its configuration's class."""
@@ -62,15 +88,7 @@ class ImageModel(nn.Module):
     def __init__(self, config: ImageConfig, labels: LabelTable):
         super().__init__()
         self.config, self.labels = config, labels
-        self.view = config.view.build(config.samples)
-        drawn, seen = tuple(config.network.shape), tuple(self.view.shape(config.samples))
-        if drawn != seen:
-            sizes = [" x ".join(map(str, shape)) for shape in (drawn, seen)]
-            raise AntiphonError(
-                f"{config.generator} draws {sizes[0]}, and {config.samples} samples are {sizes[1]} in "
-                f"{config.view.name}: change network.* or view.* until they agree"
-            )
-        self.generator: ImageGenerator = generators()[config.generator][1](config.network)
+        self.view, self.generator = config.new_view(), config.new_generator()
 
     @property
     def conditions(self) -> Conditions:

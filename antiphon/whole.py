@@ -23,7 +23,8 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def all_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """`whole` for several files: all of them appear, or none does."""
+    """`whole` for several files: none of them appears before all are written and on the disk. What may then fail is a
+    renaming only (of a file that another program holds, say), and that leaves those before it in their places."""
     drafts = [_draft(path) for path in paths]
     try:
         yield drafts

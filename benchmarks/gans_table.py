@@ -38,8 +38,7 @@ SUMMARY: list[Column] = [
 def tables(result: Mapping[str, Any]) -> list[Grid]:
     """The table of the README, how each run came about, and everything that is measured."""
     first = f"{result['notes']} held-out notes of {SAMPLES / SAMPLE_RATE:.2f} s; ±: 95 %"
-    # without those scaled to floor and naive: of random splits the two are so near each other that the scale is chance
-    far = [column for name in result["embeddings"] for column in distances(name) if column[0] != "scaled"]
+    far = [column for name in result["embeddings"] for column in distances(name, result["rows"])]
     summary = [*far, *SUMMARY]
     return [
         grid_of(first, result["rows"], summary),

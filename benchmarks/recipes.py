@@ -1,8 +1,8 @@
-"""What the recipes of the literature cost: parameters and multiply-adds per second of sound of each player at every
-size, and (with --prepared FILE) processor seconds of a step on one thread.
+"""What the recipes cost: parameters of both sides at every size, multiply-adds for a second of sound, and (with
+--prepared FILE, of notes or of hits) processor seconds of a step on one thread, the best of three.
 
     python benchmarks/recipes.py
-    python benchmarks/recipes.py --prepared notes.safetensors --size small
+    python benchmarks/recipes.py --prepared notes.safetensors --size small --only wavegan instrument
 """
 
 from __future__ import annotations
@@ -10,59 +10,92 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
-from antiphon.data.prepared import Prepared
-from antiphon.image_model import generators
-from antiphon.networks.cost import multiply_adds, parameter_count
-from antiphon.parts import parts
-from antiphon.recipes.contract import SIZES, recipe, recipes
-from antiphon.recipes.image import ImageRecipe
+from antiphon.data.prepared import SAMPLE_RATE, Labels, Prepared
+from antiphon.errors import AntiphonError
+from antiphon.kinds.contract import voice_of
+from antiphon.networks.cost import multiply_adds, multiply_adds_a_second, parameter_count
+from antiphon.networks.generators.instrument import Gesture
+from antiphon.recipes.contract import SIZES, Recipe, recipe, recipes
+from antiphon.recipes.override import flatten, override
+from antiphon.training.contract import Game
+from antiphon.training.image_game import ImageGame
 from antiphon.training.loop import new_game
+from antiphon.training.vocoder_game import VocoderGame
+from antiphon.voice import VoiceInfo
 
-SAMPLE_RATE = 44_100
-
-
-def cost(method: ImageRecipe) -> list[str]:
-    """Of both players without labels; the generator's is counted on shapes alone."""
-    name = next(k for k, (config, _) in generators().items() if config is type(method.network))
-    with torch.device("meta"):
-        generator = generators()[name][1](method.network)
-        made = multiply_adds(generator, torch.zeros(1, generator.noise), torch.zeros(1, 0))
-    critic = parts("antiphon.networks.discriminators", "DISCRIMINATORS")[name](method.network)
-    judged = multiply_adds(critic, torch.zeros(1, *generator.shape), torch.zeros(1, 0))
-    a_second = [f"{n * SAMPLE_RATE / method.samples / 1e6:,.0f}" for n in (made, judged)]
-    million = [f"{parameter_count(p) / 1e6:.2f}" for p in (generator, critic)]
-    return [f"{method.samples / SAMPLE_RATE:.2f}", *million, *a_second]
+TOTAL = 10_000  # steps of the run that a step is one of
+UNTOLD = {"pitch": "no", "instrument": "no", "style": "no", "view.standardised": "no"}  # what depends on the data
 
 
-def step_time(method: ImageRecipe, data: Prepared, repeats: int = 3) -> float:
-    """Processor seconds of a step, the best of a few."""
+def without_data(method: Recipe) -> Game:
+    """A game whose players are told nothing but that there is one label."""
+    settings = {name: value for name, value in UNTOLD.items() if name in dict(flatten(method))}
+    labels = Labels(("sound",), ({"name": "sound", "instrument": "sound"},), (), ("train",), (), {})
+    nothing: Any = SimpleNamespace(labels=labels, pitch=torch.zeros(1), where=lambda split: torch.zeros(1).long())
+    return override(method, settings).new_game(nothing)
+
+
+def heard(game: Any, samples: int) -> tuple[Any, ...]:
+    """What its critics are shown of one sound."""
+    if isinstance(game, ImageGame):
+        return torch.zeros(1, *game.model.generator.shape), torch.zeros(1, 0)
+    audio, none = torch.zeros(1, samples), torch.zeros(1).long()
+    if isinstance(game, VocoderGame):
+        return (audio,)
+    gesture = Gesture(audio[:, 0], audio[:, 0], audio[:, 0], none, samples, audio[:, :1], audio[:, :1], none)
+    return audio, gesture, none
+
+
+def cost(method: Any) -> list[str]:
+    """Of both sides."""
+    game = without_data(method)
+    made = multiply_adds_a_second(voice_of(game.model, VoiceInfo()))
+    judged = multiply_adds(game.critics, *heard(game, method.samples)) * SAMPLE_RATE / method.samples
+    million = [f"{parameter_count(side) / 1e6:.2f}" for side in (game.model, game.critics)]
+    return [f"{method.samples / SAMPLE_RATE:.2f}", *million, f"{made / 1e6:,.0f}", f"{judged / 1e6:,.0f}"]
+
+
+def step_time(method: Recipe, data: Prepared, begins: int, repeats: int = 3) -> float:
+    """Processor seconds of a step of a run, the best of a few from step `begins` on."""
     torch.set_num_threads(1)
     game, source = new_game(data, method), method.source(data)
     taken = []
     for k in range(repeats + 1):
-        began, moment = time.process_time(), method.at(k, 0)
+        began, moment = time.process_time(), method.at(begins + k, TOTAL)
         game.step(source.batch(k * moment.count, moment.count), moment, torch.Generator().manual_seed(k))
         taken.append(time.process_time() - began)
     return min(taken[1:])
+
+
+def step_times(method: Recipe, data: Prepared) -> str:
+    """Of the game, and of the rehearsal where there is one; "-" for data that is not this recipe's."""
+    try:
+        method.fits(data)
+    except AntiphonError:
+        return "-"
+    game = f"{step_time(method, data, TOTAL - TOTAL // 10):.2f}"
+    return f"{game}, rehearsal {step_time(method, data, 0):.2f}" if method.at(0, TOTAL).rehearsal else game
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prepared", type=Path)
     parser.add_argument("--size", choices=SIZES)
+    parser.add_argument("--only", nargs="+", choices=sorted(recipes()), default=sorted(recipes()))
     args = parser.parse_args()
     titles = ["recipe", "size", "s a sound", "G, M", "D, M", "G, M mult-adds a s", "D, M mult-adds a s", "batch"]
-    print(f"| {' | '.join([*titles, 'step, s'] if args.prepared else titles)} |")
-    for name in sorted(recipes()):
+    titles += ["step, s"] if args.prepared else []
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
+    for name in args.only:
         for size in [args.size] if args.size else SIZES[1:]:
             method = recipe(name, size)
-            if not isinstance(method, ImageRecipe):
-                continue
-            row = [name, size, *cost(method), f"{method.batch} x {method.game.critic_steps}"]
-            row += [f"{step_time(method, Prepared(args.prepared)):.2f}"] if args.prepared else []
+            row = [name, size, *cost(method), f"{method.batch} x {getattr(method.game, 'critic_steps', 1)}"]
+            row += [step_times(method, Prepared(args.prepared))] if args.prepared else []
             print(f"| {' | '.join(row)} |", flush=True)
 
 

@@ -22,7 +22,7 @@ import torch
 
 import antiphon
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
-from antiphon.measures.bootstrap import distance_margins, mean_margin
+from antiphon.measures.bootstrap import distance_margins, mean_margin, redrawn_distances
 from antiphon.measures.embeddings import load_embedding
 from antiphon.measures.frechet import frechet_distance
 from antiphon.measures.judge import Judge
@@ -72,7 +72,8 @@ def times_side_by_side(view: Representation, audio: np.ndarray, sounds: int = 16
 
 def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: int) -> dict[str, dict[str, float]]:
     """The figures of every set, by its name; those named "... +-" are half the width of a 95 % interval."""
-    margins = distance_margins({name: {eye: one.features[eye]} for name, one in sets.items()}, threads)
+    heard = {name: {eye: one.features[eye]} for name, one in sets.items()}
+    margins = distance_margins(redrawn_distances(heard, threads))
     table = {}
     for name, one in sets.items():
         row = {
@@ -83,8 +84,8 @@ def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: i
             f"{eye} Fréchet": frechet_distance(one.features[eye], sets["real"].features[eye]),
             f"{eye} Fréchet +-": margins.get(name, {}).get(f"{eye} fad", 0.0),
         }
-        heard = pitch_score(one.pitch, wanted) if one.pitch.size else {}
-        table[name] = row | ({"within 50 cents": heard["within_50"]} if heard else {})
+        pitch = pitch_score(one.pitch, wanted) if one.pitch.size else {}
+        table[name] = row | ({"within 50 cents": pitch["within_50"]} if pitch else {})
     return table
 
 

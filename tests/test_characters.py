@@ -218,13 +218,15 @@ def test_a_recording_is_encoded_and_varied_only_when_asked(voice, notes, tmp_pat
 
 
 def test_what_cannot_sound_is_refused(voice, tmp_path):
-    silent = tmp_path / "silent.wav"
+    silent, slide = tmp_path / "silent.wav", tmp_path / "slide.wav"
     soundfile.write(silent, np.zeros(44100), 44100)
+    soundfile.write(slide, 0.5 * np.sin(2 * np.pi * np.cumsum(300 * 4 ** np.linspace(0, 1, 44100)) / 44100), 44100)
     for expression, how, says in [
         ("theremin", {}, "no instrument is called"),
         ("violin:1,theremin:1", {}, "no instrument is called"),
         ("nowhere.wav", {}, "there is no file"),
         (str(silent), {}, "silent"),
+        (str(slide), {}, "such as bell_A5.wav"),
         ("violin", {"variation": 1.5}, "out of range"),
         ("violin", {"variation": float("nan")}, "out of range"),
         ("violin", {"style": ["nonsense"]}, "style"),

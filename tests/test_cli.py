@@ -17,8 +17,10 @@ import pytest
 import soundfile
 from conftest import RATE, SETTINGS, tone
 
+import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.commands import VERBS
+from antiphon.errors import AntiphonError
 
 
 def python(code: str) -> str:
@@ -91,7 +93,7 @@ def test_play_a_song(antiphon_line, run_folder, song, tmp_path):
 def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
     line = ["play", song, "-o", tmp_path / "out.wav", "--voice", run_folder, "--map", "1=harp", "--room", "0.3"]
     assert antiphon_line(*line, "--stems", "--parts").out == [str(tmp_path / "out.wav")]
-    stems = ["out-01-01-harp.wav", "out-01-10-drums.wav"]
+    stems = ["out-01-01.wav", "out-01-10-drums.wav"]
     names = [*stems, "out-noise.wav", "out-partials.wav", "out-room.wav", "out.wav"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
     assert len({soundfile.info(tmp_path / name).frames for name in names}) == 1
@@ -127,6 +129,40 @@ def test_inspect_and_prepare(antiphon_line, notes, tmp_path):
     out = tmp_path / "n.safetensors"
     assert antiphon_line("data", "prepare", notes, "-o", out, "--workers", "1").out == [str(out)]
     complains(antiphon_line("data", "prepare", notes, "-o", out), "exists", "--force")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "texts", "found"),
+    [
+        ("wavegan", ["descriptors=brightness,attack", "batch=2"], {"descriptors": "brightness,attack", "batch": 2}),
+        ("wavegan", ["descriptors=brightness,attack,batch=2"], {"descriptors": "brightness,attack", "batch": 2}),
+        ("instrument", ["answers=r1,return", *SETTINGS], {"answers": "r1,return", "batch": 2}),
+        ("instrument", [",".join(SETTINGS) + ","], {"answers": "all", "batch": 2, "samples": 8192}),
+    ],
+)
+def test_settings_may_hold_commas(antiphon_line, prepared, tmp_path, recipe, texts, found):
+    how = ["--recipe", recipe, "--size", "tiny", "--steps", "1", "--threads", "1", "--from-scratch"]
+    said = antiphon_line("train", prepared, "-o", tmp_path / "run", *how, "--set", *texts)
+    assert said.status == 0, said.err
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]
+    assert found.items() <= settings.items()
+
+
+def test_a_seed_is_a_number_or_a_name_and_0_is_one(antiphon_line, prepared, tmp_path):
+    how = ["--size", "tiny", "--steps", "1", "--threads", "1", "--from-scratch"]
+
+    def line(run, *seed):
+        return antiphon_line("train", prepared, "-o", tmp_path / run, *how, *seed, "--set", *SETTINGS)
+
+    assert line("blue", "--seed", "blue").status == 0
+    assert line("blue", "--seed", "blue").status == 0
+    complains(line("blue", "--seed", "0"), "another --seed", "not 0")
+    assert line("none").status == 0
+    assert line("none", "--seed", "0").status == 0  # what is meant where nothing is said
+    complains(line("none", "--seed", "1"), "another --seed")
+    complains(antiphon_line("data", "render", prepared, "-o", tmp_path / "r", "--seed", "-1"), "seed -1")
+    with pytest.raises(AntiphonError, match="seed"):
+        antiphon.train(prepared, tmp_path / "x", seed=-1)
 
 
 def test_train_prints_the_weights_path_last(antiphon_line, prepared, tmp_path):
@@ -177,6 +213,7 @@ WRONG = [
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["no morph", "flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin@0:30-1:00"], ["flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is no number"]),
+    (["generate", "V", "-o", "x", "-n", "2.5"], ["'2.5' is no whole number"]),
     (["play", "--voice", "V", "-o", "/proc/x.wav"], ["/proc/x.wav"]),
     (
         ["morph", "V", "--from", "violin", "--to", "harp", "-o", "x.wav", "--steps", "99", "--seconds", "99"],
@@ -213,6 +250,10 @@ WRONG = [
     (["train", "N", "-o", "R", "--set", "batch=many"], ["whole number"]),
     (["train", "N", "-o", "R", "--set", "batch=0"], ["batch"]),
     (["train", "N", "-o", "R", "--set", "network.width=100000"], ["network.width"]),
+    (["train", "N", "-o", "R", "--recipe", "wavegan", "--set", "view.standardised=true"], ["view.standardised"]),
+    (["train", "N", "-o", "R", "--recipe", "dcgan", "--set", "view.bands=-1"], ["-1 bands", "2 to"]),
+    (["train", "N", "-o", "R", "--recipe", "gansynth", "--set", "view.bands=1"], ["1 bands", "2 to"]),
+    (["train", "N", "-o", "R", "--recipe", "gansynth", "--set", "view.window=1048576"], ["window", "at most"]),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from conftest import RATE, tone
 
 import antiphon
-from antiphon.audio.files import write_audio
+from antiphon.audio.files import read_audio, write_audio
 from antiphon.data.pitch import measure_f0
 from antiphon.data.recording import chord_tone, octave_of, one_note, second_attack, without_noise
 from antiphon.measures.mel import fit_length, mel_distance
@@ -78,6 +79,53 @@ def test_steady_noise_is_taken_out():
     np.testing.assert_array_equal(same, clean)
 
 
+def coloured(kind: str, size: int) -> np.ndarray:
+    """Steady noise as loud as `tone`: hiss, a room's rumble, or the mains."""
+    t, draw = np.arange(size) / RATE, np.random.default_rng(7)
+    if kind == "hum":
+        noise = sum(np.sin(2 * np.pi * 50 * k * t + k) / k for k in (1, 2, 3))
+    else:
+        spectrum = np.fft.rfft(draw.standard_normal(size))
+        hz = np.fft.rfftfreq(size, 1 / RATE)
+        noise = np.fft.irfft(spectrum if kind == "white" else spectrum * (hz > 20) / np.maximum(hz, 20), size)
+    return (tone(61, 1.0).std() * noise / noise.std()).astype(np.float32)
+
+
+@pytest.mark.parametrize("said", [None, 61.0])
+@pytest.mark.parametrize(("kind", "below"), [("white", 20), ("white", 15), ("brown", 20), ("brown", 30),
+                                             ("hum", 20), ("hum", 30)])  # fmt: skip
+def test_noise_before_a_note_is_not_the_note(kind, below, said):
+    run_up = np.zeros(RATE // 2, np.float32)
+    clean = np.concatenate([run_up, tone(61, 1.0), run_up])
+    made = one_note(clean + coloured(kind, len(clean)) * np.float32(10 ** (-below / 20)), "x", said)
+    assert made.pitch == 61
+    assert len(made.remarks) == 1
+    assert "noise" in made.remarks[0]
+    alone = tone(61, 1.0)
+    at = int(np.flatnonzero(np.abs(made.audio) > 0.2)[0]) - int(np.flatnonzero(np.abs(alone) > 0.2)[0])
+    assert -64 <= at < 0.03 * RATE  # it begins where the note does
+    rest = made.audio[at + 2048 : at + len(alone) - 2048] - alone[2048:-2048]
+    assert np.square(rest).mean() < 0.03 * np.square(alone).mean()
+
+
+def test_what_rings_or_swells_is_not_noise():
+    t = np.arange(2 * RATE) / RATE
+    bell = sum(level * np.sin(2 * np.pi * 440 * ratio * t) * np.exp(-t * rate)
+               for ratio, level, rate in ((1, 0.05, 1), (2.756, 0.2, 5), (5.404, 0.4, 9)))  # fmt: skip
+    swell = np.sin(2 * np.pi * 440 * t) * 10 ** (-(2 - t) * 15 / 20)
+    for sound in (bell, swell):
+        same, remarks = without_noise(sound.astype(np.float32), "x")
+        assert not remarks
+        np.testing.assert_array_equal(same, sound.astype(np.float32))
+
+
+def test_a_touch_before_the_note_is_left_out():
+    note = one_note(recorded(0.03 * tone(74, 0.4), tone(57, 0.6)), "x")
+    assert note.pitch == 57
+    assert 0.55 * RATE < len(note.audio) < 0.8 * RATE
+    assert "begins at 0.5" in note.remarks[0]
+
+
 def test_only_the_first_of_two_attacks_is_used():
     struck = tone(57, 0.5, plucked=True)
     assert second_attack(struck) is None
@@ -102,10 +150,49 @@ def test_above_the_trackers_range_octaves_are_mended():
     assert octave_of(tone(57, 0.4), 57) == 57
 
 
+def test_a_bell_is_heard_by_its_lowest_partial_and_believed_by_name():
+    """The tracker hears an octave below the loudest, which is the third."""
+    files = sorted((Path(__file__).parent.parent / "examples/notes/glockenspiel").glob("0[67]*.flac"))[::3]
+    assert len(files) > 3
+    for file in files:
+        sound, key = read_audio(file), float(file.name[:3])
+        named = one_note(sound, "x", hint=key)
+        assert (named.pitch, named.remarks) == (key, ())
+        with contextlib.suppress(antiphon.AntiphonError):  # faint ones are refused
+            assert one_note(sound, "x").pitch == key
+
+
+def test_an_organ_is_heard_by_its_lowest_stop():
+    file = Path(__file__).parent.parent / "examples/notes/church-organ/041-v106.flac"
+    assert one_note(read_audio(file), "x").pitch == 41
+
+
+def test_where_ear_and_claim_disagree_you_are_told():
+    sound = recorded(tone(64, 0.8))
+    named = one_note(sound, "flute_A4.wav", hint=69)
+    assert (named.pitch, len(named.remarks)) == (64, 1)
+    assert "E4 is heard and used, not A4" in named.remarks[0]
+    octave = one_note(sound, "x", hint=76)
+    assert (octave.pitch, octave.remarks) == (76, ())
+    said = one_note(sound, "x", 76)
+    assert said.pitch == 76
+    assert "E5 is used as was said, though E4 is heard" in said.remarks[0]
+    with pytest.raises(antiphon.AntiphonError, match="holds E4, not G4"):
+        one_note(sound, "x", 67)
+
+
+def test_the_way_to_say_a_pitch_is_the_callers():
+    t = np.arange(RATE) / RATE
+    slide = np.sin(2 * np.pi * np.cumsum(300 * 4**t) / RATE).astype(np.float32)
+    with pytest.raises(antiphon.AntiphonError, match=r"no steady pitch .*: put it into the name"):
+        one_note(recorded(slide), "x", say="put it into the name")
+
+
 @pytest.mark.parametrize(
     ("sound", "words"),
     [
         (recorded(tone(57, 0.6) + tone(61, 0.6)), "record one note alone"),
+        (recorded(tone(57, 0.6) + tone(61, 0.6) + tone(64, 0.6)), "A3 and C#4 at once"),
         (recorded(tone(57, 0.8), tone(64, 0.8)), "A3 and then E4"),
         (recorded(tone(57, 0.6)) + 0.2 * NEVER[: len(recorded(tone(57, 0.6)))], "closer or louder"),
         (0.2 * NEVER, "closer or louder"),

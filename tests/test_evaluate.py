@@ -146,8 +146,8 @@ def test_the_python_twins_take_any_voice_and_say_the_same_twice(many_prepared, t
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--embeddings", "vggish"], "choose among aisfx, musicnn, mel"),
-        (["--split", "preset"], "too few notes in its split 'preset'"),
+        (["--embeddings", "vggish"], "use one of aisfx, mel, musicnn"),
+        (["--split", "preset"], "too few notes to judge by in its split 'preset'"),
         (["-n", 3], "use 8 or more"),
         (["-o", "page.txt"], "end the name in .html"),
         (["--seed=-1"], "seed -1 is out of range"),
@@ -158,6 +158,41 @@ def test_what_makes_no_sense_is_said_in_a_line(antiphon_line, run_folder, many_p
     assert said.status == 2
     assert complaint in said.err[-1]
     assert not list(Path().glob("evaluation.*"))
+
+
+def test_a_folder_of_too_few_hits_is_named_and_more_are_asked_for(antiphon_line, tmp_path):
+    folder = tmp_path / "my hits"
+    for i in range(12):
+        write_audio(folder / f"{('kick', 'snare')[i % 2]}-{i}.wav", tone(48 + i, 0.3, plucked=True))
+    said = antiphon_line("evaluate", "kit", folder, "-o", tmp_path / "page.html", "--embeddings", "mel")
+    assert said.status == 2
+    for words in (f"{folder} has too few hits", "give more hits of a name"):
+        assert words in said.err[-1]
+    assert "safetensors" not in said.err[-1]
+
+
+def test_a_vocoder_is_judged_by_what_it_leaves_of_the_notes(antiphon_line, many_prepared, how, tmp_path):
+    page = tmp_path / "vocoder.html"
+    said = antiphon_line("evaluate", "vocoder", many_prepared, "-o", page, *how)
+    assert (said.status, said.out[-1]) == (0, str(page))
+    figures = json.loads(page.with_suffix(".json").read_text())
+    rows = figures["rows"]
+    assert list(rows) == ["real", "floor", "naive", "untrained", "vocoded", "Griffin-Lim", "heap integration"]
+    assert rows["vocoded"]["mel_db"] < rows["untrained"]["mel_db"] < rows["naive"]["mel_db"]
+    assert set(figures["labels"]) == {"violin", "harp"}
+    assert page.read_text().count("<audio controls") == 2 * 3  # of two instruments: real, naive, vocoded
+    both = antiphon_line("compare", "vocoder", "gm", "--data", many_prepared, "-o", tmp_path / "both.html", *how)
+    assert both.status == 0
+    assert "vocoder: vocoded" in (tmp_path / "both.html").read_text()
+
+
+def test_info_tells_cost_recipe_and_paper(antiphon_line, run_folder):
+    for voice, recipe, told in ((run_folder, "instrument", "playable"), ("vocoder", "vocoder", "Siuzdak 2023")):
+        known = json.loads("\n".join(antiphon_line("info", voice, "--json").out))
+        assert known["recipe"] == recipe
+        assert told in known["method"]
+        assert known["multiply_adds_a_second"] > 1e5
+        assert "multiply-adds for a second of sound" in "\n".join(antiphon_line("info", voice).out)
 
 
 def test_voices_and_notes_that_are_not_there(antiphon_line, run_folder, many_prepared, prepared, tmp_path):

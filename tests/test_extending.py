@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from importlib import import_module
@@ -9,9 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import antiphon
+from antiphon.checkpoint import KEY, read_tensors
+from antiphon.errors import AntiphonError
+from antiphon.image_model import ImageConfig, ViewConfig
+from antiphon.losses.adversarial import rules
+from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.representations.contract import representation
+from antiphon.training import answers
+from antiphon.training.health import beliefs
 
 DOC = Path(__file__).parents[1] / "docs" / "extending.md"
 
@@ -29,12 +38,12 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(import_module(package), "__path__", [*import_module(package).__path__, str(beside)])
         monkeypatch.delitem(sys.modules, f"{package}.{name}", raising=False)
         lines += [line for line in code.splitlines() if line.strip()]
-    assert len(blocks) == 3
+    assert [name for _, name, _ in blocks] == ["cubes", "companded", "mine", "dense", "dense"]
     return lines
 
 
 def test_it_is_thirty_lines(example):
-    assert len(example) <= 30
+    assert len(example[: example.index('RECIPES = {"mine": mine}') + 1]) <= 30
 
 
 def test_its_representation_keeps_its_promise(example):
@@ -43,9 +52,71 @@ def test_its_representation_keeps_its_promise(example):
     assert torch.allclose(view.decode(view.encode(audio), 512), audio, atol=1e-6)
 
 
-def test_its_recipe_trains_and_plays(example, prepared, tmp_path):
-    how = {"recipe": "mine", "size": "tiny", "settings": {"batch": 4}, "threads": 1, "quiet": True}
-    antiphon.train(prepared, tmp_path / "run", steps=3, **how)
-    sound = antiphon.load(tmp_path / "run").note(60, seed=1)
+def run_with_looks(prepared, folder, recipe, *steps, **settings):
+    """Train, look at every step, and go on to each further number of steps. -> the run's voice"""
+    for count in steps:
+        how = {"recipe": recipe, "size": "tiny", "threads": 1, "quiet": True, "steps": count}
+        antiphon.train(prepared, folder, settings={"batch": 4, "health": 1} | settings, **how)
+    return antiphon.load(folder)
+
+
+def test_its_recipe_trains_is_looked_at_goes_on_and_plays(example, prepared, tmp_path):
+    voice = run_with_looks(prepared, tmp_path / "run", "mine", 3, 6)
+    run_with_looks(prepared, tmp_path / "whole", "mine", 6)
+    state, whole = (read_tensors(tmp_path / name / "state.safetensors") for name in ("run", "whole"))
+    assert all(torch.equal(state[0][k], whole[0][k]) for k in whole[0])
+    found = whole[1]["watch"]["health"]["findings"]
+    assert state[1]["watch"]["health"]["findings"] == found
+    assert len(found) == 6
+    sound = voice.note(60, seed=1)
     assert len(sound) > 8_000
     assert sound.std() > 0
+
+
+def test_its_rule_may_be_held_back(example, prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(answers, "SURE", -1.0)  # any critic is too sure
+    run_with_looks(prepared, tmp_path / "run", "mine", 2)
+    assert read_tensors(tmp_path / "run" / "state.safetensors")[1]["watch"]["answers"]["dials"]["r1"] > 0
+
+
+@pytest.mark.parametrize("name", ["cubes", "relativistic"])
+def test_its_rule_is_one_of_all(example, name):
+    rule = rules()[name]
+    real, fake = torch.tensor([0.3, 0.9]), torch.tensor([-0.2, 0.4])
+    assert rule.discriminator(real + 0.05, fake).isfinite()
+    assert rule.generator(real, fake + 0.1) < rule.generator(real, fake)
+    assert 0 <= beliefs(rule, real, fake)["certainty"] <= 1
+
+
+def test_its_generator_is_one_file(example, prepared, tmp_path):
+    """Trained, saved, read again and played, by a critic that it does not bring."""
+    voice = run_with_looks(prepared, tmp_path / "run", "dense", 3, 4)
+    assert voice.model.config.network.hidden == 64
+    assert isinstance(voice.model.config.new_critic(), UsualDiscriminator)
+    antiphon.generate(voice, tmp_path / "sounds", n=2)
+    assert len(list((tmp_path / "sounds").glob("*.wav"))) == 2
+
+
+def test_its_generator_may_bring_its_critic(example, monkeypatch):
+    file = import_module("antiphon.networks.generators.dense")
+    critic = type("Critic", (UsualDiscriminator,), {})
+    monkeypatch.setattr(file, "DISCRIMINATORS", {"dense": critic}, raising=False)
+    assert type(ImageConfig(file.DenseConfig(), ViewConfig("waveform"), 16_384).new_critic()) is critic
+
+
+@pytest.mark.parametrize("lie", [1 << 40, -1, 64.0, True, "64", None])
+def test_a_stranger_does_not_choose_the_size_of_its_generator(example, prepared, tmp_path, lie):
+    run_with_looks(prepared, tmp_path / "run", "dense", 1)
+    for name in ("hidden", "noise"):  # of which one has limits of its own
+        tensors, meta = read_tensors(tmp_path / "run" / "weights.safetensors")
+        meta["config"]["network"][name] = lie
+        save_file(tensors, tmp_path / "lie.safetensors", {KEY: json.dumps(meta)})
+        with pytest.raises(AntiphonError, match=f"is not a voice Antiphon can play: its {name} is"):
+            antiphon.load(tmp_path / "lie.safetensors")
+
+
+@pytest.mark.parametrize("settings", [{"network.hidden": 5000}, {"network.noise": 1 << 20}])
+def test_what_its_voice_could_not_hold_is_refused_before_training(example, prepared, tmp_path, settings):
+    with pytest.raises(AntiphonError, match="cannot work: use"):
+        run_with_looks(prepared, tmp_path / "run", "dense", 1, **settings)
+    assert not (tmp_path / "run").exists()

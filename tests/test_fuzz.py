@@ -331,12 +331,12 @@ def test_nothing_is_left_after_an_error(tmp_path):
 
 def test_stems_that_exist_are_seen_before_any_work(tmp_path):
     song = read_midi(save(tmp_path / "a.mid", [*note()]))
-    (tmp_path / "a-01-01-program-0.wav").write_bytes(b"mine")
+    (tmp_path / "a-01-01.wav").write_bytes(b"mine")
     voice = SineVoice()
     with pytest.raises(AntiphonError, match="exists"):
         bounce(stream(band(song), voice, stems=True), tmp_path / "a.wav", 44100)
     assert voice.asked == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-01-01-program-0.wav", "a.mid"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-01-01.wav", "a.mid"]
 
 
 def test_the_longest_names(tmp_path):
@@ -344,7 +344,7 @@ def test_the_longest_names(tmp_path):
     out = tmp_path / ("鼓" * 80 + ".wav")  # 244 bytes
     bounce(stream(band(song), SineVoice(), stems=True), out, 44100)
     assert out.is_file()
-    assert len(list(tmp_path.glob("*-01-01-prog.wav"))) == 1
+    assert len(list(tmp_path.glob("*-01-01.wav"))) == 1
     with pytest.raises(AntiphonError, match="too long"):
         write_audio(tmp_path / ("x" * 252 + ".wav"), tone(60))
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from importlib import import_module
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from antiphon.errors import AntiphonError
-from antiphon.losses.adversarial import RULES, finite_difference_penalty, gradient_penalty, lipschitz_penalty
+from antiphon.image_model import ImageConfig, ViewConfig
+from antiphon.losses.adversarial import finite_difference_penalty, gradient_penalty, lipschitz_penalty, rule_called
 from antiphon.networks.cost import multiply_adds, parameter_count
+from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.discriminators.wavegan import PhaseShuffle
 from antiphon.networks.equalised import EqualConv2d, pixel_norm
 from antiphon.networks.generators.dcgan import DCGANConfig, DCGANGenerator
@@ -22,7 +25,7 @@ from antiphon.networks.generators.specgan import SIZES as SPECGAN_SIZES
 from antiphon.networks.generators.specgan import SpecGANConfig
 from antiphon.networks.generators.wavegan import SIZES as WAVEGAN_SIZES
 from antiphon.networks.generators.wavegan import WaveGANConfig, WaveGANGenerator
-from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator
+from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator, limits_of
 from antiphon.networks.spectral_norm import spectrally_normed
 from antiphon.parts import parts
 from antiphon.representations.instantaneous_frequency import MagnitudeIF, MelMagnitudeIF
@@ -39,7 +42,7 @@ def build(name: str, conditions: Conditions = TOLD, **settings: Any) -> tuple[Im
     sizes = import_module(f"antiphon.networks.generators.{name}").SIZES
     config = replace(sizes["tiny"], conditions=conditions, **settings)
     torch.manual_seed(0)
-    return GENERATORS[name][1](config), CRITICS[name](config)
+    return GENERATORS[name][1](config), ImageConfig(config, ViewConfig("waveform"), 0).new_critic()
 
 
 def labels(count: int = 3, conditions: Conditions = TOLD) -> Tensor:
@@ -51,9 +54,13 @@ def noise(generator: ImageGenerator, count: int = 3, seed: int = 5) -> Tensor:
     return generator.draw(count, torch.Generator().manual_seed(seed))
 
 
-def test_every_generator_has_its_critic() -> None:
+def test_the_papers_generators_have_their_critics() -> None:
     assert {"dcgan", "wavegan", "specgan", "gansynth"} <= set(NAMES)
-    assert set(NAMES) == set(CRITICS)
+    assert set(CRITICS) <= set(NAMES)
+    for name in {"dcgan", "wavegan", "specgan", "gansynth"}:
+        view = ViewConfig("waveform")
+        network = import_module(f"antiphon.networks.generators.{name}").SIZES["tiny"]
+        assert type(ImageConfig(network, view, 0).new_critic()) is CRITICS[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,7 +137,7 @@ def test_the_critic_learns_in_a_few_steps(name: str) -> None:
     optimiser = torch.optim.Adam(critic.parameters(), rate)
     losses = []
     for _ in range(20):
-        loss = RULES["relativistic"].discriminator(critic(real, none).logits, critic(fake, none).logits)
+        loss = rule_called("relativistic").discriminator(critic(real, none).logits, critic(fake, none).logits)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -169,6 +176,55 @@ def test_critics_can_be_held_to_a_slope_of_one(name: str) -> None:
         if hasattr(layer, "parametrizations"):
             assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
     assert name == "gansynth" or any(hasattr(layer, "parametrizations") for layer in critic.modules())
+
+
+# ---- generators of one's own -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_usual_critic_looks_at_any_image(name: str) -> None:
+    generator, _ = build(name)
+    config = replace(import_module(f"antiphon.networks.generators.{name}").SIZES["tiny"], conditions=TOLD)
+    critic, image = UsualDiscriminator(config), torch.rand(3, *generator.shape)
+    verdict = critic(image, labels())
+    assert verdict.logits.shape == (3,)
+    assert not torch.allclose(verdict.logits, critic(image, labels().roll(1, 0)).logits)
+    verdict.logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in critic.parameters())
+
+
+def test_an_image_that_no_critic_can_look_at_is_refused() -> None:
+    with pytest.raises(AntiphonError, match="offer one beside the generator"):
+        UsualDiscriminator(SimpleNamespace(shape=(1, 2, 3, 4), conditions=Conditions()))
+
+
+@dataclass(frozen=True)
+class Odd:
+    layers: int = 2
+    slope: float = 0.2
+    bright: bool = True
+    hidden: int = 8
+    conditions: Conditions = field(default_factory=Conditions)
+
+    limits: ClassVar = {"layers": (1, 9)}
+
+
+def test_every_setting_of_a_network_has_bounds() -> None:
+    """Its own where it says so, else those of its type: never none, which would let a stranger's file choose."""
+    low, high = limits_of(Odd)["hidden"]
+    assert limits_of(Odd)["layers"] == (1, 9)
+    assert low == 0 < high < 1 << 20
+    assert type(limits_of(Odd)["slope"][0]) is float
+    assert limits_of(Odd)["bright"] == (False, True)
+    assert "conditions" not in limits_of(Odd)
+    for config, _ in GENERATORS.values():
+        assert all(type(low) is type(high) and low < high for low, high in limits_of(config).values())
+
+
+def test_a_setting_that_no_voice_could_hold_is_refused() -> None:
+    wordy = make_dataclass("Wordy", [("activation", str, "relu")], frozen=True)
+    with pytest.raises(AntiphonError, match=r"Wordy\.activation can be in no voice"):
+        limits_of(wordy)
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------

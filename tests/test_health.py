@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +16,12 @@ import antiphon
 from antiphon.audio.augment import MOST
 from antiphon.checkpoint import read_metadata, read_tensors
 from antiphon.errors import AntiphonError
+from antiphon.losses.adversarial import rule_called, rules
 from antiphon.training import loop, watch
 from antiphon.training.answers import DOUBT, HEART, R1_FIRST, R1_MOST, RELAXED, RETURNS, SLOWER, Answers, Dials, chosen
 from antiphon.training.health import Summary, beliefs, crowd_distance, nearest, spread
 from antiphon.training.loop import Run
-from antiphon.training.page import write_page
+from antiphon.training.page import Outlook, write_page
 from antiphon.training.signs import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
 
 WELL = Finding(
@@ -30,9 +32,9 @@ WELL = Finding(
 
 
 def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
-    """A run that is well, but for what `of` says: numbers, or functions of the finding's number."""
+    """A run that is well and gets nearer, but for what `of` says: numbers, or functions of the finding's number."""
     dice = np.random.default_rng(0)
-    found = []
+    found, of = [], {"distance": lambda i: 3 / (i + 2)} | of
     for i in range(count):
         changes = {name: value(i) if callable(value) else value for name, value in of.items()}
         one = replace(WELL, step=50 * (i + 1), **changes)
@@ -101,7 +103,7 @@ def test_a_climb_is_no_swing_and_an_outlier_no_departure():
     """Both are what young runs do: each sent healthy ones back to the beginning, before signs told them apart."""
     climb = [-14, -16, -10, -14, 10, 29, 31, 24]  # dB of standard deviation: 21
     assert names(findings(8, loudness=lambda i: climb[i])) == set()
-    outlier = {"distance": lambda i: 1.5 if i == 19 else 0.3}
+    outlier = {"distance": lambda i: 1.5 if i == 19 else 3 / (i + 10)}
     assert not any(names(findings(count, **outlier)) for count in range(15, 26))
 
 
@@ -121,9 +123,33 @@ def test_a_run_has_settled_when_it_is_no_nearer():
 
     assert "settled" in names(findings(120, distance=noisy(lambda i: 0.3 + math.exp(-i / 8))))
     assert "settled" not in names(findings(120, distance=noisy(lambda i: 2 - i / 80)))
-    assert "settled" not in names(findings(40, distance=0.3))
+    assert "settled" not in names(findings(10, distance=0.3))
     imitating = {"distance": noisy(lambda i: 0.3), "log": noisy(lambda i: 2 - i / 80)}
     assert "settled" not in names(findings(120, **imitating))
+
+
+def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
+    """1,000 steps, a look every 50: imitations that get no better, or a crowd that comes no nearer, little noise."""
+    said = {"of imitations": 0, "of a crowd": 0}
+    for seed in range(20):
+        dice = np.random.default_rng(seed)
+        crowd = {"distance": lambda i, d=dice: (0.3 + math.exp(-i)) * math.exp(0.15 * d.standard_normal())}
+        rough = {"distance": lambda i, d=dice: 0.2 * math.exp(0.5 * d.standard_normal())}
+        rough |= {"log": lambda i, d=dice: (0.3 + math.exp(-i)) * (1 + 0.03 * d.standard_normal())}
+        said["of a crowd"] += any("settled" in names(findings(n, **crowd)) for n in (18, 19, 20))
+        said["of imitations"] += any("settled" in names(findings(n, **rough)) for n in (18, 19, 20))
+    assert min(said.values()) >= 5
+
+
+@pytest.mark.parametrize("fall", [0.5, 0.7])
+def test_noise_does_not_tell_an_improving_run_to_stop(fall):
+    """Looks of a small crowd differ by half; a run that still halves its distance is not to be told of it."""
+    false = 0
+    for seed in range(30):
+        dice = np.random.default_rng(seed)
+        found = findings(40, distance=lambda i, d=dice: 2 * (i + 1) ** -fall * math.exp(0.5 * d.standard_normal()))
+        false += any("settled" in names(found[:n]) for n in range(15, 41))
+    assert false <= 2
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
@@ -131,6 +157,16 @@ def test_overfitting_is_the_share_of_what_is_known_by_heart(share):
     """r_v = (E train - E held out) / (E train - E generated)"""
     found = findings(10, logit_held_out=0.8 - share * (0.8 + 0.6))
     assert overfitting(found) == pytest.approx(share, abs=0.03)
+
+
+def test_memorising_is_said_only_of_sounds_held_out():
+    sure = {"real": 0.95, "certainty": 0.95}
+    unseen = {"logit_held_out": math.nan, "held_out": math.nan}
+    assert "memorising" in names(findings(logit_held_out=-0.4, **sure))
+    assert names(findings(**sure, **unseen)) == {"sure"}
+    words = [a.words for a in decide(answers("augment"), findings(**sure, **unseen))]
+    assert "the critic is very sure of your 12 minutes; augmenting at 0.05" in words
+    assert not any("memorised" in said or "by heart" in said for said in words)
 
 
 def test_overfitting_needs_evidence():
@@ -150,20 +186,37 @@ def test_a_state_worth_going_back_to():
 # ---- measures ------------------------------------------------------------------------------------
 
 
+def believed(name, *logits):
+    return beliefs(rule_called(name), *logits)
+
+
 def test_what_the_critic_believes():
     real, fake, unseen = torch.full((8,), 9.0), torch.full((8,), -9.0), torch.zeros(8)
-    found = beliefs("non-saturating", real, fake, unseen)
+    found = believed("non-saturating", real, fake, unseen)
     assert found["certainty"] == pytest.approx(1, abs=1e-3)
     assert found["held_out"] == pytest.approx(0.5)
-    assert beliefs("lsgan", torch.full((4,), 0.55), torch.full((4,), 0.45))["certainty"] == pytest.approx(0.1)
-    assert beliefs("hinge", torch.full((4,), 0.8), torch.full((4,), -0.8))["certainty"] == pytest.approx(0.8)
+    assert believed("lsgan", torch.full((4,), 0.55), torch.full((4,), 0.45))["certainty"] == pytest.approx(0.1)
+    assert believed("hinge", torch.full((4,), 0.8), torch.full((4,), -0.8))["certainty"] == pytest.approx(0.8)
     place = 100 * torch.arange(8)
     for rule in ("relativistic", "wasserstein"):  # only differences count, of sounds in the same place
-        assert beliefs(rule, real + place, fake + place)["real"] == pytest.approx(1, abs=1e-3)
-        assert beliefs(rule, real, real)["real"] == pytest.approx(0.5)
-    assert beliefs("relativistic", real + place, fake + place)["certainty"] == pytest.approx(1, abs=1e-3)
-    assert math.isnan(beliefs("wasserstein", real, fake)["certainty"])
-    assert beliefs("minimax", fake, real)["certainty"] == 0
+        assert believed(rule, real + place, fake + place)["real"] == pytest.approx(1, abs=1e-3)
+        assert believed(rule, real, real)["real"] == pytest.approx(0.5)
+    assert believed("relativistic", real + place, fake + place)["certainty"] == pytest.approx(1, abs=1e-3)
+    assert math.isnan(believed("wasserstein", real, fake)["certainty"])
+    assert believed("minimax", fake, real)["certainty"] == 0
+
+
+@pytest.mark.parametrize("name", rules())
+def test_every_rule_says_how_its_critic_is_read(name):
+    """0..1, more for a larger logit, none of it certain where both look alike."""
+    rule, low, high = rules()[name], torch.full((4,), -3.0), torch.full((4,), 3.0)
+    for logits in (low, high):
+        assert bool(((rule.belief(logits) >= 0) & (rule.belief(logits) <= 1)).all())
+    assert rule.belief(high).mean() > rule.belief(low).mean()
+    assert beliefs(rule, high, low)["real"] > beliefs(rule, low, high)["real"]
+    assert rule.in_doubt == math.isfinite(beliefs(rule, high, low)["certainty"])
+    if rule.in_doubt:
+        assert beliefs(rule, high, high)["certainty"] == 0
 
 
 def test_crowds_that_agree_differ_shrink_and_copy():
@@ -189,8 +242,8 @@ def test_the_summary_hears_waveforms_and_sees_images():
 # ---- answers -------------------------------------------------------------------------------------
 
 
-def answers(*kinds: str, rule: str = "non-saturating") -> Answers:
-    return Answers(kinds or chosen("all"), rule, 12.0)
+def answers(*kinds: str, in_doubt: bool = True) -> Answers:
+    return Answers(kinds or chosen("all"), in_doubt, 12.0)
 
 
 def decide(given: Answers, found: list[Finding]):
@@ -216,7 +269,7 @@ def test_r1_is_looked_for_until_the_critic_is_in_doubt():
     for _ in range(30):
         decide(given, findings(certainty=0.6))
     assert given.dials == Dials()
-    wasserstein = answers("r1", rule="wasserstein")
+    wasserstein = answers("r1", in_doubt=rule_called("wasserstein").in_doubt)
     decide(wasserstein, findings(certainty=0.95))
     assert wasserstein.dials == Dials()
 
@@ -376,5 +429,70 @@ def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def normal(folder):
+    """What the page answers to whether this is normal, after three looks."""
+    return write_page(folder, Outlook(3)).read_text(encoding="utf-8").split("Is this normal?</b>")[1].split("</p>")[0]
+
+
 def test_a_page_without_a_log(tmp_path):
-    assert "0 steps" in write_page(tmp_path).read_text()
+    page = write_page(tmp_path, Outlook(0, "Nothing has been looked at yet.")).read_text()
+    assert "0 steps" in page
+    assert "Nothing unusual" not in page
+    assert "Nothing has been looked at yet." in page
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"settings": OFTEN | {"health": 50}}, "Nothing has been looked at yet: that is done every 50 steps."),
+        ({"settings": OFTEN | {"health": 0}}, "Nothing is looked at, as health=0 says."),
+        ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 looks."),
+        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "Nothing is looked at: this recipe imitates"),
+    ],
+)
+def test_the_page_says_what_has_been_looked_at(prepared, tmp_path, how, words):
+    train(prepared, tmp_path / "run", **how)
+    page = (tmp_path / "run" / "page.html").read_text()
+    assert words in page
+    assert ("Nothing unusual" in page) == ("Nothing unusual" in words)
+
+
+def test_held_out_sounds_are_asked_about_whatever_their_split(prepared, tmp_path, monkeypatch):
+    train(prepared, tmp_path / "few", steps=10)  # two are held out, as a block
+    assert not any("health.held_out" in row for row in rows(tmp_path / "few"))
+    assert "cannot be told: fewer than 4 are held out" in (tmp_path / "few" / "page.html").read_text()
+    monkeypatch.setattr(watch, "ENOUGH", 2)
+    train(prepared, tmp_path / "block", steps=10)
+    assert any("health.held_out" in row for row in rows(tmp_path / "block"))
+    assert "cannot be told" not in (tmp_path / "block" / "page.html").read_text()
+
+
+def test_the_constant_in_what_is_played_is_in_log_and_page(prepared, tmp_path):
+    train(prepared, tmp_path / "run", steps=20)
+    assert any("health.offset" in row for row in rows(tmp_path / "run"))
+    assert "A constant in what is played (DC)" in (tmp_path / "run" / "page.html").read_text()
+
+
+def test_a_page_costs_no_run(tmp_path):
+    nameless = tmp_path / os.fsdecode(b"caf\xe9 \xff")
+    nameless.mkdir()
+    assert "3 looks" in normal(nameless)
+    assert [path.name for path in nameless.iterdir()] == ["page.html"]
+    blocked = tmp_path / "blocked"
+    (blocked / "page.html").mkdir(parents=True)
+    write_page(blocked, Outlook(3))
+    assert [path.name for path in blocked.iterdir()] == ["page.html"]
+    write_page(tmp_path / "nowhere", Outlook(3))
+
+
+def test_the_page_shows_the_newest_sheet(tmp_path):
+    for part, end in (("sheets", "png"), ("sounds", "wav")):
+        (tmp_path / part).mkdir()
+        for step in (999_999, 1_000_000):
+            (tmp_path / part / f"step-{step:06d}.{end}").write_bytes(b"x")
+    page = write_page(tmp_path, Outlook(3)).read_text()
+    assert 'alt="step-1000000"' in page
+    assert 'src="sounds/step-1000000.wav"' in page

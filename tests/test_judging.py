@@ -11,8 +11,17 @@ import pytest
 
 from antiphon.data.prepared import Labels, Prepared, write_prepared
 from antiphon.errors import AntiphonError
-from antiphon.measures import bootstrap
-from antiphon.measures.bootstrap import distance_margins, identity_margins, mean_margin, pitch_margins
+from antiphon.measures import bootstrap, evaluation
+from antiphon.measures.bootstrap import (
+    bins_margin,
+    distance_margins,
+    has_scale,
+    identity_margins,
+    mean_margin,
+    pitch_margins,
+    ratio_margin,
+    redrawn_distances,
+)
 from antiphon.measures.embeddings import MelStatistics, load_embedding
 from antiphon.measures.evaluation import evaluate
 from antiphon.measures.gaussians import LabelGaussians
@@ -97,7 +106,7 @@ class PerfectVoice:
             w = [(3.4, 8) if k else (0.6 + 0.4 * r.integers(PRESETS), 0) for r, k in zip(draws, kinds, strict=True)]
         return [tone(n.pitch, 0.4, tilt=float(t), decay=float(d)) for n, (t, d) in zip(notes, w, strict=True)]
 
-    def untrained(self):
+    def untrained(self, seed=0):
         return NoiseVoice()
 
 
@@ -175,7 +184,13 @@ def test_a_perfect_voice_wins_and_noise_loses(benchmarks, few_draws, tmp_path):
     assert rows["encoded"]["ndb"]["different"] == 0
     assert rows["untrained"]["ndb"]["different"] == rows["untrained"]["ndb"]["bins"]
     assert result["labels"]["violin"]["notes"] == 14
-    assert rows["encoded"]["margins"]["accuracy"] == 0  # whatever is drawn
+    assert rows["encoded"]["margins"]["accuracy"] == pytest.approx(
+        0.19, abs=0.01
+    )  # all 16 are right: Wilson's interval
+    assert (rows["untrained"]["copies"], rows["untrained"]["margins"]["copies"]) == (0, pytest.approx(0.19, abs=0.01))
+    assert {"ndb", "nearest", "between within_50", "between median_cents"} <= rows["imagined"]["margins"].keys()
+    assert 0 < rows["floor"]["margins"]["within_50"] < 0.3
+    assert "margins" in result["variety"]["rows"]["imagined"]
     assert result["variety"]["labels"] == {"violin": PRESETS}
     assert result["variety"]["rows"]["imagined"]["precision"] > 0.9
     assert any("fewer than the 576 numbers" in warning for warning in result["warnings"])
@@ -183,6 +198,40 @@ def test_a_perfect_voice_wins_and_noise_loses(benchmarks, few_draws, tmp_path):
     assert len(list((tmp_path / "features").glob("*.npz"))) == 4  # real, floor, naive, reference
     json.dumps(result, allow_nan=False)
     notes.print_report(result)
+
+
+def test_what_cannot_be_measured_is_said_and_its_columns_are_left_out(few_draws, tmp_path, monkeypatch):
+    from antiphon.measures import judge as judges
+
+    monkeypatch.setattr(judges, "has_scale", lambda distances: False)
+    prepared = _prepared(tmp_path / "p.safetensors")
+    rows = [row for row in draw_rows(prepared) if prepared.instrument[row.real] == 0][:6]
+    rows += [row for row in draw_rows(prepared) if prepared.instrument[row.real] == 1]
+    for row in rows[:6]:  # each of a label of its own, but for two
+        prepared.instrument[row.real] = row.real
+    judge = Judge(Meter(Sounds(prepared, rows), [MelStatistics()], tmp_path), draw_reference(prepared))
+    table = judge.table(judge.fixed_sets())
+    assert all(np.isnan(row["mel"]["fad_normalised"]) for row in table.values())
+    assert np.isnan(table["floor"]["diversity"])
+    shown = {"notes": 8, "split": "block", "list": "test", "embeddings": ["mel"]}
+    assert "scaled" not in grids(shown | {"rows": evaluation._without_nan(table)})[0].headings
+    said = " / ".join(evaluation._warnings(judge, table))
+    assert "diversity is not measured" in said
+    assert "no label has more than 2" in said
+
+
+def test_a_hold_of_nothing_is_refused_where_a_file_is_opened(tmp_path):
+    from safetensors.numpy import load_file
+
+    path = tmp_path / "p.safetensors"
+    prepared = _prepared(path)
+    assert (prepared.hold > 0).all()
+    raw = bytearray(path.read_bytes())
+    at = raw.index(load_file(path)["hold"].tobytes())
+    raw[at : at + 8] = bytes(8)
+    path.write_bytes(raw)
+    with pytest.raises(AntiphonError, match="hold lies outside its note"):
+        Prepared(path)
 
 
 class Parrot:
@@ -276,6 +325,27 @@ def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
     assert "| floor |" in (tmp_path / "out" / "gans.md").read_text()
 
 
+def test_the_cost_of_every_recipe_is_counted_through_what_plays(benchmarks, tmp_path):
+    import recipes as bench
+    import torch
+
+    from antiphon.kinds.contract import voice_of
+    from antiphon.networks.cost import multiply_adds, multiply_adds_a_second
+    from antiphon.recipes.contract import recipes
+    from antiphon.voice import VoiceInfo
+
+    for name in recipes():
+        assert len(bench.cost(recipe(name, "tiny"))) == 5
+    method = recipe("dcgan", "tiny")
+    model = bench.without_data(method).model
+    once = multiply_adds(model.generator, torch.zeros(1, model.generator.noise), torch.zeros(1, 0))
+    assert multiply_adds_a_second(voice_of(model, VoiceInfo())) * method.samples / RATE == pytest.approx(once)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.generator.modules())
+    prepared = _prepared(tmp_path / "p.safetensors")
+    assert float(bench.step_times(method, prepared)) > 0
+    assert bench.step_times(recipe("drums", "tiny"), prepared) == "-"
+
+
 def test_margins_are_those_of_the_textbook(benchmarks):
     from adversary import difference
     from scipy.stats import ttest_rel
@@ -287,18 +357,53 @@ def test_margins_are_those_of_the_textbook(benchmarks):
     wanted = np.full(1_000, 60.0)
     margins = pitch_margins(wanted + right, wanted)
     assert margins == {"within_50": pytest.approx(expected, rel=0.1), "median_cents": 0}
-    assert mean_margin(right) == pytest.approx(expected)
+    assert mean_margin(right) == pytest.approx(expected, rel=0.1)
     shifts = {"real": 0, "floor": 0, "naive": 1, "made": 2}
     sets = {name: {"mel": rng.normal(shift, 1, (200, 3))} for name, shift in shifts.items()}
-    margins = distance_margins(sets, threads=1)
+    margins = distance_margins(redrawn_distances(sets, threads=1))
     assert 0.2 < margins["made"]["mel fad_normalised"] < 2
     # The distance is about |m|^2 = 12, and of m each coordinate is known to sqrt(2 / 200).
     assert margins["made"]["mel fad"] == pytest.approx(1.96 * 2 * np.sqrt(12) * np.sqrt(2 / 200), rel=0.35)
     assert 0 < margins["floor"]["mel kernel"] < margins["made"]["mel kernel"]
+    assert margins["made"]["mel kernel_normalised"] > 0
+    # The logarithm of a median of numbers spread evenly over 1 .. 2 is known to 1 / (2 * 1.5 * root n).
+    above, below = (1 + rng.random(10_000) for _ in range(2))
+    assert ratio_margin(above, below) == pytest.approx(1.96 * np.sqrt(2) / 3 / np.sqrt(10_000), rel=0.25)
     with_it, without = [1.2, 1.5, 1.1], [1.6, 1.7, 1.8]
     mean, half = difference(with_it, without)
     low, high = ttest_rel(with_it, without).confidence_interval(0.95)
     assert (mean - half, mean + half) == pytest.approx((low, high), rel=1e-3)
+
+
+def test_rows_that_all_agree_are_not_certain():
+    from scipy.stats import binomtest
+
+    for n in (12, 674):
+        none = np.zeros(n, bool)
+        assert mean_margin(none) == pytest.approx(binomtest(0, n).proportion_ci(method="wilson").high, rel=1e-3)
+        assert mean_margin(~none) == mean_margin(none)
+        assert identity_margins(~none, ~none) == pytest.approx(dict.fromkeys(("accuracy", "share"), mean_margin(none)))
+        assert pitch_margins(np.full(n, 60.0), np.full(n, 60.0))["within_50"] == pytest.approx(mean_margin(none))
+    assert np.isnan(mean_margin(np.full(9, 2.5)))  # no share: nothing is known of its spread
+    assert np.isnan(mean_margin(np.zeros(0)))
+
+
+def test_a_scale_needs_floor_and_naive_apart():
+    rng = np.random.default_rng(3)
+    sets = {name: {"mel": rng.normal(shift, 1, (60, 3))} for name, shift in {"real": 0, "floor": 0, "made": 2}.items()}
+    for shift, known in ((0.02, False), (1.0, True)):
+        sets["naive"] = {"mel": rng.normal(shift, 1, (60, 3))}
+        again = redrawn_distances(sets, threads=1)
+        assert [has_scale(distances) for distances in again.values()] == [known, known]
+        assert ("mel fad_normalised" in distance_margins(again)["made"]) == known
+
+
+def test_the_margin_of_bins_is_that_of_their_number():
+    rng = np.random.default_rng(5)
+    mine, theirs = np.repeat(np.arange(4), 50), np.repeat(np.arange(4), [50, 50, 100, 0])
+    assert bins_margin(mine, theirs, 4) < 0.5  # two bins differ, whatever is drawn
+    near = rng.permutation(np.repeat(np.arange(4), [50, 50, 66, 34]))  # just significant
+    assert 0.5 < bins_margin(rng.permutation(mine), near, 4) < 4
 
 
 def test_gaussians_have_the_cloud_they_were_fitted_on():
@@ -317,7 +422,7 @@ def test_embeddings_without_their_packages_say_what_to_do(monkeypatch, tmp_path)
     for name in ("aisfx", "musicnn"):
         with pytest.raises(AntiphonError, match=r"antiphon\[eval\].*pip install --no-deps"):
             load_embedding(name, tmp_path)
-    with pytest.raises(AntiphonError, match="choose among"):
+    with pytest.raises(AntiphonError, match="use one of"):
         load_embedding("vggish", tmp_path)
 
 

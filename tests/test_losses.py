@@ -8,12 +8,12 @@ import torch.nn.functional as F
 
 from antiphon.errors import AntiphonError
 from antiphon.losses.adversarial import (
-    RULES,
     feature_matching,
     finite_difference_penalty,
     gradient_penalty,
     lazily,
     lipschitz_penalty,
+    rules,
 )
 from antiphon.losses.onset import SAMPLES, onset_loss
 from antiphon.losses.spectral import SpectralLoss
@@ -22,6 +22,7 @@ from antiphon.training.optimisers import OPTIMISERS, OptimiserConfig, Optimistic
 
 REAL, FAKE = torch.tensor([0.3, 1.5]), torch.tensor([-0.2, 0.8])
 
+RULES = rules()
 CLOSED = {
     "lsgan": (((REAL - 1) ** 2 + FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
     "hinge": ((torch.relu(1 - REAL) + torch.relu(1 + FAKE)).mean(), -FAKE.mean()),

@@ -144,6 +144,12 @@ def test_notes_without_end_stop_with_the_song(tmp_path):
     assert "never released" in made.warnings[0]
 
 
+def test_a_last_chord_without_end_rings(tmp_path):
+    made = song(tmp_path, [on(48), off(48, 480), on(60), on(64)])
+    assert holds(made) == [(0.0, 0.5), (0.5, 1.0), (0.5, 1.0)]
+    assert "never released" in made.warnings[0]
+
+
 def test_very_long_notes_are_cut(tmp_path):
     made = song(tmp_path, [on(60), off(60, 480 * 600)])
     assert only(made).seconds == 120
@@ -204,15 +210,18 @@ def test_ramps_end_on_their_steps():
 
 
 def test_odd_but_common_files(tmp_path):
-    """A RIFF wrapper, an alien chunk, a wrong track count, a key signature of eight flats: none of them matters."""
+    """A RIFF wrapper, an alien chunk, a count of fewer tracks than there are, a key signature of eight flats: none of
+    them matters."""
     song(tmp_path, [MetaMessage("key_signature", key="C"), on(60), off(60, 480)])
     data = (tmp_path / "song.mid").read_bytes().replace(b"\xff\x59\x02\0\0", b"\xff\x59\x02\xf8\0")
-    header, track = data[:10] + b"\0\7" + data[12:14], data[14:]
+    header, track = data[:10] + b"\0\0" + data[12:14], data[14:]
     odd = header + b"XFIH\0\0\0\3abc" + track
     (tmp_path / "odd.mid").write_bytes(
         b"RIFF" + struct.pack("<L", len(odd) + 12) + b"RMIDdata" + struct.pack("<L", len(odd)) + odd
     )
-    assert only(read_midi(tmp_path / "odd.mid")).seconds == 0.5
+    made = read_midi(tmp_path / "odd.mid")
+    assert only(made).seconds == 0.5
+    assert not made.warnings
 
 
 def test_a_damaged_track_is_played_as_far_as_it_goes(tmp_path):
@@ -223,6 +232,58 @@ def test_a_damaged_track_is_played_as_far_as_it_goes(tmp_path):
     assert "track 2" in made.warnings[0]
     lost = raw(tmp_path / "lost.mid", b"\0\x90\x3c\x40\x83\x60\x80\x3c\0", b"\0\x3c\x40")  # no status to run on
     assert only(read_midi(lost)).pitch == 60
+
+
+def rewritten(tmp_path, sizes: dict[int, int] | None = None, between: bytes = b"") -> Path:
+    """Three tracks of a note each, some with lengths that are not theirs, and bytes between the chunks."""
+    path = save(tmp_path / "three.mid", *([on(60 + n), off(60 + n, 480)] for n in range(3)))
+    head, *bodies = path.read_bytes().split(b"MTrk")
+    for n, size in (sizes or {}).items():
+        bodies[n] = struct.pack(">L", max(len(bodies[n]) - 4 + size, 0) & 0xFFFFFFFF) + bodies[n][4:]
+    path.write_bytes(head + between + between.join(b"MTrk" + body for body in bodies))
+    return path
+
+
+@pytest.mark.parametrize("sizes", [{0: 4}, {0: -3}, {0: 1 << 31}, {1: -99}, {n: -99 for n in range(3)}, {2: 500}])
+def test_no_track_is_lost_to_a_wrong_length(tmp_path, sizes):
+    made = read_midi(rewritten(tmp_path, sizes))
+    assert [[note.pitch for note in part.notes] for part in made.parts] == [[60], [61], [62]]
+    assert all(str(n + 1) in made.warnings[0] for n in sizes)
+    assert "damaged" in made.warnings[0]
+
+
+def test_bytes_between_tracks_do_no_harm(tmp_path):
+    made = read_midi(rewritten(tmp_path, between=b"\0\0\0"))
+    assert len(made.parts) == 3
+    assert not made.warnings
+
+
+def test_tracks_that_are_not_there_are_missed(tmp_path):
+    data = rewritten(tmp_path).read_bytes()
+    for broken in (data[: data.rindex(b"MTrk")], data[: data.rindex(b"MTrk") + 6], data.replace(b"MTrk", b"MTrx", 1)):
+        (tmp_path / "less.mid").write_bytes(broken)
+        made = read_midi(tmp_path / "less.mid")
+        assert len(made.parts) == 2
+        assert "should have 3 tracks: 2" in made.warnings[0]
+
+
+def notes_of(song: Song) -> int:
+    return sum(len(part.notes) for part in song.parts + song.drums)
+
+
+def test_a_file_cut_anywhere_says_so(tmp_path):
+    """All notes, a note about what is lost, or a refusal."""
+    long = SONG.read_bytes()
+    edges = {at + k for at in range(len(long)) if long[at : at + 4] == b"MTrk" for k in range(-6, 10)}
+    for path, places in ((rewritten(tmp_path), None), (SONG, sorted(edges | set(range(14, len(long), 997))))):
+        data, every = path.read_bytes(), notes_of(read_midi(path))
+        for place in places or range(len(data)):
+            (tmp_path / "cut.mid").write_bytes(data[:place])
+            try:
+                made = read_midi(tmp_path / "cut.mid")
+            except AntiphonError:
+                continue
+            assert made.warnings or notes_of(made) == every
 
 
 def refusal(path: Path) -> str:
@@ -243,7 +304,7 @@ def test_refusals(tmp_path):
     for data, words in [
         (good[:8] + b"\0\x09" + good[10:], "broken"),
         (good[:12] + b"\0\0" + good[14:], "unit of time"),
-        (good[:14], "no notes"),
+        (good[:14], "broken"),
         (good + b"\0" * (8 << 20), "larger than"),
     ]:
         path.write_bytes(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -153,6 +154,17 @@ def test_two_workers_make_the_same_file(folder: Path, prepared: Path, tmp_path: 
     prepare(folder, tmp_path / "again.safetensors", workers=2, licence="CC0", sources=["here"])
     assert (tmp_path / "again.safetensors").read_bytes() == prepared.read_bytes()
     assert list(tmp_path.iterdir()) == [tmp_path / "again.safetensors"]  # nothing temporary is left
+
+
+def test_two_workers_leave_the_callers_threads_alone(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    met = []
+    prepare(folder, tmp_path / "p.safetensors", workers=2, progress=lambda *_: met.append(dict(os.environ)))
+    assert met[0]["OMP_NUM_THREADS"] == "1"
+    assert met[0]["MKL_NUM_THREADS"] == "3"
+    assert dict(os.environ) == before
 
 
 def test_safetensors_itself_reads_it(prepared: Path) -> None:

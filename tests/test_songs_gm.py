@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tunes import RATE, cc, cut, note, off, on, pitch, program, rpn, save, wheel
+from tunes import RATE, cc, cut, instantaneous, level, note, off, on, pitch, program, rpn, save, wheel
 
 import antiphon
 from antiphon.characters import character
@@ -121,6 +121,47 @@ def test_pitch_wheel_range_and_tuning(gm, tmp_path):
     sound = played(save(tmp_path / "a.mid", [*flute, *rpn(2, 64), *rpn(1, 96, 0), *note(72)]), gm)
     found = [pitch(sound, 0.5 * i + 0.15, 0.5 * i + 0.48) for i in range(4)]
     assert found == pytest.approx([72, 72, 72, 72.5], abs=0.1)
+
+
+def test_controllers_as_they_are_heard(gm, tmp_path):
+    """Four times the same flute's note, two seconds each: as it is, to the left, at half the volume, with the wheel."""
+    moves = [[], [cc(10, 0)], [cc(10, 64), cc(7, 50)], [cc(7, 100), cc(1, 127)]]
+    flute = [program(73), *(m for move in moves for m in (*move, on(72), off(72, 1440), cc(1, 0, 480)))]
+    sound = played(save(tmp_path / "a.mid", flute), gm)
+    plain, left, soft, waving = (level(sound, 2 * i + 0.3, 2 * i + 1.3) for i in range(4))
+    assert plain[0] == pytest.approx(plain[1], rel=0.01)
+    assert left[1] < 1e-3 * left[0]
+    assert 20 * np.log10(left[0] / plain[0]) == pytest.approx(3, abs=1)  # of equal power; another variant
+    assert 20 * np.log10(soft[0] / plain[0]) == pytest.approx(-12, abs=1)
+    assert waving[0] == pytest.approx(plain[0], rel=0.2)
+    swings = [_vibrato(sound, 2 * i + 0.3, 2 * i + 1.3) for i in (0, 3)]
+    assert swings[0] < 12
+    assert swings[1] == pytest.approx(50, abs=10)  # cents: the default depth
+
+
+def _vibrato(sound: np.ndarray, start: float, stop: float) -> float:
+    """Cents either side of a flute's fundamental."""
+    spectrum = np.fft.rfft(cut(sound, start - 0.2, stop + 0.2))
+    hz = np.fft.rfftfreq(len(cut(sound, start - 0.2, stop + 0.2)), 1 / RATE)
+    alone = np.fft.irfft(spectrum * (np.abs(hz - 523.25) < 120))
+    cents = 100 * instantaneous(np.stack([alone, alone], 1))[round(0.2 * RATE) : -round(0.2 * RATE)]
+    return float(np.ptp(np.quantile(cents, [0.05, 0.95]))) / 2
+
+
+def test_the_pedal_and_a_change_of_program_as_they_are_heard(gm, tmp_path):
+    """An organ's key, down for half a second: it sounds on while the pedal is down. Then a glockenspiel plays."""
+    keys = [program(19), cc(64, 127), on(60), off(60, 480), cc(64, 0, 960), program(9, 960), on(84), off(84, 480)]
+    path = save(tmp_path / "a.mid", keys)
+    sound = played(path, gm)
+    first, held, after, bell = (level(sound, t, t + 0.2).sum() for t in (0.25, 1.1, 2.2, 2.5))
+    assert held > 0.5 * first
+    assert after < 0.05 * first
+    assert bell > 5 * after
+    organ, glockenspiel = players_of(path, gm)
+    for player, start in ((organ, 0.0), (glockenspiel, 2.5)):
+        (alone,) = gm.notes([player.note(0)], player.w(0)[None])
+        part = cut(sound, start + 0.05, start + 0.4)
+        assert np.corrcoef(part, alone[round(0.05 * RATE) :][: len(part)])[0, 1] > 0.99
 
 
 def test_strokes_of_one_key_are_alike_and_not_the_same(gm, tmp_path):

@@ -87,9 +87,8 @@ def test_tables(tiny):
     sine = presets["Sine"]
     assert (sine.bank, sine.program) == (0, 80)
     assert (min(sine.keys), max(sine.keys), len(sine.keys)) == (40, 90, 51)
-    (zone,) = sine.layers(60)
+    (zone,) = sine.zones
     assert (zone.root, zone.sample, zone.coarse) == (69, "sine", 0)
-    assert not sine.layers(20)
 
 
 @pytest.mark.parametrize("padding", [b"", b"\0"])
@@ -175,6 +174,44 @@ def test_render(tiny, tmp_path, monkeypatch):
     render([tiny], tmp_path / "out", options, said.append)
     with pytest.raises(AntiphonError, match="other settings"):
         render([tiny], tmp_path / "out", RenderOptions(), said.append)
+
+
+class Whistle:
+    """In FluidSynth's place: every note is the same."""
+
+    def select(self, font, preset):
+        self.pitch = preset.program
+
+    def note(self, key, velocity, hold, longest, floor_db=-60.0):
+        tone = np.sin(np.arange(4000) * 0.01 * self.pitch).astype(np.float32)
+        return np.stack([tone, tone], 1)
+
+
+def test_a_preset_whose_keys_are_all_passed_over_is_dropped(tiny, monkeypatch):
+    (sine,) = [preset for preset in read_presets(tiny) if preset.name == "Sine"]
+    (zone,) = sine.zones
+    few = (replace(zone, low=45, high=45), replace(zone, low=60, high=60))
+    sparse = replace(sine, name="Sparse", program=81, zones=few)
+    monkeypatch.setattr(soundfont, "read_presets", lambda font: [sine, sparse])
+    met = set()
+    for seed in range(12):
+        options = RenderOptions(step=12, block_fraction=0, seed=seed)
+        jobs, dropped = soundfont.plan(Whistle(), [tiny], options)
+        assert all(list(notes_of(job, options)) for job in jobs)
+        names = [job.preset.name for job in jobs]
+        assert names == ["Sine", "Sparse"] or (names == ["Sine"] and "--step 1" in dict(dropped)["tiny:0:81:Sparse"])
+        met.add(len(names))
+    assert met == {1, 2}
+
+
+@pytest.mark.parametrize("making", [render, render_drums])
+def test_fonts_of_one_name_would_share_folders(tiny, tmp_path, making):
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / "Tiny.sf2"
+    twin.write_bytes(tiny.read_bytes())
+    with pytest.raises(AntiphonError, match="2 of the soundfonts are called tiny: rename one"):
+        making([tiny, twin], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @needs_fluidsynth

@@ -17,8 +17,9 @@ from antiphon.recipes.check import check
 from antiphon.recipes.instrument import InstrumentRecipe, instrument
 from antiphon.recipes.override import flatten, override, parse_settings
 from antiphon.verbs import find, generate, play
+from antiphon.verbs.evaluate import _contender
 from antiphon.verbs.run_folder import Record, Request, alone, check_same, fingerprint, read_record
-from antiphon.verbs.train import describe
+from antiphon.verbs.train import _budget, describe
 
 AntiphonError = antiphon.AntiphonError
 
@@ -215,14 +216,54 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         read_record(tmp_path)
 
 
+def test_minutes_that_are_changed_twice_count_from_the_latest(tmp_path, monkeypatch):
+    """The state's own number of steps is of the minutes before both changes, until the next checkpoint."""
+    monkeypatch.setattr("antiphon.verbs.train._total", lambda folder: 1000)
+    record = Record("notes", "abc", Request(), {}, None, 1, None, 10.0)
+    for minutes, steps in ((20, 2000), (30, 3000), (30, 3000), (5, 500)):
+        found = _budget(record, tmp_path, None, minutes)
+        assert found == (steps, minutes)
+        record = dataclasses.replace(record, steps=found[0], minutes=found[1])
+    assert _budget(record, tmp_path, None, None) == (500, 5)
+    assert _budget(record, tmp_path, 7, None) == (7, None)
+
+
+def test_a_folders_name_is_its_whole_name(notes, tmp_path, monkeypatch):
+    folder = tmp_path / "notes-v1.2"
+    write_notes(folder)
+    (tmp_path / "set.v1.safetensors").touch()
+    monkeypatch.chdir(folder)
+    assert find.title(folder) == find.title(".") == "notes-v1.2"
+    assert find.title(tmp_path / "set.v1.safetensors") == "set.v1"
+    how = {"size": "tiny", "steps": 1, "threads": 1, "from_scratch": True, "quiet": True}
+    run = tmp_path / "lr0.001"
+    antiphon.train(folder, run, settings={"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}, **how)
+    assert antiphon.load(run).info.name == "notes-v1.2"
+    assert _contender(run)[0] == "lr0.001"
+
+
+@pytest.mark.parametrize("name", ["seed", "take"])
+@pytest.mark.parametrize("number", [-1, 1 << 31, 1 << 63, 0.5, None, "3"])
+def test_a_note_takes_whole_numbers_for_its_chances(name, number):
+    with pytest.raises(AntiphonError, match=f"{name} cannot be"):
+        antiphon.Note(60, 1.0, **{name: number})
+
+
+def test_the_largest_chances_are_played(voice):
+    note = antiphon.Note(60, 0.1, seed=(1 << 31) - 1, take=np.int64((1 << 31) - 1))
+    assert np.isfinite(voice.notes([note])[0]).all()
+
+
 def test_another_run_is_not_gone_on_with():
     record = Record("notes", "abc", Request("tiny", None, True, 3), {}, None, 2)
     check_same(record, "abc", Request("tiny", None, True, 3), Path("r"))
     check_same(record, "abc", Request(), Path("r"))
+    check_same(Record("notes", "abc", Request(), {}, None, 2), "abc", Request(seed=0), Path("r"))
     for content, request, says in [
         ("abd", Request(), "other notes"),
         ("abc", Request(size="base"), "another --size"),
         ("abc", Request(seed=4), "another --seed"),
+        ("abc", Request(seed=0), "another --seed"),
         ("abc", Request(settings={"batch": 3}), "another --set"),
         ("abc", Request(start_from="gm"), "another --from"),
     ]:

@@ -223,6 +223,13 @@ def writing_all(
         raise AntiphonError(f"cannot write {targets[0]}: {error.strerror or error}") from None
 
 
+def encode(draft: Path, target: Path, audio: Audio, sample_rate: int = SAMPLE_RATE) -> None:
+    """Writes (samples,) or (samples, 2) float audio to `draft` in the format that `target`'s suffix says, for a file
+    that is to appear together with others."""
+    with _Encoder(target, draft, sample_rate, 1 if audio.ndim == 1 else audio.shape[1]) as encoder:
+        encoder.write(audio)
+
+
 class _Encoder:
     """A sound file being written to a draft; what goes wrong is an OSError, with the system's own words.
 

@@ -1,4 +1,4 @@
-"""Small operations on float32 audio in numpy: resampling, loudness, folding to mono, trimming.
+"""Small operations on float32 audio in numpy: resampling, folding to mono, trimming.
 
 Shapes: mono audio is (samples,), multichannel audio (samples, channels). Levels are in dB re full scale (1.0).
 """
@@ -9,12 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
-SILENCE_DB = -120.0
-
-
-def decibels(amplitude: float) -> float:
-    """Amplitude (1.0 = full scale) to dB, at least SILENCE_DB."""
-    return max(SILENCE_DB, 20 * float(np.log10(max(amplitude, 1e-9))))
 
 
 def resample(audio: Audio, source_rate: int, target_rate: int) -> Audio:
@@ -24,15 +18,6 @@ def resample(audio: Audio, source_rate: int, target_rate: int) -> Audio:
     import soxr
 
     return np.asarray(soxr.resample(audio, source_rate, target_rate, quality="HQ"), dtype=np.float32)
-
-
-def loudness(audio: Audio, sample_rate: int, seconds: float = 0.2) -> float:
-    """RMS level in dB of the loudest stretch of `seconds` of (samples,) audio; SILENCE_DB for silence."""
-    window = max(1, min(len(audio), round(seconds * sample_rate)))
-    if not len(audio):
-        return SILENCE_DB
-    energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
-    return decibels(float(np.sqrt(max(0.0, np.max(energy[window:] - energy[:-window])) / window)))
 
 
 def to_mono(audio: Audio, similar: float = 0.9) -> Audio:
@@ -67,10 +52,3 @@ def trim_tail(audio: Audio, floor_db: float = -60.0, fade: int = 220) -> Audio:
     fade = min(fade, len(kept))
     kept[len(kept) - fade :] *= np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)
     return kept
-
-
-def onset(audio: Audio, floor_db: float = -50.0) -> int:
-    """The first sample of (samples,) audio above `floor_db` re its peak; 0 for silence."""
-    size = np.abs(audio)
-    peak = float(size.max(initial=0.0))
-    return int(np.argmax(size > peak * 10 ** (floor_db / 20))) if peak else 0

@@ -215,6 +215,6 @@ def _knots(start: int, samples: int, release: float) -> np.ndarray:
 
 
 def pad_knots(rows: list[np.ndarray], multiple: int = 1) -> Tensor:
-    """(batch, t) float32: rows of knots, the shorter ones padded by repeating their last; t: a multiple of that."""
+    """(batch, t) float32: rows of knots, shorter ones padded by repeating their last; t is a multiple of `multiple`."""
     longest = -(-max(len(r) for r in rows) // multiple) * multiple
     return torch.from_numpy(np.stack([np.pad(r, (0, longest - len(r)), mode="edge") for r in rows]).astype(np.float32))

@@ -19,7 +19,8 @@ def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
     """A rich renderable: a line an instrument, remarks, and up to `refusals` refused files with their reasons."""
     parts: list[RenderableType] = []
     if manifest.rows:
-        parts.append(_drums(manifest.rows) if manifest.one_shots else _instruments(manifest.rows))
+        sound, kind = _words(manifest)
+        parts.append(_instruments(manifest.rows) if sound == "note" else _sounds(manifest.rows, sound, kind))
     parts.append(Text(_totals(manifest)))
     parts += [Text(f"note: {remark}") for remark in manifest.remarks]
     if manifest.refused:
@@ -39,8 +40,15 @@ def _instruments(rows: Iterable[Row]) -> Table:
     return table
 
 
-def _drums(rows: Iterable[Row]) -> Table:
-    table = Table("drum", "hits", "drums of it", "velocities", "name from", "held out", "style")
+def _words(manifest: Manifest) -> tuple[str, str]:
+    """What a file is, and what it is one of."""
+    if manifest.one_shots:
+        return "hit", "drum"
+    return ("note", "instrument") if manifest.pitched else ("sound", "kind")
+
+
+def _sounds(rows: Iterable[Row], sound: str, kind: str) -> Table:
+    table = Table(kind, f"{sound}s", f"{kind}s of it", "velocities", "name from", "held out", "style")
     for name, group in _by_label(rows):
         table.add_row(
             *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
@@ -75,11 +83,11 @@ def _common_words(group: list[Row]) -> str:
 
 
 def _totals(manifest: Manifest) -> str:
-    rows, (sounds, kinds) = manifest.rows, ("hits", "drums") if manifest.one_shots else ("notes", "instruments")
+    rows, (sound, kind) = manifest.rows, _words(manifest)
     splits = Counter(row.split for row in rows)
     held = ", ".join(f"{count} {split}" for split, count in splits.items() if split != "train") or "nothing"
     return (
-        f"{len(rows)} {sounds} of {len({row.instrument for row in rows})} {kinds} in {manifest.folder}: "
+        f"{len(rows)} {sound}s of {len({row.instrument for row in rows})} {kind}s in {manifest.folder}: "
         f"{splits['train']} to train on, "
         f"held out: {held}; {len(manifest.refused)} refused"
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from antiphon.data import gm
 from antiphon.errors import AntiphonError
 
+LONGEST_LABEL = 200  # characters, of every label: of a note, a prepared file, a voice
 LONGEST_NAME = 255  # characters that a file's name can have, and that are looked at
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11, "h": 11}
 # Sharps and flats in the usual spellings: A#4, As4 (Philharmonia), Ais4; Bb4, Bes4, B♭4; Asharp4, Bflat4. "Es" and
@@ -91,7 +92,7 @@ def parse_name(stem: str) -> Label:
     several = _SEVERAL.search(stem) is not None
     words = _words(stem)
     return Label(
-        None if several else pitch, _velocity(stem, words), _instrument(stem[: start or None], words), None,
+        None if several else pitch, _velocity(stem, words), _instrument(stem[: start or None]), None,
         styles_in(words), sure, several,
     )  # fmt: skip
 
@@ -161,7 +162,7 @@ def _velocity(stem: str, words: list[str]) -> int | None:
     return None
 
 
-def _instrument(before: str, words: list[str]) -> str | None:
+def _instrument(before: str) -> str | None:
     """A General MIDI name where one is found, else the words before the pitch that describe nothing else."""
     named = [w for w in _words(before) if not (w in DYNAMICS or re.search(r"\d", w) or _NO_INSTRUMENT.fullmatch(w))]
     for size in range(min(4, len(named)), 0, -1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from typing import Any
 
 from antiphon.audio.files import check_sound, find_audio, probe, read_audio
 from antiphon.data import gm, labels
+from antiphon.data.drums import AS_RECORDED
+from antiphon.data.labels import LONGEST_LABEL
 from antiphon.data.tracker import Tracker, open_tracker
 from antiphon.errors import AntiphonError
 
@@ -26,8 +29,11 @@ VALID_FRACTION = 0.06
 _ENOUGH = 24  # notes an instrument needs before any is held out
 _SHORTEST = 0.03  # seconds
 DEFAULT_VELOCITY = 90
-LONGEST_LABEL = 200  # characters, as in a voice's file
 MOST_STYLES = 32  # of a note
+UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which sounds are learned without any
+_FEW = 3  # sounds without a pitch that make a name a label
+UNNAMED = "sound"  # what is called nothing else
+PITCHLESS = "its pitch is unknown: put a note name such as C4 in its name"
 _LONGEST_LINE = 1 << 16  # of a table's first
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -43,7 +49,7 @@ class Row:
     style: tuple[str, ...] = ()
     velocity: int = DEFAULT_VELOCITY  # 1..127
     hold_seconds: float | None = None  # from onset to release, where the sidecar says
-    source: str = "name"  # where the pitch came from: sidecar, folder, name or tracker
+    source: str = "name"  # where the pitch, or a drum's name, came from: sidecar, folder, name or tracker
     split: str = "train"
 
 
@@ -63,7 +69,8 @@ class Manifest:
     rows: list[Row]
     refused: list[Refused]
     remarks: list[str]
-    one_shots: bool = False  # hits [data/hits.py], whose pitch is nominal
+    one_shots: bool = False  # hits [data/hits.py]
+    pitched: bool = True  # False: neither hits nor these have a pitch but the nominal one
 
 
 def scan(
@@ -73,6 +80,7 @@ def scan(
     check: bool = False,
     seed: int = 0,
     one_shots: bool = False,
+    pitch: str = "yes",
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Finds and labels every recording under `folder`.
@@ -80,10 +88,14 @@ def scan(
     track: whether to listen to files with the pitch tracker: True demands it (extra `antiphon[pitch]`), False forbids
     it, None uses it if it is installed. Files with a sidecar's pitch are trusted. check: also read every file to its
     end, to refuse silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which
-    have names and no pitch [data/hits.py]. `progress(done, total)` is called as files are opened. Raises AntiphonError
-    for a missing folder, one without sounds, or a broken sidecar.
+    have names and no pitch [data/hits.py]. pitch: whether each sound must have one: "yes", those whose pitch is unknown
+    are refused; "auto", they are unless they are most; "no", they never are. Where they are not, nothing in the folder
+    has a pitch. `progress(done, total)` is called as files are opened. Raises AntiphonError for a missing folder, one
+    without sounds, or a broken sidecar.
     """
     root = Path(folder)
+    if pitch not in UNHEARD:
+        raise AntiphonError(f"pitch={pitch} is no answer: use {', '.join(UNHEARD)}")
     if not root.is_dir():
         raise AntiphonError(f"there is no folder {root}: give a folder of sound files")
     if one_shots:
@@ -98,7 +110,7 @@ def scan(
         if forgotten:
             remarks.append(f"{forgotten} sound files are in no table and were left out")
     else:
-        listed = [_from_names(root, path) for path in find_audio(root)]
+        listed = _uncounted([_from_names(root, path) for path in find_audio(root)])
     if not listed:
         raise AntiphonError(f"{root} holds no sound files (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
@@ -112,11 +124,28 @@ def scan(
             rows.append(row)
         if progress:
             progress(number, len(listed))
-    rows = rows if one_shots else _heard(rows, refused, remarks, track)
-    for row in [row for row in rows if row.pitch is None]:
-        refused.append(Refused(row.path, "its pitch is unknown: put a note name such as C4 in its name"))
-    rows = _with_splits([row for row in rows if row.pitch is not None], seed, explicit=bool(sidecars))
-    return Manifest(root, rows, sorted(refused, key=lambda r: r.path), remarks, one_shots)
+    found = Manifest(root, rows, refused, remarks, one_shots, pitched=not one_shots)
+    if not one_shots:
+        heard = _heard(found, False if pitch == "no" else track)
+        unknown = [row.path for row in heard.rows if row.pitch is None]
+        if len(unknown) > UNHEARD[pitch] * len(rows):
+            found = replace(found, rows=_unpitched(rows, listed=bool(sidecars)), pitched=False)
+            remarks.append(f"the pitch of {len(unknown)} of {len(rows)} sounds is unknown: all are learned without any")
+        else:
+            pitched = [row for row in heard.rows if row.pitch is not None]
+            found = replace(heard, rows=pitched, refused=heard.refused + [Refused(path, PITCHLESS) for path in unknown])
+    rows = _with_splits(found.rows, seed, explicit=bool(sidecars))
+    return replace(found, rows=rows, refused=sorted(found.refused, key=lambda r: r.path))
+
+
+def _unpitched(rows: list[Row], listed: bool) -> list[Row]:
+    """Sounds of no pitch. A name that hardly two share tells nothing apart, unless a table has it."""
+    rows = [replace(row, pitch=AS_RECORDED, source="sidecar" if listed else "names") for row in rows]
+    count = Counter(row.instrument for row in rows)
+    return [
+        row if listed or count[row.instrument] >= _FEW else replace(row, instrument=UNNAMED, preset=UNNAMED)
+        for row in rows
+    ]
 
 
 def _unreadable(path: Path, check: bool) -> str | None:
@@ -176,7 +205,7 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     """A row of a sidecar; what it leaves out comes from the names."""
     path = table.parent / _plain(record["path"])
     if ".." in path.parts or not path.is_relative_to(table.parent):
-        outside = Row(path, None, "sound", "sound")
+        outside = Row(path, None, UNNAMED, UNNAMED)
         return outside, f"it lies outside the folder of {table.name}: give paths within {table.parent}"
     named, why = _from_names(table.parent, path)
     try:
@@ -249,17 +278,37 @@ def _from_names(root: Path, path: Path) -> tuple[Row, str | None]:
     folders = [labels.parse_folder(part) for part in parts]
     known = [name for name, _ in folders if name and (name in gm.PROGRAMS or name in gm.ALIASES)]
     named = [name for name, _ in folders if name]
-    instrument = next(iter(known or named), None) or said.instrument or labels.parse_folder(root.name)[0] or "sound"
+    called = next(iter(known or named), None) or said.instrument or labels.parse_folder(root.name)[0]
+    instrument = _plain(called or "") or UNNAMED
     pitch, source = said.pitch, "name"
     for part in reversed(parts):
         if pitch is None:
             pitch, source = _whole_pitch(part), "folder"
     styles = {style for _, found in folders for style in found} | set(said.style)
-    preset = said.preset or ("/".join(parts).lower() if named else instrument)
+    preset = said.preset or (_plain("/".join(parts).lower()) if named else instrument)
     ordered = tuple(style for style in gm.STYLES if style in styles)
     velocity = said.velocity or next((v for p in parts if (v := labels.DYNAMICS.get(p.lower()))), DEFAULT_VELOCITY)
     why = "its name is of several notes: cut it into one file a note" if said.several else None
+    if len(instrument) > LONGEST_LABEL:
+        why = f"its name has more than {LONGEST_LABEL} characters that say what it is: shorten it"
     return Row(path, pitch, instrument, preset, ordered, velocity, None, source if said.sure else "number"), why
+
+
+def _uncounted(listed: list[tuple[Row, str | None]]) -> list[tuple[Row, str | None]]:
+    """Numbers by which alone names differ, and that begin at 0 or 1, count files: they are no pitches."""
+    alike: dict[Path, list[list[int]]] = defaultdict(list)
+    keys = [row.path.with_name(re.sub(r"\d+", "0", row.path.stem)) for row, _ in listed]
+    for key, (row, _) in zip(keys, listed, strict=True):
+        alike[key].append([int(number) for number in re.findall(r"\d+", row.path.stem)])
+    counted = {
+        key: [set(column) for column in zip(*rows, strict=True) if min(column) <= 1] for key, rows in alike.items()
+    }
+    return [
+        (replace(row, pitch=None, source="name"), why)
+        if row.source == "number" and any(row.pitch in numbers for numbers in counted[key])
+        else (row, why)
+        for key, (row, why) in zip(keys, listed, strict=True)
+    ]
 
 
 def _whole_pitch(folder: str) -> float | None:
@@ -272,14 +321,16 @@ def _whole_pitch(folder: str) -> float | None:
 # --- listening ----------------------------------------------------------------------------------------------------
 
 
-def _heard(rows: list[Row], refused: list[Refused], remarks: list[str], track: bool | None) -> list[Row]:
-    """Fills in unknown pitches and checks the claimed ones by ear; what the ear contradicts goes to `refused`."""
+def _heard(found: Manifest, track: bool | None) -> Manifest:
+    """Fills in unknown pitches and checks the claimed ones by ear; what the ear contradicts is refused."""
+    rows, refused, remarks = found.rows, list(found.refused), list(found.remarks)
     doubtful = [row for row in rows if row.source != "sidecar"]
     tracker = None if track is False or not doubtful else open_tracker(demand=track is True)
     if tracker is None:
         if any(row.pitch is None for row in doubtful):
             remarks.append("some pitches are unknown: pip install 'antiphon[pitch]' lets a tracker listen for them")
-        return [replace(row, source="name") if row.source == "number" else row for row in rows]
+        rows = [replace(row, source="name") if row.source == "number" else row for row in rows]
+        return replace(found, rows=rows, remarks=remarks)
     heard = {row.path: _listen(tracker, row.path) for row in doubtful}
     shift = _octave_shift([(row.pitch, heard[row.path]) for row in doubtful])
     if shift:
@@ -292,7 +343,7 @@ def _heard(rows: list[Row], refused: list[Refused], remarks: list[str], track: b
             refused.append(Refused(row.path, judged))
         else:
             result.append(judged)
-    return result
+    return replace(found, rows=result, refused=refused, remarks=remarks)
 
 
 def _listen(tracker: Tracker, path: Path) -> float | None:

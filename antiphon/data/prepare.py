@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ import numpy as np
 
 from antiphon.audio.files import check_place
 from antiphon.data import analysis, hits
-from antiphon.data.manifest import EXTRA, Manifest, Refused, Row, scan
-from antiphon.data.prepared import ONE_SHOT_LAYOUT, SAMPLE_RATE, Labels, write_prepared
+from antiphon.data.manifest import EXTRA, PITCHLESS, Manifest, Refused, Row, scan
+from antiphon.data.prepared import LAYOUT, SAMPLE_RATE, Labels, write_prepared
 from antiphon.errors import AntiphonError
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
 PEAK = 32600 / 32768  # no sample may be louder
 LONGEST = 20.0  # seconds of a note that are kept
@@ -93,6 +94,11 @@ def measure_one_shot(audio: np.ndarray) -> Measured:
     return _packed(*hits.measure_hit(_sounding(audio)))
 
 
+def measure_sound(audio: np.ndarray) -> Measured:
+    """As `measure`, of a sound of no known pitch."""
+    return _packed(*hits.measure_unpitched(_sounding(audio)))
+
+
 def _sounding(audio: np.ndarray) -> np.ndarray:
     audio = np.asarray(audio, np.float32)
     if float(np.abs(audio).max(initial=0)) < 10 ** (SILENCE_DB / 20):
@@ -105,30 +111,42 @@ def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
     return Measured(np.round(audio / scale).astype(np.int16), scale, row)
 
 
-def _work(job: tuple[str, float | None, float | None, bool]) -> Measured | str:
+def _work(job: tuple[str, float | None, float | None, str]) -> Measured | str:
     """One row in a worker: the measured note, or the reason why not."""
     from antiphon.audio.files import read_audio
 
-    path, pitch, hold_seconds, one_shot = job
+    path, pitch, hold_seconds, sort = job
     if pitch is None or not 0 <= pitch <= 127:
         return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
     try:
         audio = read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
-        return measure_one_shot(audio) if one_shot else measure(audio, pitch, hold_seconds)
+        if sort == "note":
+            return measure(audio, pitch, hold_seconds)
+        return measure_one_shot(audio) if sort == "hit" else measure_sound(audio)
     except (AntiphonError, ValueError) as error:
         return str(error)
 
 
-def _results(jobs: Sequence[tuple], workers: int) -> Iterator[Measured | str]:
+def _results(jobs: Sequence[tuple], workers: int) -> Generator[Measured | str, None, None]:
     """Measures every job in order, in this process or in a pool of single-threaded ones."""
     if workers <= 1:
         yield from map(_work, jobs)
         return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # inherited by the workers, which start afresh
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are taken
             yield from pool.map(_work, jobs[at : at + 512], chunksize=8)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes that start afresh while the block lasts use one thread each, unless the user has decided otherwise."""
+    ours = {name: "1" for name in _THREADS if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def prepare(
@@ -152,9 +170,10 @@ def prepare(
     rows = manifest.rows
     report = Report(out_path, refused=list(manifest.refused))
     kept: Kept = []
-    with _spooling(out_path) as spool:
-        jobs = [(str(row.path), row.pitch, row.hold_seconds, manifest.one_shots) for row in rows]
-        for done, (row, result) in enumerate(zip(rows, _results(jobs, workers), strict=True), 1):
+    sort = "hit" if manifest.one_shots else "note" if manifest.pitched else "sound"
+    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort) for row in rows]
+    with _spooling(out_path) as spool, closing(_results(jobs, workers)) as results:
+        for done, (row, result) in enumerate(zip(rows, results, strict=True), 1):
             if isinstance(result, str):
                 report.refused.append(Refused(row.path, result))
             else:
@@ -166,16 +185,23 @@ def prepare(
                 progress(done, len(rows))
         if not kept:
             why = f": the first was refused because {report.refused[0].reason}" if report.refused else ""
-            raise AntiphonError(f"no usable notes found{why}; `antiphon data inspect` lists what was seen")
+            other = "; without a pitch there are --recipe drums and wavegan" if _all_pitchless(report.refused) else ""
+            raise AntiphonError(f"no usable notes found{why}{other}; `antiphon data inspect` lists what was seen")
         gains = _gains(kept)
         loud = [m.row["loudness"] + 20 * np.log10(gains[_key(row)]) for row, m in kept]
         faint = [row for (row, _), db in zip(kept, loud, strict=True) if db < FAINTEST_DB]
         report.refused += [Refused(row.path, "too faint beside the rest of its preset") for row in faint]
         kept = [pair for pair, db in zip(kept, loud, strict=True) if db >= FAINTEST_DB]
-        labels, tables = _tabulate(kept, gains, licence, sources)
+        said: dict[str, Any] = {"licence": licence, "sources": list(sources)}
+        said |= {"hit": {"one_shots": True}, "sound": {"unpitched": True}}.get(sort, {})
+        labels, tables = _tabulate(kept, gains, said)
         write_prepared(out_path, labels, tables, _scaled(spool, kept, gains))
     report.notes, report.seconds = len(kept), float(tables["start"][-1]) / SAMPLE_RATE
     return report
+
+
+def _all_pitchless(refused: Sequence[Refused]) -> bool:
+    return all(item.reason == PITCHLESS for item in refused) and bool(refused)
 
 
 @contextmanager
@@ -218,9 +244,9 @@ def _gains(kept: Kept) -> dict[tuple[str, str], float]:
 
 
 def _tabulate(
-    kept: Kept, gains: dict[tuple[str, str], float], licence: str, sources: Sequence[str]
+    kept: Kept, gains: dict[tuple[str, str], float], said: dict[str, Any]
 ) -> tuple[Labels, dict[str, np.ndarray]]:
-    """Labels and every table but audio; hits have measured modes [data/hits.py]."""
+    """Labels, which say `said` too, and every table but audio."""
     instruments = sorted({row.instrument for row, _ in kept})
     presets = sorted({_key(row) for row, _ in kept})
     styles = sorted({style for row, _ in kept for style in row.style})
@@ -245,15 +271,14 @@ def _tabulate(
         "split": np.array([splits.index(row.split) for row, _ in kept]),
         "style": style,
     }
-    one_shots = "modes" in kept[0][1].row
-    if one_shots:
-        tables |= {name: column(name) for name in ONE_SHOT_LAYOUT}
     labels = Labels(
         instruments=tuple(instruments),
         presets=tuple({"name": key[1], "instrument": key[0], "gain": gains[key]} for key in presets),
         styles=tuple(styles),
         splits=tuple(splits),
-        descriptors=hits.DESCRIPTORS if one_shots else analysis.DESCRIPTORS,
-        extra={"licence": licence, "sources": list(sources)} | ({"one_shots": True} if one_shots else {}),
+        descriptors=analysis.DESCRIPTORS,
+        extra=said,
     )
-    return labels, tables
+    if not labels.pitched:
+        labels = replace(labels, descriptors=hits.DESCRIPTORS)
+    return labels, tables | {name: column(name) for name in labels.layout.keys() - LAYOUT.keys()}

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from antiphon.data.edges import FRAME, SAMPLE_RATE
+from antiphon.data.labels import LONGEST_LABEL
 from antiphon.data.modes import SLOTS
 from antiphon.data.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.errors import AntiphonError
@@ -25,7 +26,6 @@ from antiphon.whole import whole
 VERSION = 1
 KEY = "antiphon"
 LONGEST_HEADER = 16 << 20  # bytes
-LONGEST_LABEL = 200  # characters, as in a voice's file
 LARGEST = 1e6  # of any value in a table, and the ranges of those that have one of their own:
 RANGES = {"pitch": (0.0, 127.0), "velocity": (1.0, 127.0), "glide": (-10.0, 10.0)}
 _DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
@@ -79,6 +79,11 @@ class Labels:
     def one_shots(self) -> bool:
         """Whether these are hits, whose pitch is nominal, and not notes."""
         return self.extra.get("one_shots") is True
+
+    @property
+    def pitched(self) -> bool:
+        """Whether these are notes, whose pitch is known."""
+        return not self.one_shots and self.extra.get("unpitched") is not True
 
     @property
     def preset_instrument(self) -> tuple[int, ...]:
@@ -300,5 +305,5 @@ def _validate(p: Prepared) -> None:
             raise _bad(p.path, f"table {name} points outside its names")
     if not torch.equal(torch.tensor(labels.preset_instrument)[p.preset], p.instrument):
         raise _bad(p.path, "a note's instrument is not its preset's")
-    if not bool(((p.hold == -1) | ((p.hold >= 0) & (p.hold <= p.start.diff()))).all()):
+    if not bool(((p.hold == -1) | ((p.hold > 0) & (p.hold <= p.start.diff()))).all()):
         raise _bad(p.path, "a hold lies outside its note")

@@ -48,10 +48,6 @@ class Preset:
         """MIDI keys that sound."""
         return frozenset(key for zone in self.zones for key in range(zone.low, zone.high + 1))
 
-    def layers(self, key: int, velocity: int = 100) -> list[Zone]:
-        """The zones that sound together for this key and velocity."""
-        return [z for z in self.zones if z.low <= key <= z.high and z.velocity_low <= velocity <= z.velocity_high]
-
 
 def read_presets(path: str | Path) -> list[Preset]:
     """The presets of a .sf2 (or compressed .sf3) file, sorted by program, then bank.

@@ -24,6 +24,7 @@ from antiphon.data.fluid import Fluid
 from antiphon.data.manifest import EXTRA
 from antiphon.data.sf2 import Preset, read_presets
 from antiphon.errors import AntiphonError
+from antiphon.whole import whole
 
 COLUMNS = ("path", "pitch", "instrument", "preset", "style", "velocity", "seconds", "split")
 SAMPLE_RATE = 44100
@@ -158,7 +159,11 @@ def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[l
             else:
                 kept.append((job, probe))
         jobs += [job for job, _ in kept]
-    return _with_splits(jobs, options), dropped
+    jobs = _with_splits(jobs, options)
+    played = [any(notes_of(job, options)) for job in jobs]
+    why = "none of its few keys is among those rendered: --step 1 renders all"
+    dropped += [(job.label, why) for job, some in zip(jobs, played, strict=True) if not some]
+    return [job for job, some in zip(jobs, played, strict=True) if some], dropped
 
 
 def _job(font: Path, preset: Preset) -> Job:
@@ -316,12 +321,10 @@ def _write_flac(path: Path, audio: Audio) -> None:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    temporary = path.with_suffix(".part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def collect(folder: Path, jobs: Sequence[Job]) -> int:
@@ -339,6 +342,9 @@ def claim(folder: Path, fonts: Sequence[Path], options: RenderOptions) -> None:
     for font in fonts:
         if not font.is_file():
             raise AntiphonError(f"there is no soundfont {font}: give the path of a .sf2 file")
+    name, count = Counter(font.stem.lower() for font in fonts).most_common(1)[0]
+    if count > 1:  # their sounds would lie in one place
+        raise AntiphonError(f"{count} of the soundfonts are called {name}: rename one, or render each by itself")
     settings = json.dumps({"fonts": [font.name for font in fonts], "options": asdict(options)}, indent=1)
     marker = folder / "render.json"
     if marker.exists():

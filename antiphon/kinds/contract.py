@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
+from antiphon.data.labels import LONGEST_LABEL
 from antiphon.model import LabelTable
 from antiphon.parts import part, parts
 from antiphon.scales import Scale
@@ -101,7 +102,7 @@ def _read_scale(raw: Any) -> Scale:
 
 
 def read_names(raw: Any, empty: bool = False) -> tuple[str, ...]:
-    if not isinstance(raw, list) or not all(isinstance(x, str) and 0 < len(x) <= 200 for x in raw):
+    if not isinstance(raw, list) or not all(isinstance(x, str) and 0 < len(x) <= LONGEST_LABEL for x in raw):
         raise ValueError("its label table is not a list of names")
     if len(set(raw)) != len(raw) or len(raw) > 10_000 or not (raw or empty):
         raise ValueError("its label table is empty, too long or repeats itself")

@@ -14,21 +14,10 @@ from antiphon.image_model import ImageConfig, ImageModel, ViewConfig, generators
 from antiphon.image_voice import ImageVoice
 from antiphon.kinds.contract import Kind, read_labels, read_numbers
 from antiphon.model import LabelTable
-from antiphon.networks.image_gan import Conditions
+from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.parts import part
 
-LIMITS: dict[str, tuple[float, float]] = {  # of a network's configuration, whichever has it
-    "samples": (256, 1 << 20),
-    "bands": (8, 4096),
-    "bins": (8, 4096),
-    "frames": (8, 65_536),
-    "noise": (1, 4096),
-    "width": (0.01, 32.0),
-    "channels": (1, 1024),
-    "stages": (1, 10),
-    "shuffle": (0, 64),
-    "dropout": (0.0, 0.99),
-}
+SAMPLES = 256, 1 << 20  # of a sound
 TOLD: dict[str, tuple[float, float]] = {
     "keys": (0, 128),
     "lowest": (0, 127),
@@ -50,7 +39,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ImageModel:
         raise ValueError("its configuration has other fields")
     make, network = _network(raw["generator"], dict(raw["network"]), labels)
     config = ImageConfig(network, _view(dict(raw["view"])), raw["samples"])
-    low, high = LIMITS["samples"]
+    low, high = SAMPLES
     if type(config.samples) is not int or not low <= config.samples <= high or math.prod(network.shape) > LARGEST:
         raise ValueError("its sounds have no possible length")
     with torch.device("meta"):  # shapes without memory
@@ -70,7 +59,7 @@ def _network(name: Any, raw: dict[str, Any], labels: LabelTable) -> tuple[Any, A
         raise ValueError("its label table does not match its configuration")
     if not conditions.instruments and len(labels.instruments) != 1:
         raise ValueError("its label table has names that its network was not told")
-    return make, read_numbers(config, raw, LIMITS, conditions=conditions)
+    return make, read_numbers(config, raw, limits_of(config), conditions=conditions)
 
 
 def _view(raw: dict[str, Any]) -> ViewConfig:

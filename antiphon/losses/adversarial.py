@@ -17,8 +17,18 @@ from antiphon.parts import part, parts
 
 
 class Rule(NamedTuple):
-    discriminator: Callable[[Tensor, Tensor], Tensor]  # (real, fake) logits -> loss
+    """discriminator, generator: (real, fake) logits -> loss.
+
+    belief: a logit, how real D takes its sound to be, 0..1. pairs: whether D learns only which of two is the real one;
+    a belief is then of the difference to the generated sound's logit. in_doubt: whether D ought to be; where it may win
+    every time and teaches all the same, to be sure is no sign and R1 is not to hold it back [training/answers.py].
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
+    belief: Callable[[Tensor], Tensor] = torch.sigmoid
+    pairs: bool = False
+    in_doubt: bool = True
 
 
 def _lsgan_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -29,12 +39,20 @@ def _lsgan_g(real: Tensor, fake: Tensor) -> Tensor:
     return (fake - 1).square().mean() / 2
 
 
+def _lsgan_belief(logit: Tensor) -> Tensor:
+    return logit.clamp(0, 1)
+
+
 def _hinge_d(real: Tensor, fake: Tensor) -> Tensor:
     return (F.relu(1 - real) + F.relu(1 + fake)).mean()
 
 
 def _hinge_g(real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
+
+
+def _hinge_belief(logit: Tensor) -> Tensor:
+    return ((logit + 1) / 2).clamp(0, 1)
 
 
 def _non_saturating_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -57,6 +75,10 @@ def _wasserstein_g(real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def _wasserstein_belief(difference: Tensor) -> Tensor:
+    return (difference.sign() + 1) / 2  # its units mean nothing
+
+
 def _relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(fake - real).mean()
 
@@ -67,12 +89,13 @@ def _relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
 
 RULES: dict[str, Rule] = {
     "minimax": Rule(_non_saturating_d, _minimax_g),  # Goodfellow 2014, eq. 1
-    "lsgan": Rule(_lsgan_d, _lsgan_g),  # Mao 2017, eq. 9 with a=0, b=c=1
-    "hinge": Rule(_hinge_d, _hinge_g),  # Lim & Ye 2017
+    "lsgan": Rule(_lsgan_d, _lsgan_g, _lsgan_belief),  # Mao 2017, eq. 9 with a=0, b=c=1
+    "hinge": Rule(_hinge_d, _hinge_g, _hinge_belief),  # Lim & Ye 2017
     "non-saturating": Rule(_non_saturating_d, _non_saturating_g),  # Goodfellow 2014, section 3
-    "wasserstein": Rule(_wasserstein_d, _wasserstein_g),  # Arjovsky 2017; wants `lipschitz_penalty`, or D has no bound
+    # Arjovsky 2017; wants `lipschitz_penalty`, or D has no bound
+    "wasserstein": Rule(_wasserstein_d, _wasserstein_g, _wasserstein_belief, pairs=True, in_doubt=False),
     # Jolicoeur-Martineau 2018; paired, as in R3GAN (2025), eq. 2
-    "relativistic": Rule(_relativistic_d, _relativistic_g),
+    "relativistic": Rule(_relativistic_d, _relativistic_g, pairs=True),
 }
 
 

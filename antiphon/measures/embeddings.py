@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from antiphon.errors import AntiphonError
 from antiphon.measures.mel import mel_power
+from antiphon.parts import part
 
 SAMPLE_RATE = 44_100
 BATCH = 8  # sounds that go through a network together
@@ -79,9 +79,8 @@ EMBEDDINGS: dict[str, Callable[[Path], Embedding]] = {
 def load_embedding(name: str, cache: Path) -> Embedding:
     """The embedding called `name`; its converted weights are kept in `cache`. Raises AntiphonError if there is none
     called so, or if its weights are not installed."""
-    if name not in EMBEDDINGS:
-        raise AntiphonError(f"no embedding is called {name!r}: choose among {', '.join(EMBEDDINGS)}")
-    return EMBEDDINGS[name](cache)
+    embedding: Embedding = part(EMBEDDINGS, "embedding", name)(cache)
+    return embedding
 
 
 def device() -> torch.device:

@@ -11,19 +11,23 @@ from typing import Any
 import numpy as np
 
 from antiphon.measures.gaussians import LabelGaussians
-from antiphon.measures.judge import Judge
+from antiphon.measures.judge import CROWD, Judge
 from antiphon.measures.meter import Measured
 from antiphon.measures.players import (
     Player,
+    copiers,
     fit_gaussians,
     folder_sounds,
     gaussian_player,
     players,
+    plays,
     unknown_labels,
     untrained,
 )
 from antiphon.measures.sounds import Sounds
 from antiphon.measures.variety import variety
+
+SHOWN = ("encoded", "imagined", "vocoded")  # rows that are looked at closely
 
 
 @dataclass
@@ -43,7 +47,7 @@ def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool 
 
     contenders: voices, or folders of sounds, by name. among_others: a single voice is told of as several are. Besides
     real, floor and naive a voice has the rows `untrained` (where it has networks), `imagined` and `encoded` (where it
-    can listen), and alone `gaussian` too.
+    can listen), and alone `gaussian` too; a vocoder `untrained` and `vocoded`, beside other ways back from log-mel.
     """
     alone = len(contenders) == 1 and not among_others
     sets, found = judge.fixed_sets(), Evaluation({})
@@ -78,6 +82,8 @@ def _folder(judge: Judge, folder: Path, found: Evaluation) -> Measured:
 def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -> dict[str, Player]:
     """What a voice has to show."""
     sounds, made = judge.sounds, {}
+    if not plays(voice):
+        return copiers(voice, sounds)
     fresh = untrained(voice)
     if fresh is None:
         found.warnings.append(f"{name} has no row 'untrained': there is no network in it to begin anew")
@@ -97,12 +103,15 @@ def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[s
     for name, player in made.items():
         asked = name.endswith(("imagined", "encoded")) and getattr(player.voice, "pitched", True)
         if asked and judge.meter.hears_pitch:
-            table[name]["between"] = judge.between(player, f"{name}, between the keys")
+            table[name]["between"], margins = judge.between(player, f"{name}, between the keys")
+            table[name]["margins"] |= {f"between {key}": value for key, value in margins.items()}
 
 
 def _closer(judge: Judge, voice: Any, sets: dict[str, Measured], found: Evaluation) -> dict[str, Any]:
     """What is told of a single voice only."""
-    labels = judge.by_label(sets, [way for way in ("encoded", "imagined") if way in found.players])
+    labels = judge.by_label(sets, [way for way in SHOWN if way in found.players])
+    if not plays(voice):  # what is imagined may be too much alike
+        return {"labels": labels}
     with judge.meter.bar("variety"):
         spread = variety(voice, found.gaussians, judge.sounds, judge.meter.embeddings[0])
     return {"labels": labels, "variety": spread}
@@ -116,8 +125,14 @@ def _warnings(judge: Judge, table: Mapping[str, Any]) -> list[str]:
                 f"{n} notes are fewer than the {embedding.dim} numbers of the {embedding.name} embedding: Fréchet "
                 "distances compare within this table only, and roughly; trust the kernel distances more"
             )
-    if not judge.meter.hears_pitch and not judge.prepared.labels.one_shots:
+    if not judge.meter.hears_pitch and judge.prepared.labels.pitched:
         said.append("pitch is not measured: pip install 'antiphon[eval]'")
+    largest = int(np.unique(judge.labels, return_counts=True)[1].max())
+    if largest < CROWD:
+        said.append(
+            f"diversity is not measured: it takes {CROWD} of the notes that judge to be of one label, and no label has "
+            f"more than {largest} here: give more of each, or a larger -n"
+        )
     for name, row in table.items():
         if row["broken"]:
             said.append(f"{row['broken']} sounds of {name} have samples that are not finite")

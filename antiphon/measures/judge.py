@@ -13,11 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.measures.bootstrap import distance_margins, identity_margins, mean_margin, pitch_margins
+from antiphon.measures.bootstrap import (
+    bins_margin,
+    distance_margins,
+    has_scale,
+    identity_margins,
+    mean_margin,
+    pitch_margins,
+    ratio_margin,
+    redrawn_distances,
+)
 from antiphon.measures.frechet import frechet_distance
 from antiphon.measures.kernel import kernel_distance, kid
 from antiphon.measures.meter import CHUNK, Measured, Meter, Producer
-from antiphon.measures.ndb import ndb
+from antiphon.measures.ndb import binned, ndb
 from antiphon.measures.neighbours import label_accuracy, nearest, spread
 from antiphon.measures.pitch import pitch_score, track_pitch
 from antiphon.measures.players import Player
@@ -71,8 +80,13 @@ class Judge:
         table = {name: self._row(part, sets) for name, part in sets.items()}
         answering = {name: part.features for name, part in sets.items() if part.answers}
         with self.meter.bar("intervals"):
-            for name, margins in distance_margins(answering, self.meter.threads).items():
-                table[name]["margins"] |= margins
+            again = redrawn_distances(answering, self.meter.threads)
+        for name, margins in distance_margins(again).items():
+            table[name]["margins"] |= margins
+        for embedding, key in product([one.name for one in self.meter.embeddings], DISTANCES):
+            if not has_scale(again[f"{embedding} {'fad' if key == 'fad' else 'kernel'}"]):
+                for row in table.values():
+                    row[embedding][f"{key}_normalised"] = float("nan")
         return table
 
     def _row(self, part: Measured, sets: Mapping[str, Measured]) -> dict[str, Any]:
@@ -80,7 +94,8 @@ class Judge:
         row: dict[str, Any] = {"notes": len(part.features[self.eye]), "broken": part.broken, "margins": {}}
         row |= self.distances(part, sets)
         self._add_neighbours(row, part, sets["real"])
-        row["ndb"] = ndb(part.features[self.eye], sets["real"].features[self.eye])
+        bins = binned(part.features[self.eye], sets["real"].features[self.eye])
+        row["ndb"], row["margins"]["ndb"] = ndb(*bins), bins_margin(*bins)
         if part.answers:
             self._add_answers(row, part, sets)
         return row
@@ -107,16 +122,16 @@ class Judge:
         distance, _ = nearest(features, self.known)
         copied = distance < np.quantile(own, COPY_QUANTILE)
         row |= {"nearest": float(np.median(distance) / np.median(own)), "copies": float(copied.mean())}
-        row["margins"]["copies"] = mean_margin(copied)
+        row["margins"] |= {"nearest": ratio_margin(distance, own), "copies": mean_margin(copied)}
 
     def _add_answers(self, row: dict[str, Any], part: Measured, sets: Mapping[str, Measured]) -> None:
         """What is judged note by note: pitch, label, distance to the very note, and variety within a label."""
         margins, eye = row["margins"], self.eye
-        others = self.prepared.pitch.numpy()[[row.other for row in self.rows]]
         if self.meter.hears_pitch:
-            row["pitch"] = pitch_score(part.pitch, others if part is sets["floor"] else self.wanted)
-            if part is not sets["floor"]:  # its notes have pitches of their own
-                margins |= pitch_margins(part.pitch, self.wanted)
+            others = self.prepared.pitch.numpy()[[row.other for row in self.rows]].astype(np.float64)
+            wanted = others if part is sets["floor"] else self.wanted  # its notes have pitches of their own
+            row["pitch"] = pitch_score(part.pitch, wanted)
+            margins |= pitch_margins(part.pitch, wanted)
         # The floor's notes are others, but of the same presets, pitch by pitch: the labels are the same.
         taught = self.instrument[self.reference]
         right = [taught[nearest(x.features[eye], self.known)[1]] == self.labels for x in (part, sets["real"])]
@@ -135,8 +150,8 @@ class Judge:
         features = part.features[self.eye]
         return np.array([spread(features[mine]) for mine in groups if mine.sum() >= CROWD])
 
-    def between(self, player: Player, label: str = "") -> dict[str, float]:
-        """Pitch between the keys: some of the rows asked for half a semitone up."""
+    def between(self, player: Player, label: str = "") -> tuple[dict[str, float], dict[str, float]]:
+        """Pitch between the keys: some of the rows asked for half a semitone up. -> the figures and their margins"""
         chosen = np.unique(np.linspace(0, len(self.rows) - 1, min(BETWEEN, len(self.rows))).astype(int))
         measured: list[float] = []
         with self.meter.bar(label) as advance:
@@ -144,7 +159,8 @@ class Judge:
                 played = player(chosen[start : start + CHUNK].tolist(), raised=0.5)
                 measured += [track_pitch(np.nan_to_num(sound)) for sound in played]
                 advance(len(measured), len(chosen))
-        return pitch_score(np.array(measured), self.wanted[chosen] + 0.5)
+        heard, wanted = np.array(measured), self.wanted[chosen] + 0.5
+        return pitch_score(heard, wanted), pitch_margins(heard, wanted)
 
     def by_label(self, sets: Mapping[str, Measured], names: Sequence[str]) -> dict[str, dict[str, float]]:
         """By instrument: notes, 1-NN accuracy and pitch of the real notes and of `names`, and distances in dB of naive

@@ -61,10 +61,7 @@ def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed:
     rng = np.random.default_rng(seed)
     pairs = _in_turn(_pairs(prepared, split, rng), n)
     if len(pairs) < FEWEST:
-        raise AntiphonError(
-            f"{prepared.path} has too few notes in its split {split!r} ({len(pairs)} pairs of a kind, {FEWEST} are "
-            "needed): prepare one that holds more out"
-        )
+        raise AntiphonError(f"{prepared.path} has too few {_what_is_missing(prepared, split, len(pairs))}")
     taught = training_notes(prepared, [note for pair in pairs for note in pair])
     _, kind = kinds(prepared)
     known = np.isin(kind, kind[taught])  # not where whole presets are held out
@@ -74,6 +71,15 @@ def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed:
         naive = nearest_note(prepared, real, taught) if known[real] else source
         rows.append(Row(real, other, source, naive, int(rng.integers(1 << 31))))
     return rows
+
+
+def _what_is_missing(prepared: Prepared, split: str, pairs: int) -> str:
+    """What there is too little of to judge by, and what to do about it."""
+    what, alike = ("hits", "of a name") if prepared.labels.one_shots else ("notes", "of a preset")
+    found = f"{what} to judge by in its split {split!r}: {pairs} pairs {alike}, and {FEWEST} are needed"
+    if split == "train":
+        return f"{found} beside as many to learn from: give more {what} {alike}"
+    return f"{found}: hold more out, or judge by others (--split train)"
 
 
 def choose_split(prepared: Prepared) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from antiphon.measures.mel import fit_length, mel_distance, trim_tail
 from antiphon.measures.pitch import can_track, track_pitch
 from antiphon.measures.sounds import LIMIT, Sounds
 from antiphon.measures.spectral import log_spectral_distance
+from antiphon.whole import whole
 from antiphon.workers import spread
 
 CHUNK = 64  # notes in memory at a time
@@ -66,7 +66,7 @@ class Meter:
     ) -> None:
         self.sounds, self.embeddings, self.cache = sounds, list(embeddings), cache / "features"
         self.threads, self.bar = threads, bar
-        self.hears_pitch = can_track() and not sounds.prepared.labels.one_shots
+        self.hears_pitch = can_track() and sounds.prepared.labels.pitched
 
     def matched(self, produce: Producer, label: str = "", *, keep: bool = False, fit: bool = True) -> Measured:
         """Measure one sound for each row, cut at -60 dB and, if `fit`, cut or padded to its real note's length.
@@ -150,7 +150,6 @@ class Meter:
                 return dict(stored)
         out = self._measure(sounds, targets, embeddings)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
-        np.savez(scratch, **out)  # type: ignore[arg-type]
-        scratch.replace(path)
+        with whole(path) as draft, draft.open("wb") as file:
+            np.savez(file, **out)  # type: ignore[arg-type]
         return out

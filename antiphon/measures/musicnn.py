@@ -92,12 +92,6 @@ class Musicnn:
         hidden = F.relu(pooled @ self.weights["dense/kernel"] + self.weights["dense/bias"])
         return self._norm(hidden, 10)
 
-    def tags(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
-        """Probability of each of the model's 50 tags, (n, 50): a check that the network is the one it claims to be."""
-        hidden = torch.from_numpy(self(sounds))
-        kernel, bias = self.weights["dense_1/kernel"].cpu(), self.weights["dense_1/bias"].cpu()
-        return torch.sigmoid(hidden @ kernel + bias).numpy()
-
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
         """Sounds to (n, 200)."""
         return in_batches([self.spectrogram(sound) for sound in sounds], self.network)

@@ -37,17 +37,33 @@ def k_means(features: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
     return centres
 
 
-def ndb(features: np.ndarray, reference: np.ndarray, *, bins: int | None = None, seed: int = 0) -> dict[str, float]:
-    """Of features (n, dim) against reference (m, dim): `bins`, the number of them whose shares differ (`different`,
-    by the two-proportion z-test), that number over bins (`share`; about 0.05 for equal distributions), and the
-    Jensen-Shannon divergence of the two histograms (`divergence`, 0..1 bit)."""
+def binned(
+    features: np.ndarray, reference: np.ndarray, *, bins: int | None = None, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The bin of each row of features (n, dim) and of reference (m, dim), whose clusters they are: (n,), (m,), and how
+    many there are."""
     k = bins or bins_for(len(reference))
     centres = k_means(reference, k, seed)
-    n, m = len(features), len(reference)
-    mine, theirs = (np.bincount(squared_distances(x, centres).argmin(1), minlength=k) for x in (features, reference))
-    p, q, pooled = mine / n, theirs / m, (mine + theirs) / (n + m)
+    mine, theirs = (squared_distances(x, centres).argmin(1) for x in (features, reference))
+    return mine, theirs, k
+
+
+def different_bins(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """(..., k) bool: whose shares differ, by the two-proportion z-test; mine, theirs: (..., k) counts."""
+    n, m = mine.sum(-1, keepdims=True), theirs.sum(-1, keepdims=True)
+    pooled = (mine + theirs) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    different = int((np.abs(p - q) > SIGNIFICANT * error).sum())
+    different: np.ndarray = np.abs(mine / n - theirs / m) > SIGNIFICANT * error
+    return different
+
+
+def ndb(mine: np.ndarray, theirs: np.ndarray, k: int) -> dict[str, float]:
+    """Of rows in k bins, as `binned` gives them: `bins`, the number of them whose shares differ (`different`), that
+    number over bins (`share`; about 0.05 for equal distributions), and the Jensen-Shannon divergence of the two
+    histograms (`divergence`, 0..1 bit)."""
+    counts = [np.bincount(bins, minlength=k) for bins in (mine, theirs)]
+    different = int(different_bins(*counts).sum())
+    p, q = (count / count.sum() for count in counts)
     divergence = (_relative_entropy(p, (p + q) / 2) + _relative_entropy(q, (p + q) / 2)) / 2
     return {"bins": k, "different": different, "share": different / k, "divergence": divergence}
 

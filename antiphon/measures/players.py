@@ -1,7 +1,8 @@
 """What answers the real notes of a list: a voice, its untrained twin, a voice with other styles, sounds.
 
 All a voice must have is `notes`. What else it has is used: `encode` (recordings to style vectors), `instruments` and
-`styles` (labels it knows), `sample_rate`, `untrained` (itself before its first step).
+`styles` (labels it knows), `sample_rate`, `untrained(seed)` (itself before its first step). A vocoder has no `notes`
+and answers with what log-mel and back leave of the real ones.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +24,8 @@ from antiphon.measures.gaussians import LabelGaussians
 from antiphon.measures.meter import CHUNK
 from antiphon.measures.sounds import LIMIT, Sounds
 from antiphon.notes import Note
-
-
-class Playing(Protocol):
-    """The least a voice can be."""
-
-    def notes(self, notes: list[Note], /) -> list[np.ndarray]:
-        """A sound, (samples,) float, for each note."""
+from antiphon.representations.contract import Representation
+from antiphon.representations.log_mel import LogMelSpectrogram
 
 
 class Player:
@@ -46,6 +42,17 @@ class Player:
         rows = [self.sounds.rows[at] for at in part]
         notes = [self.sounds.note(row.real, seed=row.seed, raised=raised) for row in rows]
         return play(self.voice, notes, None if self.vectors is None else self.vectors[list(part)])
+
+
+class Copier(Player):
+    """Rows answered by what a way there and back leaves of the real notes, samples in and out: a vocoder's."""
+
+    def __init__(self, voice: Any, sounds: Sounds, way: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__(voice, sounds)
+        self.way = way
+
+    def __call__(self, part: Sequence[int], raised: float = 0.0) -> list[np.ndarray]:
+        return [self.way(self.sounds.real(self.sounds.rows[at].real)) for at in part]
 
 
 def play(voice: Any, notes: Sequence[Note], w: np.ndarray | None = None) -> list[np.ndarray]:
@@ -78,17 +85,29 @@ def can_encode(voice: Any) -> bool:
     return listen is not None and listen is not getattr(Voice, "encode", None)
 
 
-def untrained(voice: Any, *, seed: int = 0) -> Any:
+def untrained(voice: Any, seed: int = 0) -> Any:
     """The same voice before its first step: the same networks with fresh weights. None for a voice without networks."""
-    from antiphon.voice import Voice
+    return voice.untrained(seed) if hasattr(voice, "untrained") else None
 
-    if hasattr(voice, "untrained"):
-        return voice.untrained()
-    if not isinstance(voice, Voice):
-        return None
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return type(voice)(type(voice.model)(voice.model.config, voice.model.labels), voice.info)
+
+def plays(voice: Any) -> bool:
+    """Whether a voice answers notes; a vocoder does not."""
+    return bool(getattr(voice, "plays", True))
+
+
+def copiers(voice: Any, sounds: Sounds) -> dict[str, Player]:
+    """A vocoder, before its first step and now, beside the ways back from log-mel that need no learning."""
+    rules = {"Griffin-Lim": "griffin-lim", "heap integration": "pghi"}
+    ways = {"untrained": voice.untrained().from_audio, "vocoded": voice.from_audio}
+    ways |= {name: partial(there_and_back, LogMelSpectrogram(phases=phases)) for name, phases in rules.items()}
+    return {name: Copier(voice, sounds, way) for name, way in ways.items()}
+
+
+@torch.inference_mode()
+def there_and_back(view: Representation, audio: np.ndarray) -> np.ndarray:
+    """(samples,) -> the same after encoding and decoding."""
+    sound = torch.from_numpy(np.ascontiguousarray(audio, np.float32)).unsqueeze(0)
+    return view.decode(view.encode(sound), sound.shape[-1])[0].numpy()
 
 
 def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarray:
@@ -97,7 +116,7 @@ def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarr
     for start in range(0, len(indices), CHUNK):
         part = [int(index) for index in indices[start : start + CHUNK]]
         pitches = [float(sounds.prepared.pitch[index]) for index in part]
-        holds = [hold / SAMPLE_RATE if hold >= 0 else None for hold in sounds.prepared.hold[part].tolist()]
+        holds = [hold / SAMPLE_RATE if hold > 0 else None for hold in sounds.prepared.hold[part].tolist()]
         parts.append(np.asarray(voice.encode([sounds.real(index) for index in part], pitches, holds), np.float32))
     return np.concatenate(parts)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from antiphon.whole import whole
+
 # One glyph = five rows of three pixels, each row an octal digit (4 = left pixel, 2 = middle, 1 = right).
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:-+/()_#% '&="
 _ROWS = (
@@ -41,12 +43,11 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
-    """Write `pixels` (height, width, 3) uint8 as a PNG, atomically (a reader never sees half a picture)."""
+    """Write `pixels` (height, width, 3) uint8 as a PNG, whole or not at all."""
     target, data = Path(path), encode_png(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(target.name + ".part")
-    scratch.write_bytes(data)
-    os.replace(scratch, target)
+    with whole(target) as draft:
+        draft.write_bytes(data)
 
 
 def draw_text(

@@ -40,7 +40,7 @@ class Sounds:
         """The note a voice is asked for in the place of real note `index`: same pitch, hold, velocity, labels."""
         prepared = self.prepared
         hold = int(prepared.hold[index])
-        held = (hold if hold >= 0 else prepared.samples(index)) / SAMPLE_RATE
+        held = (hold if hold > 0 else prepared.samples(index)) / SAMPLE_RATE
         style = prepared.style[index].numpy()
         return Note(
             pitch=float(prepared.pitch[index]) + raised,

@@ -30,7 +30,7 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
     told = f"{result['notes']} notes of split {result['split']!r} ({result['list']})"
     made = [
         grid_of(f"Distance to the real notes, also on the scale floor 0, naive 1; less is better; {told}; ±: 95 %",
-              rows, [column for name in result["embeddings"] for column in distances(name)]),
+              rows, [column for name in result["embeddings"] for column in distances(name, rows)]),
         grid_of("What is there: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
               " diversity within a label, distance to training notes", rows, VARIETY),
         grid_of("Note by note: nearest training note's label, pitch, distance to the very note in dB", rows, NOTES),
@@ -38,7 +38,8 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
     if result.get("variety", {}).get("rows"):
         found = result["variety"]
         title = f"Variety at fixed pitch: {found['sets']} sets, labels {', '.join(found['labels'])}"
-        made.append(grid_of(title, found["rows"], [(key, plain(key)) for key in ("precision", "coverage", "spread")]))
+        columns = [(key, plain(key, margin=key)) for key in ("precision", "coverage", "spread")]
+        made.append(grid_of(title, found["rows"], columns))
     return made
 
 
@@ -83,29 +84,27 @@ def plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str
         for key in path.split(" "):
             value = value.get(key) if isinstance(value, Mapping) else None
         shown, sure = _number(value, form), _number(row.get("margins", {}).get(margin), form)
-        return shown if "-" in (shown, sure) else f"{shown} ±{sure.removeprefix('0')}"
+        return shown if "-" in (shown, sure) else f"{shown} ±{sure.removeprefix('0') or '0'}"
 
     return text
 
 
-def distances(name: str) -> list[Column]:
-    """The columns of what an embedding hears."""
+def distances(name: str, rows: Mapping[str, Row]) -> list[Column]:
+    """The columns of what an embedding hears; on the scale of floor and naive only where those are far enough apart for
+    one [judge.py]."""
     columns = []
     for key, title in (("fad", "FAD"), ("kernel", "KAD")):
         columns.append((f"{name} {title}", plain(f"{name} {key}", ".2f", f"{name} {key}")))
-        columns.append(("scaled", plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
+        if any(row[name].get(f"{key}_normalised") is not None for row in rows.values()):
+            columns.append(("scaled", plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
     return columns
-
-
-def _bins(row: Row) -> str:
-    return f"{row['ndb']['different']} of {row['ndb']['bins']}"
 
 
 VARIETY: list[Column] = [
     *((key, plain(f"prdc {key}", ".2f", key)) for key in ("precision", "recall", "density", "coverage")),
-    ("NDB", _bins),
+    ("NDB", lambda row: f"{plain('ndb different', '.0f', 'ndb')(row)} of {row['ndb']['bins']}"),
     ("diversity", plain("diversity", ".2f", "diversity")),
-    ("near", plain("nearest")),
+    ("near", plain("nearest", ".2f", "nearest")),
     ("copies", plain("copies", ".3f", "copies")),
 ]
 NOTES: list[Column] = [
@@ -113,8 +112,8 @@ NOTES: list[Column] = [
     ("of real's", plain("share", ".2f", "share")),
     ("<= 50 c", plain("pitch within_50", ".3f", "within_50")),
     ("median c", plain("pitch median_cents", ".1f", "median_cents")),
-    ("+1/2: <= 50 c", plain("between within_50", ".3f")),
-    ("median c", plain("between median_cents", ".1f")),
+    ("+1/2: <= 50 c", plain("between within_50", ".3f", "between within_50")),
+    ("median c", plain("between median_cents", ".1f", "between median_cents")),
     ("log-mel", plain("mel_db", ".1f", "mel_db")),
     ("log-spectral", plain("spectral_db", ".1f", "spectral_db")),
     ("broken", lambda row: str(row["broken"])),

@@ -9,6 +9,7 @@ import numpy as np
 from antiphon.data.gm import family_of, program_of
 from antiphon.data.prepared import Prepared
 from antiphon.errors import AntiphonError
+from antiphon.measures.bootstrap import mean_margin
 from antiphon.measures.embeddings import Embedding
 from antiphon.measures.gaussians import LabelGaussians
 from antiphon.measures.mel import fit_length, trim_tail
@@ -74,12 +75,14 @@ def variety(voice: Any, gaussians: LabelGaussians | None, sounds: Sounds, embedd
             labels[name] = max(labels.get(name, 0), len(pairs))
             for kind, figures in _compare(voice, gaussians, sounds, embedding, pairs).items():
                 rows[kind].append(figures)
-    means = {kind: _mean(parts) for kind, parts in rows.items() if parts}
+    means = {kind: _means(parts) for kind, parts in rows.items() if parts}
     return {"labels": labels, "sets": len(rows["imagined"]), "rows": means}
 
 
-def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
-    return {key: float(np.mean([part[key] for part in parts])) for key in parts[0]}
+def _means(parts: list[dict[str, float]]) -> dict[str, Any]:
+    columns = {key: np.array([part[key] for part in parts]) for key in parts[0]}
+    means = {key: float(values.mean()) for key, values in columns.items()}
+    return means | {"margins": {key: mean_margin(values) for key, values in columns.items()}}
 
 
 def _compare(

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from antiphon.errors import AntiphonError
+from antiphon.whole import whole
 
 INSTALL = "pip install 'antiphon[eval]' and then pip install --no-deps aisfx==0.1.2 musicnn==0.1.0"
 
@@ -65,9 +66,9 @@ def converted(name: str, cache: Path, expected: str, convert: Callable[[], dict[
         raise AntiphonError(f"the weights of {name} did not convert as expected: {INSTALL} --force-reinstall")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.part")
-        save_file(tensors, scratch)
-        scratch.replace(path)
-    except OSError as error:
-        raise AntiphonError(f"cannot keep weights in {cache} ({error.strerror}): say where with --cache") from None
+        with whole(path) as draft:
+            save_file(tensors, draft)
+    except (OSError, AntiphonError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise AntiphonError(f"cannot keep weights in {cache} ({why}): say where with --cache") from None
     return tensors

@@ -11,7 +11,7 @@ import numpy as np
 
 from antiphon.audio.files import check_target, writing_all
 from antiphon.errors import AntiphonError
-from antiphon.music.master import CEILING, Meter, mastered
+from antiphon.music.master import CEILING, MARGIN, Meter, TruePeak, mastered
 from antiphon.music.player import MIX, Block
 
 PIECE = 1 << 18  # samples read back at once
@@ -24,9 +24,9 @@ SHORTEST_WORD = len("100-16")  # of a bus's name: it is told from the others by 
 def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = False) -> Path:
     """Write a song's buses: the mix, mastered, to `out`, each other one beside it (`song-NAME.wav`); returns `out`.
 
-    Those share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less where a bus would
-    clip. All files appear or none does. The sound waits in a folder beside `out`, 21 MB a minute and bus.
-    Raises AntiphonError if a file exists (unless `force`) or cannot be written.
+    Those share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less where the true
+    peak of a bus would pass the ceiling. All files appear or none does. The sound waits in a folder beside `out`, 21 MB
+    a minute and bus. Raises AntiphonError if a file exists (unless `force`) or cannot be written.
     """
     meter = Meter(sample_rate)
     try:
@@ -40,9 +40,9 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
                         target = check_target(_beside(out, bus), force=force)
                         spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
                     spools[bus].add(sound)
-            peak = max((spool.peak for bus, spool in spools.items() if bus != MIX), default=0.0)
+            peak = max((spool.meter.end() for bus, spool in spools.items() if bus != MIX), default=0.0)
             ceiling = CEILING * (CODERS if out.suffix.lower() in LOSSY else 1.0)
-            common = np.float32(min(meter.gain(), ceiling / max(peak, 1e-9)))
+            common = np.float32(min(meter.gain(), ceiling * MARGIN / max(peak, 1e-9)))
             targets = [spool.target for spool in spools.values()]
             writers = stack.enter_context(writing_all(targets, 2, sample_rate=sample_rate, force=force))
             for (bus, spool), write in zip(spools.items(), writers, strict=True):
@@ -56,14 +56,14 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
 
 
 class _Spool:
-    """A bus on its way to its file: blocks of float32 on disk, and their peak."""
+    """A bus on its way to its file: blocks of float32 on disk, and their true peak."""
 
     def __init__(self, path: Path, target: Path):
-        self.target, self.peak = target, 0.0
+        self.target, self.meter = target, TruePeak()
         self._file = path.open("w+b")
 
     def add(self, block: np.ndarray) -> None:
-        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        self.meter.add(block)
         self._file.write(np.ascontiguousarray(block, np.float32).tobytes())
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -79,11 +79,13 @@ class _Spool:
 
 
 def _beside(out: Path, bus: str) -> Path:
-    """The file of a bus: `out` for the mix, else with the bus's name behind its own, as much of it as a name holds."""
+    """The file of a bus: `out` for the mix, else with the bus's name behind its own, as much of both as fits."""
     if bus == MIX:
         return out
-    word = re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")[:60]
-    room = LONGEST_NAME - len(os.fsencode(f"{out.name}-"))
-    while len(os.fsencode(word)) > max(room, SHORTEST_WORD):
-        word = word[:-1]
-    return out.with_stem(f"{out.stem}-{word}")
+    stem, word = out.stem, re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")[:60]
+    while len(os.fsencode(f"{stem}-{word}{out.suffix}")) > LONGEST_NAME:
+        if len(word) > SHORTEST_WORD:
+            word = word[:-1]
+        else:
+            stem = stem[:-1]
+    return out.with_stem(f"{stem}-{word}")

@@ -83,6 +83,29 @@ class Meter:
         return float((np.abs(np.fft.rfft(block, self.size, axis=0)) ** 2 * self.weight).sum())
 
 
+class TruePeak:
+    """The true peak of a stream of blocks, (n, 2) float32 each: the most that lies at or between their samples."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+        self._held = np.zeros((TAPS // 2, 2), np.float32)
+
+    def add(self, block: np.ndarray) -> None:
+        """Hear (n, 2) more; what lies within the last 2 ms is judged with what follows."""
+        for piece in _chunks(block):
+            held = np.concatenate([self._held, piece])
+            judged = len(held) // BLOCK - 2
+            if judged > 0:
+                self.peak = max(self.peak, float(_peaks(held, judged, self.peak / 2).max()))
+                held = held[judged * BLOCK :].copy()
+            self._held = held
+
+    def end(self) -> float:
+        """The peak of all of it: what follows is silence."""
+        self.add(np.zeros((3 * BLOCK, 2), np.float32))
+        return self.peak
+
+
 def _k_weighting(frequency: np.ndarray) -> np.ndarray:
     """Power response of BS.1770's two filters (published for 48 kHz, evaluated at the true frequency in Hz)."""
     z = np.exp(-2j * np.pi * np.minimum(frequency, 24000) / 48000)
@@ -144,20 +167,26 @@ def limited(blocks: Iterable[np.ndarray], sample_rate: int, ceiling: float = CEI
 
 
 def _needed(held: np.ndarray, judged: int, ceiling: float) -> np.ndarray:
-    """(judged,) reductions at which each block's true peak stays below the ceiling; `held` begins half of TAPS before
-    the first block. Quiet blocks, where even interpolated peaks are far below it, are not looked into."""
+    """(judged,) reductions at which each block's true peak stays below the ceiling; `held` as in _peaks."""
+    peaks = _peaks(held, judged, ceiling / 2)
+    return np.where(peaks > ceiling * MARGIN, 1 - ceiling * MARGIN / np.maximum(peaks, 1e-9), 0.0)
+
+
+def _peaks(held: np.ndarray, judged: int, least: float) -> np.ndarray:
+    """(judged,) true peaks of blocks; `held` begins half of TAPS before the first. Those that hold and touch no sample
+    above `least`, and so no peak above twice that, are not looked into: 0."""
     margin = TAPS // 2
     left, right = np.abs(held[: (judged + 2) * BLOCK]).T  # a block's surroundings lie within these, from its own on
     level = np.maximum(left, right)
     level = np.pad(level, (0, -len(level) % BLOCK)).reshape(-1, BLOCK).max(axis=1)
     level = np.max([level[k : k + judged] for k in range(3)], axis=0)
-    hot = np.flatnonzero(level > ceiling / 2)
+    hot = np.flatnonzero(level > least)
     peaks = np.zeros(judged)
     for channel in held.T:
         around = sliding_window_view(np.ascontiguousarray(channel), BLOCK + 2 * margin)[::BLOCK]
         for some in np.array_split(hot, len(hot) // 2048 + 1):
             peaks[some] = np.maximum(peaks[some], np.abs(around[some] @ _between()).max(axis=1, initial=0.0))
-    return np.where(peaks > ceiling * MARGIN, 1 - ceiling * MARGIN / np.maximum(peaks, 1e-9), 0.0)
+    return peaks
 
 
 @lru_cache(maxsize=1)

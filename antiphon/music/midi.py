@@ -14,6 +14,7 @@ from antiphon.music.smf import PORT, TEMPO, Event, Smf, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
 LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
+RING = 1.0  # seconds that it lasts at least: where the track ends with its last chord, that is no click
 MOST_PARTS = 256
 DRUM_CHANNEL = 9  # "channel 10", counted from 0
 
@@ -41,9 +42,10 @@ def read_midi(path: str | Path) -> Song:
         endless += unreleased
     notes = sum(len(channel.notes) for _, channel in played)
     if endless:
-        warnings.append(f"{endless} of {notes} notes in {path} are never released: they stop with the song")
+        never = f"{endless} of {notes} notes in {path} are never released"
+        warnings.append(f"{never}: they stop with the song, after {RING:g} s at least")
     if not notes:
-        broken = not all(track.whole for track in file.tracks)
+        broken = len(file.tracks) < file.promised or not all(track.whole for track in file.tracks)
         reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
         raise AntiphonError(f"{path} {reason}")
     bounded(path, [channel for _, channel in played], warnings)
@@ -51,14 +53,16 @@ def read_midi(path: str | Path) -> Song:
 
 
 def _damage(path: Path, file: Smf) -> list[str]:
-    """One line about tracks that could not be read to their end, if there are any."""
+    """A line about tracks that could not be read to their end, and one about those that are not there."""
     numbers = [str(number) for number, track in enumerate(file.tracks, 1) if not track.whole]
     which = f"track{'s' * (len(numbers) > 1)} {', '.join(numbers[:8])}"
     which += f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
-    damaged = (
-        f"{which} of {path} {'is' if len(numbers) == 1 else 'are'} damaged or cut short: played as far as possible"
-    )
-    return [damaged] if numbers else []
+    be = "is" if len(numbers) == 1 else "are"
+    damaged = [f"{which} of {path} {be} damaged or cut short: played as far as possible"] if numbers else []
+    found = len(file.tracks)
+    if found < file.promised:
+        damaged.append(f"{path} should have {file.promised:,} tracks: {found:,} can be found, the others are missing")
+    return damaged
 
 
 def _patterns(file: Smf) -> list[list[int]]:
@@ -84,7 +88,7 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[tuple[int, 
             ports[track] = first
     endless = [key for channel in channels.values() for key in channel.notes if key.end < 0]
     for key in endless:
-        key.end = min(stop, last + LINGER)
+        key.end = max(min(stop, last + LINGER), key.onset + RING)
     return channels, len(endless), stop
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from antiphon.errors import AntiphonError
 from antiphon.music.casting import Player
 from antiphon.music.master import Meter, mastered
+from antiphon.music.midi import DRUM_CHANNEL
 from antiphon.music.room import Room
 
 WINDOW = 5.0  # seconds of onsets rendered together: what bounds the memory
@@ -106,12 +107,13 @@ def _with_room(block: Block, room: Room) -> Block:
 
 
 def stem_names(players: Sequence[Player]) -> dict[tuple[int, int], str]:
-    """What the bus of each track and channel is called: numbers that keep order, the track's name or its instrument."""
+    """What the bus of each track and channel is called: numbers that keep order, and the track's name or "drums"; not
+    who plays it, so that another instrument replaces the same file."""
     names: dict[tuple[int, int], str] = {}
     for player in players:
         track, channel = player.stem
-        name = player.part.name or player.character.label()
-        names.setdefault(player.stem, f"{track + 1:02d}-{channel + 1:02d} {name}")
+        name = player.part.name or ("drums" if channel == DRUM_CHANNEL else "")
+        names.setdefault(player.stem, f"{track + 1:02d}-{channel + 1:02d} {name}".rstrip())
     return names
 
 

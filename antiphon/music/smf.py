@@ -1,7 +1,8 @@
-"""Standard MIDI files, bytes to events: read_smf. Whatever can be read of a damaged track is kept.
+"""Standard MIDI files, bytes to events: read_smf. What can be read of a damaged file is kept, what is lost is known.
 
 After the "Standard MIDI-File Format Spec. 1.1" (1988), and more forgiving: running status goes on after meta events and
-system messages, alien chunks and a wrong number of tracks do no harm, and a track may lack its end.
+system messages, alien chunks and bytes between chunks do no harm, a track may lack its end, and where a chunk's length
+leads nowhere the next track is looked for.
 """
 
 import os
@@ -15,6 +16,7 @@ from antiphon.errors import AntiphonError
 
 MAX_BYTES = 4 << 20
 MAX_NOTES = 1_000_000
+TRACK = b"MTrk"
 TEMPO, NAME, PORT, END = 0x51, 0x03, 0x21, 0x2F  # meta events that matter; channel messages are 0x80 and more
 _SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong into files
 
@@ -31,7 +33,8 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Track:
-    """events: in order. end: the tick of its last event of any kind. whole: whether all of it could be read."""
+    """events: in order. end: the tick of its last event of any kind. whole: whether all of it was there and could be
+    read."""
 
     name: str = ""
     events: list[Event] = field(default_factory=list)
@@ -42,12 +45,13 @@ class Track:
 @dataclass(frozen=True, slots=True)
 class Smf:
     """kind: 0 one track, 1 tracks side by side, 2 loose patterns. tick: seconds of a tick, at 120 beats a minute.
-    elastic: whether tempo changes that (it does unless time is SMPTE's)."""
+    elastic: whether tempo changes that (it does unless time is SMPTE's). promised: the header's number of tracks."""
 
     kind: int
     tick: float
     elastic: bool
     tracks: tuple[Track, ...]
+    promised: int
 
 
 def read_smf(path: Path) -> Smf:
@@ -56,17 +60,17 @@ def read_smf(path: Path) -> Smf:
     at = data.find(b"MThd", 0, 1024)  # RIFF and old Mac files have something before it
     if at < 0 or len(data) < at + 14:
         raise AntiphonError(f"{path} is not a MIDI file{'' if data else ' (it is empty)'}: give a .mid file")
-    size, kind, _, division = struct.unpack(">LHHH", data[at + 4 : at + 14])
+    size, kind, promised, division = struct.unpack(">LHHH", data[at + 4 : at + 14])
     if kind > 2:
         raise AntiphonError(f"{path} is a broken MIDI file: export it again")
     tick, elastic = _seconds_per_tick(path, division)
     tracks, notes = [], 0
-    for body in _bodies(data, at + 8 + size):
-        tracks.append(_decode(body))
+    for body, claimed in _bodies(data, at + 8 + size):
+        tracks.append(_decode(body, claimed))
         notes += sum(event.status >> 4 == 9 for event in tracks[-1].events)
         if notes > MAX_NOTES:
             raise AntiphonError(f"{path} has more than {MAX_NOTES:,} notes: split it")
-    return Smf(kind, tick, elastic, tuple(tracks))
+    return Smf(kind, tick, elastic, tuple(tracks), promised)
 
 
 def _bytes(path: Path) -> bytes:
@@ -80,13 +84,31 @@ def _bytes(path: Path) -> bytes:
         raise AntiphonError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _bodies(data: bytes, at: int) -> Iterator[bytes]:
-    """The track chunks' contents; the last may be cut short."""
+def _bodies(data: bytes, at: int) -> Iterator[tuple[bytes, int]]:
+    """The track chunks' contents and the lengths that they claim. Where a length does not lead to another chunk or to
+    the file's end, the contents go on to the next track."""
+    if not _chunk(data, at):
+        at = _next_track(data, 14)
     while at + 8 <= len(data):
         name, size = struct.unpack(">4sL", data[at : at + 8])
-        if name == b"MTrk":
-            yield data[at + 8 : at + 8 + size]
-        at += 8 + size
+        begin, at = at + 8, at + 8 + size
+        if at != len(data) and not _chunk(data, at):
+            at = _next_track(data, begin)
+        if name == TRACK:
+            yield data[begin:at], size
+
+
+def _chunk(data: bytes, at: int) -> bool:
+    """Whether a track begins there, or an alien chunk that is all there."""
+    name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
+    alien = name.isascii() and name.decode("ascii").isprintable() and at + 8 + size <= len(data)
+    return at + 8 <= len(data) and (name == TRACK or alien)
+
+
+def _next_track(data: bytes, at: int) -> int:
+    """Where the next track begins from there on; the file's end if there is none."""
+    found = data.find(TRACK, at)
+    return len(data) if found < 0 else found
 
 
 def _seconds_per_tick(path: Path, division: int) -> tuple[float, bool]:
@@ -135,33 +157,40 @@ class _Bytes:
         return self.data[self.at - size : self.at]
 
 
-def _decode(body: bytes) -> Track:
-    """One track, up to its end or to where it makes no sense."""
-    track, source, running = Track(), _Bytes(body), 0
+def _decode(body: bytes, claimed: int) -> Track:
+    """One track, up to its end or to where it makes no sense. claimed: how long it says it is."""
+    track, source = Track(), _Bytes(body)
     try:
-        while source.at < len(body):
-            tick = track.end + source.number()
-            status = source.byte()
-            if status < 0x80:  # running status: this was a data byte already
-                status, source.at = running, source.at - 1
-            if status < 0x80:
-                raise _Cut
-            if status < 0xF0:
-                running = status
-                first = min(source.byte(), 127)
-                second = 0 if status >> 4 in (0xC, 0xD) else min(source.byte(), 127)
-                track.events.append(Event(tick, status, first, second))
-            elif status == 0xFF:
-                if _meta(track, tick, source.byte(), source.block()):
-                    break
-            elif status in (0xF0, 0xF7):
-                source.block()
-            else:
-                source.at += _SYSTEM_LENGTHS.get(status, 0)
-            track.end = tick
+        _read(track, source)
+        track.whole = claimed in (source.at, len(body))
     except _Cut:
         track.whole = False
     return track
+
+
+def _read(track: Track, source: _Bytes) -> None:
+    """Add a track's events to it, up to the one that ends it, if there is one. Raises _Cut."""
+    running = 0
+    while source.at < len(source.data):
+        tick = track.end + source.number()
+        status = source.byte()
+        if status < 0x80:  # running status: this was a data byte already
+            status, source.at = running, source.at - 1
+        if status < 0x80:
+            raise _Cut
+        if status < 0xF0:
+            running = status
+            first = min(source.byte(), 127)
+            second = 0 if status >> 4 in (0xC, 0xD) else min(source.byte(), 127)
+            track.events.append(Event(tick, status, first, second))
+        elif status == 0xFF:
+            if _meta(track, tick, source.byte(), source.block()):
+                return
+        elif status in (0xF0, 0xF7):
+            source.block()
+        else:
+            source.at += _SYSTEM_LENGTHS.get(status, 0)
+        track.end = tick
 
 
 def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:

@@ -6,12 +6,16 @@ An image is whatever a representation encodes: (channels, bins, frames), or (1, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, get_type_hints
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from antiphon.errors import AntiphonError
+
+USUAL: dict[type, tuple[Any, Any]] = {int: (0, 1 << 14), float: (-1e6, 1e6), bool: (False, True)}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class Conditions:
             assert numbers is not None
             told.append(numbers.float())
         return torch.cat(told, 1)
+
+
+def limits_of(config: type) -> dict[str, tuple[Any, Any]]:
+    """Lowest and highest of every setting of a generator's configuration but its conditions: what its class says in
+    `limits`, or what is USUAL of its type. A recipe keeps to them, and so does whatever is read from a stranger's
+    voice. Raises AntiphonError for a setting that is no number and no truth."""
+    own, types = getattr(config, "limits", {}), get_type_hints(config)
+    found = {f.name: own.get(f.name) or USUAL.get(types[f.name]) for f in fields(config) if f.name != "conditions"}
+    for name, limits in found.items():
+        if limits is None:
+            raise AntiphonError(f"{config.__name__}.{name} can be in no voice: make it an int, a float or a bool")
+    return found  # type: ignore[return-value]
 
 
 class Judgement(NamedTuple):

@@ -6,17 +6,22 @@ from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from antiphon.networks.equalised import EqualConv2d, EqualLinear
 
 M = TypeVar("M", bound=nn.Module)
+NORMED = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
 
 
 def spectrally_normed(critic: M) -> M:
     """The same critic, changed in place: each weight divided by its largest singular value, tracked by power iteration.
 
-    Equalised layers are left alone: they have a scale of their own."""
-    for layer in critic.modules():
-        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd) and not isinstance(layer, EqualConv2d | EqualLinear):
+    A weight norm gives way to it, tables of labels have one too; equalised layers are left alone: they have a scale of
+    their own."""
+    for layer in list(critic.modules()):
+        if isinstance(layer, NORMED) and not isinstance(layer, EqualConv2d | EqualLinear):
+            if is_parametrized(layer, "weight"):
+                remove_parametrizations(layer, "weight")
             spectral_norm(layer)
     return critic

@@ -54,6 +54,11 @@ class Recipe(Care, ABC):
         """Raises AntiphonError, saying what to do, for data that this recipe cannot learn from."""
         return None
 
+    @property
+    def needs_pitch(self) -> str:
+        """Whether it can learn from a folder's sounds of unknown pitch, a word of data/manifest.py's UNHEARD."""
+        return "yes"
+
     @abstractmethod
     def like(self: R, voice: Voice) -> R:
         """The same with the network of a voice, to begin from it. Raises AntiphonError for a voice of another kind."""

@@ -14,10 +14,11 @@ from antiphon.errors import AntiphonError
 from antiphon.kinds.drums import LIMITS as NETWORK_LIMITS
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
 from antiphon.recipes.contract import Recipe
-from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop_and_rule
+from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.game import GameConfig
 from antiphon.training.kit_game import KitGame
+from antiphon.training.optimisers import ImitatorsConfig
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
@@ -38,7 +39,7 @@ class DrumsRecipe(Recipe):
     game: GameConfig = field(default_factory=lambda: GameConfig(weights=dict(WEIGHTS)))
     batch: int = 16  # hits a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
-    moved: float = 0.5  # share of the hits that are moved by up to three semitones [data/strokes.py]
+    moved: float = 0.5  # share of the hits that are moved by up to four semitones [data/strokes.py]
     reshaped: float = 0.5  # share of the hits that are damped, brighter or darker [data/reshape.py]
     seed: int = 0
     average: float = 0.9985  # of the weights
@@ -56,7 +57,8 @@ class DrumsRecipe(Recipe):
     }
 
     def check(self) -> None:
-        check_crop_and_rule(self.samples, self.game)
+        check_crop(self.samples)
+        self.game.check()
 
     def fits(self, data: Prepared) -> None:
         if not data.labels.one_shots:
@@ -94,7 +96,8 @@ class DrumsRecipe(Recipe):
 def drums(size: str = "base", seed: int = 0) -> DrumsRecipe:
     """The recipe at one of the sizes tiny, small, base, large."""
     critic = {"tiny": 8, "small": 16, "base": 16, "large": 32}[size]
-    game = GameConfig(weights=dict(WEIGHTS), critic_channels=critic, bank=1024, learning_rate=8e-4, critic_rate=8e-4)
+    optimiser = ImitatorsConfig(rate=8e-4, critic_rate=8e-4)
+    game = GameConfig(weights=dict(WEIGHTS), critic_channels=critic, bank=1024, optimiser=optimiser)
     return DrumsRecipe(network=SIZES[size], game=game, seed=seed)
 
 

@@ -3,22 +3,22 @@ has. Each recipe is a function in a file of its own that sets these to its paper
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
 
 from antiphon.errors import AntiphonError
 from antiphon.image_model import ImageConfig, ImageModel, ViewConfig
-from antiphon.kinds.image import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import rule_called
+from antiphon.kinds.image import SAMPLES
 from antiphon.model import LabelTable
-from antiphon.networks.image_gan import Conditions
-from antiphon.parts import part, parts
+from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.recipes.contract import Recipe
 from antiphon.representations.standardised import Standardised
 from antiphon.scales import scales
+from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.image_game import ImageGame, ImageGameConfig
-from antiphon.training.optimisers import OPTIMISERS
 
 if TYPE_CHECKING:
     from antiphon.data.onsets import OnsetSource
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from antiphon.voice import Voice
 
 SAMPLE_RATE = 44_100
+SHORTEST = 16_384  # samples that wavegan draws
 FITTED = 16, 32  # batches and sounds in each, by which a standardised view is fitted
 ANSWERS = ("auto", "yes", "no")
 UNNAMED = "sound"  # the label of sounds whose instruments are not told apart
@@ -52,43 +53,38 @@ class ImageRecipe(Recipe):
 
     shown: ClassVar = {"critic": "critic", "generator": "adversarial", "gap": "gap"}
     limits: ClassVar = {
-        **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
-        "samples": NETWORK_LIMITS["samples"],
+        "samples": SAMPLES,
         "batch": (2, 4096),  # a batch norm's least
         "transposed": (0, 1),
         "seed": (0, (1 << 31) - 1),
         "average": (0, 0.999999),
         "cool_down": (0, 1),
-        **{f"game.{name}": (0, 1e6) for name in ("r1", "r2", "lipschitz", "drift", "keys")},
-        "game.every": (1, 10_000),
+        **GAME_LIMITS,
+        "game.keys": (0, 1e6),
         "game.critic_steps": (1, 100),
-        "game.optimiser.rate": (1e-12, 1),
-        "game.optimiser.critic_rate": (1e-12, 1),
-        "game.optimiser.beta1": (0, 0.999999),
-        "game.optimiser.beta2": (0, 0.999999),
-        "game.optimiser.weight_decay": (0, 1),
     }
 
     def check(self) -> None:
         for name in ("pitch", "instrument", "style"):
             if getattr(self, name) not in ANSWERS:
                 raise AntiphonError(f"{name}={getattr(self, name)} is no answer: use {', '.join(ANSWERS)}")
-        g = self.game
-        rule_called(g.rule), part(OPTIMISERS, "optimiser", g.optimiser.name)
-        if g.rule == "wasserstein" and not g.lipschitz:
-            raise AntiphonError(
-                "game.rule=wasserstein needs its penalty, or the critic has no bound: add game.lipschitz=10"
-            )
+        self.game.check()
         if self.network.conditions != Conditions():
             raise AntiphonError(
                 "network.conditions are read off the data: use pitch, instrument and style=yes, no or auto"
             )
-        ImageModel(ImageConfig(self._small(), self.view, self.samples), LabelTable((UNNAMED,), ()))  # its sizes agree
+        for name, (low, high) in limits_of(type(self.network)).items():
+            value = getattr(self.network, name)
+            if type(value) is not type(low) or not low <= value <= high:
+                raise AntiphonError(f"network.{name}={value} cannot work: use {low!r} to {high!r}")
+        config = ImageConfig(self.network, self.view, self.samples)
+        config.new_view()  # its sizes agree
+        with torch.device("meta"):  # and players can be built of them, here without memory
+            config.new_generator(), config.new_critic()
 
-    def _small(self) -> Any:
-        """The network at its narrowest: its images have the same shape."""
-        narrow = {"channels": 1, "width": NETWORK_LIMITS["width"][0]}
-        return replace(self.network, **{f.name: narrow[f.name] for f in fields(self.network) if f.name in narrow})
+    @property
+    def needs_pitch(self) -> str:
+        return "auto" if self.pitch == "no" and self.transposed else self.pitch
 
     # ---- what the data says ------------------------------------------------------------------------------------------
 
@@ -99,16 +95,18 @@ class ImageRecipe(Recipe):
             raise AntiphonError(f"{data.path} has no notes to train on: label some of them 'train'")
         usual = float(data.start.diff()[notes].float().median())
         if usual < self.samples / 4:
+            others = ["wavegan (0.37 s)"] if self.samples > SHORTEST else []
+            others += ["instrument" if data.labels.pitched else "drums"]
             raise AntiphonError(
                 f"half of these notes are shorter than {usual / SAMPLE_RATE:.2f} s, and this recipe draws "
                 f"{self.samples / SAMPLE_RATE:.2f} s: it would learn silence. Give longer notes, or use --recipe "
-                "wavegan (0.37 s) or instrument"
+                f"{' or '.join(others)}"
             )
 
     def conditions(self, data: Prepared) -> Conditions:
         """What the players are told. Raises AntiphonError, saying what to do, where the data lacks what is asked."""
         keys = data.pitch[data.where("train")].round().long().tolist() or [0]
-        pitch = self._answer("pitch", 0 if data.labels.one_shots else len(set(keys)), "keys")
+        pitch = self._answer("pitch", len(set(keys)) if data.labels.pitched else 0, "keys")
         instrument = self._answer("instrument", len(data.labels.instruments), "instruments")
         style = self._answer("style", len(data.labels.styles) + 1, "styles")
         return Conditions(
@@ -170,5 +168,4 @@ class ImageRecipe(Recipe):
         if isinstance(model.view, Standardised):
             source, (batches, count) = self.source(data), FITTED
             model.view.fit(source.batch(i * count, count).audio for i in range(batches))
-        critic = parts("antiphon.networks.discriminators", "DISCRIMINATORS")[model.config.generator](network)
-        return ImageGame(model, critic, self.game)
+        return ImageGame(model, model.config.new_critic(), self.game)

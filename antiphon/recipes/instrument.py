@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.instrument import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import rules
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
 from antiphon.recipes.contract import Recipe
+from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.game import GameConfig, InstrumentGame
 
@@ -39,6 +39,7 @@ class InstrumentRecipe(Recipe):
     usual_start: ClassVar = "gm"
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        **GAME_LIMITS,
         "batch": (1, 4096),
         "samples": (8192, 1 << 20),
         "seed": (0, (1 << 31) - 1),
@@ -49,8 +50,6 @@ class InstrumentRecipe(Recipe):
         "average": (0, 0.999999),
         "cool_down": (0, 1),
         "game.critic_channels": (1, 512),
-        "game.learning_rate": (0, 1),
-        "game.critic_rate": (0, 1),
         "game.warm_up": (0, 1e9),
         "game.ramp": (1, 1e9),
         "game.imagined": (1, 4096),
@@ -58,12 +57,14 @@ class InstrumentRecipe(Recipe):
     }
 
     def check(self) -> None:
-        check_crop_and_rule(self.samples, self.game)
+        check_crop(self.samples)
+        self.game.check()
 
     def fits(self, data: Prepared) -> None:
-        if data.labels.one_shots:
+        if not data.labels.pitched:
+            what, other = ("hits", "drums") if data.labels.one_shots else ("sounds", "wavegan")
             raise AntiphonError(
-                f"{data.path} holds hits without pitch, and an instrument needs notes: use --recipe drums"
+                f"{data.path} holds {what} without pitch, and an instrument needs notes: use --recipe {other}"
             )
 
     def like(self, voice: Voice) -> InstrumentRecipe:
@@ -97,12 +98,10 @@ class InstrumentRecipe(Recipe):
         return InstrumentGame(InstrumentModel(self.network, labels), len(data.labels.presets), self.game)
 
 
-def check_crop_and_rule(samples: int, game: GameConfig) -> None:
-    """Raises AntiphonError for crops that are no whole frames, or a rule that there is not."""
+def check_crop(samples: int) -> None:
+    """Raises AntiphonError for crops that are no whole frames."""
     if samples % 512:
         raise AntiphonError(f"samples={samples} cannot work: use a multiple of 512")
-    if game.rule not in rules():
-        raise AntiphonError(f"game.rule={game.rule} is not known: use one of {', '.join(rules())}")
 
 
 def adversary_rises(step: int, total: int, before: float, game: GameConfig) -> float:

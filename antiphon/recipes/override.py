@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 from antiphon.errors import AntiphonError
 
 T = TypeVar("T")
+FORMERLY = {  # names that settings had when runs were begun that may go on
+    "game.learning_rate": "game.optimiser.rate",
+    "game.critic_rate": "game.optimiser.critic_rate",
+}
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -30,7 +34,8 @@ def override(recipe: T, settings: Mapping[str, Any]) -> T:
 
     A value takes the type of the one it replaces; text is parsed. Raises AntiphonError for an unknown name, with those
     near it, or a value of another type."""
-    for key, value in settings.items():
+    for name, value in settings.items():
+        key = FORMERLY.get(name, name)
         recipe = _replaced(recipe, key.split("."), value, key, recipe)
     return recipe
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.vocoder import LIMITS as NETWORK_LIMITS
-from antiphon.losses.adversarial import rule_called
 from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
 from antiphon.recipes.contract import Recipe
 from antiphon.recipes.image import UNNAMED
+from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.vocoder_game import VocoderGame, VocoderGameConfig
 
@@ -50,6 +50,7 @@ class VocoderRecipe(Recipe):
     shown: ClassVar = {"level": "level", "turns": "advance", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        **GAME_LIMITS,
         "batch": (1, 4096),
         "samples": (8192, 1 << 20),
         "gain": (0, 60),
@@ -60,16 +61,18 @@ class VocoderRecipe(Recipe):
         "average": (0, 0.999999),
         "cool_down": (0, 1),
         "game.critic_channels": (1, 512),
-        "game.learning_rate": (0, 1),
-        "game.critic_rate": (0, 1),
     }
 
     def check(self) -> None:
-        rule_called(self.game.rule)
+        self.game.check()
 
     def fits(self, data: Prepared) -> None:
         if not len(data.where("train")):
             raise AntiphonError(f"{data.path} has no sounds to train on: label some of them 'train'")
+
+    @property
+    def needs_pitch(self) -> str:
+        return "no"
 
     def like(self, voice: Voice) -> VocoderRecipe:
         config = voice.model.config

@@ -13,6 +13,8 @@ from antiphon.errors import AntiphonError
 from antiphon.parts import part, parts
 from antiphon.representations.spectral import magnitude
 
+MOST_BANDS = 4096  # of an image
+
 
 class Exactness(NamedTuple):
     """Signal to error in dB, 200 at most: of the waveform, and of the magnitude spectrogram (2048/512), which is deaf
@@ -70,6 +72,12 @@ def exactness(view: Representation, audio: Tensor) -> Exactness:
 def _decibels(truth: Tensor, found: Tensor) -> float:
     signal, error = truth.double().square().sum(), (truth.double() - found.double()).square().sum()
     return min(float(10 * torch.log10(signal / error.clamp_min(1e-300))), 200.0)
+
+
+def check_bands(bands: int) -> None:
+    """Raises AntiphonError for a number of mel bands that makes no image."""
+    if not 2 <= bands <= MOST_BANDS:
+        raise AntiphonError(f"{bands} bands make no image: use 2 to {MOST_BANDS}")
 
 
 def check_audio(audio: Tensor) -> None:

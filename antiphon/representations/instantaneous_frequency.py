@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from antiphon.networks.layers import hat_weights, mel, mel_to_hz
-from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
+from antiphon.representations.contract import Exactness, Representation, check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.stft import check_window, frame_count, istft, stft
 
@@ -86,6 +86,7 @@ class MelMagnitudeIF(Representation):
     ):
         super().__init__()
         check_window(window, hop)
+        check_bands(bands)
         self.window, self.hop, self.bands, self.floor_db = window, hop, bands, floor_db
         centres, to_bands = mel_warp(window, bands, sample_rate)
         bins = torch.arange(window // 2 + 1) * (sample_rate / window)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from antiphon.networks.layers import hat_weights, mel, mel_to_hz
-from antiphon.representations.contract import check_audio, check_image
+from antiphon.representations.contract import check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of
 from antiphon.representations.log_magnitude import LogMagnitude
 from antiphon.representations.spectral import mel_filters
@@ -41,6 +41,7 @@ class LogMelSpectrogram(LogMagnitude):
         sample_rate: int = 44_100,
     ):
         super().__init__(window, hop, floor_db, phases)
+        check_bands(bands)
         self.bands = bands
         filters = mel_filters(window, bands, sample_rate, LOW, min(HIGH, sample_rate / 2))
         edges = mel(torch.tensor([LOW, min(HIGH, sample_rate / 2)]))

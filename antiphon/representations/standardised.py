@@ -17,7 +17,7 @@ SPREAD = 3.0  # standard deviations that fill [-1, 1]; what lies beyond is clipp
 class Standardised(Representation):
     """Every bin of every channel with mean 0 and standard deviation 1/3 over the training sounds, clipped to [-1, 1].
 
-    Fit it before use; `mean` and `deviation` are saved with the model.
+    Raises AntiphonError for a view without bins. Fit it before use; `mean` and `deviation` are saved with the model.
     """
 
     units = "a third of a standard deviation of the bin, clipped"
@@ -27,7 +27,10 @@ class Standardised(Representation):
 
     def __init__(self, view: Representation, samples: int):
         super().__init__()
-        channels, bins, _ = view.shape(samples)
+        shape = view.shape(samples)
+        if len(shape) != 3:
+            raise AntiphonError("a waveform has no bins to put on a scale: leave view.standardised=false")
+        channels, bins, _ = shape
         self.view = view
         self.register_buffer("mean", torch.zeros(channels, bins, 1))
         self.register_buffer("deviation", torch.ones(channels, bins, 1))

@@ -18,6 +18,8 @@ from antiphon.errors import AntiphonError
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
 from antiphon.representations.spectral import hann_window
 
+LONGEST_WINDOW = 8192  # samples
+
 
 def frame_count(samples: int, hop: int) -> int:
     """Frames that a sound needs: frame j lies at sample j hop, and none lies beyond the end."""
@@ -66,7 +68,9 @@ def _overlap_add(frames: Tensor, window: int, hop: int) -> Tensor:
 
 
 def check_window(window: int, hop: int) -> None:
-    """Raises AntiphonError unless every sample lies well inside some window."""
+    """Raises AntiphonError unless every sample lies well inside some window, which a voice's file can name."""
+    if window > LONGEST_WINDOW:
+        raise AntiphonError(f"a window of {window} samples is too long: use {LONGEST_WINDOW} at most")
     if hop < 1 or window < 4 * hop or window % (2 * hop):
         raise AntiphonError(f"window={window} and hop={hop} cannot be inverted well: use a hop of window/4 or window/8")
 

@@ -2,7 +2,8 @@
 
     the critic is too sure of itself       R1 holds it back, doubled at every look until it is in doubt
                                            (Pasini 2022, Musika: a certainty of 0.9)
-    it knows the sounds by heart           it is shown altered ones, more and more often (Karras 2020)
+    it knows the sounds by heart, or, with
+    none held out, takes them for sure     it is shown altered ones, more and more often (Karras 2020)
     learning has come apart, swings, or has
     collapsed                              back to the last healthy state, at a fraction of the learning rate
 
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from antiphon.audio.augment import MOST
 from antiphon.errors import AntiphonError
-from antiphon.training.signs import SURE, Finding, Sign, overfitting, recent
+from antiphon.training.signs import SURE, Finding, Sign, asked_unseen, overfitting, recent
 
 KINDS = ("r1", "augment", "return")
 ANSWERED = {"r1": "sure", "augment": "memorising"}  # signs of which the answer speaks
@@ -28,7 +29,6 @@ AUGMENT_STEP = 0.05  # of p, at every look
 HEART, RELAXED = 0.5, 0.4  # of the overfitting sign: p rises above one and falls below the other
 SLOWER = 0.25  # what the learning rates are cut to at every return
 RETURNS = 6
-PENALISED = ("minimax", "non-saturating", "lsgan", "hinge", "relativistic")  # WGAN-GP's critic has a bound of its own
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def chosen(setting: str) -> tuple[str, ...]:
 
 
 class Answers:
-    """Turns dials. kinds: which answers may be given. rule: of the losses. minutes: of training sound, for the
-    words."""
+    """Turns dials. kinds: which answers may be given. in_doubt: whether the critic ought to be [losses/adversarial.py:
+    Rule]; R1 is only then an answer. minutes: of training sound, for the words."""
 
-    def __init__(self, kinds: Sequence[str], rule: str, minutes: float):
-        self.kinds = [k for k in kinds if k != "r1" or rule in PENALISED]
+    def __init__(self, kinds: Sequence[str], in_doubt: bool, minutes: float):
+        self.kinds = [k for k in kinds if k != "r1" or in_doubt]
         self.sounds = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
         self.dials = Dials()
         self.returns = 0
@@ -113,9 +113,11 @@ class Answers:
             return []
         if now > before and (not before or int(now / 0.2 + 1e-6) > int(before / 0.2 + 1e-6)):
             more = "" if now < MOST else ", the most there is: more recordings would help"
-            return [Answer("augment", f"the critic has memorised your {self.sounds}; augmenting at {now:.2g}{more}")]
+            seen = "has memorised" if asked_unseen(findings) else "is very sure of"
+            return [Answer("augment", f"the critic {seen} your {self.sounds}; augmenting at {now:.2g}{more}")]
         if not now:
-            return [Answer("augment", "the critic judges unknown sounds as it does yours again; no longer augmenting")]
+            seen = "judges unknown sounds as it does yours" if asked_unseen(findings) else "is in doubt about yours"
+            return [Answer("augment", f"the critic {seen} again; no longer augmenting")]
         return [Answer("augment", "")]
 
     def _once(self, name: str, words: str) -> Answer:

@@ -2,7 +2,7 @@
 
     w = E(recording of one note)              G plays ANOTHER note of the same preset: reconstruction + adversary
     w = M(noise, labels)                      G plays the same gesture: adversary only
-    L_D = rule_D(D(x), D(G(w)))               pairs of one gesture [losses/adversarial.py]
+    L_D = rule_D(D(x), D(G(w))) + penalties   pairs of one gesture [losses/adversarial.py, training/adversary.py]
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
 Reconstruction forbids mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from antiphon.audio.augment import shown
 from antiphon.data.excerpts import Excerpts
-from antiphon.losses.adversarial import feature_matching, gradient_penalty, rule_called
+from antiphon.losses.adversarial import feature_matching, rule_called
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.movement import movement_loss
 from antiphon.losses.partials import partials_loss
@@ -33,8 +33,10 @@ from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscri
 from antiphon.networks.generators import batched
 from antiphon.networks.generators.instrument import Curves, Gesture
 from antiphon.networks.mapping import NOISE
+from antiphon.training.adversary import AdversaryConfig, Seen
 from antiphon.training.contract import Game, Moment
 from antiphon.training.health import Examined, Judged
+from antiphon.training.optimisers import ImitatorsConfig
 from antiphon.training.style_game import StyleGame
 from antiphon.training.warm_start import take_over_labelled
 
@@ -45,7 +47,7 @@ Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of eac
 
 
 @dataclass(frozen=True)
-class GameConfig:
+class GameConfig(AdversaryConfig):
     """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
 
     rule: str = "relativistic"  # copy and original share a gesture, so that D need only see what sets them apart
@@ -64,8 +66,8 @@ class GameConfig:
         }
     )
     critic_channels: int = 16
-    learning_rate: float = 3e-4
-    critic_rate: float = 6e-4
+    dropout: float = 0.0  # share of the critics' units that are left out at a time
+    optimiser: ImitatorsConfig = field(default_factory=ImitatorsConfig)
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise; both shrink in a short run
     imagined: int = 4  # imagined notes a batch
@@ -84,20 +86,20 @@ class InstrumentGame(Game, Examined):
         self.config, self.model, self.rule = config, model, config.rule
         self.says = rule_called(config.rule)
         c, labels = model.config, model.labels
-        self.critics = Discriminators(len(labels.instruments), config.critic_channels)
+        self.critics = config.normed(Discriminators(len(labels.instruments), config.critic_channels, config.dropout))
         self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
         self.preset_head = nn.Linear(c.style, presets)
         self.spectral = SpectralLoss()
         if self.of_notes:
             self.expected = ExpectedLoss(c)
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
-        rate = config.learning_rate
+        o = config.optimiser
         self.take_seats(
             {
-                "generator": torch.optim.AdamW(sound, rate, betas=(0.8, 0.99), weight_decay=1e-4),
-                "mapping": torch.optim.Adam(model.mapping.parameters(), rate, betas=(0.0, 0.99)),
-                "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.5, 0.99)),
-                "style_critic": torch.optim.Adam(self.styles.parameters(), rate, betas=(0.0, 0.99)),
+                "generator": o.generator(sound),
+                "mapping": o.player_of_styles(model.mapping.parameters()),
+                "critics": o.critic(self.critics.parameters()),
+                "style_critic": o.player_of_styles(self.styles.parameters()),
             }
         )
 
@@ -110,7 +112,6 @@ class InstrumentGame(Game, Examined):
         if moment.rehearsal:
             return self._rehearse(batch, moment, rng)
         g, tuning, some = batch.gesture, batch.tuning, slice(0, self.config.imagined)
-        log: dict[str, Tensor] = {}
 
         w, curves = self._copy(batch, g, rng)
         partials = self.model.generator.all_partials(curves, g, tuning)
@@ -120,15 +121,10 @@ class InstrumentGame(Game, Examined):
         show = shown(moment.augment, len(batch.audio), rng)
 
         # the critics' move
-        play = self.config.weights
+        play, log = self.config.weights, dict[str, Tensor]()
         if play["adversarial"] or play["features"]:
-            with self._autocast(batch.audio):
-                real = self.critics(show(batch.audio), g, batch.instrument)
-                loss = self._critic_loss(batch, real[0], show(fake.detach()), show(imagined.detach()), some)
-            if moment.r1:
-                penalty = moment.r1 / 2 * self._slope(show(batch.audio), batch)
-                loss, log["penalty"] = loss + penalty, penalty.detach()
-            log |= {"critic": loss.detach(), "critic_norm": self.update("critics", loss)}
+            heard, copied, dreamt = show(batch.audio), show(fake.detach()), show(imagined.detach())
+            real, log = self._critics_move(batch, heard, copied, dreamt, moment, rng)
         log |= self._style_critic_moves(rng)
 
         # the generator's move
@@ -179,10 +175,27 @@ class InstrumentGame(Game, Examined):
             with torch.no_grad():  # sound teaches the tuner nothing (see losses/tuning.py)
                 tuning = self.model.generator.tuning(w, g.pitch, g.velocity)
             curves = self.model.generator.curves(w, g)
-        return self.model.generator.synthesise(curves, g, tuning)
+        sound: Tensor = self.model.generator.synthesise(curves, self._as_tuned(g, tuning), tuning)
+        return sound
 
-    def _critic_loss(self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor, some: slice) -> Tensor:
-        rule = self.says
+    def _as_tuned(self, g: Gesture, tuning: Any) -> Gesture:
+        """A gesture as it is played when the tuning is the model's own: a note's stays what it is."""
+        return g
+
+    def _critics_move(
+        self, batch: Excerpts, audio: Tensor, fake: Tensor, imagined: Tensor, moment: Moment, rng: torch.Generator
+    ) -> tuple[Verdicts, dict[str, Tensor]]:
+        """What they say of the real notes, before they move, and scalars. audio, fake, imagined: as they are shown."""
+        generated = torch.cat([imagined, fake[len(imagined) :]])  # a sound of either kind for every gesture
+        with self._autocast(audio):
+            real: Verdicts = self.critics(audio, batch.gesture, batch.instrument)
+            loss = self._critic_loss(batch, real[0], fake, imagined)
+        penalty = self.config.penalty(real[0], lambda: self._seen(batch, audio, generated), moment.r1, moment.step, rng)
+        log = {"critic": loss.detach(), "penalty": penalty.detach()}
+        return real, log | {"critic_norm": self.update("critics", loss + penalty)}
+
+    def _critic_loss(self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor) -> Tensor:
+        rule, some = self.says, slice(len(imagined))
         copied = self.critics(fake, batch.gesture, batch.instrument)[0]
         dreamt = self.critics(imagined, batch.gesture[some], batch.instrument[some])[0]
         verdicts = [
@@ -191,15 +204,16 @@ class InstrumentGame(Game, Examined):
         ]
         return torch.stack(verdicts).mean() / 2
 
-    def _slope(self, audio: Tensor, batch: Excerpts) -> Tensor:
-        """R1 of the critics, at the spectrograms that they see."""
+    def _seen(self, batch: Excerpts, audio: Tensor, generated: Tensor) -> list[Seen]:
+        """The spectrograms that the critics see."""
 
-        def slope(critic: LogMelDiscriminator) -> Tensor:
-            return gradient_penalty(
-                lambda x: critic.judge(x, batch.gesture, batch.instrument)[0].mean(1), critic.mel(audio)
-            )
+        def seen(critic: LogMelDiscriminator) -> Seen:
+            def score(x: Tensor) -> Tensor:
+                return critic.judge(x, batch.gesture, batch.instrument)[0].mean(1)
 
-        return torch.stack([slope(critic) for critic in self.critics.children()]).mean()  # type: ignore[arg-type]
+            return Seen(score, critic.mel(audio), critic.mel(generated))
+
+        return [seen(critic) for critic in self.critics.children()]  # type: ignore[arg-type]
 
     def _adversarial_terms(
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice

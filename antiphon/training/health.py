@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.errors import AntiphonError
+from antiphon.losses.adversarial import Rule, rule_called
 from antiphon.representations.spectral import LogMel
 from antiphon.training.signs import Finding, Sign, signs
 
@@ -65,34 +66,19 @@ class Draws(Protocol):
 
 # ---- reading D -------------------------------------------------------------------------------------------------------
 
-OPINIONS: dict[str, Callable[[Tensor], Tensor]] = {  # logit -> how real, 0..1
-    "minimax": torch.sigmoid,
-    "non-saturating": torch.sigmoid,
-    "lsgan": lambda x: x.clamp(0, 1),
-    "hinge": lambda x: ((x + 1) / 2).clamp(0, 1),
-}
-COMPARISONS: dict[str, Callable[[Tensor], Tensor]] = {  # difference to a generated sound's logit -> how real, 0..1
-    "relativistic": torch.sigmoid,
-    "wasserstein": lambda x: (x > 0).float() + 0.5 * (x == 0).float(),  # its units mean nothing
-}
 
-
-def beliefs(rule: str, real: Tensor, generated: Tensor, held_out: Tensor | None = None) -> dict[str, float]:
+def beliefs(rule: Rule, real: Tensor, generated: Tensor, held_out: Tensor | None = None) -> dict[str, float]:
     """How real D takes sounds to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
 
-    certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules that
-    only compare give the chance of a real sound to win against the generated one at its place, and generated 0.5; and
-    "wasserstein" no certainty (nan): its critic is meant to win every time, and teaches all the same."""
-    if rule in OPINIONS:
-        opinion = OPINIONS[rule]
-        thought = {"real": opinion(real), "generated": opinion(generated)}
-        thought |= {} if held_out is None else {"held_out": opinion(held_out)}
-        found = {name: float(value.mean()) for name, value in thought.items()}
-        return found | {"certainty": max(found["real"] - found["generated"], 0.0)}
-    win = COMPARISONS[rule]
-    found = {"real": float(win(real - generated).mean()), "generated": 0.5}
-    found |= {} if held_out is None else {"held_out": float(win(held_out - generated).mean())}
-    return found | {"certainty": math.nan if rule == "wasserstein" else max(2 * found["real"] - 1, 0.0)}
+    certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules of
+    pairs give the chance of a real sound to win against the generated one at its place, and generated 0.5; and one
+    whose critic is meant to win every time no certainty (nan)."""
+    base = generated if rule.pairs else torch.zeros_like(generated)
+    thought = {"real": real - base, "generated": generated - base}
+    thought |= {} if held_out is None else {"held_out": held_out - base}
+    found = {name: float(rule.belief(logits).mean()) for name, logits in thought.items()}
+    apart = (found["real"] - found["generated"]) * (2 if rule.pairs else 1)
+    return found | {"certainty": max(apart, 0.0) if rule.in_doubt else math.nan}
 
 
 # ---- comparing sounds ------------------------------------------------------------------------------------------------
@@ -140,6 +126,7 @@ class Health:
 
     def __init__(self, game: Examined, training: Draws, held_out: Draws | None, every: int, device: torch.device):
         self.game, self.training, self.held_out, self.every, self.device = game, training, held_out, every, device
+        self.rule = rule_called(game.rule)
         self.summary = Summary().to(device)
         self.findings: list[Finding] = []
         self.since: dict[str, list[float]] = {}
@@ -153,9 +140,6 @@ class Health:
         for name in TOLD:
             if name in scalars and math.isfinite(scalars[name]):
                 self.since.setdefault(name, []).append(scalars[name])
-
-    def due(self, step: int) -> bool:
-        return self.every > 0 and step > 0 and step % self.every == 0
 
     def examine(self, step: int) -> Finding:
         """Look at the players now; the finding is kept."""
@@ -186,31 +170,30 @@ class Health:
         if self.held_out is None:
             return None, 0.0
         batch = self.held_out.batch(first, SOUNDS).to(self.device)
-        compared = self.game.rule in COMPARISONS
-        rivals = self.game.judge_generated(batch, rng).verdicts.float() if compared else 0.0
+        rivals = self.game.judge_generated(batch, rng).verdicts.float() if self.rule.pairs else 0.0
         return self.game.judge_real(batch).verdicts.float(), rivals
 
     def _verdicts(self, real: Judged, made: Judged, others: Tensor | None, rivals: Tensor | float) -> dict[str, float]:
         """A critic that has only learned to compare has no scale of its own: its logits are read against those of the
         sound generated in the same place."""
         known, played = real.verdicts.float(), made.verdicts.float()
-        if self.game.rule in COMPARISONS:
+        if self.rule.pairs:
             known, played = known - played, torch.zeros_like(played)
         others = None if others is None else others - rivals
         found = {"logit_real": float(known.mean()), "logit_generated": float(played.mean())}
         found |= {} if others is None else {"logit_held_out": float(others.mean())}
-        return found | beliefs(self.game.rule, known, played, others)
+        return found | beliefs(self.rule, known, played, others)
 
     def _crowd(self, real: Tensor, made: Tensor) -> dict[str, float]:
         a, b = self.summary(made), self.summary(real)[: len(made)]
-        known, close = self._copies_among(b.shape[-1])
+        known, close = self._copies_among()
         return {
             "spread": float(spread(a) / spread(b).clamp_min(1e-9)),
             "distance": crowd_distance(a, b),
             "copies": float((nearest(a, known) < close).float().mean()),
         }
 
-    def _copies_among(self, width: int) -> tuple[Tensor, float]:
+    def _copies_among(self) -> tuple[Tensor, float]:
         """Training sounds, and the distance that few real sounds have to the nearest of them: held-out ones, or among
         themselves where none are held out. Made once, from the seed alone."""
         if self._known is None:

@@ -1,55 +1,43 @@
 """The GANs of the literature as players of one game: a generator of images, a critic of images, one step of play.
 
-    L_D = rule_D(D(x), D(G(z))) + r1/2 R1 + r2/2 R2 + lipschitz GP + drift E[D(x)^2] + keys H(key heard in x)
-    L_G = rule_G(D(x), D(G(z)))                                                       + keys H(key heard in G(z))
+    L_D = rule_D(D(x), D(G(z))) + penalties + keys H(key heard in x)         [training/adversary.py]
+    L_G = rule_G(D(x), D(G(z)))             + keys H(key heard in G(z))
 
-Every critic's move sees new sounds. Penalties are taken in one move of `every` and count for all of them (Karras 2020,
-appendix B). The networks run in bfloat16, what they draw and say is float32. The sounds that the critic has just heard
-in its last move are those by which the generator moves.
+Every critic's move sees new sounds. The networks run in bfloat16, what they draw and say is float32. The sounds that
+the critic has just heard in its last move are those by which the generator moves.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from antiphon.audio.augment import shown
 from antiphon.data.onsets import Sounds
-from antiphon.image_model import ImageModel
-from antiphon.losses.adversarial import (
-    finite_difference_penalty,
-    gradient_penalty,
-    lazily,
-    lipschitz_penalty,
-    rule_called,
-)
+from antiphon.image_model import ImageConfig, ImageModel
+from antiphon.losses.adversarial import rule_called
 from antiphon.networks.image_gan import ImageCritic, Judgement
-from antiphon.networks.spectral_norm import spectrally_normed
-from antiphon.training.contract import Game, Moment
+from antiphon.training.adversary import AdversaryConfig, Seen
+from antiphon.training.contract import Game, Moment, take_over
 from antiphon.training.health import Examined, Judged
-from antiphon.training.optimisers import OptimiserConfig
+from antiphon.training.warm_start import axes, new_labels, take_over_told, told
+
+if TYPE_CHECKING:
+    from antiphon.voice import Voice
 
 
 @dataclass(frozen=True)
-class ImageGameConfig:
+class ImageGameConfig(AdversaryConfig):
     """How the game is played; every weight may be 0, which leaves its term out."""
 
-    rule: str = "non-saturating"  # one of losses.adversarial.rules()
-    r1: float = 0.0
-    r2: float = 0.0
-    lipschitz: float = 0.0  # WGAN-GP's lambda, 10 in its paper
-    drift: float = 0.0  # keeps a Wasserstein critic near 0: 0.001 in Karras 2018, appendix A.1
-    every: int = 1  # penalties once in that many moves
-    finite: bool = False  # R1 and R2 without a second backward pass
-    spectral: bool = False  # spectral norm in the critic
     keys: float = 10.0  # of the cross-entropy of the key heard, where the critic is asked (GANSynth)
     critic_steps: int = 1  # moves of the critic for one of the generator: 5 in WGAN-GP's paper
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
 
 
 class ImageGame(Game, Examined):
@@ -61,11 +49,22 @@ class ImageGame(Game, Examined):
         super().__init__()
         self.model, self.config, self.rule = model, config, config.rule
         self.says = rule_called(config.rule)
-        self.critics = spectrally_normed(critic) if config.spectral else critic
+        self.critics = config.normed(critic)
         o = config.optimiser
         self.take_seats(
             {"generator": o.generator(model.generator.parameters()), "critics": o.critic(critic.parameters())}
         )
+
+    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+        """As of any game, labels matched by their names and keys by their pitch. -> also the labels that are new"""
+        mine, theirs = self.model, voice.model
+        left = self._take(mine.generator, theirs, ImageConfig.new_generator, theirs.generator.state_dict())
+        if opponents:
+            left += self._take(self.critics, theirs, lambda c: self.config.normed(c.new_critic()), opponents)
+        return left + take_over(mine.view, theirs.view.state_dict()) + new_labels(told(mine), told(theirs))
+
+    def _take(self, module: nn.Module, model: ImageModel, build: Any, weights: Mapping[str, Tensor]) -> list[str]:
+        return take_over_told(module, axes(self.model, build), weights, axes(model, build))
 
     def step(self, batch: Sounds, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         """One move of the generator after `critic_steps` of the critic, who share the batch. -> scalars by name"""
@@ -82,8 +81,8 @@ class ImageGame(Game, Examined):
             show = shown(moment.augment, each, rng)
             real, fake = show(real), show(drawn)
             judged = self._judge(real, condition)
-            r1 = self.config.r1 + moment.r1
-            log |= self._critic_moves(judged, real, fake.detach(), condition, keys, r1, moment.step * moves + i, rng)
+            move = moment.step * moves + i
+            log |= self._critic_moves(judged, real, fake.detach(), condition, keys, moment.r1, move, rng)
         log |= self._generator_moves(judged.logits.detach(), fake, condition, keys)
         return {k: v.detach() for k, v in log.items()}
 
@@ -127,33 +126,14 @@ class ImageGame(Game, Examined):
     ) -> dict[str, Tensor]:
         c, true, false = self.config, judged.logits, self._judge(fake, condition).logits
         loss, asked = self.says.discriminator(true, false), self._keys(judged, keys)
-        penalty = c.drift * true.square().mean() + self._penalties(real, fake, condition, r1, move, rng)
+        penalty = c.penalty([true], lambda: [self._seen(real, fake, condition)], r1, move, rng)
         log = {"critic": loss, "real": torch.sigmoid(true).mean(), "fake": torch.sigmoid(false).mean()}
         log |= {"gap": (true - false).mean(), "penalty": penalty}
         log |= {} if judged.keys is None else {"real_keys": asked}
         return log | {"critic_norm": self.update("critics", loss + penalty + c.keys * asked)}
 
-    def _penalties(
-        self, real: Tensor, fake: Tensor, condition: Tensor, r1: float, move: int, rng: torch.Generator
-    ) -> Tensor:
-        c, often = self.config, lazily(move, self.config.every)
-        total = real.new_zeros(())
-        if not often:
-            return total
-
-        def score(x: Tensor) -> Tensor:
-            return self._judge(x, condition, exact=c.finite).logits
-
-        def slope(x: Tensor) -> Tensor:
-            return finite_difference_penalty(score, x, rng) if c.finite else gradient_penalty(score, x)
-
-        if r1:
-            total = total + r1 / 2 * slope(real)
-        if c.r2:
-            total = total + c.r2 / 2 * slope(fake)
-        if c.lipschitz:
-            total = total + c.lipschitz * lipschitz_penalty(score, real, fake, rng)
-        return often * total
+    def _seen(self, real: Tensor, fake: Tensor, condition: Tensor) -> Seen:
+        return Seen(lambda x: self._judge(x, condition, exact=self.config.finite).logits, real, fake)
 
     # ---- the generator's move ----------------------------------------------------------------------------------------
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.data.strokes import Hits
 from antiphon.losses.ringing import ringing_loss
 from antiphon.networks.generators.instrument import Gesture
-from antiphon.networks.generators.one_shot import HitCurves, gliding
-from antiphon.networks.mapping import NOISE
+from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
 from antiphon.training.game import InstrumentGame
 
 
@@ -33,14 +31,6 @@ class KitGame(InstrumentGame):
             "identity": F.cross_entropy(self.preset_head(w), batch.preset),
         }
 
-    def _imagine(self, batch: Hits, some: slice, rng: torch.Generator) -> Tensor:  # type: ignore[override]
-        g = batch.gesture[some]
-        z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device, non_blocking=True)
-        with self._autocast(batch.audio):
-            w = self.model.mapping(z, batch.instrument[some], batch.style[some])
-            with torch.no_grad():
-                ringing = self.model.generator.tuning(w, g.pitch, g.velocity)
-            curves = self.model.generator.curves(w, g)
-        g = replace(g, f0=gliding(ringing.glide, g.pitch, g.start, g.samples))
-        sound: Tensor = self.model.generator.synthesise(curves, g, ringing)
-        return sound
+    def _as_tuned(self, g: Gesture, tuning: Ringing) -> Gesture:
+        """Its modes glide as the model predicts."""
+        return replace(g, f0=gliding(tuning.glide, g.pitch, g.start, g.samples))

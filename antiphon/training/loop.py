@@ -99,7 +99,7 @@ class Run:
             progress |= {"start_from": self.start_from, "watch": self.watch.state()}
             save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
             save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
-            write_page(self.folder)
+            write_page(self.folder, self.watch.outlook())
 
     def _info(self) -> VoiceInfo:
         training: dict[str, Any] = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}

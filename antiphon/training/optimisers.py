@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -62,6 +62,30 @@ class OptimiserConfig:
             )
         made: Optimizer = part(OPTIMISERS, "optimiser", self.name)(parameters, rate, self)
         return made
+
+
+@dataclass(frozen=True)
+class ImitatorsConfig(OptimiserConfig):
+    """The same where the generator imitates recordings and is judged beside: the critics, whom it changes more slowly,
+    have a shorter memory, `critic_beta1`, and `weight_decay` is the generator's alone."""
+
+    name: str = "adamw"
+    rate: float = 3e-4
+    critic_rate: float = 6e-4
+    beta1: float = 0.8
+    beta2: float = 0.99
+    weight_decay: float = 1e-4
+    critic_beta1: float = 0.5
+
+    def critic(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return self._plain(self.critic_beta1)._make(parameters, self.critic_rate)
+
+    def player_of_styles(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Of either side of the game in the space of styles [training/style_game.py]: without momentum (Huang 2025)."""
+        return self._plain(0.0)._make(parameters, self.rate)
+
+    def _plain(self, beta1: float) -> OptimiserConfig:
+        return replace(self, beta1=beta1, weight_decay=0.0)
 
 
 def _adam(kind: type[Adam]) -> Callable[[Any, float, OptimiserConfig], Optimizer]:

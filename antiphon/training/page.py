@@ -6,18 +6,27 @@ import base64
 import html
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from antiphon.errors import AntiphonError
+from antiphon.whole import whole
 
 PAGE = "page.html"
 POINTS = 300  # of a curve, at most
 WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
 COLOURS = ("#1667c2", "#c2571a", "#3a8f3a", "#8a4fb0")
 Row = dict[str, Any]
+
+
+class Outlook(NamedTuple):
+    """How much of a run's health is known. looks: how often it was looked at. words: what cannot be told, and why."""
+
+    looks: int
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,12 @@ PICTURES = (
         (-6.0, 6.0),
     ),
     Picture(
+        "A constant in what is played (DC)",
+        {"share of the sound": "health.offset"},
+        "What moves a loudspeaker and is not heard. Normal: near 0. Not normal: half of the sound or more.",
+        (0.0, 0.1),
+    ),
+    Picture(
         "Losses",
         {"critic": "critic", "player, as the critic hears it": "adversarial", "sound": "log", "penalty": "penalty"},
         "What each side still gets wrong. Normal: they quarrel, up and down, and neither stays at nothing. That they "
@@ -84,35 +99,42 @@ PICTURES = (
 )
 
 
-def write_page(folder: Path) -> Path:
+def write_page(folder: Path, outlook: Outlook) -> Path:
     """Draw page.html of a run's folder from its log, its newest sheet and sounds; whole or not at all. -> its path"""
+    path = folder / PAGE
+    with suppress(OSError, AntiphonError):  # a full disk may cost the page, but not the run
+        text = HEAD + "\n".join(_body(folder, outlook)) + "\n</body></html>\n"
+        with whole(path) as draft:
+            draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may be no text
+    return path
+
+
+def _body(folder: Path, outlook: Outlook) -> list[str]:
     rows, said = _read(folder / "log.jsonl")
     last = rows[-1] if rows else {"step": 0}
-    body = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said)}</p>", _notes(said)]
-    body += [_sheet(folder)]
-    body += [drawn for picture in PICTURES if (drawn := _drawn(picture, rows))]
-    path, new = folder / PAGE, folder / f".{PAGE}"
-    with suppress(OSError):  # a full disk may cost the page, but not the run
-        new.write_text(HEAD + "\n".join(body) + "\n</body></html>\n")
-        os.replace(new, path)
-    return path
+    head = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said, outlook)}</p>", _notes(said)]
+    return [*head, _sheet(folder), *(drawn for picture in PICTURES if (drawn := _drawn(picture, rows)))]
 
 
 def _read(path: Path) -> tuple[list[Row], list[Row]]:
     """The log's rows of numbers, and those of words."""
     rows = []
     with suppress(OSError):
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(ValueError):
                 rows.append(json.loads(line))
     rows = [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
     return [r for r in rows if "said" not in r], [r for r in rows if "said" in r]
 
 
-def _summary(last: Row, said: Sequence[Row]) -> str:
+def _summary(last: Row, said: Sequence[Row], outlook: Outlook) -> str:
     recent = said[-1]["said"] if said and said[-1]["step"] > 0.8 * last["step"] else ""
-    verdict = f"The last thing to say: {html.escape(str(recent))}." if recent else "Nothing unusual."
-    return f"{last['step']:,} steps. <b>Is this normal?</b> {verdict} The green bands are where healthy runs are."
+    looks = "one look" if outlook.looks == 1 else f"{outlook.looks:,} looks"
+    verdict = f"Nothing unusual in {looks}." if outlook.looks else ""
+    verdict = f"The last thing to say: {html.escape(str(recent))}." if recent else verdict
+    bands = "The green bands are where healthy runs are." if outlook.looks else ""
+    words = " ".join(part for part in (verdict, html.escape(outlook.words), bands) if part)
+    return f"{last['step']:,} steps. <b>Is this normal?</b> {words}"
 
 
 def _notes(said: Sequence[Row]) -> str:
@@ -123,7 +145,7 @@ def _notes(said: Sequence[Row]) -> str:
 
 
 def _sheet(folder: Path) -> str:
-    sheets, sounds = (sorted((folder / part).glob("step-*.*")) for part in ("sheets", "sounds"))
+    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in ("sheets", "sounds"))
     found = ""
     if sheets:
         data = base64.b64encode(sheets[-1].read_bytes()).decode()
@@ -131,6 +153,12 @@ def _sheet(folder: Path) -> str:
     if sounds:
         found += f'<p><audio controls preload="none" src="sounds/{sounds[-1].name}"></audio> real, then generated</p>'
     return found
+
+
+def _step(path: Path) -> int:
+    """Of a file called step-NUMBER; -1 for another."""
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else -1
 
 
 def _drawn(picture: Picture, rows: Sequence[Row]) -> str:

@@ -26,8 +26,12 @@ SILENT_DB, LOUD_DB = -40.0, 30.0  # generated re real
 SWINGING, SWINGS = 20.0, 8  # dB that it swings by from one finding to the next, and over how many
 OFFSET = 0.5  # DC as a share of the sound
 COPIED = 0.5  # share of generated sounds nearer to a training sound than almost all real ones are
-YOUNG = 20  # findings, before a run may be called stuck or settled
-SETTLED = 16  # findings, at least, in each of the two stretches that are compared
+YOUNG = 20  # findings, before a run may be called stuck
+EARLY = 4  # findings, of a run's first progress, that no verdict of having settled looks at
+SETTLED = 6  # findings, at least, in each of the two stretches that are compared
+PRECISE = 0.15  # error of a difference between the two, as a share of the level: else nothing is known of it
+LEVEL = 0.1  # below, a level is next to nothing, and its error is measured by this
+STAYED = 3  # findings in a row that have to agree
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,12 @@ def recent(findings: Findings, name: str, count: int = SMOOTH) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
+def asked_unseen(findings: Findings, count: int = SMOOTH) -> bool:
+    """Whether D has been asked about sounds that it never learned from: else nothing tells learning from knowing by
+    heart."""
+    return bool(np.isfinite(series(findings[-count:], "logit_held_out")).any())
+
+
 def overfitting(findings: Findings, count: int = SMOOTH) -> float:
     """How much of what D knows is known by heart, from about 0 to 1.
 
@@ -102,7 +112,7 @@ def overfitting(findings: Findings, count: int = SMOOTH) -> float:
     """
     kept = findings[-count:]
     train, unseen, fake = (series(kept, f"logit_{name}") for name in ("real", "held_out", "generated"))
-    if not np.isfinite(unseen).any():
+    if not asked_unseen(findings, count):
         return max(2 * recent(findings, "real", count) - 1, 0.0) if len(kept) == count else 0.0
     known, learned = train - unseen, train - fake
     whole = np.isfinite(known) & np.isfinite(learned)
@@ -210,7 +220,7 @@ def _beaten(f: Findings) -> Sign | None:
 
 
 def _memorising(f: Findings) -> Sign | None:
-    if (share := overfitting(f)) < OVERFIT:
+    if not asked_unseen(f) or (share := overfitting(f)) < OVERFIT:
         return None
     return Sign(
         "memorising", f"the critic knows your sounds by heart ({share:.2f}, where 0 is not at all and 1 is all)"
@@ -229,19 +239,31 @@ def _sure(f: Findings) -> Sign | None:
 
 
 def _settled(f: Findings) -> Sign | None:
-    """Over the last quarter neither nearer to the real as a crowd, nor, where sounds are imitated, sound by sound."""
-    span = max(SETTLED, len(f) // 4)
-    if len(f) < 2 * span + YOUNG or _improving(f, "distance", span) or _improving(f, "log", span):
+    """As the last few findings agree, over the last quarter neither nearer to the real as a crowd, nor, where sounds
+    are imitated, sound by sound."""
+    if not all(_no_better(f[: len(f) - i]) for i in range(STAYED)):
         return None
-    steps = f[-1].step - f[-span].step
+    steps = f[-1].step - f[-_span(f)].step
     return Sign("settled", f"no better for {steps} steps: more time is unlikely to help as things are")
 
 
-def _improving(f: Findings, name: str, span: int) -> bool:
-    """Whether the last `span` values lie below as many before them by more than a standard error."""
-    before, after = series(f[-2 * span : -span], name), series(f[-span:], name)
-    error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / span)
-    return bool(before.mean() - after.mean() > error)
+def _span(f: Findings) -> int:
+    return max(SETTLED, len(f) // 4)
+
+
+def _no_better(f: Findings) -> bool:
+    """Whether nothing has fallen by more than a standard error from one stretch to the next, and one thing at least is
+    measured so exactly that it would have shown: noise is no reason to tell a run to stop."""
+    span, exact = _span(f), False
+    if len(f) < 2 * span + EARLY:
+        return False
+    for name in ("distance", "log"):
+        before, after = series(f[-2 * span : -span], name), series(f[-span:], name)
+        error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / span)
+        if before.mean() - after.mean() > error:
+            return False
+        exact = exact or error <= PRECISE * max(before.mean(), LEVEL)  # nan is not
+    return exact
 
 
 SIGNS: tuple[Callable[[Findings], Sign | None], ...] = (

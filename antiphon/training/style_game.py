@@ -1,10 +1,10 @@
 """The game in the space of styles: the mapping network M against a critic C of style vectors.
 
-    L_C = softplus(C(M(z)) - C(E(x))) + gamma/2 (R1 + R2)        relativistic pairing, both penalties (Huang 2025, eq.
-    2) L_M = softplus(C(E(x)) - C(M(z)))                            given the same labels on both sides
+    L_C = softplus(C(M(z)) - C(E(x))) + gamma/2 (R1 + R2)
+    L_M = softplus(C(E(x)) - C(M(z)))
 
-E(x) comes from a bank of the last few thousand styles heard, so that a batch here is large though a batch of sound is
-not.
+Relativistic pairing with both penalties (Huang 2025, eq. 2), given the same labels on both sides. E(x) comes from a
+bank of the last few thousand styles heard, so that a batch here is large though a batch of sound is not.
 """
 
 from __future__ import annotations

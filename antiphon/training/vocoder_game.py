@@ -1,6 +1,6 @@
 """The vocoder's game: a generator that is told a log-mel spectrogram, and critics of the sound it makes of it.
 
-    L_D = rule_D(D(x), D(G(mel x)))
+    L_D = rule_D(D(x), D(G(mel x))) + penalties  [training/adversary.py]
     L_G = sum of weights * terms                 [the recipe's dict; its keys are the log's names]
 
 Before the game the generator rehearses: without sound and without critics it learns levels and turns
@@ -18,16 +18,18 @@ from antiphon.data.stretches import Stretches
 from antiphon.losses.adversarial import feature_matching, rule_called
 from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.turns import turn_losses
-from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminators
+from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminator, SpectrogramDiscriminators
 from antiphon.networks.generators.vocoder import Vocoder
 from antiphon.representations.stft import stft
+from antiphon.training.adversary import AdversaryConfig, Seen
 from antiphon.training.contract import Game, Moment
+from antiphon.training.optimisers import ImitatorsConfig
 
 SCALED = ("adversarial", "features")
 
 
 @dataclass(frozen=True)
-class VocoderGameConfig:
+class VocoderGameConfig(AdversaryConfig):
     """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
 
     rule: str = "relativistic"  # a sound and its imitation, patch by patch: what differs is small beside what is played
@@ -44,8 +46,8 @@ class VocoderGameConfig:
         }
     )
     critic_channels: int = 12
-    learning_rate: float = 1e-3
-    critic_rate: float = 1e-3
+    dropout: float = 0.0  # share of the critics' units that are left out at a time
+    optimiser: ImitatorsConfig = field(default_factory=lambda: ImitatorsConfig(rate=1e-3, critic_rate=1e-3))
 
 
 class VocoderGame(Game):
@@ -56,16 +58,10 @@ class VocoderGame(Game):
     def __init__(self, model: Vocoder, config: VocoderGameConfig):
         super().__init__()
         self.model, self.config, self.says = model, config, rule_called(config.rule)
-        self.critics = SpectrogramDiscriminators(config.critic_channels)
+        self.critics = config.normed(SpectrogramDiscriminators(config.critic_channels, config.dropout))
         self.spectral = SpectralLoss()
-        self.take_seats(
-            {
-                "generator": torch.optim.AdamW(
-                    model.parameters(), config.learning_rate, (0.8, 0.99), weight_decay=1e-4
-                ),
-                "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, (0.5, 0.99)),
-            }
-        )
+        o = config.optimiser
+        self.take_seats({"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())})
 
     def step(self, batch: Stretches, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player; in rehearsal of the generator alone. -> scalars by name"""
@@ -76,21 +72,29 @@ class VocoderGame(Game):
         terms, log = turn_losses(spectra, stft(real, view.window, view.hop)), {}
         if not moment.rehearsal:
             fake = self.model.sound(spectra, real.shape[-1])
-            log = self._critics_move(real, fake.detach())
+            log = self._critics_move(real, fake.detach(), moment, rng)
             terms |= self.spectral(fake, real) | self._verdict(real, fake)
         play = self.config.weights
         total = torch.stack([play[k] * (moment.ramp if k in SCALED else 1.0) * v for k, v in terms.items()]).sum()
         log |= terms | {"loss": total, "generator_norm": self.update("generator", total)}
         return {k: v.detach() for k, v in log.items()}
 
-    def _critics_move(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _critics_move(self, real: Tensor, fake: Tensor, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         with torch.autocast(real.device.type, torch.bfloat16):
-            true, false = self.critics(real)[0], self.critics(fake)[0]
-        loss = torch.stack(
-            [self.says.discriminator(r.float(), f.float()) for r, f in zip(true, false, strict=True)]
-        ).mean()
+            true, false = ([x.float() for x in self.critics(audio)[0]] for audio in (real, fake))
+        loss = torch.stack([self.says.discriminator(r, f) for r, f in zip(true, false, strict=True)]).mean()
         gap = torch.stack([r.mean() - f.mean() for r, f in zip(true, false, strict=True)]).mean()
-        return {"critic": loss, "gap": gap, "critic_norm": self.update("critics", loss)}
+        penalty = self.config.penalty(true, lambda: self._seen(real, fake), moment.r1, moment.step, rng)
+        log = {"critic": loss, "gap": gap, "penalty": penalty}
+        return log | {"critic_norm": self.update("critics", loss + penalty)}
+
+    def _seen(self, real: Tensor, fake: Tensor) -> list[Seen]:
+        """The spectrograms that the critics see."""
+
+        def seen(critic: SpectrogramDiscriminator) -> Seen:
+            return Seen(lambda x: critic.judge(x)[0].mean(1), critic.picture(real), critic.picture(fake))
+
+        return [seen(critic) for critic in self.critics.children()]  # type: ignore[arg-type]
 
     def _verdict(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """What the critics, having moved, say of both."""

@@ -26,12 +26,14 @@ from antiphon.recipes.contract import Recipe
 from antiphon.training.answers import Answers, Dials, chosen
 from antiphon.training.contract import Game, Moment
 from antiphon.training.health import SEED, TOLD, Examined, Health
+from antiphon.training.page import Outlook
 from antiphon.training.parallel import of_the_first
 from antiphon.training.signs import well
 
 STATE, HEALTHY = "state.safetensors", "healthy.safetensors"
 REMEMBER = 5  # looks between two healthy states
-HELD_OUT = 8  # sounds, at least, to be worth asking about
+HELD_OUT = ("valid", "block", "preset")  # splits that nobody trains on, those most like what is trained on first
+ENOUGH = 4  # sounds of one of them, at least, to be worth asking about
 
 
 class Do(Enum):
@@ -49,10 +51,21 @@ class Watch:
         self.rank, self.device = rank, device
         self.every = recipe.health if isinstance(game, Examined) else 0
         self.health = Health(game, *_sources(recipe, data), self.every, device) if isinstance(game, Examined) else None
-        rule = game.rule if isinstance(game, Examined) else ""
-        self.answers = Answers(chosen(recipe.answers), rule, _minutes(data))
+        in_doubt = self.health is not None and self.health.rule.in_doubt
+        self.answers = Answers(chosen(recipe.answers), in_doubt, _minutes(data))
         self.remembered: int | None = None  # the step of the last healthy state
         self.word, self.news = "", list[str]()
+
+    def outlook(self) -> Outlook:
+        """How much is known, for the run's page."""
+        if self.health is None:
+            return Outlook(0, "Nothing is looked at: this recipe imitates sounds and imagines none. " + GO_BY)
+        if not self.every:
+            return Outlook(0, "Nothing is looked at, as health=0 says. " + GO_BY)
+        looks = len(self.health.findings)
+        if not looks:
+            return Outlook(0, f"Nothing has been looked at yet: that is done every {self.every} steps.")
+        return Outlook(looks, "" if self.health.held_out else NONE_HELD_OUT)
 
     @property
     def remembers(self) -> bool:
@@ -133,21 +146,25 @@ class Watch:
             self.keep(folder)
 
 
+GO_BY = "Go by the losses, and by what you see and hear."
+NONE_HELD_OUT = (
+    f"Whether the critic knows your sounds by heart cannot be told: fewer than {ENOUGH} are held out (split 'valid')."
+)
 ILL = {"diverging", "collapsed", "silent", "loud", "swinging", "beaten"}
 
 
 def _sources(recipe: Recipe, data: Prepared) -> tuple[Any, Any]:
     """Where examined sounds come from: draws of training sounds that training does not make, and held-out sounds."""
     other = replace(recipe, seed=(recipe.seed + SEED) % (1 << 31))  # type: ignore[call-arg]  # each has one
-    held_out = _swapped(data) if len(data.where("valid")) >= HELD_OUT else None
-    return other.source(data), None if held_out is None else other.source(held_out)
+    held_out = next((name for name in HELD_OUT if len(data.where(name)) >= ENOUGH), None)
+    return other.source(data), None if held_out is None else other.source(_swapped(data, held_out))
 
 
-def _swapped(data: Prepared) -> Prepared:
-    """The same sounds, those held out for validation taken for those to train on."""
-    train, valid = (data.labels.splits.index(name) for name in ("train", "valid"))
+def _swapped(data: Prepared, held_out: str) -> Prepared:
+    """The same sounds, those of a split held out taken for those to train on."""
+    train, unseen = (data.labels.splits.index(name) for name in ("train", held_out))
     other = copy.copy(data)
-    other.split = torch.where(data.split == valid, train, torch.where(data.split == train, valid, data.split))
+    other.split = torch.where(data.split == unseen, train, torch.where(data.split == train, unseen, data.split))
     return other
 
 

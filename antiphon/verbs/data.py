@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 
 from antiphon.audio.files import check_place
 from antiphon.errors import AntiphonError
+from antiphon.verbs.find import check_seed
 from antiphon.verbs.report import Report
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def inspect(folder: str | Path, *, one_shots: bool = False, quiet: bool = False) -> RenderableType:
+def inspect(folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", quiet: bool = False) -> RenderableType:
     """A rich renderable: what a folder holds, how it was labelled, what was refused and why. Every file is read to its
-    end. one_shots: the sounds are drums and the like, which have names and no pitch."""
+    end. one_shots: the sounds are drums and the like, which have names and no pitch. pitch: whether each must have one:
+    yes, no, or auto, which means yes where most have."""
     from antiphon.data.inspect import summary
     from antiphon.data.manifest import scan
 
     with Report(quiet).bar("reading") as advance:
-        return summary(scan(folder, check=True, one_shots=one_shots, progress=advance))
+        return summary(scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance))
 
 
 def render(
@@ -32,14 +34,15 @@ def render(
     programs: Sequence[int] = (),
     step: int = 2,
     velocities: int = 3,
-    seed: int = 0,
+    seed: int | str = 0,
     drums: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Render soundfonts into a folder of labelled notes, dry, with octaves and presets held out; returns the folder.
 
     fonts: .sf2 or .sf3 files. programs: General MIDI numbers, all that play single notes unless given. step: semitones
-    between keys. velocities: layers a key. seed: of velocities, holds and what is held out. drums: the hits of the
+    between keys. velocities: layers a key. seed: of velocities, holds and what is held out, a number
+    or a name that stands for one. drums: the hits of the
     fonts' drum kits instead. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font
     cannot be read."""
     from antiphon.data.soundfont import RenderOptions
@@ -52,16 +55,16 @@ def render(
         raise AntiphonError("General MIDI programs are numbered 0 to 127")
     if not fonts:
         raise AntiphonError("give a soundfont to render, an .sf2 or .sf3 file")
-    report = Report(quiet)
+    number, report = check_seed(seed), Report(quiet)
     if drums:
         from antiphon.data.soundfont_drums import HITS, render_drums
 
-        done = render_drums(fonts, out, replace(HITS, velocities=velocities, seed=seed), report.say)
+        done = render_drums(fonts, out, replace(HITS, velocities=velocities, seed=number), report.say)
         report.say(
             f"{done.notes} hits of {done.presets} drums; train on them: antiphon train {out} -o RUN --recipe drums"
         )
         return Path(out)
-    options = RenderOptions(programs=tuple(programs) or None, step=step, velocities=velocities, seed=seed)
+    options = RenderOptions(programs=tuple(programs) or None, step=step, velocities=velocities, seed=number)
     done = render_fonts(fonts, out, options, report.say)
     report.say(f"{done.notes} notes of {done.presets} presets; train on them: antiphon train {out} -o RUN")
     return Path(out)
@@ -72,6 +75,7 @@ def prepare(
     out: str | Path,
     *,
     one_shots: bool = False,
+    pitch: str = "yes",
     workers: int = 1,
     licence: str = "",
     force: bool = False,
@@ -79,7 +83,7 @@ def prepare(
 ) -> Path:
     """Measure a folder of notes into one file; returns its path. The same file trains anywhere the package is.
 
-    one_shots: they are drums and the like, which have names and no pitch. workers: processes that measure. licence: of
+    one_shots, pitch: as in `inspect`. workers: processes that measure. licence: of
     the sounds, noted in the file and in voices trained on it.
     Raises AntiphonError when nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.manifest import scan
@@ -90,7 +94,7 @@ def prepare(
         raise AntiphonError(f"cannot write {out.name}: end the name in .safetensors")
     check_place(out, force=force)
     with report.bar("reading") as advance:
-        manifest = scan(folder, one_shots=one_shots, progress=advance)
+        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance)
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from antiphon.audio.files import check_place
 from antiphon.errors import AntiphonError
-from antiphon.verbs.find import WEIGHTS, bundled, check_seed, load
+from antiphon.verbs.find import WEIGHTS, bundled, check_seed, load, title
 from antiphon.verbs.report import Report
 from antiphon.verbs.run_folder import PREPARED, RECORD, read_record
 from antiphon.whole import all_whole
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
     from antiphon.measures.evaluation import Evaluation
     from antiphon.measures.judge import Judge
-    from antiphon.voice import Voice
 
 NOTES, REFERENCES = 2_000, 4_000
 QUICK_NOTES, QUICK_REFERENCES = 300, 1_000
@@ -148,21 +147,14 @@ def _contender(one: str | Path | Any) -> tuple[str, Any]:
     if not isinstance(one, str | Path):
         return getattr(getattr(one, "info", None), "name", type(one).__name__), one
     if str(one) in bundled():
-        return str(one), _judged(load(one))
+        return str(one), load(one)
     path = Path(one).expanduser()
     if path.is_dir() and not (path / WEIGHTS).is_file() and not (path / RECORD).is_file():
         from antiphon.measures.players import folder_sounds
 
         folder_sounds(path, 0)  # are there enough?
         return path.resolve().name, path
-    return (path.parent if path.name == WEIGHTS else path).stem, _judged(load(one))
-
-
-def _judged(voice: Voice) -> Voice:
-    """A voice that has notes to judge."""
-    if not voice.plays:
-        raise voice.cannot("be judged by notes")
-    return voice
+    return title(path.parent if path.name == WEIGHTS else path), load(one)
 
 
 @contextmanager
@@ -187,8 +179,12 @@ def opened(
     with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
         file = Path(folder, f"{path.resolve().name}.safetensors")
         hits = any(getattr(one, "kind", "") == "drums" for one in contenders.values())
+        pitch = "yes" if any(getattr(one, "pitched", True) for one in contenders.values()) else "auto"
         workers = threads or os.cpu_count() or 1
-        yield Prepared(prepare(path, file, one_shots=hits, workers=workers, quiet=report.quiet))
+        try:
+            yield Prepared(prepare(path, file, one_shots=hits, pitch=pitch, workers=workers, quiet=report.quiet))
+        except AntiphonError as error:  # what is wrong with the file is wrong with the folder
+            raise AntiphonError(str(error).replace(str(file), str(path))) from None
 
 
 def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:

@@ -7,14 +7,14 @@ from html import escape
 import numpy as np
 
 from antiphon.data.manifest import note_name
-from antiphon.measures.evaluation import Evaluation, shown_rows
+from antiphon.measures.evaluation import SHOWN, Evaluation, shown_rows
 from antiphon.measures.mel import trim_tail
 from antiphon.measures.sheet import spectrogram_panels
 from antiphon.measures.sounds import Sounds
 from antiphon.measures.tables import Grid, grids
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 
-SHOWN = 8  # instruments
+INSTRUMENTS = 8  # of which a note is shown
 TABLES = """<style>
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
@@ -24,7 +24,8 @@ th:first-child { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 
 EXPLAINED = (
     "real: the notes that judge. floor: other real notes, as near to them as there are. naive: the nearest training"
     " note, resampled. untrained: the voice before its first step. imagined: from noise and the label. encoded: in the"
-    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian a label."
+    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian a label. vocoded: what"
+    " log-mel and back leave of the note."
 )
 
 
@@ -40,11 +41,11 @@ def evaluation_page(found: Evaluation, data: str) -> str:
 
 def _chapters(found: Evaluation) -> list[Chapter]:
     """Some notes, real, naive, and as each voice has them."""
-    heard = {name: player for name, player in found.players.items() if name.endswith(("imagined", "encoded"))}
+    heard = {name: player for name, player in found.players.items() if name.endswith(SHOWN)}
     if not heard:
         return []
     sounds = next(iter(heard.values())).sounds
-    chosen = shown_rows(sounds, SHOWN)
+    chosen = shown_rows(sounds, INSTRUMENTS)
     played = {name: player(chosen) for name, player in heard.items()}
     groups = [_group(sounds, at, {name: made[k] for name, made in played.items()}) for k, at in enumerate(chosen)]
     return [
@@ -65,7 +66,7 @@ def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
     pictures = spectrogram_panels(list(heard.values()))
     figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
     label = sounds.instruments[int(prepared.instrument[row.real])]
-    asked = label if prepared.labels.one_shots else f"{label}, {note_name(pitch)}"
+    asked = f"{label}, {note_name(pitch)}" if prepared.labels.pitched else label
     return Group(figures, remark=f"{asked}, velocity {float(prepared.velocity[row.real]):.0f}")
 
 

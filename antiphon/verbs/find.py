@@ -41,6 +41,12 @@ def find(voice: str | Path) -> Path:
     raise AntiphonError(f"no voice is called '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
 
 
+def title(place: str | Path) -> str:
+    """What a run folder, a folder of sounds or a file is called: a folder's whole name, a file's without its ending."""
+    path = Path(os.path.abspath(place))
+    return path.name if path.is_dir() else path.stem
+
+
 def load(voice: str | Path | Voice = "gm") -> Voice:
     """A voice ready to play, by its bundled name, its run folder or its weights file.
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.data import gm
 from antiphon.data.manifest import note_name
+from antiphon.errors import AntiphonError
 from antiphon.kinds.contract import kind
-from antiphon.verbs.find import find, load
+from antiphon.networks.cost import multiply_adds_a_second, parameter_count
+from antiphon.recipes.contract import recipes
+from antiphon.verbs.find import WEIGHTS, find, load
+from antiphon.verbs.run_folder import RECORD, read_record
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,16 +27,21 @@ if TYPE_CHECKING:
 def facts(voice: str | Path) -> dict[str, Any]:
     """Everything a voice says of itself, as plain JSON."""
     loaded, path = load(voice), find(voice)
+    written = kind(loaded.kind).write(loaded.model)
+    method = _recipe(loaded, written, path)
     return {
         "name": loaded.info.name,
         "file": str(path),
         "megabytes": round(path.stat().st_size / 1e6, 2),
-        "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "parameters": parameter_count(loaded.model),
+        "multiply_adds_a_second": round(multiply_adds_a_second(loaded)),
         "sample_rate": loaded.sample_rate,
         "kind": loaded.kind,
         "pitched": loaded.pitched,
         "longest": loaded.longest if math.isfinite(loaded.longest) else None,
-        "network": kind(loaded.kind).write(loaded.model)["config"],
+        "network": written["config"],
+        "recipe": method,
+        "method": _told(method),
         "instruments": [_instrument(loaded, label) for label in loaded.instruments],
         "styles": list(loaded.styles),
         "descriptors": [scale.name for scale in loaded.model.labels.scales],
@@ -38,6 +49,22 @@ def facts(voice: str | Path) -> dict[str, Any]:
         "licence": loaded.info.licence,
         "sources": list(loaded.info.sources),
     }
+
+
+def _recipe(voice: Voice, written: dict[str, Any], path: Path) -> str:
+    """The recipe of the run that a voice lies in; else the one whose network it has."""
+    record = None
+    if path.name == WEIGHTS and (path.parent / RECORD).is_file():
+        with suppress(AntiphonError):  # a damaged record is no fault of the voice
+            record = read_record(path.parent)
+    known = record.request.recipe if record else None
+    return known or str(written["config"].get("generator", voice.kind))
+
+
+def _told(name: str) -> str:
+    """What a recipe's file says of it: the paper it follows, and what it plays."""
+    made = recipes().get(name)
+    return " ".join((sys.modules[made.__module__].__doc__ or "").split()) if made else ""
 
 
 def _instrument(voice: Voice, label: str) -> dict[str, Any]:
@@ -80,10 +107,14 @@ def card(voice: str | Path) -> RenderableType:
 def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
     training = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in known["training"].items() if v not in (None, ""))
     size = f"{known['parameters'] / 1e6:.2f} M parameters, {known['megabytes']:.1f} MB"
+    cost = f"{known['multiply_adds_a_second'] / 1e6:,.0f} M multiply-adds for a second of sound"
     return [
         ("voice", f"{known['name']}  ({known['file']})"),
         ("plays", _plays(known)),
         ("size", f"{size}, {known['sample_rate'] / 1000:g} kHz"),
+        ("cost", cost),
+        ("recipe", known["recipe"]),
+        ("method", known["method"] or "not known here"),
         ("training", training or "not recorded"),
         ("licence", known["licence"]),
         ("sources", "; ".join(known["sources"]) or "not recorded"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, write_audio
+from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, encode
 from antiphon.characters import common_pitch, still, way_between
 from antiphon.data.labels import parse_pitch
 from antiphon.errors import AntiphonError
@@ -16,6 +16,7 @@ from antiphon.measures.sheet import spectrogram_strip
 from antiphon.notes import Note
 from antiphon.verbs.find import check_seed, load
 from antiphon.verbs.report import Report
+from antiphon.whole import all_whole
 
 if TYPE_CHECKING:
     from antiphon.voice import Voice
@@ -79,13 +80,17 @@ def morph(
     picture: draw their spectrograms side by side into a PNG of the same name. See from_names for the other keywords.
     Raises AntiphonError for anything that makes no sense, or (without force) if a file exists."""
     target = check_target(out, force=force)
-    drawn = check_place(target.with_suffix(".png"), force=force) if picture else None
+    pictures = [check_place(target.with_suffix(".png"), force=force)] if picture else []
     with Report(quiet).warnings():
         how = {"velocity": velocity, "seconds": seconds, "variation": variation}
         sounds = from_names(start, stop, voice, steps=steps, pitch=pitch, seed=seed, **how)  # type: ignore[arg-type]
     gap = np.zeros(round(GAP * SAMPLE_RATE), np.float32)
     line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])
-    if drawn:
-        between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]
-        spectrogram_strip(sounds, [Path(str(start)).name, *between, Path(str(stop)).name], drawn)
-    return write_audio(target, line * np.float32(min(1.0, PEAK / max(np.abs(line).max(), 1e-9))), force=force)
+    line *= np.float32(min(1.0, PEAK / max(np.abs(line).max(), 1e-9)))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with all_whole([target, *pictures]) as (draft, *drawn):
+        encode(draft, target, line)
+        for place in drawn:
+            between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]
+            spectrogram_strip(sounds, [Path(str(start)).name, *between, Path(str(stop)).name], place)
+    return target

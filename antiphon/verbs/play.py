@@ -99,8 +99,8 @@ def play(
 
     out: a file, or a folder to put `<song>.wav` in; without it, a free name in the current folder. voice: a bundled
     voice's name, a run folder, a weights file or a loaded voice. stems, parts: more files beside it, see
-    from_file_to_file. instrument, mapping, morphs, variation, seed, room: see How. Raises AntiphonError for a song that
-    cannot be read, an unknown voice or instrument, or (without force) if `out` exists."""
+    from_file_to_file. The other keywords are those of How. Raises AntiphonError for a song that cannot be read, an
+    unknown voice or instrument, or (without force) if `out` exists."""
     source = SONGS / "antiphon.mid" if song is None else Path(song)
     if out is None:
         target = _free(Path(f"{source.stem}.wav"), force)

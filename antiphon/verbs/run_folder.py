@@ -84,6 +84,9 @@ class Request:
     recipe: str | None = None
 
 
+UNSAID = {"seed": 0}  # what a request means where it says nothing, if that is no matter of the recipe
+
+
 @dataclass(frozen=True)
 class Record:
     """run.json. content: a fingerprint of the data; recipe: the settings of the one that the request names; start_from:
@@ -166,7 +169,8 @@ def check_same(record: Record, content: str, request: Request, folder: Path) -> 
         )
     for name, now in asdict(request).items():
         before = getattr(record.request, name)
-        if now not in (None, False, {}) and now != before:
+        said = now is not None and now is not False and now != {}  # 0 is said
+        if said and now != (UNSAID.get(name) if before is None else before):
             option = {"start_from": "from", "settings": "set"}.get(name, name).replace("_", "-")
             raise AntiphonError(f"{folder} was begun with another --{option} ({before or 'none'}, not {now}): {hint}")
 
@@ -186,5 +190,5 @@ def fingerprint(source: Path) -> str:
 
 def _add(digest: hashlib.blake2b, path: Path, name: str) -> hashlib.blake2b:
     with path.open("rb") as file:
-        digest.update(f"{name}\0{path.stat().st_size}\0".encode() + file.read(HEAD))
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode(errors="surrogateescape") + file.read(HEAD))
     return digest

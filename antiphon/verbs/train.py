@@ -14,7 +14,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AntiphonError
-from antiphon.verbs.find import bundled, check_seed, find, load
+from antiphon.verbs.find import bundled, check_seed, find, load, title
 from antiphon.verbs.helpers import helpers, share
 from antiphon.verbs.report import Report
 from antiphon.verbs.run_folder import (
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
     from antiphon.recipes.contract import Recipe
     from antiphon.voice import VoiceInfo
+
+NAMED = 6  # of what a run begins anew that it is told by name
 
 USUAL_MINUTES = 10.0
 USUAL_SIZE = "base"
@@ -62,13 +64,17 @@ def from_prepared(
 
     start_from: a voice to begin from (it is not asked again when a run goes on). Raises KeyboardInterrupt, saved,
     after Ctrl-C."""
+    from antiphon.data.misfits import misfits
     from antiphon.training.loop import Run
     from antiphon.training.parallel import leave
 
     folder, report = Path(out), Report(quiet)
     recipe.fits(data)
     run = Run(folder, data, recipe, describe(data, name))
-    if run.resume():
+    resumed = run.resume()
+    for remark in [] if resumed else misfits(recipe, data):
+        report.say(f"note: {remark}")
+    if resumed:
         total = steps or run.total
         done = f"step {run.step} of {total}" if total else f"step {run.step}"
         if run.step >= (total or math.inf):
@@ -79,7 +85,8 @@ def from_prepared(
     elif start_from is not None:
         left = run.start_warm(load(start_from), str(start_from), _opponents(find(start_from)))
         if left:
-            report.say(f"note: {len(left)} tables of {start_from} do not fit these labels and begin anew")
+            more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+            report.say(f"note: {start_from} has nothing that fits {', '.join(left[:NAMED])}{more}: these begin anew")
     try:
         return run.train(steps=steps, minutes=minutes, quiet=quiet)
     except KeyboardInterrupt:
@@ -103,7 +110,7 @@ def train(
     minutes: float | None = None,
     start_from: str | Path | None = None,
     from_scratch: bool = False,
-    seed: int | None = None,
+    seed: int | str | None = None,
     settings: Mapping[str, Any] | None = None,
     threads: int | None = None,
     workers: int = 1,
@@ -117,18 +124,18 @@ def train(
     The same call again goes on where it stopped. recipe: which method, instrument or another of antiphon/recipes. size:
     tiny, small, base or large. steps or minutes: how long (10 minutes unless said; minutes are turned into steps once).
     start_from: a voice to begin from; without it the recipe's bundled one (`gm` for instruments), if there is one and
-    no other size is asked for; from_scratch: from nothing. seed: of the run's chances, 0 unless said. settings: any
-    setting of the recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor, each in a process of
-    its own that plays its share of the batch; all unless said. workers: processes that measure the notes. licence: of
-    the sounds, noted in the voice. force: begin anew in a folder that holds another run.
+    no other size is asked for; from_scratch: from nothing. seed: of the run's chances, a number or a name, 0 unless
+    said. settings: any setting of the recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor,
+    each in a process of its own that plays its share of the batch; all unless said. workers: processes that measure the
+    notes. licence: of the sounds, noted in the voice. force: begin anew in a folder that holds another run.
 
     Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder, report = Path(source), Path(out), Report(quiet or _rank() > 0)
     _check_budget(steps, minutes, threads)
     _check_places(source, folder)
-    check_seed(seed or 0)
+    number = None if seed is None else check_seed(seed)
     begin = str(start_from) if start_from is not None else None
-    request = Request(size, begin, from_scratch, seed, dict(settings or {}), recipe)
+    request = Request(size, begin, from_scratch, number, dict(settings or {}), recipe)
     with ExitStack() as stack:
         if _rank() == 0:
             stack.enter_context(alone(folder))
@@ -138,14 +145,16 @@ def train(
             plan, count = share(recipe_of(method, record.recipe), threads or record.threads)
             team = stack.enter_context(helpers(count - 1)) if count > 1 else None  # they get ready during what follows
             prepared = source if source.is_file() else folder / PREPARED
-            if not prepared.exists():
-                _prepare(source, folder, workers, licence, plan.one_shots, report)
+            with _undone(folder):
+                if not prepared.exists():
+                    _prepare(source, folder, workers, licence, plan, report)
+                _check_fits(plan, prepared)
         budget = _budget(record, folder, steps, minutes)
         if _rank() == 0 and budget != (record.steps, record.minutes):
             record = replace(record, steps=budget[0], minutes=budget[1])
             record.write(folder)
         how: dict[str, Any] = {"path": str(prepared), "out": str(folder), "start_from": record.start_from}
-        how |= {"steps": budget[0], "minutes": budget[1], "name": source.stem}
+        how |= {"steps": budget[0], "minutes": budget[1], "name": title(source)}
         if team:
             from antiphon.recipes.override import flatten
 
@@ -193,15 +202,15 @@ def _open(source: Path, folder: Path, request: Request, threads: int | None, for
         return record
     if record is not None and _rank() > 0:  # the first process has just begun it
         return record
-    recipe, start = _plan(request, report)
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    if record is not None and record.content != content:
-        (folder / PREPARED).unlink(missing_ok=True)
     from antiphon.recipes.contract import USUAL
     from antiphon.recipes.override import flatten
 
+    recipe, start = _plan(request, report)
     request = replace(request, recipe=request.recipe or USUAL)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    if record is not None and (record.content, record.request) != (content, request):
+        (folder / PREPARED).unlink(missing_ok=True)
     record = Record(str(source), content, request, dict(flatten(recipe)), start, threads or _all_threads())
     record.write(folder)
     return record
@@ -254,6 +263,7 @@ def _budget(record: Record, folder: Path, steps: int | None, minutes: float | No
     if record.minutes is None and total:
         raise AntiphonError(f"{folder} was begun for {total} steps: prolong it with --steps")
     if record.minutes is not None and minutes != record.minutes and total:
+        total = record.steps or total  # of the record's minutes; the state's may be from before they were changed
         return max(round(total * minutes / record.minutes), 1), minutes
     return record.steps if minutes == record.minutes else None, minutes
 
@@ -278,13 +288,32 @@ def _opponents(weights: Path) -> Path | None:
 # ---- preparing -------------------------------------------------------------------------------------------------------
 
 
-def _prepare(source: Path, folder: Path, workers: int, licence: str, one_shots: bool, report: Report) -> None:
-    from antiphon.data.manifest import scan
+@contextmanager
+def _undone(folder: Path) -> Iterator[None]:
+    """Sounds that a new run cannot learn from leave nothing behind, neither its record nor what was prepared."""
+    try:
+        yield
+    except AntiphonError:
+        if _rank() == 0 and not (folder / STATE).exists():
+            clear(folder)
+        raise
+
+
+def _check_fits(recipe: Recipe, prepared: Path) -> None:
+    from antiphon.data.prepared import Prepared
+
+    recipe.fits(Prepared(prepared))
+
+
+def _prepare(source: Path, folder: Path, workers: int, licence: str, recipe: Recipe, report: Report) -> None:
+    from antiphon.data.manifest import PITCHLESS, scan
+    from antiphon.data.misfits import check_sort
     from antiphon.data.prepare import prepare
 
     try:
         with report.bar("reading") as advance:
-            manifest = scan(source, one_shots=one_shots, progress=advance)
+            manifest = scan(source, one_shots=recipe.one_shots, pitch=recipe.needs_pitch, progress=advance)
+        check_sort(manifest)
         for remark in manifest.remarks:
             report.say(f"note: {remark}")
         workers = workers if len(manifest.rows) >= 500 else 1  # starting a process costs as much as a hundred notes
@@ -301,9 +330,14 @@ def _prepare(source: Path, folder: Path, workers: int, licence: str, one_shots: 
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped before training; the same line starts again") from None
     instruments = len({row.instrument for row in manifest.rows})
+    sounds, kinds = ("notes", "instruments") if manifest.pitched else ("sounds", "kinds")
     report.say(
-        f"learning from {done.notes} notes of {instruments} instruments ({done.seconds / 60:.1f} minutes of sound)"
+        f"learning from {done.notes} {sounds} of {instruments} {kinds} ({done.seconds / 60:.1f} minutes of sound)"
     )
+    if len(done.refused) > done.notes:
+        lost = sum(item.reason == PITCHLESS for item in done.refused)
+        hint = f" (the pitch of {lost} is unknown; --recipe wavegan and drums need none)" if lost else ""
+        report.say(f"note: more files were refused than are learned from{hint}: see whether this is what you mean")
     _write_refused(done.refused, source, folder, report)
 
 
@@ -311,7 +345,8 @@ def _write_refused(refused: Sequence[Refused], source: Path, folder: Path, repor
     if not refused:
         return
     lines = [f"{r.path.relative_to(source) if r.path.is_relative_to(source) else r.path}: {r.reason}" for r in refused]
-    (folder / REFUSED).write_text("".join(f"{line}\n" for line in lines))
+    text = "".join(f"{line}\n" for line in lines)
+    (folder / REFUSED).write_text(text, encoding="utf-8", errors="surrogateescape")
     report.say(f"{len(lines)} files were refused, all listed in {folder / REFUSED}:")
     for line in lines[:3]:
         report.say(f"  {line}")

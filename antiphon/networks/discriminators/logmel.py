@@ -19,12 +19,13 @@ from antiphon.representations.spectral import LogMel
 class LogMelDiscriminator(nn.Module):
     """One resolution. forward -> (logits (batch, patches), features [(batch, channels, bands, frames), ...])"""
 
-    def __init__(self, window: int, hop: int, bands: int, instruments: int, channels: int = 16):
+    def __init__(self, window: int, hop: int, bands: int, instruments: int, channels: int = 16, dropout: float = 0.0):
         super().__init__()
         self.mel = LogMel(window, hop, bands)
         c = channels
         plan = [(3, c, 4, 2), (c, 2 * c, 4, 2), (2 * c, 4 * c, 4, 2), (4 * c, 4 * c, 3, 1)]
         self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, k, s, padding=1)) for a, b, k, s in plan)
+        self.dropout = nn.Dropout(dropout)
         self.score = weight_norm(nn.Conv2d(4 * c, 1, 1))
         self.label = nn.Embedding(instruments, 4 * c)
         self.condition = nn.Linear(9, 4 * c)
@@ -41,6 +42,7 @@ class LogMelDiscriminator(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
+            x = self.dropout(x)
         played = torch.cat([pitch_features(gesture.pitch), gesture.velocity.unsqueeze(-1)], -1)
         embedding = self.label(instrument) + self.condition(played)
         with torch.autocast(image.device.type, enabled=False):
@@ -58,11 +60,11 @@ class LogMelDiscriminator(nn.Module):
 class Discriminators(nn.ModuleList):
     """All resolutions: forward -> (list of logits, list of feature lists)."""
 
-    def __init__(self, instruments: int, channels: int = 16):
+    def __init__(self, instruments: int, channels: int = 16, dropout: float = 0.0):
         super().__init__(
             [
-                LogMelDiscriminator(2048, 512, 128, instruments, channels),
-                LogMelDiscriminator(512, 128, 64, instruments, channels),
+                LogMelDiscriminator(2048, 512, 128, instruments, channels, dropout),
+                LogMelDiscriminator(512, 128, 64, instruments, channels, dropout),
             ]
         )
 

@@ -10,6 +10,7 @@ checkerboards (Odena 2016) where a strided transposed one does. Labels, which th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,14 @@ class DCGANConfig:
     width: float = 1.0
     dropout: float = 0.5
     conditions: Conditions = field(default_factory=Conditions)
+
+    limits: ClassVar = {
+        "bands": (8, 4096),
+        "frames": (8, 65_536),
+        "noise": (1, 4096),
+        "width": (0.01, 32.0),
+        "dropout": (0.0, 0.99),
+    }
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,15 @@ class GANSynthConfig:
     stages: int = 6
     dropout: float = 0.0
     conditions: Conditions = field(default_factory=Conditions)
+
+    limits: ClassVar = {
+        "bins": (8, 4096),
+        "frames": (8, 65_536),
+        "noise": (1, 4096),
+        "channels": (1, 1024),
+        "stages": (1, 10),
+        "dropout": (0.0, 0.99),
+    }
 
     @property
     def shape(self) -> tuple[int, int, int]:

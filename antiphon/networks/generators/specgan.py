@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,14 @@ class SpecGANConfig:
     channels: int = 32
     dropout: float = 0.0
     conditions: Conditions = field(default_factory=Conditions)
+
+    limits: ClassVar = {
+        "bins": (8, 4096),
+        "frames": (8, 65_536),
+        "noise": (1, 4096),
+        "channels": (1, 1024),
+        "dropout": (0.0, 0.99),
+    }
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,14 @@ class WaveGANConfig:
     shuffle: int = 2
     dropout: float = 0.0
     conditions: Conditions = field(default_factory=Conditions)
+
+    limits: ClassVar = {
+        "samples": (256, 1 << 20),
+        "noise": (1, 4096),
+        "channels": (1, 1024),
+        "shuffle": (0, 64),
+        "dropout": (0.0, 0.99),
+    }
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,0 +1,59 @@
+"""Files appear whole or not at all, whoever writes them."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+
+from antiphon.data import soundfont
+from antiphon.errors import AntiphonError
+from antiphon.measures.png import write_png
+from antiphon.whole import all_whole
+
+PIXELS = np.zeros((4, 4, 3), np.uint8)
+LONG = "x" * 251  # 255 bytes with an ending of four: as long as a name can be
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_names_as_long_as_names_can_be(tmp_path):
+    write_png(tmp_path / f"{LONG}.png", PIXELS)
+    soundfont._write_csv(tmp_path / f"{LONG}.csv", [])
+    assert sorted(len(path.name) for path in tmp_path.iterdir()) == [255, 255]
+
+
+def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"old")
+    monkeypatch.setattr("antiphon.whole._flush", full)
+    with pytest.raises(AntiphonError, match="No space left"):
+        write_png(tmp_path / "a.png", PIXELS)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_none_of_several_appears_before_all_are_written(tmp_path):
+    places = [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(ZeroDivisionError), all_whole(places) as (first, _):
+        first.write_text(str(1 / 0))
+    assert list(tmp_path.iterdir()) == []
+    with all_whole(places) as drafts:
+        for draft in drafts:
+            draft.write_text("done")
+        assert not any(place.exists() for place in places)
+    assert sorted(tmp_path.iterdir()) == places
+
+
+def test_a_morphs_sound_and_picture_appear_together(antiphon_line, run_folder, tmp_path, monkeypatch):
+    line = ["morph", run_folder, "--from", "violin", "--to", "harp", "-o", tmp_path / "m.wav", "--picture"]
+    line += ["--steps", "2", "--seconds", "0.1"]
+    with monkeypatch.context() as broken:
+        broken.setattr("antiphon.verbs.morph.spectrogram_strip", full)
+        said = antiphon_line(*line)
+        assert said.status == 2
+        assert "No space left" in said.err[-1]
+        assert list(tmp_path.iterdir()) == []
+    assert antiphon_line(*line).status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.png", "m.wav"]
