@@ -16,20 +16,19 @@ from antiphon.losses.adversarial import RULES, gradient_penalty
 from antiphon.networks.mapping import NOISE, Mapping, StyleCritic
 from antiphon.training.parallel import of_all_processes
 
-BATCH = 128
 RULE = RULES["relativistic"]
 
 
 class StyleGame(nn.Module):
-    """The critic and the bank. `size`: styles remembered; `gamma`: weight of the penalties."""
+    """The critic and the bank. size: styles remembered. gamma: weight of the penalties. batch: styles of a move."""
 
     bank_w: Tensor
     bank_instrument: Tensor
     bank_style: Tensor
 
-    def __init__(self, style: int, instruments: int, words: int, size: int, gamma: float):
+    def __init__(self, style: int, instruments: int, words: int, size: int, gamma: float, batch: int = 128):
         super().__init__()
-        self.size, self.gamma = size, gamma
+        self.size, self.gamma, self.batch = size, gamma, batch
         self.critic = StyleCritic(style, instruments, words)
         self.register_buffer("bank_w", torch.zeros(size, style))
         self.register_buffer("bank_instrument", torch.zeros(size, dtype=torch.long))
@@ -68,6 +67,6 @@ class StyleGame(nn.Module):
 
     def _draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         device = self.bank_w.device
-        i = torch.randint(self.size, (BATCH,), generator=rng).to(device, non_blocking=True)
-        z = torch.randn(BATCH, NOISE, generator=rng).to(device, non_blocking=True)
+        i = torch.randint(self.size, (self.batch,), generator=rng).to(device, non_blocking=True)
+        z = torch.randn(self.batch, NOISE, generator=rng).to(device, non_blocking=True)
         return self.bank_w[i], self.bank_instrument[i], self.bank_style[i], z
