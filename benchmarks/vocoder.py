@@ -29,6 +29,7 @@ from antiphon.measures.judge import Judge
 from antiphon.measures.lists import draw_rows
 from antiphon.measures.meter import Measured, Meter
 from antiphon.measures.pitch import pitch_score
+from antiphon.measures.players import there_and_back
 from antiphon.measures.sheet import spectrogram_strip
 from antiphon.measures.sounds import Sounds
 from antiphon.representations.contract import Representation
@@ -46,19 +47,12 @@ def views(voice: str) -> dict[str, Representation]:
     return {**rules, "vocoder": VocodedLogMel(antiphon.load(voice).model)}
 
 
-@torch.inference_mode()
-def round_trip(view: Representation, audio: np.ndarray) -> np.ndarray:
-    """(samples,) -> the same after encoding and decoding."""
-    sound = torch.from_numpy(audio).unsqueeze(0)
-    return view.decode(view.encode(sound), sound.shape[-1])[0].numpy()
-
-
 def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7) -> float:
     """Of one thread, for a second of sound."""
     best = np.inf
     for _ in range(repeats):
         began = time.process_time()
-        round_trip(view, audio)
+        there_and_back(view, audio)
         best = min(best, time.process_time() - began)
     return best * SAMPLE_RATE / len(audio)
 
@@ -66,7 +60,7 @@ def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7)
 def times_side_by_side(view: Representation, audio: np.ndarray, sounds: int = 16) -> float:
     """Real time over the time that it takes, one sound on each processor."""
     began = time.perf_counter()
-    spread(lambda _: round_trip(view, audio), sounds)
+    spread(lambda _: there_and_back(view, audio), sounds)
     return sounds * SECONDS / (time.perf_counter() - began)
 
 
@@ -96,7 +90,7 @@ def write_sheet(ways: dict[str, Representation], sounds: Sounds, path: Path) -> 
     pictures, titles = [], []
     for at in chosen:
         real = sounds.real(sounds.rows[at].real)
-        pictures += [real, *(round_trip(ways[name], real) for name in names)]
+        pictures += [real, *(there_and_back(ways[name], real) for name in names)]
         titles += [sounds.note(sounds.rows[at].real).instrument or "", *names]
     spectrogram_strip(pictures, titles, path)
 
@@ -122,7 +116,7 @@ def main() -> None:
     sets = Judge(meter, np.zeros(0, int)).fixed_sets()
 
     def made(view: Representation) -> Callable[[range], list[np.ndarray]]:
-        return lambda part: [round_trip(view, sounds.real(sounds.rows[at].real)) for at in part]
+        return lambda part: [there_and_back(view, sounds.real(sounds.rows[at].real)) for at in part]
 
     sets |= {name: meter.matched(made(view), name, keep=name != "vocoder") for name, view in ways.items()}
     wanted = np.array([float(data.pitch[row.real]) for row in sounds.rows])

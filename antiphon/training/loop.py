@@ -139,7 +139,7 @@ class Run:
                 scalars = self._one_step()
                 self.processor += time.process_time() - used
                 self.seconds = before + time.monotonic() - began
-                self._calibrate(first, began, minutes)
+                self._calibrate(first, minutes)
                 if log:
                     log.add(self.step, scalars)
                 bar.update(self.step, self.total, scalars, self.skipped, self.watch.word)
@@ -198,7 +198,7 @@ class Run:
         batch: Batch = self.source.batch((step * self.world + self.rank) * count, count).to(self.device)
         return batch
 
-    def _calibrate(self, first: int, began: float, minutes: float | None) -> None:
+    def _calibrate(self, first: int, minutes: float | None) -> None:
         """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""
         if self.total or minutes is None:
             return
