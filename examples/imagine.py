@@ -26,7 +26,7 @@ from antiphon.voice import StyledVoice
 
 HEARD, AT_ONCE = 8192, 64  # sounds that are heard, and how many together
 BATCH = 384  # styles of a move
-RATE, GAMMA = 1e-3, 0.02  # Adam's, and the penalties' weight
+RATE, GAMMA = 1e-3, 0.1  # Adam's, and the penalties' weight
 AVERAGE = 0.998  # of the mapping's weights
 EVENLY = 0.5  # 0: labels as they come; 1: all as often
 
