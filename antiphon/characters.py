@@ -34,6 +34,7 @@ from antiphon.data.labels import parse_name
 from antiphon.data.prepare import LONGEST, TARGET_DB
 from antiphon.data.recording import one_note
 from antiphon.errors import AntiphonError
+from antiphon.measures.mel import fit_length
 from antiphon.notes import Note
 from antiphon.ways import Way, blended, even_way
 
@@ -247,7 +248,7 @@ def way_between(voice: Voice, a: Character, b: Character) -> Way:
 
     def listen(ws: list[Tensor]) -> list[np.ndarray]:
         sounds = voice.notes([Note(pitch, PROBE_HELD)] * len(ws), w=torch.stack(ws))
-        return [sound[: round(PROBE_HEARD * voice.sample_rate)] for sound in sounds]
+        return [fit_length(sound, round(PROBE_HEARD * voice.sample_rate)) for sound in sounds]
 
     return even_way(a.first, b.first, listen)
 

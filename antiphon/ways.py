@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from antiphon.measures.mel import mel_distance
+from antiphon.measures.mel import log_mel_distance, log_mels
 from antiphon.networks.encoders.note import on_sphere
 
 FIRST, HALVED, MOST = 9, 8, 33  # points of a way that are listened to: at first, more a round, and in the end
@@ -79,18 +79,30 @@ def even_way(start: Tensor, stop: Tensor, listen: Listen) -> Way:
     """The arc between two style vectors, (style,) each, in steps even to the ear.
 
     Equal steps of w are anything but equal steps of sound: most of the change hides in a tenth of the arc. So sounds
-    along it are compared with their neighbours (multi-scale log-mel), the widest gaps are halved a few times, and the
-    way is measured in decibels. listen: style vectors -> their sounds, (samples,) each.
+    along it are compared (multi-scale log-mel), and the widest gaps between neighbours are halved a few times. The
+    scale is the mean of two: the decibels gone from neighbour to neighbour, which count what comes and goes again, and
+    how much nearer to the one end than to the other a sound is, which leaves that out but hardly moves where sounds
+    are like neither. listen: style vectors -> their sounds, (samples,) each, of one length.
     """
-    sounds: dict[float, np.ndarray] = {}
+    heard: dict[float, list[np.ndarray]] = {}
     gaps: dict[tuple[float, float], float] = {}
     wanted = np.linspace(0, 1, FIRST).tolist()
     while wanted:
-        sounds |= zip(wanted, listen([slerp(start, stop, place) for place in wanted]), strict=True)
-        pairs = list(pairwise(sorted(sounds)))
-        gaps |= {(a, b): mel_distance(sounds[a], sounds[b]) for a, b in pairs if (a, b) not in gaps}
-        widest = sorted(pairs, key=lambda pair: -gaps[pair])[: min(HALVED, MOST - len(sounds))]
+        sounds = listen([slerp(start, stop, place) for place in wanted])
+        heard |= zip(wanted, (log_mels(sound) for sound in sounds), strict=True)
+        pairs = list(pairwise(sorted(heard)))
+        gaps |= {(a, b): log_mel_distance(heard[a], heard[b]) for a, b in pairs if (a, b) not in gaps}
+        widest = sorted(pairs, key=lambda pair: -gaps[pair])[: min(HALVED, MOST - len(heard))]
         wanted = [(a + b) / 2 for a, b in widest if gaps[a, b] > 0]
-    places, gone = np.array(sorted(sounds)), np.cumsum([0.0, *(gaps[pair] for pair in pairs)])
-    even = gone / gone[-1] if gone[-1] > 0 else places
-    return Way(start, stop, places, SILENT * places + (1 - SILENT) * even)
+    places, gone = np.array(sorted(heard)), np.cumsum([0.0, *(gaps[pair] for pair in pairs)])
+    if gone[-1] == 0:
+        return Way(start, stop, places, places)
+    scale = (gone / gone[-1] + _nearness([heard[place] for place in places])) / 2
+    return Way(start, stop, places, SILENT * places + (1 - SILENT) * scale / scale[-1])
+
+
+def _nearness(heard: list[list[np.ndarray]]) -> np.ndarray:
+    """(n,) 0..1, never falling: the distance from the first over those from the first and to the last."""
+    gone = np.array([log_mel_distance(sound, heard[0]) for sound in heard])
+    left = np.array([log_mel_distance(sound, heard[-1]) for sound in heard])
+    return np.maximum.accumulate(gone / np.maximum(gone + left, 1e-9))

@@ -41,6 +41,23 @@ def mel_power(audio: np.ndarray, sample_rate: int, size: int, hop: int, bands: i
     return (np.abs(spectrum).astype(np.float32) ** 2) @ mel_bands(sample_rate, size, bands).T
 
 
+def log_mels(audio: np.ndarray, *, sample_rate: int = 44_100) -> list[np.ndarray]:
+    """Of a sound (samples,), its power in dB at each of SCALES: (n, bands) float32; -140 for silence."""
+    sound = np.asarray(audio, np.float32)
+    return [10 * np.log10(mel_power(sound, sample_rate, *scale) + 1e-14) for scale in SCALES]
+
+
+def log_mel_distance(one: list[np.ndarray], target: list[np.ndarray]) -> float:
+    """mel_distance of two sounds of one length, from their log_mels."""
+    total = 0.0
+    for a, b in zip(one, target, strict=True):
+        floor = b.max() + FLOOR_DB
+        x, y = np.maximum(a, floor), np.maximum(b, floor)
+        heard = (x > floor) | (y > floor)
+        total += float(np.abs(x - y)[heard].mean()) if heard.any() else 0.0
+    return total / len(SCALES)
+
+
 def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44_100) -> float:
     """Mean |difference| in dB of two sounds' log-mel spectrograms, over three resolutions; 0 for equal sounds.
 
@@ -48,15 +65,8 @@ def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44
     band, and cells where both lie there are left out, so that silence neither helps nor harms.
     """
     length = max(len(audio), len(target), 1)
-    a, b = (np.pad(np.asarray(x, np.float32), (0, length - len(x))) for x in (audio, target))
-    total = 0.0
-    for size, hop, bands in SCALES:
-        decibels = [10 * np.log10(mel_power(x, sample_rate, size, hop, bands) + 1e-14) for x in (a, b)]
-        floor = decibels[1].max() + FLOOR_DB
-        x, y = (np.maximum(d, floor) for d in decibels)
-        heard = (x > floor) | (y > floor)
-        total += float(np.abs(x - y)[heard].mean()) if heard.any() else 0.0
-    return total / len(SCALES)
+    one, other = (np.pad(x, (0, length - len(x))) for x in (audio, target))
+    return log_mel_distance(log_mels(one, sample_rate=sample_rate), log_mels(other, sample_rate=sample_rate))
 
 
 def trim_tail(audio: np.ndarray, *, below_db: float = 60.0, block: int = 441) -> np.ndarray:
