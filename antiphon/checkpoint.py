@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from antiphon.errors import AntiphonError
 from antiphon.kinds.contract import kind, kind_of, kinds, read_names
+from antiphon.notes import LARGEST_SEED
 from antiphon.voice import Voice, VoiceInfo
 from antiphon.whole import whole
 
@@ -98,7 +99,13 @@ def _info(raw: dict[str, Any]) -> VoiceInfo:
         raise ValueError("its training record is not a table")
     sources = tuple(str(s) for s in raw.get("sources", ()))
     name, licence = str(raw.get("name", "untitled")), str(raw.get("licence", "unknown"))
-    return VoiceInfo(name, styles, ranges, training, licence, sources)
+    return VoiceInfo(name, styles, ranges, training, licence, sources, _takes(raw.get("takes", ())))
+
+
+def _takes(raw: Any) -> tuple[int, ...]:
+    if any(type(take) is not int or not 0 <= take <= LARGEST_SEED for take in raw):
+        raise ValueError("its takes are no numbers of takes")
+    return tuple(raw)
 
 
 def _met(raw: Any) -> tuple[tuple[str, ...], int]:

@@ -49,14 +49,19 @@ HALF = _multiplies_bfloat16()  # the trunk then runs as it did in training; -36 
 
 @torch.inference_mode()
 def perform(
-    generator: InstrumentGenerator, notes: Sequence[Note], w: Tensor, in_tune: bool = True, parts: bool = False
+    generator: InstrumentGenerator,
+    notes: Sequence[Note],
+    w: Tensor,
+    in_tune: bool = True,
+    parts: bool = False,
+    takes: Sequence[int] = (),
 ) -> list[np.ndarray]:
     """Each note's sound, (samples,) float32, from its onset until it has died away by 60 dB; with `parts` (samples, 2),
     its partials and its noise apart.
 
-    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. Notes held for like times
-    are best played together: knots are as many as the longest has."""
-    g = _gesture(notes)
+    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. takes: the only ones there
+    are, if any are given. Notes held for like times are best played together: knots are as many as the longest has."""
+    g = _gesture(notes, takes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
     curves = _curves(generator, w, g)
     bank = batched.partials(curves, g, tuning, generator.centres)
@@ -118,10 +123,11 @@ def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[
     return groups
 
 
-def _gesture(notes: Sequence[Note]) -> Gesture:
+def _gesture(notes: Sequence[Note], takes: Sequence[int]) -> Gesture:
     """The notes as they are played, and as long after their releases as any may ring."""
     pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
     holds = [max(round(n.seconds * SAMPLE_RATE), 1) for n in notes]
+    drawn = [n.take * 7919 + n.seed for n in notes]
     longest = -(-round(max(holds) + RING * SAMPLE_RATE) // 512) * 512
     return Gesture(
         pitch=pitch,
@@ -131,7 +137,7 @@ def _gesture(notes: Sequence[Note]) -> Gesture:
         samples=longest,
         knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds], EVEN),
         f0=midi_to_hz(pitch.unsqueeze(-1) + _bends(notes, block_count(longest))),
-        take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
+        take=torch.tensor([takes[take % len(takes)] for take in drawn] if takes else drawn),
     )
 
 

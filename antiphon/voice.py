@@ -31,7 +31,8 @@ CROWD = 64  # style vectors of an instrument, by which its typical one and its n
 @dataclass(frozen=True)
 class VoiceInfo:
     """What a voice says of itself. `styles_of`: for each instrument, the style-word sets met in training with their
-    counts; `range_of`: lowest and highest pitch trained on."""
+    counts; `range_of`: lowest and highest pitch trained on; `takes`: the performances that its notes take by turns,
+    if not any one will do."""
 
     name: str = "untitled"
     styles_of: dict[str, list[tuple[tuple[str, ...], int]]] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class VoiceInfo:
     training: dict[str, Any] = field(default_factory=dict)
     licence: str = "unknown"
     sources: tuple[str, ...] = ()
+    takes: tuple[int, ...] = ()
 
 
 class Voice(ABC):
@@ -277,7 +279,8 @@ class InstrumentVoice(StyledVoice):
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:
-            return perform(self.model.generator, [notes[i] for i in batch], w[batch], in_tune, parts)
+            own = [notes[i] for i in batch]
+            return perform(self.model.generator, own, w[batch], in_tune, parts, self.info.takes)
 
         sounds = spread(lambda k: play(batches[k]), len(batches), threads)
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)

@@ -7,6 +7,7 @@ Pairs of labels drawn at random, 8 steps each, in the aiSFX embedding (mel stati
 
     widest     the widest step over the mean step; the promise is at most 2
     back       share of steps that go back, along the line from one end to the other
+    stays      share of steps after which the last end is no nearer, as a share of both distances, than before
     away       share of steps that come no farther from the first end or no nearer to the last
     detour     the steps' lengths together over the distance of the ends
     pitch      of the steps between that have a pitch where both ends do: share within 50 cents of the key
@@ -31,7 +32,7 @@ from antiphon.verbs.morph import from_names
 from antiphon.ways import slerp
 
 SECONDS = 1.5  # held
-COLUMNS = ("widest", "back", "away", "detour", "pitch")
+COLUMNS = ("widest", "back", "stays", "away", "detour", "pitch")
 Sounds = list[np.ndarray]
 
 
@@ -63,12 +64,14 @@ def judged(sounds: Sounds, key: float, embedding: Embedding) -> tuple[float, ...
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     line = points[-1] - points[0]
     along = np.diff(points @ line)
-    gone, left = (np.diff(np.linalg.norm(points - end, axis=1)) for end in (points[0], points[-1]))
+    gone, left = (np.linalg.norm(points - end, axis=1) for end in (points[0], points[-1]))
+    nearer = np.diff(gone / (gone + left))
     off = np.array([abs(track_pitch(sound) - key) for sound in sounds])
     ends_sing = max(off[0], off[-1]) <= 0.5  # NaN fails
     pitch = float((off[1:-1] <= 0.5).mean()) if ends_sing else np.nan
-    away = float(((gone <= 0) | (left >= 0)).mean())
-    return steps.max() / steps.mean(), float((along <= 0).mean()), away, steps.sum() / np.linalg.norm(line), pitch
+    away = ((np.diff(gone) <= 0) | (np.diff(left) >= 0)).mean()
+    back, stays = (along <= 0).mean(), (nearer <= 0).mean()
+    return steps.max() / steps.mean(), back, stays, away, steps.sum() / np.linalg.norm(line), pitch
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from conftest import RATE, tone
 import antiphon
 from antiphon.audio.files import read_audio, write_audio
 from antiphon.data.pitch import measure_f0
-from antiphon.data.recording import chord_tone, octave_of, one_note, second_attack, without_noise
+from antiphon.data.recording import OneNote, chord_tone, octave_of, one_note, second_attack, without_noise
 from antiphon.measures.mel import fit_length, mel_distance
+from antiphon.measures.takes import nearest_takes
 from antiphon.music.room import Room
 from antiphon.training import invert
 from antiphon.verbs import clone
+from antiphon.voice import InstrumentVoice
 
 SILENCE = np.zeros(RATE // 8, np.float32)
 NEVER = np.random.default_rng(3).standard_normal(RATE).astype(np.float32)
@@ -244,6 +247,25 @@ def test_a_clone_has_one_character(voice, quick):
 def test_a_clone_of_a_mistuned_note_plays_on_the_key(voice, quick):
     made = clone.from_audio([recorded(tone(57.3, 0.6))], voice)
     assert abs(measure_f0(made.note(69, seconds=0.5), 69)[1]) < 5
+
+
+def test_the_take_that_was_recorded_is_found(voice, tmp_path, quick):
+    made = clone.from_audio([recorded(tone(57))], voice)
+    made.info = replace(made.info, takes=())
+    recording = np.float32(0.5) * made.note(57, seconds=2, velocity=90, seed=11)[: 2 * RATE]
+    data = clone._measured([OneNote(recording, 57.0)], ["x"], [90], "clone", tmp_path)
+    takes = nearest_takes(made, data, tried=16, kept=3)
+    assert takes[0] == 11
+    assert len(set(takes)) == 3
+
+
+def test_a_voice_with_takes_plays_these_by_turns(voice):
+    w = np.repeat(voice.imagine("harp").numpy()[None], 4, 0)
+    usual = voice.notes([antiphon.Note(57, 0.3, seed=take) for take in (7, 3)], w[:2])
+    chosen = InstrumentVoice(voice.model, replace(voice.info, takes=(7, 3)))
+    sounds = chosen.notes([antiphon.Note(57, 0.3, seed=seed) for seed in range(4)], w)
+    same = [[len(a) == len(b) and bool(np.allclose(a, b, atol=1e-5)) for b in usual] for a in sounds]
+    assert same == [[True, False], [False, True]] * 2
 
 
 # ---- the verb ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,7 @@ def _learned(
     report: Report,
 ) -> Voice:
     from antiphon.data.excerpts import ExcerptSource
+    from antiphon.measures.takes import nearest_takes
     from antiphon.training.invert import Inversion, anchored, invert
     from antiphon.voice import InstrumentVoice
     from antiphon.workers import spread
@@ -141,7 +143,9 @@ def _learned(
         start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
         # on one thread, so that the same recording makes the same bytes wherever it is learned
         generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
-    return InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+        made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+        made.info = replace(made.info, takes=nearest_takes(made, data))
+    return made
 
 
 def _measured(
