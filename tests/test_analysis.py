@@ -45,10 +45,21 @@ def test_onset_of_a_slow_attack_is_early() -> None:
     assert 10000 - 200 <= analysis.find_onset(audio) <= 10000 + 0.03 * SAMPLE_RATE
 
 
-def test_release_of_a_sustained_note() -> None:
-    audio = tone(330, 1.5)
-    audio[SAMPLE_RATE:] *= np.exp(-np.arange(len(audio) - SAMPLE_RATE) / (0.03 * SAMPLE_RATE)).astype(np.float32)
+@pytest.mark.parametrize("decay", [0.0, 3.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.7])  # from the release to -60 dB
+@pytest.mark.parametrize("tremolo", [0.0, 0.4])
+def test_release_of_a_note(decay: float, seconds: float, tremolo: float) -> None:
+    t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    let_go = 10 ** (-3 * np.clip(t - 1, 0, None) / seconds) * (1 - tremolo * np.sin(2 * np.pi * 6 * t) ** 2)
+    audio = analysis.trim_tail((tone(330, 2.0, decay=decay) * let_go).astype(np.float32))
     assert abs(analysis.find_release(audio) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+
+
+def test_a_decay_that_slows_down_is_no_release() -> None:
+    """As a piano's does: strings beat against each other and then ring on."""
+    audio = 0.9 * tone(330, 4.0, decay=9) + 0.1 * tone(330, 4.0, decay=1.5)
+    assert analysis.find_release(analysis.trim_tail(audio)) == -1
+    assert analysis.find_release(np.zeros(0, np.float32)) == -1
 
 
 @pytest.mark.parametrize("decay", [1.0, 4.0, 15.0])

@@ -16,7 +16,6 @@ from antiphon.data.edges import (
     attack_seconds,
     decay_rate,
     find_onset,
-    find_release,
     frames_of,
     hertz,
     loudness,
@@ -25,6 +24,7 @@ from antiphon.data.edges import (
 )
 from antiphon.data.partials import Partials, excerpt, find_peaks, measure_partials
 from antiphon.data.pitch import SEARCH_CENTS, measure_f0, measure_vibrato
+from antiphon.data.release import find_release
 
 __all__ = [
     "DESCRIPTORS",

@@ -1,4 +1,4 @@
-"""A note's level over time: where it begins, is released and ends. Audio is (samples,) float32 at 44.1 kHz."""
+"""A note's level over time: where it begins and ends. Audio is (samples,) float32 at 44.1 kHz."""
 
 from __future__ import annotations
 
@@ -60,34 +60,6 @@ def find_onset(audio: np.ndarray) -> int:
         j -= 1
     ahead = fine[j : j + 5] > max(quiet, level.max() * 1e-6)  # the mean over 5 hops rises up to 4 before the sound
     return (j + int(ahead.argmax())) * hop if ahead.any() else j * hop
-
-
-def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
-    """Samples from onset (sample 0) to the release, or -1 where the sound just decays.
-
-    With a hint (the sidecar's hold) the answer is the hint while the note still sounds there (-60 dB). Without, it is
-    the moment after which the level falls much faster than before: 15 dB within 120 ms, and thrice its earlier rate.
-    """
-    hop = 441
-    level = decibels(envelope(audio, hop, 3))
-    if not len(level):
-        return -1
-    peak = float(level.max())
-    if hold_hint is not None:
-        at = min(hold_hint // hop, len(level) - 1)
-        return int(hold_hint) if 0 < hold_hint < len(audio) and level[at] > peak - 60 else -1
-    loud = np.flatnonzero(level > peak - 60)
-    end = int(loud[-1]) + 1
-    best, found = 0.0, -1
-    span, before = 12, 30
-    for j in range(8, end - 3):
-        fall = level[j] - level[min(j + span, len(level) - 1)]
-        past = level[max(0, j - before) : j + 1]
-        rate = max(float(past[: max(len(past) // 2, 1)].mean() - past[len(past) // 2 :].mean()) * 2 / len(past), 0.0)
-        excess = fall - 3 * rate * span
-        if fall >= 15 and level[j] > peak - 30 and excess > best + 1:
-            best, found = excess, j
-    return found * hop if best >= 10 else -1
 
 
 def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
