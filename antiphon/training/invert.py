@@ -4,9 +4,9 @@
     residual    G's heads and its tuner's last layer learn what w cannot say             w stays as it is
 
 One pitch is recorded and every pitch will be played, so the residual's freedom is taken away where nothing was
-recorded: there the curves must change by what they change at the recorded pitch,
+recorded: there the curves must change by most of what they change at the recorded pitch,
 
-    L = L_sound + follow |(G'(w, p') - G(w, p')) - (G'(w, p) - G(w, p))|          p' drawn within two octaves
+    L = L_sound + follow |(G'(w, p') - G(w, p')) - share (G'(w, p) - G(w, p))|    p' drawn within two octaves
 
 and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
 loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
@@ -59,6 +59,7 @@ class Inversion:
     tuning: float = 0.3
     near: float = 1.0  # mean square distance of w from where the encoder put it
     follow: float = 1.0
+    share: float = 0.85  # of what was learned at one pitch that holds at others
     onset: float = 3.0
 
 
@@ -151,7 +152,7 @@ class _Learning:
         far_after = _curves(own, w, far)
         apart = []
         for name in FOLLOWERS:
-            here = (getattr(curves, name) - getattr(before, name)).detach()
+            here = self.how.share * (getattr(curves, name) - getattr(before, name)).detach()
             apart.append((getattr(far_after, name) - getattr(far_before, name) - here).abs().mean())
         return torch.stack(apart).mean()
 
