@@ -99,13 +99,14 @@ def _info(raw: dict[str, Any]) -> VoiceInfo:
         raise ValueError("its training record is not a table")
     sources = tuple(str(s) for s in raw.get("sources", ()))
     name, licence = str(raw.get("name", "untitled")), str(raw.get("licence", "unknown"))
-    return VoiceInfo(name, styles, ranges, training, licence, sources, _takes(raw.get("takes", ())))
+    return VoiceInfo(name, styles, ranges, training, licence, sources, _takes(raw.get("takes", {})))
 
 
-def _takes(raw: Any) -> tuple[int, ...]:
-    if any(type(take) is not int or not 0 <= take <= LARGEST_SEED for take in raw):
+def _takes(raw: Any) -> dict[float, tuple[int, ...]]:
+    found = {float(key): tuple(takes) for key, takes in raw.items()}
+    if any(type(take) is not int or not 0 <= take <= LARGEST_SEED for takes in found.values() for take in takes):
         raise ValueError("its takes are no numbers of takes")
-    return tuple(raw)
+    return found
 
 
 def _met(raw: Any) -> tuple[tuple[str, ...], int]:

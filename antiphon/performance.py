@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -54,13 +55,14 @@ def perform(
     w: Tensor,
     in_tune: bool = True,
     parts: bool = False,
-    takes: Sequence[int] = (),
+    takes: Mapping[float, Sequence[int]] = MappingProxyType({}),
 ) -> list[np.ndarray]:
     """Each note's sound, (samples,) float32, from its onset until it has died away by 60 dB; with `parts` (samples, 2),
     its partials and its noise apart.
 
-    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. takes: the only ones there
-    are, if any are given. Notes held for like times are best played together: knots are as many as the longest has."""
+    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. takes: of some keys, the
+    only ones there are [voice.VoiceInfo]. Notes held for like times are best played together: knots are as many as the
+    longest has."""
     g = _gesture(notes, takes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
     curves = _curves(generator, w, g)
@@ -123,11 +125,10 @@ def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[
     return groups
 
 
-def _gesture(notes: Sequence[Note], takes: Sequence[int]) -> Gesture:
+def _gesture(notes: Sequence[Note], takes: Mapping[float, Sequence[int]]) -> Gesture:
     """The notes as they are played, and as long after their releases as any may ring."""
     pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
     holds = [max(round(n.seconds * SAMPLE_RATE), 1) for n in notes]
-    drawn = [n.take * 7919 + n.seed for n in notes]
     longest = -(-round(max(holds) + RING * SAMPLE_RATE) // 512) * 512
     return Gesture(
         pitch=pitch,
@@ -137,8 +138,13 @@ def _gesture(notes: Sequence[Note], takes: Sequence[int]) -> Gesture:
         samples=longest,
         knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds], EVEN),
         f0=midi_to_hz(pitch.unsqueeze(-1) + _bends(notes, block_count(longest))),
-        take=torch.tensor([takes[take % len(takes)] for take in drawn] if takes else drawn),
+        take=torch.tensor([_draw_of(n, takes.get(round(n.pitch, 2), ())) for n in notes]),
     )
+
+
+def _draw_of(note: Note, takes: Sequence[int]) -> int:
+    """The seed of all that is random in a note: another for each seed and take, of those there are."""
+    return takes[(note.take + note.seed) % len(takes)] if takes else note.take * 7919 + note.seed
 
 
 def _bends(notes: Sequence[Note], blocks: int) -> Tensor:

@@ -31,8 +31,8 @@ CROWD = 64  # style vectors of an instrument, by which its typical one and its n
 @dataclass(frozen=True)
 class VoiceInfo:
     """What a voice says of itself. `styles_of`: for each instrument, the style-word sets met in training with their
-    counts; `range_of`: lowest and highest pitch trained on; `takes`: the performances that its notes take by turns,
-    if not any one will do."""
+    counts; `range_of`: lowest and highest pitch trained on; `takes`: of keys that were recorded, the performances
+    that notes take by turns; elsewhere any one will do."""
 
     name: str = "untitled"
     styles_of: dict[str, list[tuple[tuple[str, ...], int]]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class VoiceInfo:
     training: dict[str, Any] = field(default_factory=dict)
     licence: str = "unknown"
     sources: tuple[str, ...] = ()
-    takes: tuple[int, ...] = ()
+    takes: dict[float, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Voice(ABC):

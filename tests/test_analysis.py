@@ -55,16 +55,38 @@ def test_release_of_a_note(decay: float, seconds: float, tremolo: float) -> None
     assert abs(analysis.find_release(audio) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
 
 
+@pytest.mark.parametrize("noise", [-60, -50, -40])  # dB
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+def test_a_release_into_noise(noise: float, seconds: float) -> None:
+    t = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
+    audio = tone(330, 3.0) * 10 ** (-3 * np.clip(t - 1, 0, None) / seconds)
+    audio += 10 ** (noise / 20) * audio[:SAMPLE_RATE].std() * np.random.default_rng(0).standard_normal(len(t))
+    assert abs(analysis.find_release(audio.astype(np.float32)) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize(("level", "seconds"), [(-30, 1.0), (-40, 2.0)])
+def test_a_release_in_a_room(level: float, seconds: float) -> None:
+    after = np.clip(np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE - 1, 0, None)
+    audio = tone(330, 3.0) * (10 ** (-3 * after / 0.05) + 10 ** (level / 20 - 3 * after / seconds))
+    assert abs(analysis.find_release(analysis.trim_tail(audio.astype(np.float32))) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize("decay", [0.0, 3.0])
+def test_a_note_that_ends_at_once_was_let_go(decay: float) -> None:
+    audio = np.append(tone(330, 2.0, decay=decay)[:SAMPLE_RATE], np.zeros(SAMPLE_RATE, np.float32))
+    assert abs(analysis.find_release(analysis.trim_tail(audio)) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+
+
 def test_a_decay_that_slows_down_is_no_release() -> None:
     """As a piano's does: strings beat against each other and then ring on."""
-    audio = 0.9 * tone(330, 4.0, decay=9) + 0.1 * tone(330, 4.0, decay=1.5)
+    audio = 0.9 * tone(330, 6.0, decay=9) + 0.1 * tone(330, 6.0, decay=1.5)
     assert analysis.find_release(analysis.trim_tail(audio)) == -1
     assert analysis.find_release(np.zeros(0, np.float32)) == -1
 
 
 @pytest.mark.parametrize("decay", [1.0, 4.0, 15.0])
 def test_a_natural_decay_has_no_release(decay: float) -> None:
-    assert analysis.find_release(analysis.trim_tail(tone(330, 3.0, decay=decay))) == -1
+    assert analysis.find_release(analysis.trim_tail(tone(330, 8 / decay, decay=decay))) == -1
 
 
 def test_release_hint() -> None:

@@ -251,21 +251,23 @@ def test_a_clone_of_a_mistuned_note_plays_on_the_key(voice, quick):
 
 def test_the_take_that_was_recorded_is_found(voice, tmp_path, quick):
     made = clone.from_audio([recorded(tone(57))], voice)
-    made.info = replace(made.info, takes=())
+    assert list(made.info.takes) == [57.0]
+    made.info = replace(made.info, takes={})
     recording = np.float32(0.5) * made.note(57, seconds=2, velocity=90, seed=11)[: 2 * RATE]
     data = clone._measured([OneNote(recording, 57.0)], ["x"], [90], "clone", tmp_path)
-    takes = nearest_takes(made, data, tried=16, kept=3)
+    takes = nearest_takes(made, data, tried=16, kept=3)[57.0]
     assert takes[0] == 11
     assert len(set(takes)) == 3
 
 
-def test_a_voice_with_takes_plays_these_by_turns(voice):
+def test_at_a_recorded_key_its_takes_are_played_by_turns(voice):
     w = np.repeat(voice.imagine("harp").numpy()[None], 4, 0)
-    usual = voice.notes([antiphon.Note(57, 0.3, seed=take) for take in (7, 3)], w[:2])
-    chosen = InstrumentVoice(voice.model, replace(voice.info, takes=(7, 3)))
-    sounds = chosen.notes([antiphon.Note(57, 0.3, seed=seed) for seed in range(4)], w)
-    same = [[len(a) == len(b) and bool(np.allclose(a, b, atol=1e-5)) for b in usual] for a in sounds]
-    assert same == [[True, False], [False, True]] * 2
+    chosen = InstrumentVoice(voice.model, replace(voice.info, takes={57.0: (7, 3)}))
+    for key, seeds in ((57, (7, 3, 7, 3)), (58, (0, 1, 2, 3))):
+        usual = voice.notes([antiphon.Note(key, 0.3, seed=seed) for seed in seeds], w)
+        sounds = chosen.notes([antiphon.Note(key, 0.3, seed=seed) for seed in range(4)], w)
+        assert all(len(a) == len(b) and np.allclose(a, b, atol=1e-5) for a, b in zip(usual, sounds, strict=True))
+        assert not np.allclose(sounds[0], sounds[1], atol=1e-5)
 
 
 # ---- the verb ------------------------------------------------------------------------------------
@@ -276,6 +278,7 @@ def test_a_clone_is_a_file_that_plays(sample, run_folder, song, tmp_path, quick)
     assert out == tmp_path / "kalimba.safetensors"
     made = antiphon.load(tmp_path / "kalimba")
     assert made.instruments == ("kalimba",)
+    assert {key: len(takes) for key, takes in made.info.takes.items()} == {57.0: 8}
     assert antiphon.play(song, tmp_path / "song.wav", out, quiet=True).exists()
     assert len(list(antiphon.generate(out, tmp_path / "notes", 2, seconds=0.1, quiet=True).iterdir())) == 2
 

@@ -9,8 +9,10 @@ from antiphon.data.edges import decibels, envelope
 HOP = 441  # samples: 10 ms
 SPAN = 80  # frames on each side of a knee that must lie on its two lines
 LEAST = 8, 5  # frames before a knee, and after
+DEEP = 30.0  # dB below a knee, where the line after it ends: what lies lower may be a room, or the noise of a recording
 BEGUN = 6.0  # dB below the peak, where a note has risen
 AUDIBLE = 60.0  # dB below the peak
+ENOUGH = 35.0  # dB below the peak, at which a note still has something to let go
 FALL = 15.0  # dB that a release takes away, at least,
 STEEPER, FASTER = 2.0, 0.3  # as many times as fast as before it, and so many dB a frame faster
 UNREST = 1.0  # dB by which the level of a steady note leaves a line
@@ -31,17 +33,24 @@ def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
         at = min(hold_hint // HOP, len(level) - 1)
         return int(hold_hint) if 0 < hold_hint < len(audio) and level[at] > peak - AUDIBLE else -1
     begun = int(np.argmax(level > peak - BEGUN))
-    end = int(np.flatnonzero(level > peak - AUDIBLE)[-1]) + 1
-    knees = np.arange(begun + LEAST[0], end - LEAST[1])
+    sounding = level[: int(np.flatnonzero(level > peak - AUDIBLE)[-1]) + 1]
+    level = np.append(sounding, np.full(LEAST[1], peak - AUDIBLE))  # so that an end at once is a line, too
+    knees = np.arange(begun + LEAST[0], len(sounding))
     if not len(knees):
         return -1
-    low, high = np.maximum(begun, knees - SPAN), np.minimum(end, knees + SPAN)
+    low, high = np.maximum(begun, knees - SPAN), knees + _until_deep(level, knees)
     before, after, two, one = _two_lines(level, knees, low, high)
     falls = (after * (high - knees) <= -FALL) & (after < STEEPER * np.minimum(before, 0)) & (after < before - FASTER)
     unrest = UNREST**2 * (high - low)
     likelier = (high - low) * np.log((one + unrest) / (two + unrest))
-    likelier *= falls & (two <= UNEXPLAINED * one)
+    likelier *= falls & (two <= UNEXPLAINED * one) & (level[knees] > peak - ENOUGH)
     return int(knees[likelier.argmax()]) * HOP if likelier.max() > 0 else -1
+
+
+def _until_deep(level: np.ndarray, knees: np.ndarray) -> np.ndarray:
+    """(n,) how many frames from each knee to where the level has fallen by DEEP, from LEAST to SPAN."""
+    ahead = np.append(level, np.full(SPAN, -np.inf))[knees[:, None] + np.arange(SPAN)]
+    return np.clip((ahead < level[knees, None] - DEEP).argmax(1), LEAST[1], SPAN)
 
 
 def _two_lines(y: np.ndarray, knees: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -14,45 +14,47 @@ import numpy as np
 
 from antiphon.data.analysis import DESCRIPTORS
 from antiphon.data.prepare import measure
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.measures.mel import fit_length
 from antiphon.measures.sounds import Sounds
 
 if TYPE_CHECKING:
     from antiphon.voice import Voice
 
-TRIED = 48  # takes of each recording
+TRIED = 48  # takes of a recording,
+ALTOGETHER = 192  # and of all of them
 KEPT = 8  # as many as a song plays by turns
-RECORDINGS = 4  # that are compared with; more would take longer than they tell
 # what a change of a tenth is in each descriptor's unit: octaves, decades, decibels
 TENTHS = {"brightness": np.log2(1.1), "attack": np.log10(1.1), "noisiness": 10 * np.log10(1.1)}
 HOPELESS = 5.0  # tenths: a descriptor that no take gets right shall not decide between them
 
 
-def nearest_takes(voice: Voice, data: Prepared, tried: int = TRIED, kept: int = KEPT) -> tuple[int, ...]:
-    """The takes of `data`'s notes that are most like them in brightness, attack and noisiness, the nearest first.
+def nearest_takes(voice: Voice, data: Prepared, tried: int = TRIED, kept: int = KEPT) -> dict[float, tuple[int, ...]]:
+    """For each key of `data`'s notes, the takes that are most like them in brightness, attack and noisiness, the
+    nearest first.
 
-    The voice, of one character, plays the notes as they are, each `tried` times; means over notes decide."""
-    sounds = Sounds(data, [])
-    notes = np.linspace(0, len(data) - 1, min(len(data), RECORDINGS)).round().astype(int).tolist()
-    apart = np.mean([_tenths_apart(voice, sounds, note, range(tried)) for note in notes], axis=0)
-    return tuple(np.argsort(apart, kind="stable")[:kept].tolist())
+    The voice, of one character, plays the notes as they are, each `tried` times; of very many notes less often."""
+    sounds, tried = Sounds(data, []), max(min(tried, ALTOGETHER // len(data)), kept)
+    apart: dict[float, list[np.ndarray]] = {}
+    for note, pitch in enumerate(data.pitch.tolist()):
+        apart.setdefault(round(pitch, 2), []).append(_tenths_apart(voice, sounds, note, range(tried)))
+    ranked = {pitch: np.argsort(np.mean(of_notes, axis=0), kind="stable") for pitch, of_notes in apart.items()}
+    return {pitch: tuple(takes[:kept].tolist()) for pitch, takes in ranked.items()}
 
 
 def _tenths_apart(voice: Voice, sounds: Sounds, index: int, takes: Sequence[int]) -> np.ndarray:
     """(takes,) how far each is from a recorded note, in tenths of its descriptors, HOPELESS at most."""
     real, note = sounds.real(index), replace(sounds.note(index), instrument=voice.instruments[0])
-    hold = int(sounds.prepared.hold[index])
-    target = _described(real, note.pitch, hold)
+    target = _described(real, note.pitch)
     made = voice.notes([replace(note, seed=take) for take in takes], threads=1)
-    found = np.stack([_described(fit_length(sound, len(real)), note.pitch, hold) for sound in made])
+    found = np.stack([_described(fit_length(sound, len(real)), note.pitch) for sound in made])
     return np.fmin(np.abs(found - target), HOPELESS).mean(1)
 
 
-def _described(audio: np.ndarray, pitch: float, hold: int) -> np.ndarray:
+def _described(audio: np.ndarray, pitch: float) -> np.ndarray:
     """(3,) the descriptors of TENTHS, in tenths; NaN for a sound that cannot be measured."""
     try:
-        row = measure(audio, pitch, hold / SAMPLE_RATE if hold > 0 else None).row["descriptors"]
+        row = measure(audio, pitch).row["descriptors"]
     except ValueError:
         return np.full(len(TENTHS), np.nan)
     return np.array([row[DESCRIPTORS.index(name)] / tenth for name, tenth in TENTHS.items()])
