@@ -18,7 +18,7 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
 MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
-PROBE_HELD, PROBE_HEARD = 0.6, 1.5  # seconds of a note when two sounds are compared
+PROBE_HELD = 0.6  # seconds of a note by which a way is heard out, unless the notes to be played are known
+PROBE_LONGEST, PROBE_TAIL = 1.5, 0.9  # seconds for which it is held, at most, and heard after that
 
 
 # ---- the grammar -----------------------------------------------------------------------------------------------------
@@ -240,15 +241,17 @@ def _whole(seconds: float | None) -> tuple[float, float]:
     return 0.0, seconds
 
 
-def way_between(voice: Voice, a: Character, b: Character) -> Way:
-    """The way from one still character to another, in steps even to the ear at a pitch that both can play."""
+def way_between(voice: Voice, a: Character, b: Character, played: Note | None = None) -> Way:
+    """The way from one still character to another, in steps even to the ear: of a note as it will be played, or of a
+    short one at a pitch that both can play."""
     if not voice.blends:
         raise voice.cannot("morph")
-    pitch = common_pitch(voice, (a.labels[0], b.labels[0]))
+    note = played or Note(common_pitch(voice, (a.labels[0], b.labels[0])), PROBE_HELD)
+    note = replace(note, seconds=min(note.seconds, PROBE_LONGEST))
+    heard = round((note.seconds + PROBE_TAIL) * voice.sample_rate)
 
     def listen(ws: list[Tensor]) -> list[np.ndarray]:
-        sounds = voice.notes([Note(pitch, PROBE_HELD)] * len(ws), w=torch.stack(ws))
-        return [fit_length(sound, round(PROBE_HEARD * voice.sample_rate)) for sound in sounds]
+        return [fit_length(sound, heard) for sound in voice.notes([note] * len(ws), w=torch.stack(ws))]
 
     return even_way(a.first, b.first, listen)
 

@@ -55,7 +55,7 @@ def from_names(
     a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
     note = Note(key, seconds, velocity, seed=number)
-    way = way_between(player, a, b)
+    way = way_between(player, a, b, note)
     return player.notes([note] * steps, w=torch.stack([way(i / (steps - 1)) for i in range(steps)]))
 
 
