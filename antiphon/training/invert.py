@@ -46,7 +46,7 @@ class Inversion:
     """How a recording is learned: steps, rates, and (log .. onset) what each term of the loss counts."""
 
     pivot_steps: int = 50
-    steps: int = 200
+    steps: int = 150
     batch: int = 12
     style_rate: float = 0.02
     head_rate: float = 3e-4
