@@ -29,6 +29,7 @@ from antiphon.notes import Note
 
 RING = 4.0  # seconds after its release within which a note has died away
 QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
+AGAIN = 2.0  # nepers by which a note may swell after its release, for each that it stays above silence; see _hush
 LEAVE = 512  # samples over which what is left then fades
 INAUDIBLE = -8.5  # nepers (-74 dB) below a note's peak, where a partial is left out
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
@@ -68,7 +69,10 @@ def perform(
     curves = _curves(generator, w, g)
     bank = batched.partials(curves, g, tuning, generator.centres)
     loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
-    end = _last_sounding(loud, g.knots, g.release).minimum(g.release + RING * SAMPLE_RATE)
+    hush = _hush(loud, g.knots, g.release)
+    bank = replace(bank, level=bank.level + hush.unsqueeze(-1))
+    curves = replace(curves, noise=curves.noise + hush.unsqueeze(-1))
+    end = _last_sounding(loud + hush, g.knots).minimum(g.release + RING * SAMPLE_RATE)
     samples = [-(-max(int(x), LEAVE) // 512) * 512 for x in end.tolist()]
     g = replace(g, f0=_wandering(g, curves, tuning, samples, in_tune))
     audible = bank.audible(loud.amax(1) + INAUDIBLE)
@@ -157,14 +161,22 @@ def _bends(notes: Sequence[Note], blocks: int) -> Tensor:
     return torch.from_numpy(rows)
 
 
-def _last_sounding(loud: Tensor, times: Tensor, release: Tensor) -> Tensor:
-    """(notes,) samples at which each note has died away. loud: (notes, t) nepers at the knots `times`; release:
-    (notes,) samples.
+def _hush(loud: Tensor, times: Tensor, release: Tensor) -> Tensor:
+    """(notes, t) nepers, 0 or less, that are taken from released notes, so that what was silent stays so: long after a
+    release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
+    samples.
 
-    Once a released note is silent it stays so: long after a release is where the network was taught least."""
+    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap by
+    seconds where it passes from notes that fall silent to others that hardly do not."""
+    silent = loud.amax(1, keepdim=True) + QUIET
+    lowest = loud.masked_fill(times <= release.unsqueeze(-1), torch.inf).cummin(1).values
+    return (lowest + AGAIN * (lowest - silent).clamp(min=0) - loud).clamp(max=0)
+
+
+def _last_sounding(loud: Tensor, times: Tensor) -> Tensor:
+    """(notes,) samples at which each note has died away. loud: (notes, t) nepers at the knots `times`."""
     least = loud.amax(1, keepdim=True) + QUIET
-    ended = ((times > release.unsqueeze(-1)) & (loud <= least)).cumsum(1) > 0
-    last = (torch.arange(loud.shape[1]) * ((loud > least) & ~ended)).amax(1, keepdim=True)
+    last = (torch.arange(loud.shape[1]) * (loud > least)).amax(1, keepdim=True)
     after = (last + 1).clamp(max=loud.shape[1] - 1)
     fallen = (loud.gather(1, last) - least) / (loud.gather(1, last) - loud.gather(1, after)).clamp_min(1e-6)
     return torch.lerp(times.gather(1, last), times.gather(1, after), fallen.clamp(0, 1)).squeeze(1)

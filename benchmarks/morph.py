@@ -81,9 +81,10 @@ def main() -> None:
     parser.add_argument("--embedding", choices=sorted(EMBEDDINGS), default="aisfx")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0, help="of the pairs that are drawn")
     args = parser.parse_args()
     voice, embedding = antiphon.load(args.voice), load_embedding(args.embedding, args.cache)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(args.seed)
     pairs = [rng.choice(voice.instruments, 2, replace=False).tolist() for _ in range(args.pairs)]
     tables: dict[str, list[tuple[float, ...]]] = {name: [] for name in WAYS}
     for start, stop in pairs:
