@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
 MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
 PROBE_HELD = 0.6  # seconds of a note by which a way is heard out, unless the notes to be played are known
-PROBE_LONGEST, PROBE_TAIL = 1.5, 0.9  # seconds for which it is held, at most, and heard after that
+PROBE_LONGEST, PROBE_TAIL = 1.5, 2.0  # seconds for which it is held, at most, and heard after that
 
 
 # ---- the grammar -----------------------------------------------------------------------------------------------------

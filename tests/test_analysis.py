@@ -139,6 +139,18 @@ def test_f0_of_a_stretched_string_is_its_first_partial() -> None:
     assert abs(tuning) < 2
 
 
+def test_a_timpani_is_in_tune_with_its_loudest_mode() -> None:
+    """The modes of a membrane are no harmonics, and those that happen to lie near one say nothing of the pitch."""
+    t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    modes = {1.0: 0.0, 1.5: -8, 1.98: -10, 2.44: -12, 2.94: -8, 3.9: -14, 5.05: -16}
+    sound = sum(10 ** (db / 20) * np.exp(-t / 0.4) * np.sin(2 * np.pi * 111 * r * t + r) for r, db in modes.items())
+    nominal = 110.0
+    off = 1200 * np.log2(111 / nominal)
+    cents, tuning = analysis.measure_f0(sound.astype(np.float32), 69 + 12 * np.log2(nominal / 440))
+    assert abs(tuning - off) < 2
+    assert np.abs(cents - off).max() < 2
+
+
 def test_f0_of_nothing() -> None:
     for audio in (np.zeros(0, np.float32), np.zeros(3000, np.float32), tone(440, 0.01)):
         cents, tuning = analysis.measure_f0(audio, 30)

@@ -13,6 +13,7 @@ import numpy as np
 from antiphon.data.edges import CENT, FRAME, SAMPLE_RATE, frames_of, hertz
 
 SEARCH_CENTS = 80.0  # how far a note may lie from its label
+ELSEWHERE = 15.0  # cents from what all harmonics say together, where the loudest of them is not one of them
 
 
 @cache
@@ -110,15 +111,13 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     if abs(rough) > 3 and 5 * SAMPLE_RATE / hz > 1500:  # low and out of tune: put the window's zeros where they belong
         tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz * 2 ** (-rough / 1200))
     weight = tracks.power * np.arange(1, tracks.power.shape[1] + 1) / (1 + np.square(tracks.error / 2))
-    centre = np.array([weighted_middle(c, w) for c, w in zip(tracks.cents.T, np.sqrt(weight).T, strict=True)])
-    share = np.sqrt(weight.sum(0))
-    if share.sum() == 0:
+    if not weight.any():
         return np.zeros(len(weight), np.float32), 0.0
-    stretch = (np.arange(1, len(centre) + 1) ** 2 - 1) / (2 * CENT)  # cents of harmonic k per unit of B
-    share /= share.sum()
-    apart = stretch - (share * stretch).sum()
-    b = (share * apart * centre).sum() / ((share * apart**2).sum() + 1e5)
-    tuning = float(np.clip((share * (centre - np.clip(b, 0, 0.02) * stretch)).sum(), -SEARCH_CENTS, SEARCH_CENTS))
+    centre, tuning = _tuning(tracks, weight)
+    loudest = int(tracks.power.sum(0).argmax())
+    if abs(centre[loudest] - tuning) > ELSEWHERE and tracks.power[:, loudest].sum() > 2 * tracks.power.sum() / 3:
+        weight[:, np.arange(weight.shape[1]) != loudest] = 0  # no harmonics (timpani): the others are no evidence
+        centre, tuning = _tuning(tracks, weight)
     total = weight.sum(1)
     weight = weight / np.maximum(total, 1e-30)[:, None]
     moved = tracks.cents - centre
@@ -131,6 +130,19 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     n, known = np.arange(len(track)), np.flatnonzero(keep)
     track, error = np.interp(n, known, track[keep]), np.interp(n, known, error[keep])
     return (_despike(_calm(track, error, np.interp(n, known, total[keep]))) + tuning).astype(np.float32), tuning
+
+
+def _tuning(tracks: _Tracks, weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """(6,) cents from k hz where each harmonic is, and what they say together of f0, without inharmonicity. weight:
+    (frames, 6)."""
+    centre = np.array([weighted_middle(c, w) for c, w in zip(tracks.cents.T, np.sqrt(weight).T, strict=True)])
+    share = np.sqrt(weight.sum(0))
+    share /= share.sum()
+    stretch = (np.arange(1, len(centre) + 1) ** 2 - 1) / (2 * CENT)  # cents of harmonic k per unit of B
+    apart = stretch - (share * stretch).sum()
+    b = (share * apart * centre).sum() / ((share * apart**2).sum() + 1e5)
+    tuning = (share * (centre - np.clip(b, 0, 0.02) * stretch)).sum()
+    return centre, float(np.clip(tuning, -SEARCH_CENTS, SEARCH_CENTS))
 
 
 def _calm(track: np.ndarray, error: np.ndarray, power: np.ndarray) -> np.ndarray:

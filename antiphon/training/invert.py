@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -39,6 +40,9 @@ FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change a
 REACH = 24.0  # semitones
 TAKES = 8  # of an attack, at each step
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
+
+
+States = tuple[Tensor, Tensor]  # of `InstrumentGenerator.states`
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class _Learning:
         progress: Callable[[int, int], None],
     ):
         self.base, self.source, self.how, self.progress = generator, source, how, progress
+        self.trunk = copy.deepcopy(generator).requires_grad_(False).bfloat16()  # casts its weights once
         self.expected = ExpectedLoss(generator.config)
         self.step = 0
         self.rng = torch.Generator().manual_seed(source.seed)
@@ -110,58 +115,64 @@ class _Learning:
         optimiser = torch.optim.Adam([moving], how.style_rate, betas=(0.8, 0.99))
         for left in range(how.pivot_steps, 0, -1):
             w, batch = on_sphere(moving), self._batch()
-            _, loss = self._sound_loss(self.base, w, batch)
-            self._advance(optimiser, loss + how.near * (w - start).square().mean(), left / how.pivot_steps)
+            loss = self._sound_loss(self.base, w, batch, self._states(w, batch.gesture))
+            (loss + how.near * (w - start).square().mean()).backward()
+            self._advance(optimiser, left / how.pivot_steps)
         return on_sphere(moving).detach()
 
     def residual(self, w: Tensor) -> InstrumentGenerator:
         """A copy of the generator whose heads, but for the envelope's rows, and tuner make up for what w cannot say."""
         how, own = self.how, copy.deepcopy(self.base).requires_grad_(False)
         heads, tuner = own.heads.requires_grad_(True), own.tuner.last.bias.requires_grad_(True)
-        for rows in heads.parameters():
-            rows.register_hook(lambda gradient: gradient.index_fill(0, torch.arange(own.config.bands), 0.0))
         rates = {heads.weight: how.head_rate, heads.bias: how.bias_rate, tuner: how.tuner_rate}
         groups = [{"params": [weights], "lr": rate} for weights, rate in rates.items()]
         optimiser = torch.optim.Adam(groups, betas=(0.8, 0.99))
-        for left in range(how.steps, 0, -1):
-            batch = self._batch()
-            curves, loss = self._sound_loss(own, w, batch)
-            loss = loss + how.follow * self._astray(own, w, batch.gesture, curves)
-            self._advance(optimiser, loss + how.onset * self._onset(own, w, batch), left / how.steps)
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as beside:
+            for left in range(how.steps, 0, -1):
+                batch = self._batch()
+                takes = torch.randint(1 << 31, (TAKES,), generator=self.rng)
+                onset_gradients = beside.submit(self._onset_gradients, own, w, batch, takes)
+                states = self._states(w, batch.gesture)
+                loss = self._sound_loss(own, w, batch, states)
+                (loss + how.follow * self._astray(own, w, batch.gesture, states)).backward()
+                for weights, gradient in zip(heads.parameters(), onset_gradients.result(), strict=True):
+                    weights.grad = weights.grad.add(gradient).index_fill(0, torch.arange(own.config.bands), 0.0)
+                self._advance(optimiser, left / how.steps)
         return own.requires_grad_(False)
 
     # ---- terms -------------------------------------------------------------------------------------------------------
 
-    def _sound_loss(self, generator: InstrumentGenerator, w: Tensor, batch: Excerpts) -> tuple[Curves, Tensor]:
+    def _sound_loss(self, generator: InstrumentGenerator, w: Tensor, batch: Excerpts, states: States) -> Tensor:
         """How far the recording is from what would be heard of it."""
         g, how = batch.gesture, self.how
-        curves = _curves(generator, w, g)
+        curves = _read(generator, states)
         bank = batched.partials(curves, g, batch.tuning, generator.centres)
         terms = self.expected(bank, curves, g, batch.audio)
         predicted = generator.tuning(w.expand(len(g.pitch), -1), g.pitch, g.velocity)
         terms["tuning"] = tuning_losses(predicted, curves, g.knots, batch)
-        return curves, sum((getattr(how, name) * term for name, term in terms.items()), torch.zeros(()))
+        return sum((getattr(how, name) * term for name, term in terms.items()), torch.zeros(()))
 
-    def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, curves: Curves) -> Tensor:
+    def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, states: States) -> Tensor:
         """Nepers by which the curves change otherwise at random pitches than at the recording's own."""
         other = g.pitch + REACH * (2 * torch.rand(len(g.pitch), generator=self.rng) - 1)
         other = other.clamp(LOWEST, HIGHEST)
         far = replace(g, pitch=other, f0=g.f0 * torch.exp2((other - g.pitch) / 12).unsqueeze(-1))
-        with torch.no_grad():
-            before, far_before = _curves(self.base, w, g), _curves(self.base, w, far)
-        far_after = _curves(own, w, far)
-        apart = []
-        for name in FOLLOWERS:
-            here = self.how.share * (getattr(curves, name) - getattr(before, name)).detach()
-            apart.append((getattr(far_after, name) - getattr(far_before, name) - here).abs().mean())
-        return torch.stack(apart).mean()
+        here, there = self._change(own, states), self._change(own, self._states(w, far))
+        share = self.how.share
+        return torch.stack([(b - share * a.detach()).abs().mean() for a, b in zip(here, there, strict=True)]).mean()
 
-    def _onset(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts) -> Tensor:
-        """How differently a note of the batch begins; 0 if none begins in it."""
-        begun = (batch.gesture.start == 0).nonzero().flatten()
+    def _change(self, own: InstrumentGenerator, states: States) -> list[Tensor]:
+        """Nepers that were learned of each of FOLLOWERS."""
+        after, before = _read(own, states), _read(self.base, states)
+        return [getattr(after, name) - getattr(before, name) for name in FOLLOWERS]
+
+    def _onset_gradients(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, takes: Tensor) -> list[Tensor]:
+        """How the heads' weights change the way a note of the batch begins, in several takes; 0 if none begins in it.
+        A thread of its own computes it: half of a step's work."""
+        begun, weights = (batch.gesture.start == 0).nonzero().flatten(), list(own.heads.parameters())
         if not len(begun):
-            return w.new_zeros(())
-        g, rows = batch.gesture, begun[:1].expand(TAKES)
+            return [torch.zeros_like(x) for x in weights]
+        g, rows = batch.gesture, begun[:1].expand(len(takes))
         release = float(g.release[begun[0]])
         instants = knots(0, onset.SAMPLES, None if math.isinf(release) else int(release))
         attack = Gesture(
@@ -170,12 +181,19 @@ class _Learning:
             release=g.release[rows],
             start=g.start[rows],
             samples=onset.SAMPLES,
-            knots=torch.from_numpy(instants).float().expand(TAKES, -1),
+            knots=torch.from_numpy(instants).float().expand(len(takes), -1),
             f0=g.f0[rows, : block_count(onset.SAMPLES)],
-            take=torch.randint(1 << 31, (TAKES,), generator=self.rng),
+            take=takes,
         )
-        made = own.synthesise(_curves(own, w, attack), attack, batch.tuning[rows])
-        return onset.onset_loss(made, batch.audio[begun[0], : onset.SAMPLES])
+        curves = _read(own, self._states(w, attack))
+        bank = batched.partials(curves, attack, batch.tuning[rows], own.centres)  # so short that it is faster in one
+        loss = onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
+        return list(torch.autograd.grad(self.how.onset * loss, weights))
+
+    def _states(self, w: Tensor, g: Gesture) -> States:
+        """What the trunk says, which no stage changes. w: (style,)"""
+        with torch.autocast(w.device.type, torch.bfloat16):
+            return self.trunk.states(w.expand(len(g.pitch), -1), g)
 
     # ---- steps -------------------------------------------------------------------------------------------------------
 
@@ -184,18 +202,17 @@ class _Learning:
         batch = self.source.batch(self.step * self.how.batch, self.how.batch)
         return replace(batch, gesture=replace(batch.gesture, knots=self.expected.instants(batch.gesture, self.rng)))
 
-    def _advance(self, optimiser: torch.optim.Optimizer, loss: Tensor, left: float) -> None:
-        """One step; rates fall to nothing over the last half of a stage. left: of the stage, 1 .. 0."""
+    def _advance(self, optimiser: torch.optim.Optimizer, left: float) -> None:
+        """One step along the gradients; rates fall to nothing over the last half of a stage. left: of it, 1 .. 0."""
         for group in optimiser.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * min(1.0, 2 * left)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self.progress(self.step, self.how.pivot_steps + self.how.steps)
 
 
-def _curves(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
-    with torch.autocast(w.device.type, torch.bfloat16):
-        curves = generator.curves(w.expand(len(g.pitch), -1), g)
+def _read(generator: InstrumentGenerator, states: States) -> Curves:
+    with torch.autocast(states[0].device.type, torch.bfloat16):
+        curves = generator.read(*states)
     return Curves(**{f.name: getattr(curves, f.name).float() for f in fields(Curves)})

@@ -238,7 +238,11 @@ class InstrumentGenerator(nn.Module):
         return Tuning(ratios, stretch, free, torch.sigmoid(8 * active), 60 * torch.tanh(cents.squeeze(-1)), vibrato)
 
     def curves(self, w: Tensor, g: Gesture) -> Curves:
-        """The trunk: w (batch, style) and a gesture -> log-amplitudes at the gesture's knots."""
+        """w (batch, style) and a gesture -> log-amplitudes at the gesture's knots."""
+        return self.read(*self.states(w, g))
+
+    def states(self, w: Tensor, g: Gesture) -> tuple[Tensor, Tensor]:
+        """The trunk: (batch, t, width), of unit mean square, at the gesture's knots; and (batch,) cents of detune."""
         v = g.velocity.unsqueeze(-1)
         condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1)))
         semitones = hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)
@@ -247,11 +251,15 @@ class InstrumentGenerator(nn.Module):
         x = self.enter(x) + self.greet(condition).unsqueeze(1)
         for block in self.trunk:
             x = block(x, condition)
-        x = self.heads(torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6)).float() * 4
+        detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
+        return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6), detune
+
+    def read(self, states: Tensor, detune: Tensor) -> Curves:
+        """The heads: what the trunk's states say."""
+        x = self.heads(states).float() * 4
         envelope, harmonics, free, noise, strike, ensemble, drift = x.split(self.splits, -1)
         ensemble, drift = torch.sigmoid(ensemble.squeeze(-1) - 3), 60 * torch.tanh(drift.squeeze(-1) / 60)
         noise, strike = bounded(noise - 10, -16, 0), bounded(strike - 10, -16, 0)
-        detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
         return Curves(envelope - 4, harmonics, free - 4, noise, strike, ensemble, drift, detune)
 
     def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
