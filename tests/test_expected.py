@@ -2,13 +2,23 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from antiphon.losses.expected import VIEWS, ExpectedLoss, lobes
 from antiphon.losses.movement import movement_loss
+from antiphon.losses.zones import ZoneLoss
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, Gesture, InstrumentGenerator, midi_to_hz
+from antiphon.networks.generators.batched import Bank
+from antiphon.networks.generators.instrument import (
+    SAMPLE_RATE,
+    SIZES,
+    Curves,
+    Gesture,
+    InstrumentGenerator,
+    midi_to_hz,
+)
 from antiphon.networks.generators.physics import at_blocks
 from antiphon.networks.oscillators import HOP, block_count
 from antiphon.representations.spectral import magnitude
@@ -112,3 +122,67 @@ def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
     still = generator.synthesise(replace(curves, ensemble=0.1 * share), g, tuning)
     movement_loss(still, moving, g, ratios).backward()
     assert float(share.grad.sum()) < 0  # more of it would be better
+
+
+# ---- zones
+
+
+def _seen(generator: InstrumentGenerator, loss: ZoneLoss, g: Gesture, w: torch.Tensor) -> tuple[Bank, Curves]:
+    """What the generator says of takes of a note, where the loss looks."""
+    at = replace(g, knots=loss.knots.expand(len(g.pitch), -1))
+    curves = generator.curves(w, at)
+    return batched.partials(curves, at, generator.tuning(w, g.pitch, g.velocity), generator.centres), curves
+
+
+@pytest.mark.parametrize("pitch", [40, 57, 71])
+def test_expected_zones_are_the_played_ones(generator: InstrumentGenerator, pitch: int) -> None:
+    g = gesture([pitch] * 24)
+    w = torch.randn(1, generator.config.style, generator=torch.Generator().manual_seed(pitch)).expand(24, -1)
+    hz = np.full(65, float(midi_to_hz(g.pitch[0])))
+    with torch.no_grad():
+        takes = generator(w, g, generator.tuning(w, g.pitch, g.velocity)).numpy()
+        losses = [ZoneLoss(audio, hz, generator.config) for audio in takes]
+        expected = losses[0].shown(*_seen(generator, losses[0], g, w))
+    played = torch.stack([loss.energy for loss in losses]).mean(0)
+    heard = played > 1e-4 * played.sum()
+    apart = (10 * torch.log10(expected / played))[heard].abs()
+    assert heard.sum() > 10
+    assert apart.median() < 0.5
+    assert apart.max() < 2.5  # of 24 takes, where two partials beat
+
+
+def test_zones_part_a_tone_from_the_harmonic_beside_it(generator: InstrumentGenerator) -> None:
+    """116 Hz and a tone at 0.88 of it, which a window of 93 ms shows as one."""
+    t = np.arange(SAMPLES) / SAMPLE_RATE
+    hz = 116.5
+    beside = (np.exp(-t / 0.2) * np.sin(2 * np.pi * 0.88 * hz * t)).astype(np.float32)
+    at = (np.exp(-t / 0.2) * np.sin(2 * np.pi * hz * t)).astype(np.float32)
+    for audio, zone in ((beside, 3), (at, 2)):
+        energy = ZoneLoss(audio, np.full(65, hz), generator.config).energy
+        assert energy[zone] > 0.9 * energy.sum()
+
+
+def test_the_zones_loss_is_least_where_a_note_is_its_recording(generator: InstrumentGenerator) -> None:
+    g, w = gesture([52]), torch.randn(1, generator.config.style, generator=torch.Generator().manual_seed(0))
+    hz = np.full(65, float(midi_to_hz(g.pitch[0])))
+    with torch.no_grad():
+        loss = ZoneLoss(generator(w, g, generator.tuning(w, g.pitch, g.velocity))[0].numpy(), hz, generator.config)
+        bank, curves = _seen(generator, loss, g, w)
+        own = float(loss(bank, curves))
+        hissing = float(loss(bank, replace(curves, noise=curves.noise + 6)))
+        louder = float(loss(replace(bank, level=bank.level + 0.7), curves))
+    assert own < 0.5
+    assert min(hissing, louder) > own + 0.3
+
+
+def test_zones_of_the_shortest_note(generator: InstrumentGenerator) -> None:
+    """A click, and a note too high for most zones."""
+    for pitch, samples in ((30, 900), (120, 2_000)):
+        g, w = gesture([pitch]), torch.zeros(1, generator.config.style)
+        hz = np.full(8, float(midi_to_hz(g.pitch[0])))
+        sound = np.sin(np.arange(samples) * hz[0] * 2 * np.pi / SAMPLE_RATE).astype(np.float32)
+        loss = ZoneLoss(sound, hz, generator.config)
+        value = loss(*_seen(generator, loss, g, w))
+        value.backward()
+        assert torch.isfinite(value)
+        assert all(torch.isfinite(p.grad).all() for p in generator.heads.parameters())

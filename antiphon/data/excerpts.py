@@ -173,21 +173,12 @@ class ExcerptSource(CropSource):
             f0=midi_to_hz(pitch.unsqueeze(-1) + cents / 100),
             take=torch.tensor([c.take for c in crops]),
         )
-        free_levels = d.free_level[note]
-        tuning = Tuning(
-            ratios=d.ratios[note],
-            stretch=d.inharmonicity[note],
-            free=d.free_ratio[note],
-            active=(free_levels > AUDIBLE_DB).float(),
-            cents=d.tuning[note],
-            vibrato=_vibrato(d.vibrato[note], semitones),
-        )
         return Excerpts(
             audio=torch.from_numpy(np.stack([self._audio(c) for c in crops])),
             gesture=gesture,
-            tuning=tuning,
+            tuning=measured_tuning(d, note, semitones),
             levels=d.harmonic_level[note],
-            free_levels=free_levels,
+            free_levels=d.free_level[note],
             cents=cents,
             reference=torch.from_numpy(np.stack([self._reference(c) for c in crops])),
             reference_pitch=d.pitch[reference] + moved,
@@ -196,6 +187,18 @@ class ExcerptSource(CropSource):
             preset=d.preset[note],
             style=d.style[note].float(),
         )
+
+
+def measured_tuning(data: Prepared, notes: Tensor, semitones: Tensor) -> Tuning:
+    """Where the partials lie of `notes`, (batch,) indices, which are moved by `semitones`."""
+    return Tuning(
+        ratios=data.ratios[notes],
+        stretch=data.inharmonicity[notes],
+        free=data.free_ratio[notes],
+        active=(data.free_level[notes] > AUDIBLE_DB).float(),
+        cents=data.tuning[notes],
+        vibrato=_vibrato(data.vibrato[notes], semitones),
+    )
 
 
 def _release(hold: Tensor, semitones: Tensor) -> Tensor:

@@ -37,19 +37,27 @@ def free_centres() -> np.ndarray:
     return np.exp(low + (np.arange(FREE_SLOTS) + 0.5) * (high - low) / FREE_SLOTS)
 
 
-def excerpt(audio: np.ndarray, hz: np.ndarray | float, seconds: float = 0.7) -> tuple[np.ndarray, float]:
-    """Up to 0.7 s from where the note is nearly at its loudest, time-warped to the constant f0 returned with it."""
+def loudest_part(audio: np.ndarray, hz: float, seconds: float = 0.7) -> slice:
+    """The samples of a note, up to 0.7 s, from where it is nearly at its loudest; of a note that is over sooner, less,
+    but eight periods of `hz`."""
     hop = 256
     level = envelope(audio, hop, 5)
     start = max(int(np.argmax(level >= level.max() * 0.1)) - 2, 0)
     energy = np.cumsum(level[start:])
-    f0 = float(np.median(hz))
     useful = (int(np.searchsorted(energy, 0.98 * energy[-1])) + 1) * hop  # past this there is only tail
-    length = int(min(seconds * SAMPLE_RATE, max(1.5 * useful, 8 * SAMPLE_RATE / f0, 2048), len(audio) - start * hop))
-    part = audio[start * hop : start * hop + length].astype(np.float64)
+    length = int(min(seconds * SAMPLE_RATE, max(1.5 * useful, 8 * SAMPLE_RATE / hz, 2048), len(audio) - start * hop))
+    return slice(start * hop, start * hop + length)
+
+
+def excerpt(audio: np.ndarray, hz: np.ndarray | float) -> tuple[np.ndarray, float]:
+    """The `loudest_part`, time-warped to the constant f0 returned with it. hz: f0, or a track of it (frames,)."""
+    f0 = float(np.median(hz))
+    span = loudest_part(audio, f0)
+    part = audio[span].astype(np.float64)
+    length = len(part)
     if np.ndim(hz) == 0:
         return part, f0
-    track = np.interp(np.arange(start * hop, start * hop + length), np.arange(len(np.asarray(hz))) * FRAME, hz)
+    track = np.interp(np.arange(span.start, span.stop), np.arange(len(np.asarray(hz))) * FRAME, hz)
     f0 = float(np.average(track, weights=np.hanning(length + 2)[1:-1])) if length else f0
     if np.abs(track / f0 - 1).max() < 4 * CENT:
         return part, f0

@@ -108,8 +108,12 @@ class ExpectedLoss(nn.Module):
         """(batch, t, window/2+1) mean power of both noises."""
         lasting = torch.exp(2 * curves.noise[:, look] @ getattr(self, f"noise_{window}"))
         strike = torch.exp(2 * curves.strike[:, look] @ getattr(self, f"strike_{window}"))
-        fade = ((STRIKE - SHORT - g.knots[:, look]) / (STRIKE / 3)).clamp(0, 1).unsqueeze(-1)
-        return 6 / window * (lasting + fade.square() * strike)
+        return 6 / window * (lasting + strike_fade(g.knots[:, look]).square().unsqueeze(-1) * strike)
+
+
+def strike_fade(times: Tensor) -> Tensor:
+    """Gains of the noise of the first 81 ms at `times`, samples since the onset."""
+    return ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1)
 
 
 def lobes(hz: Tensor, level: Tensor, window: int) -> Tensor:

@@ -10,8 +10,9 @@ recorded: there the curves must change by most of what they change at the record
 
 and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
 loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
-would have [losses/expected.py], which costs a hundredth of making it; they see no more of an attack than their shortest
-window, so that the first fifth of a second is made as well, in several takes [losses/onset.py].
+would have [losses/expected.py], which costs a hundredth of making it. Their windows are too long for an attack, so that
+the first fifth of a second is made as well, in several takes [losses/onset.py], and too short to part what lies close
+together, which one over most of the note does [losses/zones.py].
 """
 
 from __future__ import annotations
@@ -25,33 +26,34 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from antiphon.data.excerpts import Excerpts, ExcerptSource
+from antiphon.data.edges import hertz
+from antiphon.data.excerpts import Excerpts, ExcerptSource, measured_tuning
 from antiphon.losses import onset
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.tuning import tuning_losses
+from antiphon.losses.zones import ZoneLoss
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator
+from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator, Tuning, midi_to_hz
 from antiphon.networks.oscillators import block_count
 from antiphon.networks.timegrid import knots
 
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
-TAKES = 8  # of an attack, at each step
+TAKES = 6  # of a note, for what is heard in their mean only
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
-
 
 States = tuple[Tensor, Tensor]  # of `InstrumentGenerator.states`
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """How a recording is learned: steps, rates, and (log .. onset) what each term of the loss counts."""
+    """How a recording is learned: steps, rates, and (log .. zones) what each term of the loss counts."""
 
     pivot_steps: int = 50
-    steps: int = 150
-    batch: int = 12
+    steps: int = 250
+    batch: int = 8
     style_rate: float = 0.02
     head_rate: float = 3e-4
     bias_rate: float = 3e-3  # of the heads': a partial that the voice hardly played must come up by 20 dB
@@ -64,7 +66,8 @@ class Inversion:
     near: float = 1.0  # mean square distance of w from where the encoder put it
     follow: float = 1.0
     share: float = 0.85  # of what was learned at one pitch that holds at others
-    onset: float = 3.0
+    onset: float = 6.0
+    zones: float = 0.5  # in the residual alone, as is onset
 
 
 def invert(
@@ -93,6 +96,16 @@ def anchored(model: InstrumentModel, generator: InstrumentGenerator, w: Tensor, 
     return clone
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A recording through its long window, and its note as it is played there: the same at each step."""
+
+    loss: ZoneLoss
+    gesture: Gesture
+    tuning: Tuning
+    states: States
+
+
 class _Learning:
     """The two stages, one bar of progress for both."""
 
@@ -107,6 +120,7 @@ class _Learning:
         self.trunk = copy.deepcopy(generator).requires_grad_(False).bfloat16()  # casts its weights once
         self.expected = ExpectedLoss(generator.config)
         self.step = 0
+        self.seen: dict[int, _Seen] = {}
         self.rng = torch.Generator().manual_seed(source.seed)
 
     def pivot(self, start: Tensor) -> Tensor:
@@ -127,16 +141,18 @@ class _Learning:
         rates = {heads.weight: how.head_rate, heads.bias: how.bias_rate, tuner: how.tuner_rate}
         groups = [{"params": [weights], "lr": rate} for weights, rate in rates.items()]
         optimiser = torch.optim.Adam(groups, betas=(0.8, 0.99))
-        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as beside:
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as helper:
             for left in range(how.steps, 0, -1):
                 batch = self._batch()
                 takes = torch.randint(1 << 31, (TAKES,), generator=self.rng)
-                onset_gradients = beside.submit(self._onset_gradients, own, w, batch, takes)
+                onset_gradients = helper.submit(self._onset_gradients, own, w, batch, takes)
                 states = self._states(w, batch.gesture)
                 loss = self._sound_loss(own, w, batch, states)
-                (loss + how.follow * self._astray(own, w, batch.gesture, states)).backward()
+                loss = loss + how.follow * self._astray(own, w, batch.gesture, states)
+                (loss + how.zones * self._beside(own, w)).backward()
                 for weights, gradient in zip(heads.parameters(), onset_gradients.result(), strict=True):
-                    weights.grad = weights.grad.add(gradient).index_fill(0, torch.arange(own.config.bands), 0.0)
+                    assert weights.grad is not None
+                    weights.grad = (weights.grad + gradient).index_fill(0, torch.arange(own.config.bands), 0.0)
                 self._advance(optimiser, left / how.steps)
         return own.requires_grad_(False)
 
@@ -190,6 +206,32 @@ class _Learning:
         loss = onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
         return list(torch.autograd.grad(self.how.onset * loss, weights))
 
+    def _beside(self, own: InstrumentGenerator, w: Tensor) -> Tensor:
+        """Nepers by which a recording, each in its turn, has other shares of its energy at and beside its harmonics."""
+        note = self.step % len(self.source.data)
+        if note not in self.seen:
+            self.seen[note] = self._see(w, note)
+        seen = self.seen[note]
+        curves = _read(own, seen.states)
+        return seen.loss(batched.partials(curves, seen.gesture, seen.tuning, own.centres), curves)
+
+    def _see(self, w: Tensor, note: int) -> _Seen:
+        data, rows = self.source.data, torch.full((TAKES,), note)
+        pitch, hold = data.pitch[rows], float(data.hold[note])
+        loss = ZoneLoss(data.audio(note), hertz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200), self.base.config)
+        gesture = Gesture(
+            pitch=pitch,
+            velocity=data.velocity[rows] / 127,
+            release=torch.full((TAKES,), hold if hold >= 0 else math.inf),
+            start=torch.zeros_like(rows),
+            samples=data.samples(note),
+            knots=loss.knots.expand(TAKES, -1),
+            f0=midi_to_hz(pitch).unsqueeze(-1).expand(-1, block_count(data.samples(note))),
+            take=torch.arange(TAKES),
+        )
+        tuning = measured_tuning(data, rows, torch.zeros(TAKES))
+        return _Seen(loss, gesture, tuning, self._states(w, gesture))
+
     def _states(self, w: Tensor, g: Gesture) -> States:
         """What the trunk says, which no stage changes. w: (style,)"""
         with torch.autocast(w.device.type, torch.bfloat16):
@@ -213,6 +255,6 @@ class _Learning:
 
 
 def _read(generator: InstrumentGenerator, states: States) -> Curves:
-    with torch.autocast(states[0].device.type, torch.bfloat16):
+    with torch.autocast(states[0].device.type, torch.bfloat16, cache_enabled=False):  # threads would share the cache
         curves = generator.read(*states)
     return Curves(**{f.name: getattr(curves, f.name).float() for f in fields(Curves)})
