@@ -6,7 +6,8 @@ they are apart; but then amplitudes change within the window, whose lobes widen,
     X_k(b) = sum_t h(t) a_k(t) exp(-2 pi i (b - b_k) t)          E |X(b)|^2 = sum_k |X_k(b)|^2 + (6 / N) <g(b)^2>
 
 (Hann h of N samples, summing to 1; partials' powers add, their phases being chance; <> the mean weighted by h^2.)
-Bins are added up in zones, at each harmonic and beside it, as the descriptor of noisiness does [data/analysis.py].
+Bins are added up in zones, at each harmonic and beside it, as the descriptor of noisiness does [data/analysis.py], and
+above those by thirds of octaves.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import SAMPLE_RATE, Curves, InstrumentConfig
 from antiphon.networks.noise import band_to_bin
 
-HARMONICS = 24  # what lies above is left out
-ZONES = 2 * HARMONICS + 2
+HARMONICS = 24  # beside which is told from at
+THIRDS = 18  # of an octave, above these, up to TOP
+TOP = 20_000  # Hz
+ZONES = 2 * HARMONICS + 2 + THIRDS
 POINTS = 32  # of the window at which amplitudes are taken
 REACH = 24  # bins on each side of a partial in which it is drawn
 QUIET = 1e-6  # of a note's energy: zones that hold less are as good as silent
@@ -65,8 +68,9 @@ class ZoneLoss:
         made = self.shown(bank, curves)
         quiet = QUIET * self.energy.sum()
         weight = self.energy.sqrt() / self.energy.sqrt().sum()
-        beside = torch.log(made[1::2].sum() + quiet) - torch.log(self.energy[1::2].sum() + quiet)
-        return (weight * (torch.log(made + quiet) - torch.log(self.energy + quiet)).abs()).sum() + BESIDE * beside.abs()
+        own, real = (energy[1 : 2 * HARMONICS + 2 : 2].sum() + quiet for energy in (made, self.energy))
+        apart = (torch.log(made + quiet) - torch.log(self.energy + quiet)).abs()
+        return (weight * apart).sum() + BESIDE * torch.log(own / real).abs()
 
     def shown(self, bank: Bank, curves: Curves) -> Tensor:
         """(ZONES,) energies that are expected of the takes."""
@@ -93,9 +97,11 @@ class ZoneLoss:
 
 
 def _zones(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
-    """The zone of each frequency: 2 k at harmonic k and 2 k + 1 round it; ZONES above and below them all. resolution:
-    Hz"""
+    """The zone of each frequency: 2 k at harmonic k and 2 k + 1 round it, then thirds of octaves; ZONES above and below
+    them all. resolution: Hz"""
     order = np.round(hz / f0)
     width = np.maximum(2.5 * resolution, np.minimum(order * f0 * 35 * CENT, 0.25 * f0))
     near = (np.abs(hz - order * f0) < width) & (order >= 1)
-    return np.where((order <= HARMONICS) & (hz > 0.15 * f0), 2 * order + 1 - near, ZONES).astype(np.int64)
+    third = np.floor(3 * np.log2(np.maximum(hz / f0 / (HARMONICS + 0.5), 1))).clip(max=THIRDS - 1)
+    zone = np.where(order <= HARMONICS, 2 * order + 1 - near, 2 * HARMONICS + 2 + third)
+    return np.where((hz > 0.15 * f0) & (hz < TOP), zone, ZONES).astype(np.int64)

@@ -42,6 +42,7 @@ from antiphon.networks.timegrid import knots
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
 TAKES = 6  # of a note, for what is heard in their mean only
+INAUDIBLE = -8.5  # nepers (-74 dB) below the loudest, where a partial of an attack is left out
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
 
 States = tuple[Tensor, Tensor]  # of `InstrumentGenerator.states`
@@ -144,13 +145,11 @@ class _Learning:
         with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as helper:
             for left in range(how.steps, 0, -1):
                 batch = self._batch()
-                takes = torch.randint(1 << 31, (TAKES,), generator=self.rng)
-                onset_gradients = helper.submit(self._onset_gradients, own, w, batch, takes)
-                states = self._states(w, batch.gesture)
+                states, takes, other = self._states(w, batch.gesture), self._takes(), self._pitches(batch.gesture.pitch)
+                more = helper.submit(self._gradients, own, w, batch, states, takes, other)
                 loss = self._sound_loss(own, w, batch, states)
-                loss = loss + how.follow * self._astray(own, w, batch.gesture, states)
                 (loss + how.zones * self._beside(own, w)).backward()
-                for weights, gradient in zip(heads.parameters(), onset_gradients.result(), strict=True):
+                for weights, gradient in zip(heads.parameters(), more.result(), strict=True):
                     assert weights.grad is not None
                     weights.grad = (weights.grad + gradient).index_fill(0, torch.arange(own.config.bands), 0.0)
                 self._advance(optimiser, left / how.steps)
@@ -168,10 +167,24 @@ class _Learning:
         terms["tuning"] = tuning_losses(predicted, curves, g.knots, batch)
         return sum((getattr(how, name) * term for name, term in terms.items()), torch.zeros(()))
 
-    def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, states: States) -> Tensor:
-        """Nepers by which the curves change otherwise at random pitches than at the recording's own."""
-        other = g.pitch + REACH * (2 * torch.rand(len(g.pitch), generator=self.rng) - 1)
-        other = other.clamp(LOWEST, HIGHEST)
+    def _gradients(
+        self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, states: States, takes: Tensor, other: Tensor
+    ) -> list[Tensor]:
+        """What the heads' weights must do for a note to begin right and for other pitches to follow: half of a step's
+        work, for a thread of its own."""
+        astray = self.how.follow * self._astray(own, w, batch.gesture, states, other)
+        loss = astray + self.how.onset * self._onset(own, w, batch, takes)
+        return list(torch.autograd.grad(loss, list(own.heads.parameters())))
+
+    def _takes(self) -> Tensor:
+        return torch.randint(1 << 31, (TAKES,), generator=self.rng)
+
+    def _pitches(self, pitch: Tensor) -> Tensor:
+        """(batch,) others, at random."""
+        return (pitch + REACH * (2 * torch.rand(len(pitch), generator=self.rng) - 1)).clamp(LOWEST, HIGHEST)
+
+    def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, states: States, other: Tensor) -> Tensor:
+        """Nepers by which the curves change otherwise at `other` pitches than at the recording's own."""
         far = replace(g, pitch=other, f0=g.f0 * torch.exp2((other - g.pitch) / 12).unsqueeze(-1))
         here, there = self._change(own, states), self._change(own, self._states(w, far))
         share = self.how.share
@@ -182,12 +195,11 @@ class _Learning:
         after, before = _read(own, states), _read(self.base, states)
         return [getattr(after, name) - getattr(before, name) for name in FOLLOWERS]
 
-    def _onset_gradients(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, takes: Tensor) -> list[Tensor]:
-        """How the heads' weights change the way a note of the batch begins, in several takes; 0 if none begins in it.
-        A thread of its own computes it: half of a step's work."""
-        begun, weights = (batch.gesture.start == 0).nonzero().flatten(), list(own.heads.parameters())
+    def _onset(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, takes: Tensor) -> Tensor:
+        """How differently a note of the batch begins, in the mean of its takes; 0 if none begins in it."""
+        begun = (batch.gesture.start == 0).nonzero().flatten()
         if not len(begun):
-            return [torch.zeros_like(x) for x in weights]
+            return w.new_zeros(())
         g, rows = batch.gesture, begun[:1].expand(len(takes))
         release = float(g.release[begun[0]])
         instants = knots(0, onset.SAMPLES, None if math.isinf(release) else int(release))
@@ -203,8 +215,8 @@ class _Learning:
         )
         curves = _read(own, self._states(w, attack))
         bank = batched.partials(curves, attack, batch.tuning[rows], own.centres)  # so short that it is faster in one
-        loss = onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
-        return list(torch.autograd.grad(self.how.onset * loss, weights))
+        bank = bank.only(bank.audible(bank.level.detach().amax((1, 2)) + INAUDIBLE))
+        return onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
 
     def _beside(self, own: InstrumentGenerator, w: Tensor) -> Tensor:
         """Nepers by which a recording, each in its turn, has other shares of its energy at and beside its harmonics."""
