@@ -166,8 +166,9 @@ def _hush(loud: Tensor, times: Tensor, release: Tensor) -> Tensor:
     release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
     samples.
 
-    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap by
-    seconds where it passes from notes that fall silent to others that hardly do not."""
+    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap where
+    it passes from notes that fall silent to others that hardly do not: seconds of a loud tail would come from nowhere.
+    """
     silent = loud.amax(1, keepdim=True) + QUIET
     lowest = loud.masked_fill(times <= release.unsqueeze(-1), torch.inf).cummin(1).values
     return (lowest + AGAIN * (lowest - silent).clamp(min=0) - loud).clamp(max=0)

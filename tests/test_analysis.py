@@ -151,6 +151,21 @@ def test_a_timpani_is_in_tune_with_its_loudest_mode() -> None:
     assert np.abs(cents - off).max() < 2
 
 
+@pytest.mark.parametrize("pitch", [28, 40])
+@pytest.mark.parametrize("stiff", [6e-4, 2e-3])
+@pytest.mark.parametrize("loudest", [4, 6])
+def test_a_stiff_string_is_in_tune_with_its_fundamental_whichever_partial_is_loudest(pitch, stiff, loudest) -> None:
+    t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    levels = [-25.0, -20, -15, -12, -12, -12]
+    levels[loudest - 1] = 0.0
+    ratios = stretched(np.arange(1, 7), stiff)
+    sines = (
+        10 ** (db / 20) * np.sin(2 * np.pi * hertz(pitch) * r * t + r) for db, r in zip(levels, ratios, strict=True)
+    )
+    _, tuning = analysis.measure_f0((0.1 * sum(sines) * np.exp(-t)).astype(np.float32), pitch)
+    assert abs(tuning) < 3
+
+
 def test_f0_of_nothing() -> None:
     for audio in (np.zeros(0, np.float32), np.zeros(3000, np.float32), tone(440, 0.01)):
         cents, tuning = analysis.measure_f0(audio, 30)

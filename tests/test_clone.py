@@ -228,6 +228,15 @@ def test_inversion_comes_nearer_than_the_encoder(voice, monkeypatch):
     assert mel_distance(levelled[1], sound) < 0.7 * mel_distance(levelled[0], sound)
 
 
+def test_what_goes_wrong_in_the_second_thread_is_raised(voice, quick, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("no attack")
+
+    monkeypatch.setattr(invert._Learning, "_onset", fail)
+    with pytest.raises(RuntimeError, match="no attack"):
+        clone.from_audio([recorded(tone(57, 0.6))], voice, pitches=[57.0])
+
+
 def test_the_voice_it_began_from_is_left_alone(voice, quick):
     before = {k: v.clone() for k, v in voice.model.state_dict().items()}
     made = clone.from_audio([recorded(tone(57))], voice, label="mine")

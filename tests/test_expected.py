@@ -186,3 +186,23 @@ def test_zones_of_the_shortest_note(generator: InstrumentGenerator) -> None:
         value.backward()
         assert torch.isfinite(value)
         assert all(torch.isfinite(p.grad).all() for p in generator.heads.parameters())
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-20])
+def test_zones_of_silence_are_finite(generator: InstrumentGenerator, level: float) -> None:
+    g, w = gesture([60]), torch.zeros(1, generator.config.style)
+    hz = np.full(65, float(midi_to_hz(g.pitch[0])))
+    loss = ZoneLoss((level * np.sin(np.arange(SAMPLES) * 0.04)).astype(np.float32), hz, generator.config)
+    value = loss(*_seen(generator, loss, g, w))
+    value.backward()
+    assert torch.isfinite(value)
+    assert all(torch.isfinite(p.grad).all() for p in generator.heads.parameters())
+
+
+def test_zones_follow_a_glide(generator: InstrumentGenerator) -> None:
+    """A tone that falls by a semitone lies at its harmonic, measured against its own track of f0."""
+    t = np.arange(SAMPLES) / SAMPLE_RATE
+    hz = 220 * 2 ** (-t / t[-1] / 12)
+    glide = np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE).astype(np.float32)
+    energy = ZoneLoss(glide, hz[::512], generator.config).energy
+    assert energy[2] > 0.98 * energy.sum()

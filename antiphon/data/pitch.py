@@ -13,7 +13,8 @@ import numpy as np
 from antiphon.data.edges import CENT, FRAME, SAMPLE_RATE, frames_of, hertz
 
 SEARCH_CENTS = 80.0  # how far a note may lie from its label
-ELSEWHERE = 15.0  # cents from what all harmonics say together, where the loudest of them is not one of them
+ELSEWHERE, STRAY = 15.0, 5.0  # cents; see _is_alone
+LOUD, ALONE = 2 / 3, 0.95  # shares of the power
 
 
 @cache
@@ -113,11 +114,10 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     weight = tracks.power * np.arange(1, tracks.power.shape[1] + 1) / (1 + np.square(tracks.error / 2))
     if not weight.any():
         return np.zeros(len(weight), np.float32), 0.0
-    centre, tuning = _tuning(tracks, weight)
-    loudest = int(tracks.power.sum(0).argmax())
-    if abs(centre[loudest] - tuning) > ELSEWHERE and tracks.power[:, loudest].sum() > 2 * tracks.power.sum() / 3:
-        weight[:, np.arange(weight.shape[1]) != loudest] = 0  # no harmonics (timpani): the others are no evidence
-        centre, tuning = _tuning(tracks, weight)
+    centre, tuning, stray = _tuning(tracks, weight)
+    if _is_alone(tracks, centre - tuning, stray):
+        weight[:, np.arange(weight.shape[1]) != tracks.power.sum(0).argmax()] = 0
+        centre, tuning, _ = _tuning(tracks, weight)
     total = weight.sum(1)
     weight = weight / np.maximum(total, 1e-30)[:, None]
     moved = tracks.cents - centre
@@ -132,17 +132,27 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     return (_despike(_calm(track, error, np.interp(n, known, total[keep]))) + tuning).astype(np.float32), tuning
 
 
-def _tuning(tracks: _Tracks, weight: np.ndarray) -> tuple[np.ndarray, float]:
-    """(6,) cents from k hz where each harmonic is, and what they say together of f0, without inharmonicity. weight:
-    (frames, 6)."""
+def _tuning(tracks: _Tracks, weight: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """(6,) cents from k hz where each harmonic is, what they say together of f0, without inharmonicity, and by how many
+    cents they disagree. weight: (frames, 6)."""
     centre = np.array([weighted_middle(c, w) for c, w in zip(tracks.cents.T, np.sqrt(weight).T, strict=True)])
     share = np.sqrt(weight.sum(0))
     share /= share.sum()
     stretch = (np.arange(1, len(centre) + 1) ** 2 - 1) / (2 * CENT)  # cents of harmonic k per unit of B
     apart = stretch - (share * stretch).sum()
-    b = (share * apart * centre).sum() / ((share * apart**2).sum() + 1e5)
-    tuning = (share * (centre - np.clip(b, 0, 0.02) * stretch)).sum()
-    return centre, float(np.clip(tuning, -SEARCH_CENTS, SEARCH_CENTS))
+    b = np.clip((share * apart * centre).sum() / ((share * apart**2).sum() + 1e5), 0, 0.02)
+    tuning = (share * (centre - b * stretch)).sum()
+    stray = (share * np.abs(centre - b * stretch - tuning)).sum()
+    return centre, float(np.clip(tuning, -SEARCH_CENTS, SEARCH_CENTS)), float(stray)
+
+
+def _is_alone(tracks: _Tracks, cents: np.ndarray, stray: float) -> bool:
+    """Whether a sound has no harmonics (timpani, bells, flageolets) but one loud partial, beside which chance peaks
+    near the others say nothing. cents: (6,) of each from the tuning. stray: as of `_tuning`; a stiff string's partials
+    are far from the tuning, too, but where its inharmonicity says."""
+    power = tracks.power.sum(0)
+    share, off = power.max() / power.sum(), abs(cents[power.argmax()])
+    return bool(off > ELSEWHERE and (share > ALONE or (share > LOUD and stray > STRAY)))
 
 
 def _calm(track: np.ndarray, error: np.ndarray, power: np.ndarray) -> np.ndarray:

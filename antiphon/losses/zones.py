@@ -5,7 +5,8 @@ they are apart; but then amplitudes change within the window, whose lobes widen,
 
     X_k(b) = sum_t h(t) a_k(t) exp(-2 pi i (b - b_k) t)          E |X(b)|^2 = sum_k |X_k(b)|^2 + (6 / N) <g(b)^2>
 
-(Hann h of N samples, summing to 1; partials' powers add, their phases being chance; <> the mean weighted by h^2.)
+(Hann h of N samples, summing to 1; partials' powers add, their phases being chance; <> the mean weighted by h^2.
+Ensembles and drift, which move energy by less than a zone's width, are left out.)
 Bins are added up in zones, at each harmonic and beside it, as the descriptor of noisiness does [data/analysis.py], and
 above those by thirds of octaves.
 """
@@ -32,7 +33,8 @@ ZONES = 2 * HARMONICS + 2 + THIRDS
 POINTS = 32  # of the window at which amplitudes are taken
 REACH = 24  # bins on each side of a partial in which it is drawn
 QUIET = 1e-6  # of a note's energy: zones that hold less are as good as silent
-BESIDE = 0.3  # what all zones beside harmonics together count: hiss 30 dB below a tone is in no loud zone
+BESIDE = 0.3  # what all zones beside harmonics together count, down to QUIET: a clean tone's hiss is in no loud zone
+FAINTEST = 1e-12  # energy, -120 dB of a full-scale sine, that counts as silence whatever the note
 COARSE = 1024  # samples: the window whose bins tell how loud noise is
 
 
@@ -63,11 +65,12 @@ class ZoneLoss:
         self.turns = 2 * math.pi * samples / size * (at - 0.5)  # within the window, of a wave of one bin
 
     def __call__(self, bank: Bank, curves: Curves) -> Tensor:
-        """bank, curves: of takes of the note at `knots`. -> scalar, nepers by which the zones' energies differ in the
-        mean over takes, the loud ones counting more"""
+        """bank, curves: of takes of the note at `knots`. -> scalar, the difference of the logarithms of the zones'
+        energies, in the mean over takes; loud zones count more"""
         made = self.shown(bank, curves)
-        quiet = QUIET * self.energy.sum()
-        weight = self.energy.sqrt() / self.energy.sqrt().sum()
+        quiet = (QUIET * self.energy.sum()).clamp_min(FAINTEST)
+        weight = (self.energy + quiet).sqrt()
+        weight = weight / weight.sum()
         own, real = (energy[1 : 2 * HARMONICS + 2 : 2].sum() + quiet for energy in (made, self.energy))
         apart = (torch.log(made + quiet) - torch.log(self.energy + quiet)).abs()
         return (weight * apart).sum() + BESIDE * torch.log(own / real).abs()
@@ -97,8 +100,8 @@ class ZoneLoss:
 
 
 def _zones(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
-    """The zone of each frequency: 2 k at harmonic k and 2 k + 1 round it, then thirds of octaves; ZONES above and below
-    them all. resolution: Hz"""
+    """The zone of each frequency: 2 k at harmonic k = 1, 2, .. and 2 k + 1 round it, 1 below them, then thirds of
+    octaves; ZONES for what is too high or too low. resolution: Hz"""
     order = np.round(hz / f0)
     width = np.maximum(2.5 * resolution, np.minimum(order * f0 * 35 * CENT, 0.25 * f0))
     near = (np.abs(hz - order * f0) < width) & (order >= 1)

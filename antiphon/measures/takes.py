@@ -6,7 +6,7 @@ each other and half have as much noise. A recording is one take, so those of a c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,13 @@ TENTHS = {"brightness": np.log2(1.1), "attack": np.log10(1.1), "noisiness": 10 *
 HOPELESS = 5.0  # tenths: a descriptor that no take gets right shall not decide between them
 
 
-def nearest_takes(voice: Voice, data: Prepared, tried: int = TRIED, kept: int = KEPT) -> dict[float, tuple[int, ...]]:
+def nearest_takes(
+    voice: Voice,
+    data: Prepared,
+    tried: int = TRIED,
+    kept: int = KEPT,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[float, tuple[int, ...]]:
     """For each key of `data`'s notes, the takes that are most like them in brightness, attack and noisiness, the
     nearest first.
 
@@ -38,6 +44,7 @@ def nearest_takes(voice: Voice, data: Prepared, tried: int = TRIED, kept: int = 
     apart: dict[float, list[np.ndarray]] = {}
     for note, pitch in enumerate(data.pitch.tolist()):
         apart.setdefault(round(pitch, 2), []).append(_tenths_apart(voice, sounds, note, range(tried)))
+        progress(note + 1, len(data))
     ranked = {pitch: np.argsort(np.mean(of_notes, axis=0), kind="stable") for pitch, of_notes in apart.items()}
     return {pitch: tuple(takes[:kept].tolist()) for pitch, takes in ranked.items()}
 

@@ -79,7 +79,10 @@ def invert(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[InstrumentGenerator, Tensor]:
     """A generator and a w that play what `source` draws from. w: (style,) from the encoder. The model is left alone.
-    -> the generator, and w (style,)"""
+    -> the generator, and w (style,)
+
+    Two threads share the work, each operation on one (callers set torch's threads), so that the same bytes come out
+    wherever it runs."""
     learning = _Learning(model.generator, source, how or Inversion(), progress)
     w = learning.pivot(w)
     return learning.residual(w), w
@@ -228,6 +231,7 @@ class _Learning:
         return seen.loss(batched.partials(curves, seen.gesture, seen.tuning, own.centres), curves)
 
     def _see(self, w: Tensor, note: int) -> _Seen:
+        """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""
         data, rows = self.source.data, torch.full((TAKES,), note)
         pitch, hold = data.pitch[rows], float(data.hold[note])
         loss = ZoneLoss(data.audio(note), hertz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200), self.base.config)

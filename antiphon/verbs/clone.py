@@ -138,13 +138,15 @@ def _learned(
         for remark in note.remarks:
             report.say(f"note: {remark}")
         report.say(f"{name}: {note_name(note.pitch)}")
-    with tempfile.TemporaryDirectory() as folder, report.bar("cloning") as advance:
-        data = _measured(notes, names, velocities, label, Path(folder))
-        start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
-        # on one thread, so that the same recording makes the same bytes wherever it is learned
-        generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        with report.bar("cloning") as advance:
+            data = _measured(notes, names, velocities, label, Path(folder))
+            start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+            # operations on one thread, so that the same recording makes the same bytes wherever it is learned
+            generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
-        made.info = replace(made.info, takes=nearest_takes(made, data))
+        with report.bar("choosing takes") as advance:
+            made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
     return made
 
 
