@@ -22,7 +22,7 @@ from antiphon.data.edges import (
     trim_tail,
     without_dc,
 )
-from antiphon.data.partials import Partials, excerpt, find_peaks, measure_partials
+from antiphon.data.partials import Partials, at_harmonics, excerpt, find_peaks, measure_partials
 from antiphon.data.pitch import SEARCH_CENTS, measure_f0, measure_vibrato
 from antiphon.data.release import find_release
 
@@ -71,9 +71,7 @@ def descriptors(
     total = float(power[heard].sum()) + 1e-20
     centroid = float((power * hz)[heard].sum() / total)
     order = np.maximum(np.round(hz / base), 1)
-    off = np.abs(hz - order * base)
-    lobe = 2.5 * SAMPLE_RATE / max(length, 1)
-    near = heard & (off < np.maximum(lobe, np.minimum(order * base * 35 * CENT, 0.25 * base)))
+    near = heard & at_harmonics(hz, base, SAMPLE_RATE / max(length, 1))
     odd, even = (float(power[near & (order % 2 == parity) & (order < 40)].sum()) + 1e-6 * total for parity in (1, 0))
     values = (
         np.log2(max(centroid, 1.0)),

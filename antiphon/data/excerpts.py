@@ -162,7 +162,7 @@ class ExcerptSource(CropSource):
         semitones = torch.tensor([c.semitones for c in crops])
         moved = torch.tensor([c.reference_semitones for c in crops])
         pitch = d.pitch[note] + semitones
-        release = _release(d.hold[note], semitones)
+        release = measured_release(d.hold[note], semitones)
         gesture = Gesture(
             pitch=pitch,
             velocity=d.velocity[note] / 127,
@@ -182,7 +182,7 @@ class ExcerptSource(CropSource):
             cents=cents,
             reference=torch.from_numpy(np.stack([self._reference(c) for c in crops])),
             reference_pitch=d.pitch[reference] + moved,
-            reference_release=_release(d.hold[reference], moved),
+            reference_release=measured_release(d.hold[reference], moved),
             instrument=d.instrument[note],
             preset=d.preset[note],
             style=d.style[note].float(),
@@ -201,7 +201,7 @@ def measured_tuning(data: Prepared, notes: Tensor, semitones: Tensor) -> Tuning:
     )
 
 
-def _release(hold: Tensor, semitones: Tensor) -> Tensor:
+def measured_release(hold: Tensor, semitones: Tensor) -> Tensor:
     """Samples since the onset, of notes that are moved."""
     return torch.where(hold < 0, torch.inf, torch.floor(hold / playback_rate(semitones)))
 

@@ -12,6 +12,7 @@ HARMONICS = 64
 FREE_SLOTS = 24
 FREE_RANGE = (0.2, 24.0)  # the ratios to f0 that the free slots' equal log bins span
 SILENT_DB = -120.0  # the level of a partial that is not there
+LONGEST = 0.7  # seconds of a note that are looked at
 BESIDE_DB = 15.0  # below the strongest, above which a partial close to a harmonic is one of its own
 
 
@@ -37,15 +38,15 @@ def free_centres() -> np.ndarray:
     return np.exp(low + (np.arange(FREE_SLOTS) + 0.5) * (high - low) / FREE_SLOTS)
 
 
-def loudest_part(audio: np.ndarray, hz: float, seconds: float = 0.7) -> slice:
-    """The samples of a note, up to 0.7 s, from where it is nearly at its loudest; of a note that is over sooner, less,
-    but eight periods of `hz`."""
+def loudest_part(audio: np.ndarray, hz: float) -> slice:
+    """The samples of a note, LONGEST seconds at most, from where it is nearly at its loudest; fewer of a note that is
+    over sooner, but eight periods of `hz`."""
     hop = 256
     level = envelope(audio, hop, 5)
     start = max(int(np.argmax(level >= level.max() * 0.1)) - 2, 0)
     energy = np.cumsum(level[start:])
     useful = (int(np.searchsorted(energy, 0.98 * energy[-1])) + 1) * hop  # past this there is only tail
-    length = int(min(seconds * SAMPLE_RATE, max(1.5 * useful, 8 * SAMPLE_RATE / hz, 2048), len(audio) - start * hop))
+    length = int(min(LONGEST * SAMPLE_RATE, max(1.5 * useful, 8 * SAMPLE_RATE / hz, 2048), len(audio) - start * hop))
     return slice(start * hop, start * hop + length)
 
 
@@ -76,6 +77,14 @@ def _cubic(x: np.ndarray, at: np.ndarray) -> np.ndarray:
         -a * d * (d - 1) * (d - 2) / 6 + b * (d + 1) * (d - 1) * (d - 2) / 2 - c * (d + 1) * d * (d - 2) / 2
         + e * (d + 1) * d * (d - 1) / 6
     )  # fmt: skip
+
+
+def at_harmonics(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
+    """Whether each frequency counts as a harmonic's: within 35 cents of it or the main lobe of a window that tells
+    `resolution` Hz apart."""
+    order = np.maximum(np.round(hz / f0), 1)
+    width = np.maximum(2.5 * resolution, np.minimum(order * f0 * 35 * CENT, 0.25 * f0))
+    return np.abs(hz - order * f0) < width
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from antiphon.losses.partials import compare_levels
 from antiphon.losses.spectral import FLOOR
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SHORT, STRIKE, Curves, Gesture, InstrumentConfig
+from antiphon.networks.generators.instrument import SAMPLE_RATE, SHORT, Curves, Gesture, InstrumentConfig, strike_fade
 from antiphon.networks.generators.physics import at_blocks
 from antiphon.networks.noise import band_to_bin
 from antiphon.networks.oscillators import HOP
@@ -109,11 +109,6 @@ class ExpectedLoss(nn.Module):
         lasting = torch.exp(2 * curves.noise[:, look] @ getattr(self, f"noise_{window}"))
         strike = torch.exp(2 * curves.strike[:, look] @ getattr(self, f"strike_{window}"))
         return 6 / window * (lasting + strike_fade(g.knots[:, look]).square().unsqueeze(-1) * strike)
-
-
-def strike_fade(times: Tensor) -> Tensor:
-    """Gains of the noise of the first 81 ms at `times`, samples since the onset."""
-    return ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1)
 
 
 def lobes(hz: Tensor, level: Tensor, window: int) -> Tensor:

@@ -19,11 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from antiphon.data.edges import CENT
-from antiphon.data.partials import excerpt, loudest_part
-from antiphon.losses.expected import strike_fade
+from antiphon.data.partials import at_harmonics, excerpt, loudest_part
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Curves, InstrumentConfig
+from antiphon.networks.generators.instrument import SAMPLE_RATE, Curves, InstrumentConfig, strike_fade
 from antiphon.networks.noise import band_to_bin
 
 HARMONICS = 24  # beside which is told from at
@@ -103,8 +101,7 @@ def _zones(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
     """The zone of each frequency: 2 k at harmonic k = 1, 2, .. and 2 k + 1 round it, 1 below them, then thirds of
     octaves; ZONES for what is too high or too low. resolution: Hz"""
     order = np.round(hz / f0)
-    width = np.maximum(2.5 * resolution, np.minimum(order * f0 * 35 * CENT, 0.25 * f0))
-    near = (np.abs(hz - order * f0) < width) & (order >= 1)
+    near = at_harmonics(hz, f0, resolution) & (order >= 1)
     third = np.floor(3 * np.log2(np.maximum(hz / f0 / (HARMONICS + 0.5), 1))).clip(max=THIRDS - 1)
     zone = np.where(order <= HARMONICS, 2 * order + 1 - near, 2 * HARMONICS + 2 + third)
     return np.where((hz > 0.15 * f0) & (hz < TOP), zone, ZONES).astype(np.int64)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from antiphon.data.edges import hertz
-from antiphon.data.excerpts import Excerpts, ExcerptSource, measured_tuning
+from antiphon.data.excerpts import Excerpts, ExcerptSource, measured_release, measured_tuning
 from antiphon.losses import onset
 from antiphon.losses.expected import ExpectedLoss
 from antiphon.losses.tuning import tuning_losses
@@ -180,6 +180,7 @@ class _Learning:
         return list(torch.autograd.grad(loss, list(own.heads.parameters())))
 
     def _takes(self) -> Tensor:
+        """(TAKES,) seeds, at random."""
         return torch.randint(1 << 31, (TAKES,), generator=self.rng)
 
     def _pitches(self, pitch: Tensor) -> Tensor:
@@ -222,7 +223,7 @@ class _Learning:
         return onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
 
     def _beside(self, own: InstrumentGenerator, w: Tensor) -> Tensor:
-        """Nepers by which a recording, each in its turn, has other shares of its energy at and beside its harmonics."""
+        """How much more or less lies at and beside harmonics than in a recording, each in its turn."""
         note = self.step % len(self.source.data)
         if note not in self.seen:
             self.seen[note] = self._see(w, note)
@@ -233,20 +234,19 @@ class _Learning:
     def _see(self, w: Tensor, note: int) -> _Seen:
         """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""
         data, rows = self.source.data, torch.full((TAKES,), note)
-        pitch, hold = data.pitch[rows], float(data.hold[note])
+        pitch, unmoved = data.pitch[rows], torch.zeros(TAKES)
         loss = ZoneLoss(data.audio(note), hertz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200), self.base.config)
         gesture = Gesture(
             pitch=pitch,
             velocity=data.velocity[rows] / 127,
-            release=torch.full((TAKES,), hold if hold >= 0 else math.inf),
+            release=measured_release(data.hold[rows], unmoved),
             start=torch.zeros_like(rows),
             samples=data.samples(note),
             knots=loss.knots.expand(TAKES, -1),
             f0=midi_to_hz(pitch).unsqueeze(-1).expand(-1, block_count(data.samples(note))),
             take=torch.arange(TAKES),
         )
-        tuning = measured_tuning(data, rows, torch.zeros(TAKES))
-        return _Seen(loss, gesture, tuning, self._states(w, gesture))
+        return _Seen(loss, gesture, measured_tuning(data, rows, unmoved), self._states(w, gesture))
 
     def _states(self, w: Tensor, g: Gesture) -> States:
         """What the trunk says, which no stage changes. w: (style,)"""

@@ -183,6 +183,11 @@ def fade_in(device: torch.device | None = None) -> Tensor:
     return torch.sin(torch.linspace(0, math.pi / 2, FADE, device=device)) ** 2
 
 
+def strike_fade(times: Tensor) -> Tensor:
+    """Gains of the noise of the first 81 ms at `times`, samples since the onset."""
+    return ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1)
+
+
 TIME_FEATURES = 20 + 7 + 16 + 7 + 3
 
 
@@ -333,7 +338,7 @@ class InstrumentGenerator(nn.Module):
         centres = frame_centres(samples, SHORT, SHORT_HOP, bands.device)
         times = centres.clamp_min(0).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands @ self.short_bins)
-        fade = ((STRIKE - SHORT - times) / (STRIKE / 3)).clamp(0, 1) * (g.start == 0).unsqueeze(-1)
+        fade = strike_fade(times) * (g.start == 0).unsqueeze(-1)
         white = pick(self.white_short, g.take, len(centres))
         noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]
         return torch.nn.functional.pad(noise, (0, g.samples - samples))
