@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from antiphon.errors import AntiphonError
-    from antiphon.notes import Note
+    from antiphon.core.errors import AntiphonError
+    from antiphon.core.note import Note
     from antiphon.verbs.clone import clone
     from antiphon.verbs.compare import compare
     from antiphon.verbs.evaluate import evaluate
-    from antiphon.verbs.find import bundled, load
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
     from antiphon.verbs.train import train
-    from antiphon.voice import Voice
+    from antiphon.voices.find import bundled, load
+    from antiphon.voices.voice import Voice
 
 __all__ = [
     "AntiphonError",
@@ -51,16 +51,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AntiphonError": "antiphon.errors",
-    "Note": "antiphon.notes",
-    "Voice": "antiphon.voice",
-    "bundled": "antiphon.verbs.find",
+    "AntiphonError": "antiphon.core.errors",
+    "Note": "antiphon.core.note",
+    "Voice": "antiphon.voices.voice",
+    "bundled": "antiphon.voices.find",
     "clone": "antiphon.verbs.clone",
     "compare": "antiphon.verbs.compare",
     "evaluate": "antiphon.verbs.evaluate",
     "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",
-    "load": "antiphon.verbs.find",
+    "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
     "train": "antiphon.verbs.train",

@@ -26,14 +26,14 @@ from notes import choose_rows, console
 from rich.table import Table
 
 import antiphon
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
-from antiphon.measures.embeddings import load_embedding
-from antiphon.measures.judge import Judge
-from antiphon.measures.lists import fingerprint
-from antiphon.measures.meter import Meter
-from antiphon.measures.players import players
-from antiphon.measures.sounds import Sounds
+from antiphon.metrics.embeddings import load_embedding
+from antiphon.metrics.judge import Judge
+from antiphon.metrics.lists import fingerprint
+from antiphon.metrics.meter import Meter
+from antiphon.metrics.renderers import players
+from antiphon.metrics.sounds import Sounds
 
 SILENT_CRITICS = {f"game.weights.{name}": 0.0 for name in ("adversarial", "features", "imagined")}
 GAMES: dict[str, dict[str, float]] = {"with": {}, "without": SILENT_CRITICS}

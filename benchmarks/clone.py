@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.data.analysis import DESCRIPTORS, hertz, loudness, measure_f0
+from antiphon.audio.mel import fit_length, mel_distance
+from antiphon.data.analysis.descriptors import DESCRIPTORS, hertz, loudness, measure_f0
 from antiphon.data.prepare import measure
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
-from antiphon.measures.mel import fit_length, mel_distance
-from antiphon.measures.sounds import Sounds
+from antiphon.metrics.sounds import Sounds
 from antiphon.verbs.clone import from_audio
 
 NEAREST, FARTHEST = 7, 24  # semitones from the recording

@@ -143,7 +143,8 @@ def _hang(*_: object) -> None:
 
 def run(case: int, seed: int, material: Any) -> dict[str, Any]:
     """One case: its family, its outcome and what it took."""
-    from fuzz_cases import Box, family_of, leftovers
+    from fuzz_box import Box
+    from fuzz_cases import family_of, leftovers
 
     family, attempt, rng = family_of(case, seed)
     row: dict[str, Any] = {"case": case, "family": family}

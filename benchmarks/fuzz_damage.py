@@ -127,3 +127,16 @@ def lying_safetensors(rng: np.random.Generator, data: bytes, key: str = "antipho
     encoded = raw.encode("utf-8", "replace")
     size = len(encoded) if rng.random() < 0.95 else pick(rng, [0, 1, 2**40, 2**63, 2**64 - 1, len(encoded) + 5])
     return int(size).to_bytes(8, "little") + encoded + body
+
+
+def chunked(*bodies: bytes, kind: int = 1, division: int = 480) -> bytes:
+    header = struct.pack(">4sLHHH", b"MThd", 6, kind, len(bodies) & 0xFFFF, division & 0xFFFF)
+    return header + b"".join(struct.pack(">4sL", b"MTrk", len(body)) + body for body in bodies)
+
+
+def number(n: int) -> bytes:
+    """A variable-length number, of more than four bytes if it takes them."""
+    parts = [n & 0x7F]
+    while n := n >> 7:
+        parts.append(n & 0x7F | 0x80)
+    return bytes(reversed(parts))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_cases import PRECIOUS, Box, called, link, tone, typed
+from fuzz_box import PRECIOUS, Box, called, link, tone, typed
 from fuzz_damage import pick, text
 
 ODD_WORDS = ("--seconds", "-n", "--pitch", "--velocity", "--seed", "--variation", "--instrument", "--style")
@@ -33,7 +33,7 @@ def lines(box: Box) -> dict[str, Any]:
         words = ["generate", voice, "-o", box.out / "s", "-n", "1", "--seconds", "0.1"]
         words += [pick(rng, ODD_WORDS), odd()]
     elif verb == "play":
-        from fuzz_readers import chunked
+        from fuzz_damage import chunked
 
         song = box.file("song.mid", chunked(b"\0\x90\x3c\x40\x60\x80\x3c\0"))
         option = pick(rng, ["--instrument", "--map", "--morph", "--room", "--seed", "--variation", "--voice", "--out"])
@@ -138,7 +138,7 @@ def _inputs(box: Box) -> dict[str, Any]:
 
 
 def _outputs(box: Box) -> dict[str, Any]:
-    from fuzz_readers import chunked
+    from fuzz_damage import chunked
 
     voice, suffix = box.material.voice, str(pick(box.rng, [".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff"]))
     target = _target(box, suffix)
@@ -201,13 +201,13 @@ def _md5(data: bytes) -> str:
 def full(box: Box) -> dict[str, Any]:
     """No file may grow beyond some bytes: what is written is refused, or whole."""
     from antiphon.audio.files import write_audio
-    from antiphon.checkpoint import write_tensors
     from antiphon.data.prepare import prepare
+    from antiphon.voices.checkpoint import write_tensors
 
     rng, voice = box.rng, box.material.voice
     suffix = str(pick(rng, [".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff"]))
     sound = np.concatenate([tone(60, 0.4)] * int(rng.integers(1, 4)))
-    from fuzz_readers import chunked
+    from fuzz_damage import chunked
 
     song = box.file("song.mid", chunked(b"\0\x90\x3c\x40\x60\x80\x3c\0"))
     box.kind = kind = str(pick(rng, ["write", "write", "play", "stems", "generate", "prepare", "tensors", "force"]))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_cases import Box, called, tone, typed
-from fuzz_damage import ODD_FLOATS, as_json, damaged, lying_safetensors, mutated, pick, text, value
+from fuzz_box import Box, called, tone, typed
+from fuzz_damage import ODD_FLOATS, as_json, chunked, damaged, lying_safetensors, mutated, number, pick, text, value
 
 # ---- sounds ----------------------------------------------------------------------------------------------------------
 
@@ -18,8 +18,8 @@ from fuzz_damage import ODD_FLOATS, as_json, damaged, lying_safetensors, mutated
 def sounds(box: Box) -> dict[str, Any]:
     """A sound file, damaged or odd, read as every verb reads it."""
     from antiphon.audio.files import read_audio
+    from antiphon.data.analysis.recording import one_note
     from antiphon.data.prepare import measure
-    from antiphon.data.recording import one_note
 
     rng = box.rng
     path = box.file(*(_damaged_sound(box) if rng.random() < 0.7 else _odd_sound(box)))
@@ -39,7 +39,7 @@ def _measured(measure: Callable[..., Any], audio: np.ndarray) -> Any:
     try:
         return measure(audio, 60.0)
     except ValueError as error:  # how it says why a note is refused
-        from antiphon.errors import AntiphonError
+        from antiphon.core.errors import AntiphonError
 
         raise AntiphonError(str(error)) from None
 
@@ -102,19 +102,6 @@ def songs(box: Box) -> dict[str, Any]:
         )
         return typed(*line, *more)
     return outcome
-
-
-def chunked(*bodies: bytes, kind: int = 1, division: int = 480) -> bytes:
-    header = struct.pack(">4sLHHH", b"MThd", 6, kind, len(bodies) & 0xFFFF, division & 0xFFFF)
-    return header + b"".join(struct.pack(">4sL", b"MTrk", len(body)) + body for body in bodies)
-
-
-def number(n: int) -> bytes:
-    """A variable-length number, of more than four bytes if it takes them."""
-    parts = [n & 0x7F]
-    while n := n >> 7:
-        parts.append(n & 0x7F | 0x80)
-    return bytes(reversed(parts))
 
 
 def _song(rng: np.random.Generator, song: bytes) -> tuple[str, bytes]:
@@ -195,7 +182,7 @@ def _track(rng: np.random.Generator) -> bytes:
 
 def tables(box: Box) -> dict[str, Any]:
     """notes.csv or examples.json beside a few sounds; scanned, inspected or prepared."""
-    from antiphon.data.manifest import scan
+    from antiphon.data.labelling.manifest import scan
 
     rng, folder = box.rng, box.folder / "notes"
     for name in ("a.wav", "b C4.wav", "audio/c.wav"):
@@ -267,8 +254,8 @@ def _odd(rng: np.random.Generator) -> str:
 
 def _opened(folder: Path) -> Any:
     """A record, as far as `antiphon train` goes with it before it needs sounds."""
+    from antiphon.training.run_folder import read_record
     from antiphon.verbs.helpers import share
-    from antiphon.verbs.run_folder import read_record
     from antiphon.verbs.train import recipe_of
 
     record = read_record(folder)
@@ -313,7 +300,7 @@ def _read_through(path: Path) -> None:
 
 def states(box: Box) -> dict[str, Any]:
     """A lying state of a run."""
-    from antiphon.checkpoint import read_metadata, read_tensors
+    from antiphon.voices.checkpoint import read_metadata, read_tensors
 
     path = box.file("state.safetensors", lying_safetensors(box.rng, box.material.state))
     return called(lambda: (read_metadata(path), read_tensors(path)))
@@ -345,7 +332,7 @@ def small_font(zones: int = 6) -> bytes:
 
 def fonts(box: Box) -> dict[str, Any]:
     """A damaged soundfont, or one whose few bytes ask for billions of zones."""
-    from antiphon.data.sf2 import read_presets
+    from antiphon.data.soundfont.sf2 import read_presets
 
     rng = box.rng
     if rng.random() < 0.04:

@@ -33,26 +33,26 @@ from rich.console import Console
 
 import antiphon
 from antiphon.audio.files import write_audio
-from antiphon.checkpoint import read_metadata
+from antiphon.audio.mel import fit_length
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
-from antiphon.data.soundfont import RenderOptions, render
-from antiphon.errors import AntiphonError
-from antiphon.measures.embeddings import load_embedding
-from antiphon.measures.evaluation import Evaluation, evaluate, shown_rows
-from antiphon.measures.judge import Judge
-from antiphon.measures.lists import Row, choose_split, draw_reference, draw_rows, fingerprint
-from antiphon.measures.mel import fit_length
-from antiphon.measures.meter import Meter
-from antiphon.measures.players import Player
-from antiphon.measures.sheet import spectrogram_grid
-from antiphon.measures.sounds import Sounds
-from antiphon.measures.tables import markdown_table, rich_table
-from antiphon.recipes.contract import recipe
+from antiphon.data.soundfont.render import RenderOptions, render
+from antiphon.metrics.embeddings import load_embedding
+from antiphon.metrics.evaluation import Evaluation, evaluate, shown_rows
+from antiphon.metrics.judge import Judge
+from antiphon.metrics.lists import Row, choose_split, draw_reference, draw_rows, fingerprint
+from antiphon.metrics.meter import Meter
+from antiphon.metrics.plots.sheet import spectrogram_grid
+from antiphon.metrics.renderers import Player
+from antiphon.metrics.sounds import Sounds
+from antiphon.metrics.tables import markdown_table, rich_table
+from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
+from antiphon.training.run_folder import STATE
 from antiphon.verbs.data import prepare
 from antiphon.verbs.evaluation_page import evaluation_page
 from antiphon.verbs.report import Report
-from antiphon.verbs.run_folder import STATE
+from antiphon.voices.checkpoint import read_metadata
 
 REFERENCES = 2_000  # training notes, at most, among which copies are looked for
 SHOWN = 5  # notes in the picture and in the sounds

@@ -9,9 +9,9 @@ from typing import Any
 
 from contenders import SAMPLES, SETTINGS
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import SAMPLE_RATE
-from antiphon.errors import AntiphonError
-from antiphon.measures.tables import Column, Grid, distances, grid_of, grids, plain
+from antiphon.metrics.tables import Column, Grid, distances, grid_of, grids, plain
 
 FIXED = ("real", "floor", "naive")  # rows that depend on no voice
 

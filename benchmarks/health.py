@@ -23,17 +23,18 @@ import torch
 import tyro
 from adversary import difference
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
-from antiphon.measures.kernel import kernel_distance
-from antiphon.measures.neighbours import spread
-from antiphon.measures.prdc import prdc
+from antiphon.metrics.kernel import kernel_distance
+from antiphon.metrics.neighbours import spread
+from antiphon.metrics.prdc import prdc
 from antiphon.recipes.check import check
-from antiphon.recipes.contract import Recipe, recipe
+from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training import loop
-from antiphon.training.health import Summary
+from antiphon.training.health.findings import Summary
 from antiphon.training.loop import Run
+from antiphon.training.recipe import Recipe
 from antiphon.verbs.train import describe, from_prepared
 
 FEW = 12  # notes: seven seconds of sound

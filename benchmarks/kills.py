@@ -20,8 +20,8 @@ import sys
 import time
 from pathlib import Path
 
-from antiphon.checkpoint import read_metadata
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.voices.checkpoint import read_metadata
 
 NOTES = Path(__file__).parents[1] / "examples" / "notes"
 

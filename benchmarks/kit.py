@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import antiphon
-from antiphon.data.drums import AS_RECORDED
+from antiphon.data.labelling.drums import AS_RECORDED
 from antiphon.data.prepared import Prepared
-from antiphon.measures.embeddings import EMBEDDINGS, Embedding, load_embedding
+from antiphon.metrics.embeddings import EMBEDDINGS, Embedding, load_embedding
 
 GROUPS = ((1, 1), (2, 3), (4, 8), (9, 999))  # recordings of a drum
 

@@ -23,13 +23,13 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.characters import common_pitch, still
-from antiphon.measures.embeddings import EMBEDDINGS, Embedding, load_embedding
-from antiphon.measures.mel import fit_length
-from antiphon.measures.pitch import track_pitch
-from antiphon.notes import Note
+from antiphon.audio.mel import fit_length
+from antiphon.core.note import Note
+from antiphon.data.analysis.tracker import track_pitch
+from antiphon.metrics.embeddings import EMBEDDINGS, Embedding, load_embedding
 from antiphon.verbs.morph import from_names
-from antiphon.ways import slerp
+from antiphon.voices.expression import common_pitch, still
+from antiphon.voices.interpolation import slerp
 
 SECONDS = 1.5  # held
 COLUMNS = ("widest", "back", "stays", "away", "detour", "pitch")

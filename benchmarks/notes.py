@@ -23,17 +23,17 @@ import torch
 import tyro
 from rich.console import Console
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
-from antiphon.measures.embeddings import BUILT_IN, load_embedding
-from antiphon.measures.evaluation import Evaluation, shown_rows
-from antiphon.measures.evaluation import evaluate as evaluate_all
-from antiphon.measures.judge import Judge
-from antiphon.measures.lists import Row, draw_reference, draw_rows, fingerprint, load_rows, save_rows
-from antiphon.measures.meter import Meter
-from antiphon.measures.sheet import spectrogram_sheet
-from antiphon.measures.sounds import Sounds
-from antiphon.measures.tables import grids, rich_table
+from antiphon.metrics.embeddings import BUILT_IN, load_embedding
+from antiphon.metrics.evaluation import Evaluation, shown_rows
+from antiphon.metrics.evaluation import evaluate as evaluate_all
+from antiphon.metrics.judge import Judge
+from antiphon.metrics.lists import Row, draw_reference, draw_rows, fingerprint, load_rows, save_rows
+from antiphon.metrics.meter import Meter
+from antiphon.metrics.plots.sheet import spectrogram_sheet
+from antiphon.metrics.sounds import Sounds
+from antiphon.metrics.tables import grids, rich_table
 from antiphon.verbs.report import Report
 
 FROZEN = Path(__file__).with_name("notes_list.json")

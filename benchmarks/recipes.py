@@ -15,18 +15,19 @@ from typing import Any
 
 import torch
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import SAMPLE_RATE, Labels, Prepared
-from antiphon.errors import AntiphonError
-from antiphon.kinds.contract import voice_of
-from antiphon.networks.cost import multiply_adds, multiply_adds_a_second, parameter_count
-from antiphon.networks.generators.instrument import Gesture
-from antiphon.recipes.contract import SIZES, Recipe, recipe, recipes
+from antiphon.networks.gesture import Gesture
+from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
 from antiphon.training.contract import Game
-from antiphon.training.image_game import ImageGame
+from antiphon.training.games.image import ImageGame
+from antiphon.training.games.vocoder import VocoderGame
 from antiphon.training.loop import new_game
-from antiphon.training.vocoder_game import VocoderGame
-from antiphon.voice import VoiceInfo
+from antiphon.training.recipe import SIZES, Recipe
+from antiphon.voices.cost import multiply_adds, multiply_adds_a_second, parameter_count
+from antiphon.voices.kind import voice_of
+from antiphon.voices.voice import VoiceInfo
 
 TOTAL = 10_000  # steps of the run that a step is one of
 UNTOLD = {"pitch": "no", "instrument": "no", "style": "no", "view.standardised": "no"}  # what depends on the data

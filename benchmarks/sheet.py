@@ -14,8 +14,8 @@ import numpy as np
 
 import antiphon
 from antiphon.data.prepared import Prepared
-from antiphon.measures.sheet import spectrogram_sheet
-from antiphon.training.sheet import hold_of
+from antiphon.metrics.plots.sheet import spectrogram_sheet
+from antiphon.training.reports.sheet import hold_of
 
 INSTRUMENTS = (
     *("acoustic grand piano", "glockenspiel", "church organ", "nylon guitar", "violin"),

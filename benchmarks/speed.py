@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.data.excerpts import ExcerptSource
 from antiphon.data.prepared import Prepared
 from antiphon.music import midi
 from antiphon.recipes.instrument import instrument
+from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.contract import Moment
 from antiphon.training.loop import new_game
 from antiphon.verbs import play

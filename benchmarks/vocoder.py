@@ -21,21 +21,22 @@ import numpy as np
 import torch
 
 import antiphon
+from antiphon.core.parallel import spread
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
-from antiphon.measures.bootstrap import distance_margins, mean_margin, redrawn_distances
-from antiphon.measures.embeddings import load_embedding
-from antiphon.measures.frechet import frechet_distance
-from antiphon.measures.judge import Judge
-from antiphon.measures.lists import draw_rows
-from antiphon.measures.meter import Measured, Meter
-from antiphon.measures.pitch import pitch_score
-from antiphon.measures.players import there_and_back
-from antiphon.measures.sheet import spectrogram_strip
-from antiphon.measures.sounds import Sounds
+from antiphon.metrics.bootstrap import distance_margins, mean_margin, redrawn_distances
+from antiphon.metrics.embeddings import load_embedding
+from antiphon.metrics.frechet import frechet_distance
+from antiphon.metrics.judge import Judge
+from antiphon.metrics.lists import draw_rows
+from antiphon.metrics.meter import Measured, Meter
+from antiphon.metrics.pitch import pitch_score
+from antiphon.metrics.plots.sheet import spectrogram_strip
+from antiphon.metrics.renderers import there_and_back
+from antiphon.metrics.sounds import Sounds
 from antiphon.representations.contract import Representation
-from antiphon.representations.log_mel import LogMelSpectrogram, VocodedLogMel
+from antiphon.representations.log_mel import LogMelSpectrogram
 from antiphon.verbs.report import Report
-from antiphon.workers import spread
+from antiphon.voices.vocoder import VocodedLogMel
 
 SECONDS = 4.0  # of the sound that speed is measured with
 SHOWN = 5  # notes on a sheet

@@ -16,7 +16,7 @@ import antiphon
 
 TARGET = Path(__file__).with_name("api.md")
 MODULES = ("antiphon.verbs.data", "antiphon.verbs.info")  # with verbs that `antiphon` itself does not name
-TEXTS = ("antiphon.characters",)  # modules that other docstrings refer to
+TEXTS = ("antiphon.voices.expression",)  # modules that other docstrings refer to
 RUNGS = ("from_", "How")  # how the rungs of a verb's ladder are called, and the keywords that they share
 WIDTH = 100
 

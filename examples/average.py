@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 import antiphon
-from antiphon.checkpoint import save_voice
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.voices.checkpoint import save_voice
 
 
 def average(shares: list[tuple[str, float]], out: Path) -> Path:

@@ -4,7 +4,7 @@
 
 In a run the mapping moves once a step, against the last styles heard, and a label of one recording is seldom among
 them. Here styles of many thousand sounds are heard first, labels more evenly than they come, and then the game in the
-space of styles [antiphon/training/style_game.py] is played for as long as you like: 25 ms a move. All but the mapping
+space of styles [antiphon/training/games/style.py] is played for as long as you like: 25 ms a move. All but the mapping
 stays as it is.
 """
 
@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 import antiphon
-from antiphon.checkpoint import save_voice
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
-from antiphon.recipes.contract import recipe
-from antiphon.training.style_game import StyleGame
-from antiphon.voice import StyledVoice
+from antiphon.recipes.lookup import recipe
+from antiphon.training.games.style import StyleGame
+from antiphon.voices.checkpoint import save_voice
+from antiphon.voices.styled import StyledVoice
 
 HEARD, AT_ONCE = 8192, 64  # sounds that are heard, and how many together
 BATCH = 384  # styles of a move

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.data.fluid import Fluid
-from antiphon.data.soundfont import Job, PlannedNote, RenderOptions, collect, notes_of, plan, render_preset
+from antiphon.data.soundfont.fluid import Fluid
+from antiphon.data.soundfont.render import Job, PlannedNote, RenderOptions, collect, notes_of, plan, render_preset
 
 PROGRAMS = (0, 9, 12, 19, 24, 40, 48, 56, 65, 71, 73, 89)
 TRAIN, BLOCK = 21, 6  # notes of each instrument

@@ -1,6 +1,6 @@
 """Writes the two songs of the project's own: the example that `antiphon play` plays, and a dense one to time.
 
-    python examples/make_song.py              # antiphon/songs/antiphon.mid and benchmarks/songs/dense.mid
+    python examples/make_song.py              # antiphon/music/songs/antiphon.mid and benchmarks/songs/dense.mid
 
 "Antiphon": two choirs in D minor, strings on the left and brass with organ on the right, one answering the other;
 between them a flute over harp and piano; together at the end. Bars of four beats; each line below is one instrument.
@@ -304,7 +304,7 @@ def dense(bars: int = 90) -> tuple[list[tuple[float, float]], list[Line]]:
 
 def main() -> None:
     root = Path(__file__).resolve().parent.parent
-    save(root / "antiphon/songs/antiphon.mid", "Antiphon", *antiphon())
+    save(root / "antiphon/music/songs/antiphon.mid", "Antiphon", *antiphon())
     save(root / "benchmarks/songs/dense.mid", "Dense", *dense())
 
 

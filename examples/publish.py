@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from antiphon.checkpoint import load_voice, read_tensors, save_voice, write_tensors
+from antiphon.voices.checkpoint import load_voice, read_tensors, save_voice, write_tensors
 
-VOICES = Path(__file__).parent.parent / "antiphon" / "voices"
+VOICES = Path(__file__).parent.parent / "antiphon" / "voices" / "bundled"
 
 
 def publish(run: Path, name: str, licence: str) -> None:
@@ -16,4 +16,4 @@ def publish(run: Path, name: str, licence: str) -> None:
     save_voice(VOICES / f"{name}.safetensors", voice.model, replace(voice.info, name=name, licence=licence))
     tensors, _ = read_tensors(run / "state.safetensors")
     critics = {k.removeprefix("game."): v.half() for k, v in tensors.items() if k.startswith("game.critics.")}
-    write_tensors(VOICES / f"{name}.players.safetensors", critics, {"opponents_of": name})
+    write_tensors(VOICES / f"{name}.critics.safetensors", critics, {"opponents_of": name})

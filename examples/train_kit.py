@@ -20,7 +20,8 @@ from pathlib import Path
 
 from publish import publish
 
-from antiphon.data.manifest import Row, scan
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.labelling.row import Row
 from antiphon.verbs.data import prepare, render
 
 NAME, LICENCE = "kit", "MIT and CC0"

@@ -85,7 +85,7 @@ class Said:
 @pytest.fixture
 def antiphon_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Runs `antiphon ARGS...` in this process."""
-    from antiphon.cli import main
+    from antiphon.cli.app import main
 
     def run(*args: object) -> Said:
         capsys.readouterr()

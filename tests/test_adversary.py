@@ -12,19 +12,20 @@ from conftest import TINY
 from torch import Tensor
 
 import antiphon
-from antiphon.checkpoint import read_tensors
 from antiphon.data.prepared import Prepared
-from antiphon.losses.adversarial import RULES
 from antiphon.networks.discriminators.logmel import Discriminators
 from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminators
 from antiphon.networks.spectral_norm import spectrally_normed
 from antiphon.recipes.check import check
-from antiphon.recipes.contract import Recipe, recipe, recipes
+from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
-from antiphon.training.adversary import AdversaryConfig, Seen
 from antiphon.training.contract import Game
+from antiphon.training.games.adversary import AdversaryConfig, Seen
+from antiphon.training.games.optimisers import OPTIMISERS
 from antiphon.training.loop import new_game
-from antiphon.training.optimisers import OPTIMISERS
+from antiphon.training.losses.adversarial import RULES
+from antiphon.training.recipe import Recipe
+from antiphon.voices.checkpoint import read_tensors
 
 AntiphonError = antiphon.AntiphonError
 PLAY = {"instrument": TINY | {"rehearsal": 0}, "vocoder": {"batch": 2, "samples": 8192, "rehearsal": 0}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from antiphon.data import analysis
-from antiphon.data.analysis import SAMPLE_RATE, hertz
-from antiphon.data.partials import free_centres, stretched
+from antiphon.data.analysis import descriptors as analysis
+from antiphon.data.analysis.descriptors import SAMPLE_RATE, hertz
+from antiphon.data.analysis.partials import free_centres, stretched
 
 
 def tone(hz: float, seconds: float = 1.0, ratios=range(1, 13), slope: float = 1.0, decay: float = 0.0) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.signal import resample_poly
 
 from antiphon.audio import ops
 from antiphon.audio.files import check_sound, find_audio, probe, read_audio, write_audio
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 
 
 def tone(seconds=0.5, rate=44100, frequency=440.0):

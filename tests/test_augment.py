@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from antiphon.audio.augment import FADE, GAIN_DB, KEPT, KINDS, MOST, NOISE_DB, SHIFT, Draw, augment, draw
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.training.augment import FADE, GAIN_DB, KEPT, KINDS, MOST, NOISE_DB, SHIFT, Draw, augment, draw
 
 SAMPLES = 8192
 SHAPES = [(6, SAMPLES), (6, 1, SAMPLES), (6, 2, 40, 64)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import antiphon
-from antiphon.checkpoint import read_tensors
+from antiphon.voices.checkpoint import read_tensors
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -20,7 +20,7 @@ def test_the_mean_of_two_voices_by_their_shares(run_folder: Path, tmp_path: Path
     assert all(torch.equal(same[name], trained[name]) for name in trained)
     assert "harp" in meta["labels"]["instruments"]
 
-    from antiphon.checkpoint import save_voice
+    from antiphon.voices.checkpoint import save_voice
 
     other = antiphon.load(run_folder)
     with torch.no_grad():

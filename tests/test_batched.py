@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from antiphon.data.excerpts import pad_knots
-from antiphon.losses.partials import partials_loss
-from antiphon.model import InstrumentModel, LabelTable
+from antiphon.core.note import Note
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, Curves, Gesture, Tuning, midi_to_hz
+from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, midi_to_hz
+from antiphon.networks.gesture import Curves, Gesture, Tuning
+from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
-from antiphon.networks.timegrid import knots
-from antiphon.notes import Note
+from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.training.ahead import Ahead
-from antiphon.voice import InstrumentVoice, VoiceInfo
+from antiphon.training.losses.partials import partials_loss
+from antiphon.voices.instrument import InstrumentVoice
+from antiphon.voices.voice import VoiceInfo
 
 SAMPLES = 8192
 PITCHES = (22.0, 47.3, 60.0, 71.0, 104.0)  # the lowest has 256 harmonics, the highest 4

@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.characters import character, parse, still
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.verbs.find import check_seed
-from antiphon.ways import blended, even_way, exponential, logarithm, slerp
+from antiphon.voices.expression import character, parse, still
+from antiphon.voices.interpolation import blended, even_way, exponential, logarithm, slerp
 
 vectors = st.integers(0, 2**31).map(
     lambda seed: on_sphere(torch.randn(16, generator=torch.Generator().manual_seed(seed)))

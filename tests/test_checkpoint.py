@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 import antiphon
-from antiphon.checkpoint import KEY, read_metadata, read_tensors, save_voice, write_tensors
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.voices.checkpoint import KEY, read_metadata, read_tensors, save_voice, write_tensors
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     write_tensors(path, {"a": torch.ones(2)}, {"n": 1})
     before = path.read_bytes()
     monkeypatch.setattr(
-        "antiphon.checkpoint.os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+        "antiphon.voices.checkpoint.os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
     with pytest.raises(AntiphonError, match="No space left"):
         write_tensors(path, {"a": torch.zeros(2)}, {"n": 2})

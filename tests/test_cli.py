@@ -19,8 +19,8 @@ from conftest import RATE, SETTINGS, tone
 
 import antiphon
 from antiphon.audio.files import write_audio
-from antiphon.commands import VERBS
-from antiphon.errors import AntiphonError
+from antiphon.cli.commands import VERBS
+from antiphon.core.errors import AntiphonError
 
 
 def python(code: str) -> str:
@@ -62,7 +62,7 @@ def test_help_shows_an_example(antiphon_line, verb):
 def test_help_and_import_are_light():
     heavy = "[m for m in ('torch', 'numpy', 'soundfile', 'mido') if m in sys.modules]"
     assert python(f"import sys, antiphon; antiphon.AntiphonError; print({heavy}, dir(antiphon)[0])").startswith("[]")
-    assert python(f"import sys, antiphon.cli as c; c._parse('train', ['x', '-o', 'y']); print({heavy})") == "[]"
+    assert python(f"import sys, antiphon.cli.app as c; c._parse('train', ['x', '-o', 'y']); print({heavy})") == "[]"
 
 
 # ---- what works ----------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def test_accidents_are_one_line_too(antiphon_line, monkeypatch):
 
 def test_ctrl_c_is_answered_from_the_start():
     """What takes time to import is imported by `main`, who answers."""
-    code = "import antiphon.cli, sys; print(sorted({'numpy', 'torch', 'tyro'} & set(sys.modules)))"
+    code = "import antiphon.cli.app, sys; print(sorted({'numpy', 'torch', 'tyro'} & set(sys.modules)))"
     assert python(code) == "[]"
 
 

@@ -13,14 +13,14 @@ from conftest import RATE, tone
 
 import antiphon
 from antiphon.audio.files import read_audio, write_audio
-from antiphon.data.pitch import measure_f0
-from antiphon.data.recording import OneNote, chord_tone, octave_of, one_note, second_attack, without_noise
-from antiphon.measures.mel import fit_length, mel_distance
-from antiphon.measures.takes import nearest_takes
+from antiphon.audio.mel import fit_length, mel_distance
+from antiphon.data.analysis.pitch import measure_f0
+from antiphon.data.analysis.recording import OneNote, chord_tone, octave_of, one_note, second_attack, without_noise
+from antiphon.metrics.takes import nearest_takes
 from antiphon.music.room import Room
 from antiphon.training import invert
 from antiphon.verbs import clone
-from antiphon.voice import InstrumentVoice
+from antiphon.voices.instrument import InstrumentVoice
 
 SILENCE = np.zeros(RATE // 8, np.float32)
 NEVER = np.random.default_rng(3).standard_normal(RATE).astype(np.float32)

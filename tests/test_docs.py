@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from antiphon.cli import _parse
-from antiphon.commands import VERBS
-from antiphon.errors import AntiphonError
+from antiphon.cli.app import _parse
+from antiphon.cli.commands import VERBS
+from antiphon.core.errors import AntiphonError
 
 ROOT = Path(__file__).parents[1]
 FRONT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "notes" / "README.md"]

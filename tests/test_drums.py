@@ -15,24 +15,24 @@ from rich.console import Console
 
 import antiphon
 from antiphon.audio.files import write_audio
-from antiphon.checkpoint import read_tensors
-from antiphon.data.drums import AS_RECORDED, CHOKED, DRUMS, KEYS, drum_of, stand_in, velocity_of
-from antiphon.data.inspect import summary
-from antiphon.data.manifest import scan
-from antiphon.data.modes import AUDIBLE_DB, SLOTS, measure_modes
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
+from antiphon.data.analysis.modes import AUDIBLE_DB, SLOTS, measure_modes
+from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, DRUMS, KEYS, drum_of, stand_in, velocity_of
+from antiphon.data.labelling.inspect import summary
+from antiphon.data.labelling.manifest import scan
 from antiphon.data.prepared import Prepared
-from antiphon.data.strokes import StrokeSource
-from antiphon.errors import AntiphonError
-from antiphon.measures import bootstrap
-from antiphon.measures.lists import choose_split, draw_reference, draw_rows
+from antiphon.metrics import bootstrap
+from antiphon.metrics.lists import choose_split, draw_reference, draw_rows
 from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.song import Part, SongNote
 from antiphon.networks.generators.one_shot import SIZES, OneShotGenerator, gliding
-from antiphon.notes import Note
-from antiphon.recipes.contract import recipe
+from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
+from antiphon.training.batches.drum_crops import StrokeSource
 from antiphon.training.loop import Run, new_game
 from antiphon.verbs.data import prepare
+from antiphon.voices.checkpoint import read_tensors
 
 RATE = 44_100
 TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64, "health": 0}

@@ -14,7 +14,7 @@ from conftest import tone
 import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.data.prepared import Prepared
-from antiphon.measures import bootstrap
+from antiphon.metrics import bootstrap
 
 ROWS = ["real", "floor", "naive", "untrained", "gaussian", "imagined", "encoded"]
 
@@ -105,7 +105,7 @@ def test_nothing_is_overwritten_and_ctrl_c_leaves_nothing(
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("antiphon.measures.judge.Judge.fixed_sets", stop)
+    monkeypatch.setattr("antiphon.metrics.judge.Judge.fixed_sets", stop)
     said = antiphon_line("evaluate", run_folder, many_prepared, "-o", page, "--force", *how)
     assert said.status == 130
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]

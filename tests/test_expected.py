@@ -6,22 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from antiphon.losses.expected import VIEWS, ExpectedLoss, lobes
-from antiphon.losses.movement import movement_loss
-from antiphon.losses.zones import ZoneLoss
 from antiphon.networks.generators import batched
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import (
-    SAMPLE_RATE,
-    SIZES,
-    Curves,
-    Gesture,
-    InstrumentGenerator,
-    midi_to_hz,
-)
+from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, InstrumentGenerator, midi_to_hz
 from antiphon.networks.generators.physics import at_blocks
+from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.oscillators import HOP, block_count
 from antiphon.representations.spectral import magnitude
+from antiphon.training.losses.expected import VIEWS, ExpectedLoss, lobes
+from antiphon.training.losses.movement import movement_loss
+from antiphon.training.losses.zones import ZoneLoss
 
 SAMPLES = 32_768
 

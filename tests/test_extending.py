@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import save_file
 
 import antiphon
-from antiphon.checkpoint import KEY, read_tensors
-from antiphon.errors import AntiphonError
-from antiphon.image_model import ImageConfig, ViewConfig
-from antiphon.losses.adversarial import rules
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.discriminators.usual import UsualDiscriminator
-from antiphon.representations.contract import representation
-from antiphon.training import answers
-from antiphon.training.health import beliefs
+from antiphon.training.health import interventions as answers
+from antiphon.training.health.findings import beliefs
+from antiphon.training.losses.adversarial import rules
+from antiphon.voices.checkpoint import KEY, read_tensors
+from antiphon.voices.image_model import ImageConfig, ViewConfig
+from antiphon.voices.views import representation
 
 DOC = Path(__file__).parents[1] / "docs" / "extending.md"
 

@@ -21,15 +21,15 @@ from tunes import SineVoice, band, cc, note, off, on, raw, save
 
 import antiphon
 from antiphon.audio.files import read_audio, write_audio, writing_all
-from antiphon.data.manifest import scan
+from antiphon.core.atomic import all_whole
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling.manifest import scan
 from antiphon.data.prepared import Prepared
-from antiphon.data.sf2 import read_presets
-from antiphon.errors import AntiphonError
+from antiphon.data.soundfont.sf2 import read_presets
 from antiphon.music.bounce import bounce
 from antiphon.music.midi import read_midi
 from antiphon.music.player import stream
-from antiphon.verbs.run_folder import read_record
-from antiphon.whole import all_whole
+from antiphon.training.run_folder import read_record
 
 often = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 JSON = st.recursive(

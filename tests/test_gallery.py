@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from antiphon.cli import _parse
+from antiphon.cli.app import _parse
 from antiphon.verbs import gallery as module
 from antiphon.verbs.gallery import command_line
 from antiphon.verbs.gallery_table import RECORDED, SECTIONS, Line, Recording, Section, note

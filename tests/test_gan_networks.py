@@ -11,10 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
-from antiphon.image_model import ImageConfig, ViewConfig
-from antiphon.losses.adversarial import finite_difference_penalty, gradient_penalty, lipschitz_penalty, rule_called
-from antiphon.networks.cost import multiply_adds, parameter_count
+from antiphon.core.errors import AntiphonError
+from antiphon.core.registry import parts
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.discriminators.wavegan import PhaseShuffle
 from antiphon.networks.equalised import EqualConv2d, pixel_norm
@@ -27,10 +25,17 @@ from antiphon.networks.generators.wavegan import SIZES as WAVEGAN_SIZES
 from antiphon.networks.generators.wavegan import WaveGANConfig, WaveGANGenerator
 from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator, limits_of
 from antiphon.networks.spectral_norm import spectrally_normed
-from antiphon.parts import parts
 from antiphon.representations.instantaneous_frequency import MagnitudeIF, MelMagnitudeIF
 from antiphon.representations.log_magnitude import LogMagnitude
 from antiphon.representations.log_mel import LogMelSpectrogram
+from antiphon.training.losses.adversarial import (
+    finite_difference_penalty,
+    gradient_penalty,
+    lipschitz_penalty,
+    rule_called,
+)
+from antiphon.voices.cost import multiply_adds, parameter_count
+from antiphon.voices.image_model import ImageConfig, ViewConfig
 
 GENERATORS = parts("antiphon.networks.generators", "GENERATORS")
 CRITICS = parts("antiphon.networks.discriminators", "DISCRIMINATORS")

@@ -7,10 +7,10 @@ import torch
 from conftest import TINY
 
 import antiphon
-from antiphon.checkpoint import read_tensors
 from antiphon.recipes.instrument import instrument
 from antiphon.recipes.override import override
 from antiphon.verbs.train import from_file
+from antiphon.voices.checkpoint import read_tensors
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gpu"
 

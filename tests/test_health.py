@@ -13,16 +13,28 @@ import torch
 from conftest import TINY
 
 import antiphon
-from antiphon.audio.augment import MOST
-from antiphon.checkpoint import read_metadata, read_tensors
-from antiphon.errors import AntiphonError
-from antiphon.losses.adversarial import rule_called, rules
-from antiphon.training import loop, watch
-from antiphon.training.answers import DOUBT, HEART, R1_FIRST, R1_MOST, RELAXED, RETURNS, SLOWER, Answers, Dials, chosen
-from antiphon.training.health import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.core.errors import AntiphonError
+from antiphon.training import loop
+from antiphon.training.augment import MOST
+from antiphon.training.health import monitor as watch
+from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
+from antiphon.training.health.findings import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.training.health.interventions import (
+    DOUBT,
+    HEART,
+    R1_FIRST,
+    R1_MOST,
+    RELAXED,
+    RETURNS,
+    SLOWER,
+    Answers,
+    Dials,
+    chosen,
+)
 from antiphon.training.loop import Run
-from antiphon.training.page import Outlook, write_page
-from antiphon.training.signs import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
+from antiphon.training.losses.adversarial import rule_called, rules
+from antiphon.training.reports.page import Outlook, write_page
+from antiphon.voices.checkpoint import read_metadata, read_tensors
 
 WELL = Finding(
     0, real=0.7, held_out=0.68, generated=0.35, certainty=0.35, logit_real=0.8, logit_held_out=0.75,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Labels, Prepared, write_prepared
-from antiphon.errors import AntiphonError
-from antiphon.measures import bootstrap, evaluation
-from antiphon.measures.bootstrap import (
+from antiphon.metrics import bootstrap, evaluation
+from antiphon.metrics.bootstrap import (
     bins_margin,
     distance_margins,
     has_scale,
@@ -22,16 +22,16 @@ from antiphon.measures.bootstrap import (
     ratio_margin,
     redrawn_distances,
 )
-from antiphon.measures.embeddings import MelStatistics, load_embedding
-from antiphon.measures.evaluation import evaluate
-from antiphon.measures.gaussians import LabelGaussians
-from antiphon.measures.judge import Judge
-from antiphon.measures.lists import choose_split, draw_reference, draw_rows, load_rows, save_rows, training_notes
-from antiphon.measures.meter import Meter
-from antiphon.measures.sounds import Sounds
-from antiphon.measures.tables import grids
+from antiphon.metrics.embeddings import MelStatistics, load_embedding
+from antiphon.metrics.evaluation import evaluate
+from antiphon.metrics.gaussians import LabelGaussians
+from antiphon.metrics.judge import Judge
+from antiphon.metrics.lists import choose_split, draw_reference, draw_rows, load_rows, save_rows, training_notes
+from antiphon.metrics.meter import Meter
+from antiphon.metrics.sounds import Sounds
+from antiphon.metrics.tables import grids
 from antiphon.recipes.check import check
-from antiphon.recipes.contract import recipe
+from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 
 RATE = 44_100
@@ -201,7 +201,7 @@ def test_a_perfect_voice_wins_and_noise_loses(benchmarks, few_draws, tmp_path):
 
 
 def test_what_cannot_be_measured_is_said_and_its_columns_are_left_out(few_draws, tmp_path, monkeypatch):
-    from antiphon.measures import judge as judges
+    from antiphon.metrics import judge as judges
 
     monkeypatch.setattr(judges, "has_scale", lambda distances: False)
     prepared = _prepared(tmp_path / "p.safetensors")
@@ -247,7 +247,7 @@ class Parrot:
 
 def test_other_voices_and_folders_of_sounds_have_the_rows_they_can_have(few_draws, tmp_path, monkeypatch):
     from antiphon.audio.files import write_audio
-    from antiphon.measures import meter as meters
+    from antiphon.metrics import meter as meters
 
     monkeypatch.setattr(meters, "can_track", lambda: False)
     prepared = _prepared(tmp_path / "p.safetensors")
@@ -329,10 +329,10 @@ def test_the_cost_of_every_recipe_is_counted_through_what_plays(benchmarks, tmp_
     import recipes as bench
     import torch
 
-    from antiphon.kinds.contract import voice_of
-    from antiphon.networks.cost import multiply_adds, multiply_adds_a_second
-    from antiphon.recipes.contract import recipes
-    from antiphon.voice import VoiceInfo
+    from antiphon.recipes.lookup import recipes
+    from antiphon.voices.cost import multiply_adds, multiply_adds_a_second
+    from antiphon.voices.kind import voice_of
+    from antiphon.voices.voice import VoiceInfo
 
     for name in recipes():
         assert len(bench.cost(recipe(name, "tiny"))) == 5
@@ -416,7 +416,7 @@ def test_gaussians_have_the_cloud_they_were_fitted_on():
 
 
 def test_embeddings_without_their_packages_say_what_to_do(monkeypatch, tmp_path):
-    from antiphon.measures import weights
+    from antiphon.metrics.networks import weights
 
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
     for name in ("aisfx", "musicnn"):
@@ -429,7 +429,7 @@ def test_embeddings_without_their_packages_say_what_to_do(monkeypatch, tmp_path)
 def test_weights_are_known_by_their_numbers(tmp_path):
     import torch
 
-    from antiphon.measures.weights import converted, digest, package_file
+    from antiphon.metrics.networks.weights import converted, digest, package_file
 
     tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
     expected, made = digest(tensors), []
@@ -455,8 +455,8 @@ def test_aisfx_is_the_network_of_the_package(tmp_path):
         pytest.skip("aisfx is not installed")
     import torch
 
-    from antiphon.measures.aisfx import CHECKPOINT, AiSFX
-    from antiphon.measures.weights import package_file
+    from antiphon.metrics.networks.aisfx import CHECKPOINT, AiSFX
+    from antiphon.metrics.networks.weights import package_file
 
     mine = AiSFX(tmp_path)
     # The package itself imports an old librosa: only the file that defines the network is loaded.

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.data import gm
-from antiphon.data.labels import parse_folder, parse_name, parse_pitch
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling import gm
+from antiphon.data.labelling.labels import parse_folder, parse_name, parse_pitch
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from antiphon.errors import AntiphonError
-from antiphon.losses.adversarial import (
+from antiphon.core.errors import AntiphonError
+from antiphon.representations.spectral import LogMel, magnitude, mel_filters
+from antiphon.training.games.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
+from antiphon.training.losses.adversarial import (
     feature_matching,
     finite_difference_penalty,
     gradient_penalty,
@@ -15,10 +17,8 @@ from antiphon.losses.adversarial import (
     lipschitz_penalty,
     rules,
 )
-from antiphon.losses.onset import SAMPLES, onset_loss
-from antiphon.losses.spectral import SpectralLoss
-from antiphon.representations.spectral import LogMel, magnitude, mel_filters
-from antiphon.training.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
+from antiphon.training.losses.onset import SAMPLES, onset_loss
+from antiphon.training.losses.spectral import SpectralLoss
 
 REAL, FAKE = torch.tensor([0.3, 1.5]), torch.tensor([-0.2, 0.8])
 

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from antiphon.audio.files import write_audio
-from antiphon.data.inspect import summary
-from antiphon.data.manifest import note_name, scan
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling.inspect import summary
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.labelling.row import note_name
 
 NAMES = ["C", "Cs", "D", "Ds", "E", "F", "Fs", "G", "Gs", "A", "As", "B"]
 

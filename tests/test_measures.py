@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from antiphon.measures.frechet import frechet_distance, gaussian, gaussian_distance
-from antiphon.measures.kernel import kernel_distance, kernel_distances_redrawn, kid
-from antiphon.measures.mel import fit_length, mel_bands, mel_distance, trim_tail
-from antiphon.measures.ndb import binned, bins_for, k_means
-from antiphon.measures.ndb import ndb as ndb_of_bins
-from antiphon.measures.neighbours import label_accuracy, nearest, spread, squared_distances
-from antiphon.measures.pitch import in_range, pitch_score, track_pitch
-from antiphon.measures.png import GLYPHS, draw_text, write_png
-from antiphon.measures.prdc import prdc
-from antiphon.measures.sheet import HEIGHT, WIDTH, column_times, log_spectrogram, spectrogram_sheet
-from antiphon.measures.spectral import log_spectral_distance
+from antiphon.audio.mel import fit_length, mel_bands, mel_distance, trim_tail
+from antiphon.data.analysis.tracker import track_pitch
+from antiphon.metrics.frechet import frechet_distance, gaussian, gaussian_distance
+from antiphon.metrics.kernel import kernel_distance, kernel_distances_redrawn, kid
+from antiphon.metrics.ndb import binned, bins_for, k_means
+from antiphon.metrics.ndb import ndb as ndb_of_bins
+from antiphon.metrics.neighbours import label_accuracy, nearest, spread, squared_distances
+from antiphon.metrics.pitch import in_range, pitch_score
+from antiphon.metrics.plots.png import GLYPHS, draw_text, write_png
+from antiphon.metrics.plots.sheet import HEIGHT, WIDTH, column_times, log_spectrogram, spectrogram_sheet
+from antiphon.metrics.prdc import prdc
+from antiphon.metrics.spectral import log_spectral_distance
 
 RATE = 44_100
 
@@ -211,8 +212,8 @@ def damaged(clean: np.ndarray, how: str) -> list[np.ndarray]:
 
 def in_embedding(name: str):
     """Distance in an embedding, which is skipped where its weights are not installed."""
-    from antiphon.measures.embeddings import load_embedding
-    from antiphon.measures.weights import default_cache, installed
+    from antiphon.metrics.embeddings import load_embedding
+    from antiphon.metrics.networks.weights import default_cache, installed
 
     if name != "mel" and not installed(name):
         pytest.skip(f"{name} is not installed")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from mido import MetaMessage
 from tunes import cc, off, on, program, raw, save, wheel
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.midi import read_midi
 from antiphon.music.smf import TEMPO, read_smf
 from antiphon.music.song import Curve, Notes, Song, SongNote
 
 ROOT = Path(__file__).resolve().parent.parent
-SONG = ROOT / "antiphon/songs/antiphon.mid"
+SONG = ROOT / "antiphon/music/songs/antiphon.mid"
 
 
 def song(tmp_path: Path, *tracks, **how) -> Song:
@@ -326,7 +326,7 @@ def test_bundled_songs_are_what_the_script_writes(tmp_path, monkeypatch):
     import runpy
 
     made = runpy.run_path(str(ROOT / "examples/make_song.py"))
-    for name, tune in [("antiphon/songs/antiphon.mid", "antiphon"), ("benchmarks/songs/dense.mid", "dense")]:
+    for name, tune in [("antiphon/music/songs/antiphon.mid", "antiphon"), ("benchmarks/songs/dense.mid", "dense")]:
         made["save"](tmp_path / "again.mid", tune.title(), *made[tune]())
         assert (tmp_path / "again.mid").read_bytes() == (ROOT / name).read_bytes()
     example, dense = read_midi(SONG), read_midi(ROOT / "benchmarks/songs/dense.mid")

@@ -11,10 +11,11 @@ import pytest
 from conftest import RATE, tone
 
 from antiphon.audio.files import write_audio
-from antiphon.data.manifest import UNNAMED, scan
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.labelling.row import UNNAMED
 from antiphon.data.prepare import prepare
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
 
 TINY = ["--size", "tiny", "--steps", "1", "--threads", "1", "--from-scratch", "--set", "batch=2", "health=0"]
 

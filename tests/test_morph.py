@@ -9,8 +9,8 @@ import pytest
 
 import antiphon
 from antiphon.audio.files import read_audio
-from antiphon.errors import AntiphonError
-from antiphon.measures.mel import mel_distance
+from antiphon.audio.mel import mel_distance
+from antiphon.core.errors import AntiphonError
 from antiphon.verbs import play
 from antiphon.verbs.morph import from_names
 

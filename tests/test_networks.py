@@ -10,14 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.data.excerpts import pad_knots
-from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.discriminators.logmel import Discriminators
-from antiphon.networks.generators.instrument import SIZES, Gesture, Tuning, midi_to_hz
-from antiphon.networks.layers import bounded, hat_weights
+from antiphon.networks.generators.instrument import SIZES, midi_to_hz
+from antiphon.networks.gesture import Gesture, Tuning
+from antiphon.networks.layers import bounded
+from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
-from antiphon.networks.timegrid import SPARSEST, knots
-from antiphon.performance import _hush, _last_sounding
+from antiphon.networks.timegrid import SPARSEST, knots, pad_knots
+from antiphon.representations.mel import hat_weights
+from antiphon.voices.synthesis import _hush, _last_sounding
 
 LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from tunes import RATE, Character, SineVoice, band, casting, mixed, pitch
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
 from antiphon.music.casting import VARIANTS, cast, parse_mapping
 from antiphon.music.master import CEILING, Meter, limit, limited, master
 from antiphon.music.midi import read_midi
 from antiphon.music.player import HEADROOM, WINDOW, render
 from antiphon.music.song import Part, Song, SongNote
-from antiphon.notes import Note
 
 
 def part(*notes, track=0, channel=0, program=0, name="", pan=((0.0, -1.0),), **moves):
@@ -293,7 +293,7 @@ def test_levels_are_alike_from_song_to_song():
 
 def test_a_file_end_to_end():
     """The bundled song, in stereo, of the length it should have, whole and safe."""
-    song = read_midi(Path(__file__).resolve().parent.parent / "antiphon/songs/antiphon.mid")
+    song = read_midi(Path(__file__).resolve().parent.parent / "antiphon/music/songs/antiphon.mid")
     sound = render(band(song), SineVoice(0.3))
     assert sound.shape[1] == 2
     assert len(sound) / RATE == pytest.approx(song.seconds + 0.3, abs=0.01)

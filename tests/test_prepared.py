@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from antiphon.audio.files import write_audio
-from antiphon.data import analysis
+from antiphon.core.errors import AntiphonError
+from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.prepare import Measured, measure, prepare
 from antiphon.data.prepared import KEY, LAYOUT, Labels, Prepared
-from antiphon.errors import AntiphonError
 
 RATE = analysis.SAMPLE_RATE
 

@@ -19,20 +19,21 @@ import torch
 from safetensors.torch import save_file
 
 import antiphon
-from antiphon.checkpoint import KEY, read_tensors
-from antiphon.data.excerpts import ExcerptSource
-from antiphon.data.onsets import OnsetSource
 from antiphon.data.prepared import Prepared
-from antiphon.losses.adversarial import RULES
 from antiphon.networks.image_gan import Conditions
 from antiphon.recipes.check import check
-from antiphon.recipes.contract import SIZES, Recipe, recipe, recipes
 from antiphon.recipes.image import ImageRecipe
+from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
 from antiphon.training import loop
+from antiphon.training.batches.excerpts import ExcerptSource
+from antiphon.training.batches.onset_crops import OnsetSource
 from antiphon.training.ema import Ema
+from antiphon.training.games.optimisers import OPTIMISERS
 from antiphon.training.loop import Run, new_game
-from antiphon.training.optimisers import OPTIMISERS
+from antiphon.training.losses.adversarial import RULES
+from antiphon.training.recipe import SIZES, Recipe
+from antiphon.voices.checkpoint import KEY, read_tensors
 
 AntiphonError = antiphon.AntiphonError
 NAMES = sorted(name for name in recipes() if isinstance(recipe(name), ImageRecipe))

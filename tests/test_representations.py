@@ -16,9 +16,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
-from antiphon.errors import AntiphonError
-from antiphon.parts import parts
-from antiphon.representations.contract import exactness, representation, representations
+from antiphon.core.errors import AntiphonError
+from antiphon.core.registry import parts
+from antiphon.representations.contract import exactness
 from antiphon.representations.griffin_lim import griffin_lim
 from antiphon.representations.heap_integration import Edges, _gradients, _potentials, heap_integration
 from antiphon.representations.instantaneous_frequency import MagnitudeIF, MelMagnitudeIF, phase_of, turns_of
@@ -28,6 +28,7 @@ from antiphon.representations.log_mel import LogMelSpectrogram
 from antiphon.representations.spectral import LogMel, magnitude
 from antiphon.representations.standardised import Standardised
 from antiphon.representations.stft import ComplexSTFT, istft, stft
+from antiphon.voices.views import representation, representations
 
 RATE = 44_100
 NAMES = sorted(representations())

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from antiphon.data.modes import measure_modes
-from antiphon.data.reshape import BEFORE, BRIGHTER_DB, DAMPING, Reshape
+from antiphon.data.analysis.modes import measure_modes
+from antiphon.training.batches.reshape import BEFORE, BRIGHTER_DB, DAMPING, Reshape
 
 RATE = 44_100
 

@@ -10,7 +10,7 @@ import soundfile
 from scipy.signal import resample_poly
 from tunes import RATE, SineVoice, band, cc, level, mixed, note, off, on, program, save
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.bounce import bounce
 from antiphon.music.convolve import Convolver
 from antiphon.music.master import CEILING, TruePeak

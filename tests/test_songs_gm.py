@@ -8,11 +8,11 @@ import pytest
 from tunes import RATE, cc, cut, instantaneous, level, note, off, on, pitch, program, rpn, save, wheel
 
 import antiphon
-from antiphon.characters import character
 from antiphon.music.casting import cast
 from antiphon.music.midi import read_midi
 from antiphon.music.player import MIX, stream
 from antiphon.verbs.play import SONGS, _drummer, from_file_to_file
+from antiphon.voices.expression import character
 
 pytestmark = pytest.mark.skipif("gm" not in antiphon.bundled(), reason="the voice gm is not in this checkout")
 

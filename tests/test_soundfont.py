@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from antiphon.data import drums, soundfont
-from antiphon.data.fluid import fluidsynth
-from antiphon.data.manifest import scan
-from antiphon.data.sf2 import read_presets
-from antiphon.data.soundfont import RenderOptions, alike, notes_of, render
-from antiphon.data.soundfont_drums import HITS, render_drums
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling import drums
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.soundfont import render as soundfont
+from antiphon.data.soundfont.drums import HITS, render_drums
+from antiphon.data.soundfont.fluid import fluidsynth
+from antiphon.data.soundfont.render import RenderOptions, alike, notes_of, render
+from antiphon.data.soundfont.sf2 import read_presets
 
 RATE = 22050
 KEYS, INSTRUMENT, SAMPLE, ROOT, LOOP = 43, 41, 53, 58, 54
@@ -231,7 +232,7 @@ def test_notes_start_at_once_and_in_tune(tiny, tmp_path):
 
 @needs_fluidsynth
 def test_the_plan_is_a_function_of_the_seed(tiny):
-    from antiphon.data.fluid import Fluid
+    from antiphon.data.soundfont.fluid import Fluid
 
     with Fluid() as fluid:
         options = RenderOptions(block_fraction=1.0, preset_fraction=0.0)

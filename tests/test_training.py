@@ -17,10 +17,11 @@ import torch
 from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
-from antiphon.checkpoint import read_metadata, read_tensors
 from antiphon.training.loop import Run
-from antiphon.verbs import find, helpers
-from antiphon.verbs.run_folder import read_record
+from antiphon.training.run_folder import read_record
+from antiphon.verbs import helpers
+from antiphon.voices import find
+from antiphon.voices.checkpoint import read_metadata, read_tensors
 
 AntiphonError = antiphon.AntiphonError
 STEPS = 10
@@ -131,7 +132,7 @@ def test_the_command_line_says_so(antiphon_line, prepared, tmp_path, stop_at):
 KILLED = """
 import sys, antiphon.training.loop as loop
 loop.CHECKPOINT_SECONDS = 0.05
-from antiphon.cli import main
+from antiphon.cli.app import main
 main(sys.argv[1:])
 """
 

@@ -9,9 +9,9 @@ import pytest
 import soxr
 import torch
 
-from antiphon.data.excerpts import ExcerptSource
 from antiphon.data.prepared import Prepared
-from antiphon.data.transpose import FARTHEST, GAP, missing_keys, transposed
+from antiphon.training.batches.excerpts import ExcerptSource
+from antiphon.training.batches.transpose import FARTHEST, GAP, missing_keys, transposed
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from antiphon.data.prepared import Prepared
 from antiphon.recipes.check import check
 from antiphon.recipes.instrument import InstrumentRecipe, instrument
 from antiphon.recipes.override import flatten, override, parse_settings
-from antiphon.verbs import find, generate, play
+from antiphon.training.run_folder import Record, Request, alone, check_same, fingerprint, read_record
+from antiphon.verbs import generate, play
 from antiphon.verbs.evaluate import _contender
-from antiphon.verbs.run_folder import Record, Request, alone, check_same, fingerprint, read_record
 from antiphon.verbs.train import _budget, describe
+from antiphon.voices import find
 
 AntiphonError = antiphon.AntiphonError
 
@@ -35,7 +36,7 @@ def test_a_voice_by_folder_file_or_itself(run_folder, voice):
 
 def test_a_bundled_voice_by_name(run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(find, "VOICES", tmp_path)
-    for name in ("mine.safetensors", "mine.players.safetensors"):
+    for name in ("mine.safetensors", "mine.critics.safetensors"):
         (tmp_path / name).write_bytes((run_folder / "weights.safetensors").read_bytes())
     assert antiphon.bundled() == ["mine"]
     assert antiphon.load("mine").instruments == ("harp", "violin")
@@ -100,7 +101,7 @@ def test_each_sound_is_its_seeds_own(voice, tmp_path):
 
 def test_pitches_come_from_the_trained_range(voice, tmp_path):
     folder = antiphon.generate(voice, tmp_path, 12, instrument="harp", seconds=0.02, quiet=True)
-    from antiphon.data.labels import parse_name
+    from antiphon.data.labelling.labels import parse_name
 
     pitches = [parse_name(p.stem).pitch for p in folder.iterdir()]
     assert all(55 <= pitch <= 79 for pitch in pitches)
@@ -282,7 +283,7 @@ def test_what_a_voice_says_of_its_notes(prepared):
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("antiphon.verbs.run_folder.PATIENCE", 0.0)
+    monkeypatch.setattr("antiphon.training.run_folder.PATIENCE", 0.0)
     notes = write_notes(tmp_path / "notes")
     with alone(tmp_path / "run"), pytest.raises(antiphon.AntiphonError, match="under way"):
         antiphon.train(notes, tmp_path / "run", steps=1, quiet=True)

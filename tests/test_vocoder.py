@@ -14,20 +14,20 @@ from torch import Tensor
 
 import antiphon
 from antiphon.audio.files import write_audio
-from antiphon.checkpoint import KEY, read_tensors
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.data.stretches import StretchSource
-from antiphon.errors import AntiphonError
-from antiphon.losses.turns import turn_losses
 from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminators
 from antiphon.networks.generators.vocoder import Spectra, Vocoder, VocoderConfig
-from antiphon.recipes.contract import recipe
+from antiphon.recipes.lookup import recipe
 from antiphon.representations.contract import exactness
-from antiphon.representations.log_mel import VocodedLogMel
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
 from antiphon.training import loop
+from antiphon.training.batches.random_crops import StretchSource
 from antiphon.training.loop import Run
+from antiphon.training.losses.phase_derivatives import turn_losses
+from antiphon.voices.checkpoint import KEY, read_tensors
+from antiphon.voices.vocoder import VocodedLogMel
 
 RATE = 44_100
 STEPS = 30

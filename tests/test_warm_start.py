@@ -11,11 +11,11 @@ from conftest import tone
 
 import antiphon
 from antiphon.audio.files import write_audio
-from antiphon.image_model import ImageConfig, ImageModel, generators
-from antiphon.model import LabelTable
 from antiphon.networks.image_gan import Conditions
-from antiphon.recipes.contract import recipe
-from antiphon.training.image_game import ImageGame
+from antiphon.networks.model import LabelTable
+from antiphon.recipes.lookup import recipe
+from antiphon.training.games.image import ImageGame
+from antiphon.voices.image_model import ImageConfig, ImageModel, generators
 
 NAMES = sorted(generators())
 OLD = LabelTable(("cello", "flute"), ("bowed", "bright"))

@@ -7,10 +7,10 @@ import errno
 import numpy as np
 import pytest
 
-from antiphon.data import soundfont
-from antiphon.errors import AntiphonError
-from antiphon.measures.png import write_png
-from antiphon.whole import all_whole
+from antiphon.core.atomic import all_whole
+from antiphon.core.errors import AntiphonError
+from antiphon.data.soundfont import render as soundfont
+from antiphon.metrics.plots.png import write_png
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
 LONG = "x" * 251  # 255 bytes with an ending of four: as long as a name can be
@@ -28,7 +28,7 @@ def test_names_as_long_as_names_can_be(tmp_path):
 
 def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"old")
-    monkeypatch.setattr("antiphon.whole._flush", full)
+    monkeypatch.setattr("antiphon.core.atomic._flush", full)
     with pytest.raises(AntiphonError, match="No space left"):
         write_png(tmp_path / "a.png", PIXELS)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]

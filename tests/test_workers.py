@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tunes import SineVoice, band
 
-from antiphon import workers
-from antiphon.errors import AntiphonError
+from antiphon.core import parallel as workers
+from antiphon.core.errors import AntiphonError
 from antiphon.music.player import render
 from antiphon.music.song import Part, Song, SongNote
 

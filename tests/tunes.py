@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from mido import Message, MidiFile, MidiTrack
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.casting import cast
 from antiphon.music.midi import read_midi
 from antiphon.music.player import HEADROOM, MIX, stream

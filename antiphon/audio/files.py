@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.ops import Audio, resample, to_mono
-from antiphon.errors import AntiphonError
-from antiphon.whole import all_whole
+from antiphon.core.atomic import all_whole
+from antiphon.core.errors import AntiphonError
 
 SAMPLE_RATE = 44100
 SUFFIXES = frozenset(  # of what libsndfile reads

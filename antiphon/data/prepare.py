@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.files import check_place
-from antiphon.data import analysis, hits
-from antiphon.data.manifest import EXTRA, PITCHLESS, Manifest, Refused, Row, scan
+from antiphon.core.errors import AntiphonError
+from antiphon.data.analysis import descriptors as analysis
+from antiphon.data.labelling import hits
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.labelling.row import EXTRA, PITCHLESS, Manifest, Refused, Row
 from antiphon.data.prepared import LAYOUT, SAMPLE_RATE, Labels, write_prepared
-from antiphon.errors import AntiphonError
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from antiphon.data.edges import FRAME, SAMPLE_RATE
-from antiphon.data.labels import LONGEST_LABEL
-from antiphon.data.modes import SLOTS
-from antiphon.data.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
-from antiphon.errors import AntiphonError
-from antiphon.whole import whole
+from antiphon.audio.envelope import FRAME, SAMPLE_RATE
+from antiphon.core.atomic import whole
+from antiphon.core.errors import AntiphonError
+from antiphon.data.analysis.modes import SLOTS
+from antiphon.data.analysis.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
+from antiphon.data.labelling.labels import LONGEST_LABEL
 
 VERSION = 1
 KEY = "antiphon"
@@ -53,7 +53,7 @@ LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "audio": ("I16", ("T",)),
     "style": ("U8", ("N", "S")),
 }
-ONE_SHOT_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # more, in a file of hits [data/hits.py]
+ONE_SHOT_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # more, in a file of hits [data/labelling/hits.py]
     "modes": ("F32", ("N", SLOTS, 2)),  # Hz and dB
     "glide": ("F32", ("N", 2)),  # octaves and seconds
 }

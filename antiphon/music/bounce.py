@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.audio.files import check_target, writing_all
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.master import CEILING, MARGIN, Meter, TruePeak, mastered
 from antiphon.music.player import MIX, Block
 

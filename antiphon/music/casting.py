@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
 from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song, SongNote
-from antiphon.notes import HIGHEST_PITCH, LOWEST_PITCH, Note
 
 VARIANTS = 8  # of a note; each stroke of a key takes the next
 VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points a cycle

@@ -8,10 +8,10 @@ from functools import cache
 
 import numpy as np
 
-from antiphon.data.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
+from antiphon.core.note import Note
+from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
 from antiphon.music.casting import Character, Player
 from antiphon.music.song import Notes, Part, SongNote
-from antiphon.notes import Note
 
 KIT_STYLES = {24: "electric", 25: "electric", 26: "electric", 40: "brushed"}  # programs of channel 10; others: acoustic
 CHOSEN = "acoustic"

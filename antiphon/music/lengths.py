@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.channel import Channel, Key, Moves
 
 MAX_SECONDS = 2 * 3600.0

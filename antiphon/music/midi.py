@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
 from antiphon.music.smf import PORT, TEMPO, Event, Smf, read_smf

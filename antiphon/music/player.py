@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.music.casting import Player
 from antiphon.music.master import Meter, mastered
 from antiphon.music.midi import DRUM_CHANNEL
@@ -57,7 +57,7 @@ def stream(
     """The song before the master, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
     channel, called by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
     work and says which buses there will be. A longer song takes no more memory."""
-    from antiphon.workers import in_order
+    from antiphon.core.parallel import in_order
 
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
     onsets, owners, indices = _schedule(players, rate)

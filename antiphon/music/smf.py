@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 
 MAX_BYTES = 4 << 20
 MAX_NOTES = 1_000_000

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 
 USUAL: dict[type, tuple[Any, Any]] = {int: (0, 1 << 14), float: (-1e6, 1e6), bool: (False, True)}
 

@@ -16,39 +16,6 @@ def bounded(x: Tensor, low: float, high: float) -> Tensor:
     return (low + half) + half * torch.tanh(x / half)
 
 
-def hat_weights(points: Tensor, knots: Tensor) -> Tensor:
-    """Linear interpolation as a matrix: `values(points) = hat_weights @ values(knots)`; constant beyond the ends.
-
-    Args:
-        points: (..., n) where values are wanted.
-        knots: (..., t) rising positions where they are known (equal neighbours allowed: padding).
-    Returns:
-        (..., n, t) rows that sum to 1, at most two entries a row.
-    """
-    t = knots.shape[-1]
-    right = torch.searchsorted(knots.contiguous(), points.contiguous(), right=True).clamp(1, t - 1)
-    lo, hi = knots.gather(-1, right - 1), knots.gather(-1, right)
-    frac = ((points - lo) / (hi - lo).clamp_min(1e-9)).clamp(0, 1)
-    weights = points.new_zeros(*points.shape, t)
-    weights.scatter_(-1, (right - 1).unsqueeze(-1), (1 - frac).unsqueeze(-1))
-    return weights.scatter_add_(-1, right.unsqueeze(-1), frac.unsqueeze(-1))
-
-
-def mel(hz: Tensor) -> Tensor:
-    """Hertz to mel (O'Shaughnessy): 2595 log10(1 + f/700)."""
-    return 2595.0 * torch.log10(1.0 + hz / 700.0)
-
-
-def mel_to_hz(m: Tensor) -> Tensor:
-    return 700.0 * (10.0 ** (m / 2595.0) - 1.0)
-
-
-def band_centres(bands: int, low: float = 30.0, high: float = 20_000.0) -> Tensor:
-    """(bands,) centre frequencies in hertz, equally spaced in mel."""
-    ends = mel(torch.tensor([low, high], dtype=torch.float64))
-    return mel_to_hz(torch.linspace(float(ends[0]), float(ends[1]), bands, dtype=torch.float64)).float()
-
-
 def bump_features(x: Tensor, count: int, low: float, high: float) -> Tensor:
     """(..., count) overlapping Gaussian bumps on a line: a smooth one-hot of `x`."""
     centres = torch.linspace(low, high, count, device=x.device)

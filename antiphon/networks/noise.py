@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from antiphon.networks.layers import band_centres, hat_weights, mel
+from antiphon.representations.mel import band_centres, hat_weights, mel
 
 
 @lru_cache(maxsize=8)

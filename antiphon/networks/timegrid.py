@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import torch
+from torch import Tensor
 
 SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight to a cycle of a 2.7 Hz tremolo, three at 7 Hz
 
@@ -46,3 +48,9 @@ def knots(start: int, stop: int, release: int | None, coarse: bool = False) -> n
     first = max(int(np.searchsorted(grid, start, side="right")) - 1, 0)
     last = int(np.searchsorted(grid, stop, side="left"))
     return grid[first : last + 1]
+
+
+def pad_knots(rows: list[np.ndarray], multiple: int = 1) -> Tensor:
+    """(batch, t) float32: rows of knots, shorter ones padded by repeating their last; t is a multiple of `multiple`."""
+    longest = -(-max(len(r) for r in rows) // multiple) * multiple
+    return torch.from_numpy(np.stack([np.pad(r, (0, longest - len(r)), mode="edge") for r in rows]).astype(np.float32))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from antiphon.errors import AntiphonError
-from antiphon.recipes.contract import Recipe
+from antiphon.core.errors import AntiphonError
 from antiphon.recipes.override import flatten
-from antiphon.training.answers import chosen
+from antiphon.training.health.interventions import chosen
+from antiphon.training.recipe import Recipe
 
 CARE = {"health": (0.0, 1e6)}  # of every recipe
 

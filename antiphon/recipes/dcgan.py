@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from antiphon.image_model import ViewConfig
 from antiphon.networks.generators.dcgan import SIZES, DCGANConfig
 from antiphon.recipes.image import ImageRecipe
-from antiphon.training.image_game import ImageGameConfig
+from antiphon.training.games.image import ImageGameConfig
+from antiphon.voices.image_model import ViewConfig
 
 NETWORKS = SIZES | {"tiny": DCGANConfig(bands=32, frames=32, width=0.125)}
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from antiphon.errors import AntiphonError
-from antiphon.kinds.drums import LIMITS as NETWORK_LIMITS
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
-from antiphon.recipes.contract import Recipe
 from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop
 from antiphon.training.contract import Moment, rise_and_fall
-from antiphon.training.game import GameConfig
-from antiphon.training.kit_game import KitGame
-from antiphon.training.optimisers import ImitatorsConfig
+from antiphon.training.games.drums import KitGame
+from antiphon.training.games.instrument import GameConfig
+from antiphon.training.games.optimisers import ImitatorsConfig
+from antiphon.training.recipe import Recipe
+from antiphon.voices.drums import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.data.strokes import StrokeSource
-    from antiphon.voice import Voice
+    from antiphon.training.batches.drum_crops import StrokeSource
+    from antiphon.voices.voice import Voice
 
 WEIGHTS = {
     "log": 1.0, "linear": 0.5, "mel": 1.0, "partials": 0.5, "adversarial": 0.2, "features": 0.6, "imagined": 0.2,
@@ -39,8 +39,8 @@ class DrumsRecipe(Recipe):
     game: GameConfig = field(default_factory=lambda: GameConfig(weights=dict(WEIGHTS)))
     batch: int = 16  # hits a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
-    moved: float = 0.5  # share of the hits that are moved by up to four semitones [data/strokes.py]
-    reshaped: float = 0.5  # share of the hits that are damped, brighter or darker [data/reshape.py]
+    moved: float = 0.5  # share of the hits that are moved by up to four semitones [training/batches/drum_crops.py]
+    reshaped: float = 0.5  # share of the hits that are damped, brighter or darker [training/batches/reshape.py]
     seed: int = 0
     average: float = 0.9985  # of the weights
     cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
@@ -82,12 +82,12 @@ class DrumsRecipe(Recipe):
         return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
 
     def source(self, data: Prepared) -> StrokeSource:
-        from antiphon.data.strokes import StrokeSource
+        from antiphon.training.batches.drum_crops import StrokeSource
 
         return StrokeSource(data, self.samples, self.seed, moved=self.moved, reshaped=self.reshaped)
 
     def new_game(self, data: Prepared) -> KitGame:
-        from antiphon.model import KitModel, LabelTable
+        from antiphon.networks.model import KitModel, LabelTable
 
         labels = LabelTable(data.labels.instruments, data.labels.styles)
         return KitGame(KitModel(self.network, labels), len(data.labels.presets), self.game)

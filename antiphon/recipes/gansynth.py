@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.image_model import ViewConfig
 from antiphon.networks.generators.gansynth import SIZES, GANSynthConfig
 from antiphon.recipes.image import ImageRecipe
-from antiphon.training.image_game import ImageGameConfig
-from antiphon.training.optimisers import OptimiserConfig
+from antiphon.training.games.image import ImageGameConfig
+from antiphon.training.games.optimisers import OptimiserConfig
+from antiphon.voices.image_model import ViewConfig
 
 HOP = 512
 NETWORKS = SIZES | {"tiny": GANSynthConfig(bins=128, frames=32, noise=16, channels=2, stages=4)}

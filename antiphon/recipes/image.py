@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from antiphon.errors import AntiphonError
-from antiphon.image_model import ImageConfig, ImageModel, ViewConfig
-from antiphon.kinds.image import SAMPLES
-from antiphon.model import LabelTable
+from antiphon.core.errors import AntiphonError
+from antiphon.data.controls import scales
 from antiphon.networks.image_gan import Conditions, limits_of
-from antiphon.recipes.contract import Recipe
+from antiphon.networks.model import LabelTable
 from antiphon.representations.standardised import Standardised
-from antiphon.scales import scales
-from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
-from antiphon.training.image_game import ImageGame, ImageGameConfig
+from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
+from antiphon.training.games.image import ImageGame, ImageGameConfig
+from antiphon.training.recipe import Recipe
+from antiphon.voices.image import SAMPLES
+from antiphon.voices.image_model import ImageConfig, ImageModel, ViewConfig
 
 if TYPE_CHECKING:
-    from antiphon.data.onsets import OnsetSource
     from antiphon.data.prepared import Prepared
-    from antiphon.voice import Voice
+    from antiphon.training.batches.onset_crops import OnsetSource
+    from antiphon.voices.voice import Voice
 
 SAMPLE_RATE = 44_100
 SHORTEST = 16_384  # samples that wavegan draws
@@ -46,7 +46,9 @@ class ImageRecipe(Recipe):
     instrument: str = "auto"
     style: str = "auto"
     descriptors: str = ""
-    transposed: float = 0.0  # sounds, at most, that fill gaps between a preset's recorded keys [data/transpose.py]
+    transposed: float = (
+        0.0  # sounds, at most, that fill gaps between a preset's recorded keys [training/batches/transpose.py]
+    )
     seed: int = 0
     average: float = 0.999  # of the weights
     cool_down: float = 0.0  # share of the steps over which the learning rate falls to nothing
@@ -158,7 +160,7 @@ class ImageRecipe(Recipe):
         return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch * self.game.critic_steps)
 
     def source(self, data: Prepared) -> OnsetSource:
-        from antiphon.data.onsets import OnsetSource
+        from antiphon.training.batches.onset_crops import OnsetSource
 
         return OnsetSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
 

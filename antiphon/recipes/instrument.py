@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from antiphon.errors import AntiphonError
-from antiphon.kinds.instrument import LIMITS as NETWORK_LIMITS
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
-from antiphon.recipes.contract import Recipe
-from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
-from antiphon.training.game import GameConfig, InstrumentGame
+from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
+from antiphon.training.games.instrument import GameConfig, InstrumentGame
+from antiphon.training.recipe import Recipe
+from antiphon.voices.instrument import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
-    from antiphon.data.excerpts import ExcerptSource
     from antiphon.data.prepared import Prepared
-    from antiphon.voice import Voice
+    from antiphon.training.batches.excerpts import ExcerptSource
+    from antiphon.voices.voice import Voice
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class InstrumentRecipe(Recipe):
     game: GameConfig = field(default_factory=GameConfig)
     batch: int = 16  # excerpts a step; under torchrun each process has as many
     samples: int = 32_768  # of a crop: 0.74 s
-    transposed: float = 0.3  # excerpts, at most, that fill gaps between a preset's recorded keys [data/transpose.py]
+    transposed: float = (
+        0.3  # excerpts, at most, that fill gaps between a preset's recorded keys [training/batches/transpose.py]
+    )
     rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
     rehearsal_batch: int = 64  # excerpts a step meanwhile; such a step takes less time than one of sound
     rehearsal_rate: float = 3.0  # learning rate of the rehearsal, times the game's
@@ -87,12 +89,12 @@ class InstrumentRecipe(Recipe):
         return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
 
     def source(self, data: Prepared) -> ExcerptSource:
-        from antiphon.data.excerpts import ExcerptSource
+        from antiphon.training.batches.excerpts import ExcerptSource
 
         return ExcerptSource(data, self.samples, self.seed, transposed=self.transposed)
 
     def new_game(self, data: Prepared) -> InstrumentGame:
-        from antiphon.model import InstrumentModel, LabelTable
+        from antiphon.networks.model import InstrumentModel, LabelTable
 
         labels = LabelTable(data.labels.instruments, data.labels.styles)
         return InstrumentGame(InstrumentModel(self.network, labels), len(data.labels.presets), self.game)

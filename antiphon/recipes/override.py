@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 
 T = TypeVar("T")
 FORMERLY = {  # names that settings had when runs were begun that may go on

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.image_model import ViewConfig
 from antiphon.networks.generators.specgan import SIZES
 from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.wavegan import WGAN_GP
+from antiphon.voices.image_model import ViewConfig
 
 NETWORKS = SIZES | {"tiny": replace(SIZES["base"], channels=2)}
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from antiphon.errors import AntiphonError
-from antiphon.kinds.vocoder import LIMITS as NETWORK_LIMITS
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
-from antiphon.recipes.contract import Recipe
 from antiphon.recipes.image import UNNAMED
-from antiphon.training.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.contract import Moment, rise_and_fall
-from antiphon.training.vocoder_game import VocoderGame, VocoderGameConfig
+from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
+from antiphon.training.games.vocoder import VocoderGame, VocoderGameConfig
+from antiphon.training.recipe import Recipe
+from antiphon.voices.vocoder import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.data.stretches import StretchSource
-    from antiphon.voice import Voice
+    from antiphon.training.batches.random_crops import StretchSource
+    from antiphon.voices.voice import Voice
 
 SIZES = {
     "tiny": VocoderConfig(32, 64, 1),
@@ -94,12 +94,12 @@ class VocoderRecipe(Recipe):
         return Moment(step, rate * self.game_rate, self.batch, ramp)
 
     def source(self, data: Prepared) -> StretchSource:
-        from antiphon.data.stretches import StretchSource
+        from antiphon.training.batches.random_crops import StretchSource
 
         return StretchSource(data, self.samples, self.seed, self.gain)
 
     def new_game(self, data: Prepared) -> VocoderGame:
-        from antiphon.model import LabelTable
+        from antiphon.networks.model import LabelTable
 
         return VocoderGame(Vocoder(self.network, LabelTable((UNNAMED,), ())), self.game)
 

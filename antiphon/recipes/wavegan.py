@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.image_model import ViewConfig
 from antiphon.networks.generators.wavegan import SIZES
 from antiphon.recipes.image import ImageRecipe
-from antiphon.training.image_game import ImageGameConfig
-from antiphon.training.optimisers import OptimiserConfig
+from antiphon.training.games.image import ImageGameConfig
+from antiphon.training.games.optimisers import OptimiserConfig
+from antiphon.voices.image_model import ViewConfig
 
 NETWORKS = SIZES | {"tiny": replace(SIZES["tiny"], samples=16_384)}
 WGAN_GP = ImageGameConfig(  # table 2 of the paper

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
-from antiphon.parts import part, parts
+from antiphon.core.errors import AntiphonError
 from antiphon.representations.spectral import magnitude
 
 MOST_BANDS = 4096  # of an image
@@ -48,17 +46,6 @@ class Representation(nn.Module, ABC):
 
     def forward(self, audio: Tensor) -> Tensor:
         return self.encode(audio)
-
-
-def representations() -> dict[str, Callable[[], Representation]]:
-    """Every representation by name, at its usual settings."""
-    return parts("antiphon.representations", "REPRESENTATIONS")
-
-
-def representation(name: str) -> Representation:
-    """One by name. Raises AntiphonError for a name unknown."""
-    found: Representation = part(representations(), "representation", name)()
-    return found
 
 
 def exactness(view: Representation, audio: Tensor) -> Exactness:

@@ -15,9 +15,9 @@ import math
 import torch
 from torch import Tensor
 
-from antiphon.networks.layers import hat_weights, mel, mel_to_hz
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of, root
+from antiphon.representations.mel import hat_weights, mel, mel_to_hz
 from antiphon.representations.stft import check_window, frame_count, istft, stft
 
 INAUDIBLE = 1e-14  # power, -140 dB: phases below are called 0, where angle() has no gradient

@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from antiphon.parts import part
+from antiphon.core.registry import part
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.phase_retrieval import PHASES

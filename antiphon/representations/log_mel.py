@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from antiphon.networks.layers import hat_weights, mel, mel_to_hz
 from antiphon.representations.contract import check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of
 from antiphon.representations.log_magnitude import LogMagnitude
+from antiphon.representations.mel import hat_weights, mel, mel_to_hz
 from antiphon.representations.spectral import mel_filters
 from antiphon.representations.stft import frame_count, stft
 
 if TYPE_CHECKING:
-    from antiphon.networks.generators.vocoder import Vocoder
+    pass
 
 LOW, HIGH = 20.0, 20_000.0  # Hz
 UPDATES = 30  # after 100 a note's bins are 0.1 dB nearer, after none 6 dB farther
@@ -81,29 +81,6 @@ class LogMelSpectrogram(LogMagnitude):
         return power
 
 
-class VocodedLogMel(LogMelSpectrogram):
-    """The same image at its usual settings; the way back is a vocoder [networks/generators/vocoder.py], the bundled one
-    unless another is given. Its weights are no part of the representation's: nothing that learns here changes them."""
-
-    def __init__(self, vocoder: Vocoder | None = None):
-        super().__init__()
-        self.borrowed = (vocoder or _bundled(),)  # in a tuple, or it would be a module of this one
-
-    def decode(self, image: Tensor, samples: int) -> Tensor:
-        check_image(image, self.shape(samples))
-        vocoder = self.borrowed[0].to(image.device)
-        with torch.autocast(image.device.type, enabled=False):
-            image = image.float()
-            return vocoder.sound(vocoder(image), samples)
-
-
-def _bundled() -> Vocoder:
-    from antiphon.verbs.find import load
-
-    found: Vocoder = load("vocoder").model
-    return found
-
-
-REPRESENTATIONS = {"log-mel": LogMelSpectrogram, "log-mel/vocoder": VocodedLogMel} | {
+REPRESENTATIONS = {"log-mel": LogMelSpectrogram} | {
     f"log-mel/{name}": partial(LogMelSpectrogram, phases=name) for name in ("griffin-lim", "pghi")
 }

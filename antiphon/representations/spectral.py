@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.networks.layers import mel, mel_to_hz
+from antiphon.representations.mel import mel, mel_to_hz
 
 
 @lru_cache(maxsize=32)

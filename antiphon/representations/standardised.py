@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.representations.contract import Exactness, Representation
 
 SPREAD = 3.0  # standard deviations that fill [-1, 1]; what lies beyond is clipped

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
 from antiphon.representations.spectral import hann_window
 

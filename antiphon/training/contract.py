@@ -14,15 +14,15 @@ from torch.optim import Optimizer
 from antiphon.training.parallel import average_gradients
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 
 @dataclass(frozen=True)
 class Moment:
     """Where in a run a step is. rate: what learning rates are multiplied by; ramp: the adversary's share of its weight,
     0..1; count: excerpts a process draws; rehearsal: a step without critics, for games that have such. r1, augment:
-    what a run's health asks for beyond the recipe [training/answers.py], a weight of R1 and the probability of altered
-    sounds before the critics."""
+    what a run's health asks for beyond the recipe [training/health/interventions.py], a weight of R1 and the
+    probability of altered sounds before the critics."""
 
     step: int
     rate: float

@@ -10,10 +10,9 @@ recorded: there the curves must change by most of what they change at the record
 
 and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
 loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
-would have [losses/expected.py], which costs a hundredth of making it. Their windows are too long for an attack, so that
-the first fifth of a second is made as well, in several takes [losses/onset.py], and too short to part what lies close
-together, which one over most of the note does [losses/zones.py].
-"""
+would have [training/losses/expected.py], which costs a hundredth of making it. Their windows are too long for an
+attack, so that the first fifth of a second is made as well, in several takes [training/losses/onset.py], and too short
+to part what lies close together, which one over most of the note does [training/losses/zones.py]."""
 
 from __future__ import annotations
 
@@ -26,18 +25,19 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from antiphon.data.edges import hertz
-from antiphon.data.excerpts import Excerpts, ExcerptSource, measured_release, measured_tuning
-from antiphon.losses import onset
-from antiphon.losses.expected import ExpectedLoss
-from antiphon.losses.tuning import tuning_losses
-from antiphon.losses.zones import ZoneLoss
-from antiphon.model import InstrumentModel, LabelTable
+from antiphon.audio.envelope import hertz
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator, Tuning, midi_to_hz
+from antiphon.networks.generators.instrument import InstrumentGenerator, midi_to_hz
+from antiphon.networks.gesture import Curves, Gesture, Tuning
+from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
 from antiphon.networks.timegrid import knots
+from antiphon.training.batches.excerpts import Excerpts, ExcerptSource, measured_release, measured_tuning
+from antiphon.training.losses import onset
+from antiphon.training.losses.expected import ExpectedLoss
+from antiphon.training.losses.tuning import tuning_losses
+from antiphon.training.losses.zones import ZoneLoss
 
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones

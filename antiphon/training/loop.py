@@ -16,20 +16,20 @@ from typing import Any
 
 import torch
 
-from antiphon.checkpoint import read_tensors, save_voice
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
-from antiphon.errors import AntiphonError
-from antiphon.kinds.contract import voice_of
-from antiphon.recipes.contract import Recipe
 from antiphon.training.ahead import Ahead
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
-from antiphon.training.page import write_page
+from antiphon.training.health.monitor import HEALTHY, Do, Watch
 from antiphon.training.parallel import any_process, join, leave, own_device
-from antiphon.training.progress import Log, Progress
+from antiphon.training.recipe import Recipe
+from antiphon.training.reports.page import write_page
+from antiphon.training.reports.progress import Log, Progress
 from antiphon.training.state import load_state, save_state
-from antiphon.training.watch import HEALTHY, Do, Watch
-from antiphon.voice import Voice, VoiceInfo
+from antiphon.voices.checkpoint import read_tensors, save_voice
+from antiphon.voices.kind import voice_of
+from antiphon.voices.voice import Voice, VoiceInfo
 
 CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
 SHEETS = 8  # pictures a run
@@ -219,7 +219,7 @@ class Run:
         every = max(self.total // SHEETS, 1) if self.total else 0
         if self.rank or not every or (self.step % every and self.step != self.total):
             return
-        from antiphon.training.sheet import write_sheet
+        from antiphon.training.reports.sheet import write_sheet
 
         voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # a processor plays single notes best
         bar.say(f"sheet: {write_sheet(self.folder, voice, self.data, self.step)}")

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from antiphon.checkpoint import read_tensors, write_tensors
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.training.contract import Game
 from antiphon.training.ema import Ema
+from antiphon.voices.checkpoint import read_tensors, write_tensors
 
 
 def save_state(path: Path, game: Game, ema: Ema, progress: dict[str, Any]) -> None:

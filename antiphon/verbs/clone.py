@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
-from antiphon.data.labels import parse_name, parse_pitch
-from antiphon.data.manifest import Manifest, Row, note_name
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
+from antiphon.data.analysis.recording import OneNote, one_note
+from antiphon.data.labelling.labels import parse_name, parse_pitch
+from antiphon.data.labelling.row import Manifest, Row, note_name
 from antiphon.data.prepare import LONGEST, prepare
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
-from antiphon.data.recording import OneNote, one_note
-from antiphon.errors import AntiphonError
-from antiphon.verbs.find import check_seed, load
 from antiphon.verbs.report import Report
+from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 CROP = 32_768  # samples: as in training
 VELOCITY = 100  # of a recording that does not say: what `generate` plays
@@ -101,7 +102,7 @@ def clone(
     name. pitch: "A3" or 57 (each recording's, if there are several); heard, if not said. name: what to call the
     instrument. The same recordings and seed make the same bytes. Raises AntiphonError for what is not one clean pitched
     note, and (without force) if the file exists."""
-    from antiphon.checkpoint import save_voice
+    from antiphon.voices.checkpoint import save_voice
 
     target = Path(out)
     if target.suffix != ".safetensors":
@@ -126,11 +127,11 @@ def _learned(
     seed: int,
     report: Report,
 ) -> Voice:
-    from antiphon.data.excerpts import ExcerptSource
-    from antiphon.measures.takes import nearest_takes
+    from antiphon.core.parallel import spread
+    from antiphon.metrics.takes import nearest_takes
+    from antiphon.training.batches.excerpts import ExcerptSource
     from antiphon.training.invert import Inversion, anchored, invert
-    from antiphon.voice import InstrumentVoice
-    from antiphon.workers import spread
+    from antiphon.voices.instrument import InstrumentVoice
 
     if not isinstance(base, InstrumentVoice):
         raise base.cannot("learn a recording")
@@ -177,7 +178,7 @@ def _heard(base: Voice, data: Prepared):  # type: ignore[no-untyped-def]
 
 
 def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str], seed: int):  # type: ignore[no-untyped-def]
-    from antiphon.voice import VoiceInfo
+    from antiphon.voices.voice import VoiceInfo
 
     pitches = [note.pitch for note in notes]
     training = {"cloned_from": base.info.name, "recordings": len(notes), "seed": seed}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antiphon.audio.files import check_place
-from antiphon.errors import AntiphonError
-from antiphon.verbs.find import check_seed
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
 from antiphon.verbs.report import Report
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def inspect(folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", 
     """A rich renderable: what a folder holds, how it was labelled, what was refused and why. Every file is read to its
     end. one_shots: the sounds are drums and the like, which have names and no pitch. pitch: whether each must have one:
     yes, no, or auto, which means yes where most have."""
-    from antiphon.data.inspect import summary
-    from antiphon.data.manifest import scan
+    from antiphon.data.labelling.inspect import summary
+    from antiphon.data.labelling.manifest import scan
 
     with Report(quiet).bar("reading") as advance:
         return summary(scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance))
@@ -45,8 +45,8 @@ def render(
     or a name that stands for one. drums: the hits of the
     fonts' drum kits instead. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font
     cannot be read."""
-    from antiphon.data.soundfont import RenderOptions
-    from antiphon.data.soundfont import render as render_fonts
+    from antiphon.data.soundfont.render import RenderOptions
+    from antiphon.data.soundfont.render import render as render_fonts
 
     for name, value, most in (("step", step, 12), ("velocities", velocities, 16)):
         if not 1 <= value <= most:
@@ -57,7 +57,7 @@ def render(
         raise AntiphonError("give a soundfont to render, an .sf2 or .sf3 file")
     number, report = check_seed(seed), Report(quiet)
     if drums:
-        from antiphon.data.soundfont_drums import HITS, render_drums
+        from antiphon.data.soundfont.drums import HITS, render_drums
 
         done = render_drums(fonts, out, replace(HITS, velocities=velocities, seed=number), report.say)
         report.say(
@@ -86,7 +86,7 @@ def prepare(
     one_shots, pitch: as in `inspect`. workers: processes that measure. licence: of
     the sounds, noted in the file and in voices trained on it.
     Raises AntiphonError when nothing usable is found or (without force) if `out` exists."""
-    from antiphon.data.manifest import scan
+    from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
 
     out, report = Path(out), Report(quiet)

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from antiphon.audio.files import check_place
-from antiphon.errors import AntiphonError
-from antiphon.verbs.find import WEIGHTS, bundled, check_seed, load, title
+from antiphon.core.atomic import all_whole
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
+from antiphon.training.run_folder import PREPARED, RECORD, read_record
 from antiphon.verbs.report import Report
-from antiphon.verbs.run_folder import PREPARED, RECORD, read_record
-from antiphon.whole import all_whole
+from antiphon.voices.find import WEIGHTS, bundled, load, title
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.measures.evaluation import Evaluation
-    from antiphon.measures.judge import Judge
+    from antiphon.metrics.evaluation import Evaluation
+    from antiphon.metrics.judge import Judge
 
 NOTES, REFERENCES = 2_000, 4_000
 QUICK_NOTES, QUICK_REFERENCES = 300, 1_000
@@ -53,7 +54,7 @@ def from_prepared(
     """All figures (`figures`, JSON) of `contenders`, voices by name: anything with `notes(list of Note) -> list of
     (samples,)`, or a folder (Path) of sounds. Raises AntiphonError if the file has too few notes, or an embedding is
     not installed."""
-    from antiphon.measures.evaluation import evaluate as judged
+    from antiphon.metrics.evaluation import evaluate as judged
 
     report = Report(quiet)
     judge, split = _judge(prepared, how, report)
@@ -150,7 +151,7 @@ def _contender(one: str | Path | Any) -> tuple[str, Any]:
         return str(one), load(one)
     path = Path(one).expanduser()
     if path.is_dir() and not (path / WEIGHTS).is_file() and not (path / RECORD).is_file():
-        from antiphon.measures.players import folder_sounds
+        from antiphon.metrics.renderers import folder_sounds
 
         folder_sounds(path, 0)  # are there enough?
         return path.resolve().name, path
@@ -189,12 +190,12 @@ def opened(
 
 def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
     """A judge for these notes, and the split they are of."""
-    from antiphon.measures.embeddings import load_embedding
-    from antiphon.measures.judge import Judge
-    from antiphon.measures.lists import FEWEST, choose_split, draw_reference, draw_rows
-    from antiphon.measures.meter import Meter
-    from antiphon.measures.sounds import Sounds
-    from antiphon.measures.weights import default_cache
+    from antiphon.metrics.embeddings import load_embedding
+    from antiphon.metrics.judge import Judge
+    from antiphon.metrics.lists import FEWEST, choose_split, draw_reference, draw_rows
+    from antiphon.metrics.meter import Meter
+    from antiphon.metrics.networks.weights import default_cache
+    from antiphon.metrics.sounds import Sounds
 
     quick, seed = how.get("quick", False), check_seed(how.get("seed", 1))
     n = (QUICK_NOTES if quick else NOTES) if how.get("n") is None else int(how["n"] or 0)
@@ -215,8 +216,8 @@ def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
 
 def _embeddings(how: How, cache: Path, report: Report) -> list[str]:
     """Those asked for; else the networks that are installed (one, if it must be quick), else what is built in."""
-    from antiphon.measures.embeddings import BUILT_IN
-    from antiphon.measures.weights import INSTALL, installed
+    from antiphon.metrics.embeddings import BUILT_IN
+    from antiphon.metrics.networks.weights import INSTALL, installed
 
     if asked := list(dict.fromkeys(how.get("embeddings") or ())):
         return asked
@@ -228,7 +229,7 @@ def _embeddings(how: How, cache: Path, report: Report) -> list[str]:
 
 def _about(judge: Judge, how: How) -> dict[str, Any]:
     """What tells one evaluation from another."""
-    from antiphon.measures.lists import fingerprint
+    from antiphon.metrics.lists import fingerprint
 
     embeddings = {embedding.name: embedding.dim for embedding in judge.meter.embeddings}
     return {

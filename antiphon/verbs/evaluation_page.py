@@ -6,12 +6,12 @@ from html import escape
 
 import numpy as np
 
-from antiphon.data.manifest import note_name
-from antiphon.measures.evaluation import SHOWN, Evaluation, shown_rows
-from antiphon.measures.mel import trim_tail
-from antiphon.measures.sheet import spectrogram_panels
-from antiphon.measures.sounds import Sounds
-from antiphon.measures.tables import Grid, grids
+from antiphon.audio.mel import trim_tail
+from antiphon.data.labelling.row import note_name
+from antiphon.metrics.evaluation import SHOWN, Evaluation, shown_rows
+from antiphon.metrics.plots.sheet import spectrogram_panels
+from antiphon.metrics.sounds import Sounds
+from antiphon.metrics.tables import Grid, grids
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 
 INSTRUMENTS = 8  # of which a note is shown

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from antiphon.audio.files import SAMPLE_RATE, check_place, read_audio
-from antiphon.errors import AntiphonError
-from antiphon.measures.sheet import SONG, WIDTH, spectrogram_panels
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
+from antiphon.metrics.plots.sheet import SONG, WIDTH, spectrogram_panels
 from antiphon.verbs.clone import clone
-from antiphon.verbs.find import check_seed, load
 from antiphon.verbs.gallery_table import SECTIONS, Line, Recording, Section
 from antiphon.verbs.generate import generate
 from antiphon.verbs.morph import morph
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 from antiphon.verbs.play import play
 from antiphon.verbs.report import Advance, Report
+from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 PAGE = "index.html"
 WIDE = 3 * WIDTH + 20  # pixels: the picture of a sound that is longer than a note

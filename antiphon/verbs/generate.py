@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from antiphon.audio.files import check_target, write_audio
-from antiphon.characters import USUAL_RANGE, still
-from antiphon.data.labels import parse_pitch
-from antiphon.data.manifest import note_name
-from antiphon.errors import AntiphonError
-from antiphon.notes import Note
-from antiphon.verbs.find import check_seed, load
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
+from antiphon.core.seeds import check_seed
+from antiphon.data.labelling.labels import parse_pitch
+from antiphon.data.labelling.row import note_name
 from antiphon.verbs.report import Report
+from antiphon.voices.expression import USUAL_RANGE, still
+from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 MOST = 10_000  # notes a call
 CHUNK = 32

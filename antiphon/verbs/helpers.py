@@ -10,22 +10,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 
 if TYPE_CHECKING:
-    from antiphon.recipes.contract import Recipe
+    from antiphon.training.recipe import Recipe
 
-LINE = "from antiphon.verbs.helpers import main; main()"
+LINE = "from antiphon.verbs.helper_process import main; main()"
 GONE = "one of the run's processes ended (killed? out of memory?): the same line goes on, --threads 1 in one process"
 WORTH = 4  # excerpts: fewer hardly make a step shorter (1.06 s of 16, 0.52 of 8, 0.29 of 4, 0.24 of 2)
 
@@ -113,32 +111,3 @@ def helpers(count: int) -> Iterator[Helpers]:
         raise
     finally:
         team.close()
-
-
-# ---- in the helper ---------------------------------------------------------------------------------------------------
-
-
-def main() -> None:
-    """A helper's life: get ready, wait for its job, do it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    from antiphon.training.parallel import meet
-    from antiphon.verbs.train import from_file, recipe_of
-
-    torch.set_num_threads(1)
-    print("ready", flush=True)
-    line = sys.stdin.readline()
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
-    if not line:
-        return
-    task = json.loads(line)
-    job = task["job"] | {"recipe": recipe_of(*task["job"]["recipe"])}
-    with contextlib.suppress(KeyboardInterrupt):
-        meet(**task["meet"])
-        from_file(**job)
-
-
-def _end_with_the_first() -> None:
-    sys.stdin.read()
-    os._exit(0)

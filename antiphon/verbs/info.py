@@ -9,19 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from antiphon.data import gm
-from antiphon.data.manifest import note_name
-from antiphon.errors import AntiphonError
-from antiphon.kinds.contract import kind
-from antiphon.networks.cost import multiply_adds_a_second, parameter_count
-from antiphon.recipes.contract import recipes
-from antiphon.verbs.find import WEIGHTS, find, load
-from antiphon.verbs.run_folder import RECORD, read_record
+from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling import gm
+from antiphon.data.labelling.row import note_name
+from antiphon.recipes.lookup import recipes
+from antiphon.training.run_folder import RECORD, read_record
+from antiphon.voices.cost import multiply_adds_a_second, parameter_count
+from antiphon.voices.find import WEIGHTS, find, load
+from antiphon.voices.kind import kind
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 
 def facts(voice: str | Path) -> dict[str, Any]:

@@ -9,17 +9,18 @@ import numpy as np
 import torch
 
 from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, encode
-from antiphon.characters import common_pitch, still, way_between
-from antiphon.data.labels import parse_pitch
-from antiphon.errors import AntiphonError
-from antiphon.measures.sheet import spectrogram_strip
-from antiphon.notes import Note
-from antiphon.verbs.find import check_seed, load
+from antiphon.core.atomic import all_whole
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
+from antiphon.core.seeds import check_seed
+from antiphon.data.labelling.labels import parse_pitch
+from antiphon.metrics.plots.sheet import spectrogram_strip
 from antiphon.verbs.report import Report
-from antiphon.whole import all_whole
+from antiphon.voices.expression import common_pitch, still, way_between
+from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
 MOST = 100  # steps
 LONGEST = 1_200  # seconds held, of all steps together
@@ -41,10 +42,10 @@ def from_names(
 ) -> list[np.ndarray]:
     """`steps` sounds, (samples,) float32 at 44.1 kHz each: a note of `start`, then ever more of `stop`.
 
-    start, stop: instrument expressions (see antiphon.characters): labels, blends or recordings of a note. Steps are
-    even to the ear, not in w (see antiphon.ways). The first and the last are the very sounds that the two would have
-    alone. pitch: "C4", 61 or 60.5; a key that both were learned at, if not said. velocity: 1..127. seconds: for which
-    each is held. seed, variation: as in `generate`."""
+    start, stop: instrument expressions (see antiphon.voices.expression): labels, blends or recordings of a note. Steps
+    are even to the ear, not in w (see antiphon.voices.interpolation). The first and the last are the very sounds that
+    the two would have alone. pitch: "C4", 61 or 60.5; a key that both were learned at, if not said. velocity: 1..127.
+    seconds: for which each is held. seed, variation: as in `generate`."""
     if not 2 <= steps <= MOST:
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
     if steps * seconds > LONGEST:

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 
 from antiphon.audio.files import SAMPLE_RATE
-from antiphon.measures.png import encode_png
+from antiphon.metrics.plots.png import encode_png
 
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }

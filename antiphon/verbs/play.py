@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 
 from antiphon.audio.files import check_target
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
 from antiphon.music.bounce import bounce
 from antiphon.music.casting import Casting, Character, Player, cast
 from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.midi import read_midi
 from antiphon.music.player import in_room, render, stream
 from antiphon.music.song import Part, Song
-from antiphon.verbs.find import bundled, check_seed, load
 from antiphon.verbs.report import Report
+from antiphon.voices.find import bundled, load
 
 if TYPE_CHECKING:
-    from antiphon.voice import Voice
+    from antiphon.voices.voice import Voice
 
-SONGS = Path(__file__).parent.parent / "songs"
+SONGS = Path(__file__).parent.parent / "music" / "songs"
 KIT = "kit"  # the bundled voice that plays channel 10
 
 
 class How(TypedDict, total=False):
     """How a song is played: keywords of every function here.
 
-    instrument: an instrument expression (see antiphon.characters) for every part, in place of the song's programs.
-    mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name. morphs:
-    "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song or all
-    through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings. seed:
-    which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for channel 10; the
-    bundled kit, if none is said.
-    """
+    instrument: an instrument expression (see antiphon.voices.expression) for every part, in place of the song's
+    programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name.
+    morphs: "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song
+    or all through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings.
+    seed: which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for channel
+    10; the bundled kit, if none is said."""
 
     instrument: str | None
     mapping: Mapping[str | int, str | int] | None
@@ -141,7 +141,7 @@ def _played(
 
 def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
     """Who plays channel 10: the kit that was asked for, or the bundled one; None if there is none."""
-    from antiphon.characters import character
+    from antiphon.voices.expression import character
 
     asked = how.get("kit")
     if asked is None and KIT not in bundled():
@@ -164,7 +164,7 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
 def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
     """What an expression means for a part, which a morph may change. Raises AntiphonError in the end if one of the
     morphs has met no part."""
-    from antiphon.characters import character, parse
+    from antiphon.voices.expression import character, parse
 
     variation = how.get("variation")
     starts = {text: parse(text).first.text for text in how.get("morphs", ())}

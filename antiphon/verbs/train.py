@@ -13,11 +13,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from antiphon.errors import AntiphonError
-from antiphon.verbs.find import bundled, check_seed, find, load, title
-from antiphon.verbs.helpers import helpers, share
-from antiphon.verbs.report import Report
-from antiphon.verbs.run_folder import (
+from antiphon.core.errors import AntiphonError
+from antiphon.core.seeds import check_seed
+from antiphon.training.run_folder import (
     PREPARED,
     REFUSED,
     STATE,
@@ -31,19 +29,22 @@ from antiphon.verbs.run_folder import (
     read_record,
     sweep,
 )
+from antiphon.verbs.helpers import helpers, share
+from antiphon.verbs.report import Report
+from antiphon.voices.find import bundled, find, load, title
 
 if TYPE_CHECKING:
-    from antiphon.data.manifest import Refused
+    from antiphon.data.labelling.row import Refused
     from antiphon.data.prepared import Prepared
-    from antiphon.recipes.contract import Recipe
-    from antiphon.voice import VoiceInfo
+    from antiphon.training.recipe import Recipe
+    from antiphon.voices.voice import VoiceInfo
 
 NAMED = 6  # of what a run begins anew that it is told by name
 
 USUAL_MINUTES = 10.0
 USUAL_SIZE = "base"
 LONGEST_MINUTES = 60 * 24 * 60.0
-PLAYERS = ".players.safetensors"  # beside a voice: its opponents' weights
+CRITICS = ".critics.safetensors", ".players.safetensors"  # beside a voice: its critics' weights, and their old name
 
 
 # ---- the ladder ------------------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ def from_prepared(
 
     start_from: a voice to begin from (it is not asked again when a run goes on). Raises KeyboardInterrupt, saved,
     after Ctrl-C."""
-    from antiphon.data.misfits import misfits
+    from antiphon.recipes.misfits import misfits
     from antiphon.training.loop import Run
     from antiphon.training.parallel import leave
 
@@ -202,8 +203,8 @@ def _open(source: Path, folder: Path, request: Request, threads: int | None, for
         return record
     if record is not None and _rank() > 0:  # the first process has just begun it
         return record
-    from antiphon.recipes.contract import USUAL
     from antiphon.recipes.override import flatten
+    from antiphon.training.recipe import USUAL
 
     recipe, start = _plan(request, report)
     request = replace(request, recipe=request.recipe or USUAL)
@@ -219,9 +220,9 @@ def _open(source: Path, folder: Path, request: Request, threads: int | None, for
 def _plan(request: Request, report: Report) -> tuple[Recipe, str | None]:
     """What a request means: the recipe, and the voice to begin from, None for from scratch."""
     from antiphon.recipes.check import check
-    from antiphon.recipes.contract import USUAL
-    from antiphon.recipes.contract import recipe as recipe_called
+    from antiphon.recipes.lookup import recipe as recipe_called
     from antiphon.recipes.override import override
+    from antiphon.training.recipe import USUAL
 
     if request.from_scratch and request.start_from is not None:
         raise AntiphonError("say either --from or --from-scratch, not both")
@@ -245,7 +246,7 @@ def recipe_of(name: str, settings: Mapping[str, Any]) -> Recipe:
     """The recipe of that name with these settings, by their dotted names. Raises AntiphonError for one that cannot
     work."""
     from antiphon.recipes.check import check
-    from antiphon.recipes.contract import recipe as recipe_called
+    from antiphon.recipes.lookup import recipe as recipe_called
     from antiphon.recipes.override import override
 
     recipe = override(recipe_called(name), settings)
@@ -272,14 +273,14 @@ def _total(folder: Path) -> int:
     """The number of steps a run is to have; 0 if that is not settled."""
     if not (folder / STATE).exists():
         return 0
-    from antiphon.checkpoint import read_metadata
+    from antiphon.voices.checkpoint import read_metadata
 
     return int(read_metadata(folder / STATE).get("total", 0))
 
 
 def _opponents(weights: Path) -> Path | None:
     """The file with the opponents of a voice: published beside it, or in its run's state."""
-    for path in (weights.with_suffix(PLAYERS), weights.with_name(STATE)):
+    for path in (*(weights.with_suffix(ending) for ending in CRITICS), weights.with_name(STATE)):
         if path.exists():
             return path
     return None
@@ -306,9 +307,10 @@ def _check_fits(recipe: Recipe, prepared: Path) -> None:
 
 
 def _prepare(source: Path, folder: Path, workers: int, licence: str, recipe: Recipe, report: Report) -> None:
-    from antiphon.data.manifest import PITCHLESS, scan
-    from antiphon.data.misfits import check_sort
+    from antiphon.data.labelling.manifest import scan
+    from antiphon.data.labelling.row import PITCHLESS
     from antiphon.data.prepare import prepare
+    from antiphon.recipes.misfits import check_sort
 
     try:
         with report.bar("reading") as advance:
@@ -354,7 +356,7 @@ def _write_refused(refused: Sequence[Refused], source: Path, folder: Path, repor
 
 def describe(data: Prepared, name: str) -> VoiceInfo:
     """What a voice learned from a data set will say of itself: styles met, trained ranges, licence and sources."""
-    from antiphon.voice import VoiceInfo
+    from antiphon.voices.voice import VoiceInfo
 
     styles: dict[str, Counter[tuple[str, ...]]] = {}
     ranges: dict[str, tuple[float, float]] = {}

@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from antiphon.data.excerpts import Excerpts, ExcerptSource
 from antiphon.data.prepared import Prepared
-from antiphon.losses.partials import partials_loss
-from antiphon.model import InstrumentModel
 from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
+from antiphon.networks.model import InstrumentModel
 from antiphon.recipes.instrument import instrument
+from antiphon.training.batches.excerpts import Excerpts, ExcerptSource
 from antiphon.training.contract import Moment
 from antiphon.training.loop import new_game
+from antiphon.training.losses.partials import partials_loss
 from antiphon.training.parallel import own_device
-from antiphon.verbs.find import load
+from antiphon.voices.find import load
 
 BATCHES = (16, 64, 128, 256)
 

@@ -125,8 +125,8 @@ def notes(args: argparse.Namespace, result: dict[str, Any]) -> Path:
 def render(fonts: list[Path], folder: Path, libraries: Path, workers: int, programs: list[int]) -> None:
     """`antiphon data render`, a preset a process."""
     use_libraries(libraries)
-    from antiphon.data.fluid import Fluid
-    from antiphon.data.soundfont import RenderOptions, collect, plan
+    from antiphon.data.soundfont.fluid import Fluid
+    from antiphon.data.soundfont.render import RenderOptions, collect, plan
 
     options = RenderOptions(programs=tuple(programs) or None)
     with Fluid() as fluid:
@@ -138,8 +138,8 @@ def render(fonts: list[Path], folder: Path, libraries: Path, workers: int, progr
 
 
 def render_one(job: Any, folder: Path, options: Any) -> None:
-    from antiphon.data.fluid import Fluid
-    from antiphon.data.soundfont import notes_of, render_preset
+    from antiphon.data.soundfont.fluid import Fluid
+    from antiphon.data.soundfont.render import notes_of, render_preset
 
     if not (folder / job.folder / "notes.csv").exists():
         with Fluid() as fluid:
@@ -165,9 +165,9 @@ def train(args: argparse.Namespace, data: Path, result: dict[str, Any]) -> None:
     import torch
     from small_state import restore  # type: ignore[import-not-found]
 
-    from antiphon.checkpoint import read_metadata
-    from antiphon.verbs.find import load
     from antiphon.verbs.train import from_file
+    from antiphon.voices.checkpoint import read_metadata
+    from antiphon.voices.find import load
 
     run, state = args.work / "run", args.work / "run/state.safetensors"
     if args.resume and not state.exists():

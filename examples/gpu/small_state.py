@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from antiphon.checkpoint import read_tensors, write_tensors
+from antiphon.voices.checkpoint import read_tensors, write_tensors
 
 STATE, VOICE, LOG, PART = "state.safetensors", "weights.safetensors", "log.jsonl", "small-state."
 MOST = 15 << 20  # bytes a part

@@ -10,7 +10,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.image_gan import ImageCritic, Judgement, Projection
 
 WIDTHS = (32, 64, 128, 256)

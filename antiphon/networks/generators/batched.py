@@ -22,11 +22,12 @@ from antiphon.networks.generators.physics import (
     stretched,
     unison_modulation,
 )
-from antiphon.networks.layers import bounded, hat_weights, mel
+from antiphon.networks.layers import bounded
 from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
+from antiphon.representations.mel import hat_weights, mel
 
 if TYPE_CHECKING:
-    from antiphon.networks.generators.instrument import Curves, Gesture, Tuning
+    from antiphon.networks.gesture import Curves, Gesture, Tuning
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.equalised import EqualConv2d, EqualLinear, pixel_norm
 from antiphon.networks.image_gan import Conditions, ImageGenerator
 

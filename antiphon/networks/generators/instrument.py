@@ -8,10 +8,8 @@ same forward serves training, where frequencies are the measured ones, and playi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,24 +34,15 @@ from antiphon.networks.generators.physics import (
     stretched,
     unison_modulation,
 )
-from antiphon.networks.layers import (
-    MLP,
-    ModulatedBlock,
-    band_centres,
-    bounded,
-    bump_features,
-    hat_weights,
-    mel,
-    pitch_features,
-)
+from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
+from antiphon.networks.layers import MLP, ModulatedBlock, bounded, bump_features, pitch_features
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
+from antiphon.representations.mel import band_centres, hat_weights, mel
 
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 1024, 256, 64
-STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
-UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in
 FADE = 32  # samples over which a note may start
 DETUNE = 8.0  # cents between unison copies, to begin with
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
@@ -80,76 +69,6 @@ SIZES = {
     "base": InstrumentConfig(),
     "large": InstrumentConfig(style=96, width=384, hidden=576, blocks=6, condition=384),
 }
-
-
-@dataclass(frozen=True)
-class Gesture:
-    """A batch of notes, or of crops of notes, as they are played.
-
-    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never.
-    start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
-    knots: (batch, t) samples since the onset, rising, padded by repeating the last.
-    f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
-    """
-
-    pitch: Tensor
-    velocity: Tensor
-    release: Tensor
-    start: Tensor
-    samples: int
-    knots: Tensor
-    f0: Tensor
-    take: Tensor
-
-    def to(self, device: torch.device) -> Gesture:
-        return self._each(lambda x: x.to(device, non_blocking=True))
-
-    def __getitem__(self, index: slice | Tensor) -> Gesture:
-        return self._each(lambda x: x[index])
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
-        changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **changed)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Where the partials lie. ratios: (batch, 64) f_k/f0. stretch: (batch,) B of f_k = k f0 sqrt(1 + B k^2).
-    free: (batch, 24) ratios of the free slots, active: (batch, 24) how likely each is to sound, 0..1.
-    cents: (batch,) how far the recording is off its key. vibrato: (batch, 3) rate in Hz, depth in cents, delay in s."""
-
-    ratios: Tensor
-    stretch: Tensor
-    free: Tensor
-    active: Tensor
-    cents: Tensor
-    vibrato: Tensor
-
-    @property
-    def gains(self) -> Tensor:
-        """(batch, 24) of the free slots: a likely partial sounds in full, at the level the trunk gives it, and an
-        unlikely one not at all; a share of its level would be no partial's."""
-        return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
-
-    def __getitem__(self, index: slice | Tensor) -> Tuning:
-        return Tuning(**{k: v[index] for k, v in vars(self).items()})
-
-    def to(self, device: torch.device) -> Tuning:
-        return Tuning(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What the trunk says at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
-
-    envelope: Tensor  # (.., bands) read at each partial's frequency
-    harmonics: Tensor  # (.., free_harmonics) correction of the first harmonics
-    free: Tensor  # (.., 24)
-    noise: Tensor  # (.., noise_bands)
-    strike: Tensor  # (.., strike_bands)
-    ensemble: Tensor  # (..,) 0..1, how much of a partial is its unison copies
-    drift: Tensor  # (..,) cents off the key, without vibrato
-    detune: Tensor  # (batch,) cents, how far apart the unison copies are
 
 
 Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes at the knots

@@ -1,6 +1,6 @@
 """The drum: a style and a velocity become gliding modes and noise at two time resolutions.
 
-    f_k(t) = r_k f0(t),  f0(t) = f0 2^(g e^(-t/tau))      one glide for all modes of a hit [data/modes.py]
+    f_k(t) = r_k f0(t),  f0(t) = f0 2^(g e^(-t/tau))      one glide for all modes of a hit [data/analysis/modes.py]
 
 As with the instrument, the trunk is asked at knots in time since the onset and the same forward serves training, where
 modes and glide are the measured ones, and playing, where `tuning` predicts them. Modes begin at a zero crossing, as a
@@ -17,24 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.data.drums import AS_RECORDED
-from antiphon.data.modes import MODE_RANGE, SLOTS
+from antiphon.data.analysis.modes import MODE_RANGE, SLOTS
+from antiphon.data.labelling.drums import AS_RECORDED
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import (
-    LIKELY,
-    LONG,
-    SHORT,
-    SHORT_HOP,
-    TABLE,
-    TIME_FEATURES,
-    UNLIKELY,
-    Gesture,
-    time_features,
-)
+from antiphon.networks.generators.instrument import LONG, SHORT, SHORT_HOP, TABLE, TIME_FEATURES, time_features
 from antiphon.networks.generators.physics import DRIFTS, SAMPLE_RATE, carrier, midi_to_hz, pick, slow_waves
-from antiphon.networks.layers import MLP, ModulatedBlock, band_centres, bounded, hat_weights, mel
+from antiphon.networks.gesture import LIKELY, UNLIKELY, Gesture
+from antiphon.networks.layers import MLP, ModulatedBlock, bounded
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import HOP, block_count, oscillate
+from antiphon.representations.mel import band_centres, hat_weights, mel
 
 NOMINAL = float(midi_to_hz(torch.tensor(AS_RECORDED)))  # Hz; ratios are to it
 STRIKE = 11_264  # samples (0.26 s) that the short noise lasts

@@ -12,7 +12,7 @@ from torch import Tensor
 from antiphon.networks.oscillators import HOP, cycles_at_blocks, unit
 
 if TYPE_CHECKING:
-    from antiphon.networks.generators.instrument import Tuning
+    from antiphon.networks.gesture import Tuning
 
 SAMPLE_RATE = 44_100
 HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch

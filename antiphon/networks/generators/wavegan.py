@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.errors import AntiphonError
+from antiphon.core.errors import AntiphonError
 from antiphon.networks.image_gan import Conditions, ImageGenerator, glorot
 
 FIRST = (16, 32)  # steps that the dense layer may draw; the paper's are 16

@@ -1,0 +1,155 @@
+"""The command line: parse, call a verb [cli/commands.py], print the result's path last; errors in one line.
+
+What takes time to import is imported inside `main`, so that Ctrl-C finds somebody to answer it from the start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from antiphon import __version__
+from antiphon.core.errors import AntiphonError
+
+if TYPE_CHECKING:
+    from antiphon.cli.commands import Command
+
+STOPPED = ("SIGTERM", "SIGHUP")  # mean what Ctrl-C means, unless somebody has decided otherwise (nohup)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command line and exit: 0, 2 after a user's error (one line on stderr), 130 after Ctrl-C."""
+    try:
+        with _stoppable():
+            _legible()
+            sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+    except AntiphonError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt as stop:
+        _fail(str(stop) or "stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "the files could not be read or written: "
+        _fail(where + (error.strerror or str(error)), 2)
+    except MemoryError:
+        _fail("not enough memory for this: try fewer or shorter notes", 2)
+    except Exception as error:
+        if os.environ.get("ANTIPHON_DEBUG"):
+            traceback.print_exc()
+        what = f"{type(error).__name__}: {error}"
+        _fail(f"something went wrong inside ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let what asks the program to end clear up as Ctrl-C does: no temporary file stays."""
+    old = {}
+    with contextlib.suppress(ValueError):  # not the main thread: the caller handles signals
+        for number in (getattr(signal, name) for name in STOPPED if hasattr(signal, name)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                old[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _legible() -> None:
+    """Show what a terminal's alphabet lacks by its number, rather than fail when all the work is done."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _run(argv: list[str]) -> int:
+    from antiphon.cli.commands import VERBS
+
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if argv[0] in ("-V", "--version", "version"):
+        print(f"antiphon {__version__}")
+        return 0
+    words = 2 if argv[0] == "data" else 1
+    if argv[0] == "data" and (len(argv) == 1 or argv[1] in ("-h", "--help")):
+        print(_overview("data "))
+        return 0
+    verb = " ".join(argv[:words])
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, [*VERBS, "data"], 1)
+        hint = f"did you mean `antiphon {near[0]}`?" if near else f"use {', '.join(VERBS)}"
+        raise AntiphonError(f"there is no `antiphon {verb}`: {hint}")
+    if "" in argv:  # as a path it would mean the folder one is in
+        raise AntiphonError("one of the words is empty: give it, or leave its option out (an unset variable?)")
+    _parse(verb, argv[words:]).run()
+    sys.stdout.flush()
+    return 0
+
+
+def _overview(beginning: str = "") -> str:
+    from antiphon.cli.commands import VERBS
+
+    chosen = {name: verb for name, verb in VERBS.items() if name.startswith(beginning)}
+    lines = [f"  antiphon {name:14}{(verb.__doc__ or '').splitlines()[0]}" for name, verb in chosen.items()]
+    examples = [f"  {line.strip().removeprefix('Example: ')}" for verb in chosen.values()
+                for line in (verb.__doc__ or "").splitlines() if "Example:" in line]  # fmt: skip
+    return "\n".join(
+        ["Antiphon trains adversarial networks on your sounds and plays what they learned.", "", *lines, "",
+         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options."]
+    )  # fmt: skip
+
+
+def _parse(verb: str, args: list[str]) -> Command:
+    """The verb with its options; what tyro has to say about wrong ones becomes one line."""
+    import tyro
+
+    from antiphon.cli.commands import VERBS
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(VERBS[verb], prog=f"antiphon {verb}", args=args)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+    raise AntiphonError(f"{_gist(said.getvalue())}; `antiphon {verb} --help` shows the options") from None
+
+
+def _gist(box: str) -> str:
+    """The message in tyro's box of several lines, as one."""
+    lines = [line.strip("│ \t") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    rules = [i for i, line in enumerate(lines) if line and set(line) == {"─"}]
+    text = " ".join(lines[: rules[0]] if rules else lines)
+    if "Perhaps you meant:" in lines:
+        text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
+    text = " ".join(text.split()).rstrip(".")
+    text = re.sub(
+        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*", r"\1 is no number", text
+    )
+    text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is no whole number", text)
+    text = re.sub(r"could not convert string to float: ('.*')", r"\1 is no number", text)
+    return text[:1].lower() + text[1:] if text else "these options make no sense"
+
+
+def _fail(text: str, status: int) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = f"{line[:600]} ... {line[-300:]}" if len(line) > 1000 else line
+    print(f"antiphon: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(status)

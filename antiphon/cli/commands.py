@@ -1,0 +1,390 @@
+"""The verbs of the command line: what each takes, its help, and the call behind it. What is heavy is imported when a
+verb runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from antiphon.cli.judge import Compare, Evaluate
+from antiphon.cli.options import Command, Flag, Words, opt, show
+from antiphon.core.errors import AntiphonError
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play a MIDI file with a voice, into a sound file.
+
+    Example: antiphon play song.mid -o song.wav --map 2=violin,3="church organ" --room 0.4 --stems
+    """
+
+    song: Annotated[Positional[Path | None], opt("SONG.mid")] = None
+    """a MIDI file; the bundled song if left out"""
+    out: Annotated[Path | None, opt("OUT.wav", "-o")] = None
+    """where to (wav, flac, ogg, mp3, opus, aiff); a free name in this folder if left out"""
+    voice: Annotated[str, arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    instrument: Annotated[str | None, opt("LABEL")] = None
+    """one instrument for every part, in place of the song's own; a blend (flute:0.6,strings:0.4) or NOTE.wav too"""
+    map: Annotated[Words, opt("WHERE=LABEL,...")] = ()
+    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or a piece of a track's name"""
+    morph: Annotated[Words, opt("FROM>TO@M:SS-M:SS")] = ()
+    """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or all through the song if none are
+    said; --map and --instrument take such morphs too, for parts of your choice"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from their instruments' typical sounds the players may be; 1 if left out"""
+    room: Annotated[float, arg(metavar="0-1")] = 0.0
+    """reverberation: 0 is none, 1 a hall"""
+    stems: Flag = False
+    """a file for each track as well (and one for the room); together they are the mix before its limiter"""
+    kit: Annotated[str | None, opt("V")] = None
+    """a voice of drums for channel 10; the bundled kit if left out"""
+    parts: Flag = False
+    """two more files: all that is tone, and all that is noise"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """which players: another seed, another band"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.music.casting import parse_mapping
+        from antiphon.verbs.play import play
+
+        mapping = parse_mapping([word for words in self.map for word in words])
+        files: dict[str, Any] = {"stems": self.stems, "parts": self.parts, "force": self.force}
+        how: dict[str, Any] = {"instrument": self.instrument, "mapping": mapping, "room": self.room, "seed": self.seed}
+        how |= {"morphs": [text for texts in self.morph for text in texts], "variation": self.variation}
+        how["kit"] = self.kit
+        print(play(self.song, self.out, self.voice, **files, **how))
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make new notes from noise, each into a file of its own.
+
+    Example: antiphon generate gm -o sounds -n 8 --instrument violin --pitch A4 --style bright
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
+    """the folder for the sounds"""
+    n: Annotated[int, arg(aliases=["-n"], metavar="N")] = 16
+    """how many"""
+    instrument: Annotated[str | None, opt("LABEL")] = None
+    """which instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav);
+    any if left out"""
+    style: Annotated[Words, opt("LABEL ...")] = ()
+    """words of character, such as bright or plucked; of a voice that was told descriptors also brightness=0..1"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical sound (or the recording) to go: 0 is just there, 1 as far as the sounds learned from;
+    1 if left out, 0 for a recording"""
+    pitch: Annotated[str | None, opt("C4|61|60.5")] = None
+    """which note; drawn from the instrument's range if left out"""
+    velocity: Annotated[float, arg(metavar="1-127")] = 100.0
+    """how hard it is played"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """how long it is held, 2 if left out; its release follows"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """the first sound's seed, a number or any name; the others count up from it"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.generate import generate
+
+        how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "pitch": self.pitch}
+        how |= {"velocity": self.velocity, "seconds": self.seconds, "seed": self.seed, "force": self.force}
+        how["variation"] = self.variation
+        print(generate(self.voice, self.out, self.n, **how))
+
+
+@dataclass(frozen=True)
+class Morph:
+    """Turn one sound into another in steps that are even to the ear, one after another in a file.
+
+    Example: antiphon morph gm --from flute --to cello -o morph.wav --picture
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    start: Annotated[str, arg(name="from", metavar="LABEL|NOTE.wav")]
+    """where it begins: an instrument, a blend (flute:0.6,strings:0.4) or a recording of one note"""
+    stop: Annotated[str, arg(name="to", metavar="LABEL|NOTE.wav")]
+    """where it ends"""
+    out: Annotated[Path, arg(metavar="OUT.wav", aliases=["-o"])]
+    """where to (wav, flac, ogg, mp3, opus, aiff)"""
+    steps: Annotated[int, arg(metavar="N")] = 8
+    """how many sounds, both ends counted"""
+    pitch: Annotated[str | None, opt("C4|61|60.5")] = None
+    """which note; one that both can play if left out"""
+    velocity: Annotated[float, arg(metavar="1-127")] = 100.0
+    """how hard it is played"""
+    seconds: Annotated[float, arg(metavar="S")] = 1.5
+    """how long each is held; its release follows"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """which player of the instruments, a number or any name"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical sounds (or the recordings) the ends may be; see `antiphon generate --help`"""
+    picture: Flag = False
+    """draw the spectrograms side by side into a PNG of the same name"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.morph import morph
+
+        how: dict[str, Any] = {"steps": self.steps, "pitch": self.pitch, "velocity": self.velocity, "seed": self.seed}
+        how |= {"seconds": self.seconds, "variation": self.variation, "picture": self.picture, "force": self.force}
+        print(morph(self.voice, self.out, self.start, self.stop, **how))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Make a voice of an instrument from one recorded note of it, or several.
+
+    Example: antiphon clone gm kalimba.wav -o kalimba; antiphon play song.mid --voice kalimba
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """the voice to begin from: bundled, a run folder or a weights file"""
+    samples: Annotated[Positional[tuple[Path, ...]], opt("SAMPLE.wav ...")]
+    """recordings, each of a single note"""
+    out: Annotated[Path, arg(metavar="MYVOICE", aliases=["-o"])]
+    """the new voice's file; .safetensors is added to its name"""
+    pitch: Annotated[tuple[str, ...], opt("A3 ...")] = ()
+    """which note each recording is, in their order; heard if left out"""
+    name: Annotated[str | None, opt("LABEL")] = None
+    """what to call the instrument; the first recording's name if left out"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """of the chances of learning, a number or any name"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    def run(self) -> None:
+        from antiphon.verbs.clone import clone
+
+        how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "seed": self.seed, "force": self.force}
+        print(clone(self.voice, self.samples, self.out, **how))
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Make the sounds that the documentation shows, and one page to see and hear them and how each was made.
+
+    Example: antiphon gallery -o gallery --only morph blend
+    """
+
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])] = Path("gallery")
+    """the folder for the sounds and the page, index.html"""
+    voice: Annotated[str, arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    only: Annotated[Words, opt("NAME ...")] = ()
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone and song; all if left out"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """other players of the same instruments"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.gallery import gallery
+
+        print(gallery(self.out, self.voice, only=_flat(self.only), seed=self.seed, force=self.force))
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn a voice from a folder of recorded notes. The same line again goes on where it stopped.
+
+    Example: antiphon train my-notes -o runs/mine --minutes 60
+    """
+
+    source: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files, or one file of `antiphon data prepare`"""
+    out: Annotated[Path, arg(metavar="RUN", aliases=["-o"])]
+    """the run's folder: weights, sheets, sounds, log"""
+    recipe: Annotated[str | None, opt("NAME")] = None
+    """which method: instrument (unless said), drums, or one of the literature's GANs: dcgan, wavegan, specgan,
+    gansynth, gansynth-r3gan (docs/recipes.md)"""
+    size: Annotated[Literal["tiny", "small", "base", "large"] | None, opt("tiny|small|base|large")] = None
+    """how large the networks are; the starting voice's, or base"""
+    steps: Annotated[int | None, opt("N")] = None
+    """train for so many steps"""
+    minutes: Annotated[float | None, opt("M")] = None
+    """train for about so long on this machine (10 unless said)"""
+    start_from: Annotated[str | None, arg(name="from", metavar="V", help_behavior_hint="")] = None
+    """begin from this voice; the bundled gm where there is one"""
+    from_scratch: Flag = False
+    """begin from nothing"""
+    seed: Annotated[str | None, opt("N|NAME")] = None
+    """of the run's chances, a number or any name (0 unless said)"""
+    set: Annotated[Words, opt("NAME=VALUE ...")] = ()
+    """any setting of the recipe, such as game.rule=hinge or batch=8"""
+    threads: Annotated[int | None, opt("N")] = None
+    """processors to use, a process each; all, or as before"""
+    workers: Annotated[int | None, opt("N")] = None
+    """processes that measure the notes first; one a processor"""
+    licence: Annotated[str, opt("TEXT")] = ""
+    """of the sounds; noted in the voice"""
+    force: Flag = False
+    """begin anew in a folder that holds another run"""
+
+    def run(self) -> None:
+        from antiphon.recipes.override import parse_settings
+        from antiphon.verbs.train import train
+
+        how: dict[str, Any] = {"size": self.size, "steps": self.steps, "minutes": self.minutes, "seed": self.seed}
+        how |= {
+            "recipe": self.recipe,
+            "start_from": self.start_from,
+            "from_scratch": self.from_scratch,
+            "threads": self.threads,
+        }
+        how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
+        if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+            print(weights)
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show what a voice knows: labels, pitch ranges, styles, size, training, licence.
+
+    Example: antiphon info gm
+    """
+
+    voice: Annotated[Positional[str | None], opt("V")] = None
+    """a bundled voice, a run folder or a weights file; lists the bundled ones if left out"""
+    json: Flag = False
+    """as JSON"""
+
+    def run(self) -> None:
+        if self.voice is None:
+            from antiphon.voices.find import bundled
+
+            print("\n".join(bundled()) or "no voice is bundled")
+            return
+        from antiphon.verbs.info import card, facts
+
+        if self.json:
+            from json import dumps
+
+            print(dumps(facts(self.voice), indent=2))
+        else:
+            show(card(self.voice))
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Show what a folder of sounds holds: how it was labelled, what was refused and why.
+
+    Example: antiphon data inspect my-notes
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files"""
+    one_shots: Flag = False
+    """the sounds are drums and the like: names, no pitch"""
+    pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
+    """whether each sound must have a pitch; auto: unless most have none"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import inspect
+
+        show(inspect(self.folder, one_shots=self.one_shots, pitch=self.pitch))
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render soundfonts into a folder of labelled notes (needs FluidSynth). The same line again goes on.
+
+    Example: antiphon data render FluidR3_GM.sf2 -o notes --programs 0 40 73
+    """
+
+    fonts: Annotated[Positional[tuple[Path, ...]], opt("FONT.sf2 ...")]
+    """soundfonts, .sf2 or .sf3"""
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
+    """the folder for the notes and their table"""
+    programs: Annotated[tuple[int, ...], opt("0-127 ...")] = ()
+    """General MIDI programs; all that play single notes if left out"""
+    step: int = 2
+    """semitones from one key to the next"""
+    velocities: int = 3
+    """layers of velocity a key"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """of velocities, holds and what is held out, a number or any name"""
+    drums: Flag = False
+    """the hits of the fonts' drum kits, for `antiphon train --recipe drums`"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import render
+
+        how: dict[str, Any] = {"step": self.step, "velocities": self.velocities, "seed": self.seed}
+        how["drums"] = self.drums
+        print(render(self.fonts, self.out, programs=self.programs, **how))
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Measure a folder of notes into one file: with the package it is all that training elsewhere needs.
+
+    Example: antiphon data prepare my-notes -o my-notes.safetensors
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """a folder of sound files"""
+    out: Annotated[Path, arg(metavar="FILE.safetensors", aliases=["-o"])]
+    """the prepared file"""
+    one_shots: Flag = False
+    """the sounds are drums and the like: names, no pitch"""
+    pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
+    """whether each sound must have a pitch; auto: unless most have none"""
+    workers: Annotated[int | None, opt("N")] = None
+    """processes; one a processor"""
+    licence: Annotated[str, opt("TEXT")] = ""
+    """of the sounds; noted in the file and in voices trained on it"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import prepare
+
+        how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        print(prepare(self.folder, self.out, one_shots=self.one_shots, pitch=self.pitch, **how))
+
+
+VERBS: dict[str, type[Command]] = {
+    "play": Play,
+    "generate": Generate,
+    "morph": Morph,
+    "clone": Clone,
+    "gallery": Gallery,
+    "train": Train,
+    "evaluate": Evaluate,
+    "compare": Compare,
+    "info": Info,
+    "data inspect": Inspect,
+    "data render": Render,
+    "data prepare": Prepare,
+}
+
+
+def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [word.strip() for group in groups for words in group for word in words.split(",") if word.strip()]
+
+
+def _settings(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    """NAME=VALUE one by one; a comma parts two of them only where another NAME= follows."""
+    texts = [text for group in groups for words in group for text in re.split(r",(?=[^,=]+=)", words)]
+    return [text.strip(" ,") for text in texts if text.strip(" ,")]
+
+
+def _workers(asked: int | None) -> int:
+    if asked is not None and not 1 <= asked <= 1024:
+        raise AntiphonError(f"cannot use {asked} workers: use 1 or more")
+    return asked or os.cpu_count() or 1

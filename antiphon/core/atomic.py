@@ -1,0 +1,50 @@
+"""Files that appear whole or not at all: written under another name beside their place, and renamed when complete."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from antiphon.core.errors import AntiphonError
+
+UNFINISHED = ".part"  # how the names of files end that are being written; they begin with a dot
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """The name under which to write what shall be `path`: it gets there when the block is left, and after an error in
+    the block nothing is left of it. Raises AntiphonError, in one line, where the system cannot write (a full disk)."""
+    with all_whole([path]) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def all_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """`whole` for several files: none of them appears before all are written and on the disk. What may then fail is a
+    renaming only (of a file that another program holds, say), and that leaves those before it in their places."""
+    drafts = [_draft(path) for path in paths]
+    try:
+        yield drafts
+        for draft in drafts:
+            _flush(draft)  # a disk that is full may say so only now
+        for draft, path in zip(drafts, paths, strict=True):
+            os.replace(draft, path)
+    except OSError as error:
+        raise AntiphonError(f"cannot write {paths[0]}: {error.strerror or error}") from None
+    finally:
+        for draft in drafts:
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _draft(path: Path) -> Path:
+    mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as names can be
+    return path.with_name(f".{mark:08x}.{os.getpid()}{UNFINISHED}")
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

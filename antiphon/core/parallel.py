@@ -1,0 +1,194 @@
+"""Independent pieces of work on all processors, each on one thread.
+
+Torch's own threads split every small operation and wait for each other at its end; beside one other busy process that
+is several times slower than a single thread. Whole pieces of work side by side have nothing to wait for, and side by
+side in processes of their own they do not even wait for Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from antiphon.core.errors import AntiphonError
+
+T = TypeVar("T")
+MOST = 16  # processes: what they make waits in memory for its turn
+GONE = "one of the processes that play ended (killed? out of memory?): the same line starts again"
+
+
+def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
+    """[work(0), ..., work(count - 1)], `threads` at once (as many as there are processors, if None), in order."""
+    threads = min(threads or _processors(), count)
+    before = _torch_threads(1)
+    _keep_memory()
+    try:
+        if threads <= 1:
+            return [work(i) for i in range(count)]
+        with ThreadPoolExecutor(threads, initializer=_torch_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, range(count)))
+    finally:
+        _torch_threads(before)
+
+
+def in_order(work: Callable[[int], T], count: int, processes: int | None = None) -> Iterator[T]:
+    """work(0), ..., work(count - 1), one after another; the next ones are under way while one is used. So many
+    `processes` work (as many as there are processors, if None), where the system can fork; elsewhere a thread does.
+
+    A fork has all that `work` needs, whatever it is; what comes back must be picklable. What `work` raises is raised
+    here in its turn, and an AntiphonError if a process is lost."""
+    processes = min(processes or _processors(), count, MOST)
+    if processes > 1 and sys.platform == "linux" and not multiprocessing.current_process().daemon:
+        return _by_crew(work, count, processes)
+    return _by_thread(work, count)
+
+
+def _by_thread(work: Callable[[int], T], count: int) -> Iterator[T]:
+    with ThreadPoolExecutor(1, "in-order") as pool:
+        waiting: list[Future[T]] = []
+        for i in range(count):
+            waiting.append(pool.submit(work, i))
+            if len(waiting) > 1:
+                yield waiting.pop(0).result()
+        for last in waiting:
+            yield last.result()
+
+
+def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
+    """Each process is given a piece beside the one it works on; all together are at most two rounds ahead."""
+    crew: list[_Helper] = []
+    ready: dict[int, tuple[Any, Exception | None]] = {}
+    given = 0
+    gc.collect()  # free lists, too: one tuple in them keeps a megabyte
+    _free_memory()
+    try:
+        try:
+            for _ in range(processes):
+                crew.append(_Helper(work, [helper.pipe for helper in crew]))
+        except OSError:  # no more processes are allowed: those that there are will do
+            if not crew:
+                yield from _by_thread(work, count)
+                return
+        for i in range(count):
+            while i not in ready:
+                for helper in crew * 2:
+                    if helper.owes < 2 and given < min(count, i + 2 * processes):
+                        helper.ask(given)
+                        given += 1
+                for pipe in wait([helper.pipe for helper in crew if helper.owes]):
+                    ready.update(next(helper for helper in crew if helper.pipe is pipe).answer())
+            result, failed = ready.pop(i)
+            if failed:
+                raise failed
+            yield result
+    finally:
+        for helper in crew:
+            helper.end()
+
+
+class _Helper:
+    """A forked process that does what it is asked for by a pipe, and ends when the pipe does."""
+
+    def __init__(self, work: Callable[[int], Any], pipes: Sequence[Connection]):
+        """pipes: to other helpers; a copy of one kept open here would hide its end from them."""
+        context = multiprocessing.get_context("fork")
+        self.owes, (self.pipe, far) = 0, context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, far, [*pipes, self.pipe]), daemon=True)
+        self.process.start()
+        far.close()
+
+    def ask(self, i: int) -> None:
+        self.owes += 1
+        self._safely(lambda: self.pipe.send(i))
+
+    def answer(self) -> dict[int, tuple[Any, Exception | None]]:
+        i, result, failed = self._safely(self.pipe.recv)
+        self.owes -= 1
+        return {i: (result, failed)}
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    @staticmethod
+    def _safely(exchange: Callable[[], Any]) -> Any:
+        try:
+            return exchange()
+        except (EOFError, OSError):
+            raise AntiphonError(GONE) from None
+
+
+def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Connection]) -> None:
+    """A helper's whole life. Ctrl-C is for the process that was asked, which ends the others."""
+    for other in others:
+        other.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _torch_threads(1)
+    _keep_memory()
+    while True:
+        try:
+            i = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: tuple[int, object, Exception | None] = (i, work(i), None)
+        except Exception as error:
+            answer = (i, None, _sendable(error))
+        try:
+            pipe.send(answer)
+        except OSError:  # nobody is there any more
+            return
+        _free_memory()
+
+
+def _torch_threads(count: int) -> int:
+    """Has torch use so many threads in this one, where it is loaded at all. -> as many as before"""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return count
+    before: int = torch.get_num_threads()
+    torch.set_num_threads(count)
+    return before
+
+
+def _sendable(error: Exception) -> Exception:
+    """What went wrong, and where, as something that a pipe carries."""
+    where = traceback.format_exc()
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(repr(error))
+    error.add_note(where)
+    return error
+
+
+def _keep_memory() -> None:
+    """Lets glibc keep freed memory for the next tensor. It returns freed blocks to the kernel, and new pages cost more
+    than what is computed in them, until it has seen a block near its limit of 32 MB freed (mallopt(3),
+    M_MMAP_THRESHOLD). Nothing is touched, so this costs nothing; elsewhere than on glibc it does nothing."""
+    bytearray(31 << 20)
+
+
+def _free_memory() -> None:
+    """Returns to the system what lies unused between the blocks in use: before a fork, which would pass it on, and
+    after each piece of work, lest the gaps add up for hours. Elsewhere than on glibc it does nothing."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
+def _processors() -> int:
+    """How many this process may keep busy: one, if it is one of several itself."""
+    if multiprocessing.current_process().daemon:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,28 @@
+"""Adding a part is adding a file: what a package's files offer in a dictionary of a given name, together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from antiphon.core.errors import AntiphonError
+
+
+def parts(package: str, table: str) -> dict[str, Any]:
+    """Every part by its name: the union of the dictionaries called `table` in the files of `package`, by file.
+
+    `parts("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
+    """
+    found: dict[str, Any] = {}
+    for file in sorted(iter_modules(import_module(package).__path__), key=lambda f: f.name):
+        found |= getattr(import_module(f"{package}.{file.name}"), table, {})
+    return found
+
+
+def part(offered: Mapping[str, Any], kind: str, name: str) -> Any:
+    """The part of that name. Raises AntiphonError, listing those there are, for any other."""
+    if name not in offered:
+        raise AntiphonError(f"no {kind} is called '{name}': use one of {', '.join(sorted(offered))}")
+    return offered[name]

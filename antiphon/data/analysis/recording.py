@@ -1,0 +1,314 @@
+"""One recorded note as a person makes it, with hiss, room and perhaps more than was meant, made ready to be measured.
+
+`one_note` takes out steady noise, keeps one attack, settles the pitch between what is said and what is heard, and
+refuses in words what is not one pitched note. Audio is (samples,) float32 at 44.1 kHz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from antiphon.audio.envelope import decibels, envelope
+from antiphon.core.errors import AntiphonError
+from antiphon.data.analysis import descriptors as analysis
+from antiphon.data.analysis.partials import excerpt, find_peaks
+from antiphon.data.analysis.tracker import open_tracker, track_pitch
+from antiphon.data.labelling.row import note_name
+
+SAMPLE_RATE = analysis.SAMPLE_RATE
+SHORTEST = 0.08  # seconds that a note must last
+TICK = 441  # samples: levels are taken every 10 ms
+QUIET = 10  # ticks of quiet from which the noise is learned
+NOISE_LIKE = 0.42  # spectral flatness, 0.56 for white noise and near 0 for a tone
+FAINTEST = 15.0  # dB that a note must rise over the noise, and over what comes before its attack
+FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
+FADE = 60.0  # dB/s of what noise is left after the note
+RISES = 2.0  # times the noise's power, the mean over all bands, from which something sounds
+ATTACK = 15.0  # dB that the level rises within 0.1 s at another attack
+CONVINCING = 0.8  # share of the energy that a pitch of which the tracker is not sure must explain
+OVERTONES = 6  # of a second note that are looked for
+STANDS_OUT = 20.0  # dB by which a partial that bears the pitch rises over the floor, and may lie below the loudest
+LOWEST_HZ = 26.0  # where pitches begin
+SAY = "say which note it is with --pitch"
+
+
+@dataclass(frozen=True)
+class OneNote:
+    """A note that can be learned from. audio: from just before its onset, without the noise. pitch: MIDI. remarks: what
+    was done to it, for the player to read."""
+
+    audio: np.ndarray
+    pitch: float
+    remarks: tuple[str, ...] = ()
+
+
+def one_note(
+    audio: np.ndarray, name: str, pitch: float | None = None, hint: float | None = None, say: str = SAY
+) -> OneNote:
+    """Make one recording ready. Raises AntiphonError, naming it by `name`, if it is not one clean pitched note.
+
+    pitch: MIDI, if the player says it; hint: a pitch its file's name claims, believed where it can be heard at all.
+    With neither, the pitch is heard (extra `antiphon[pitch]`). say: how a pitch can be said, for a refusal."""
+    sound, remarks = without_noise(np.asarray(audio, np.float32), name)
+    sound, more = _one_attack(sound, name)
+    if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
+        raise AntiphonError(f"{name} holds no note of {SHORTEST:g} s: record a longer one")
+    settled, doubt = _settled_pitch(sound, name, pitch, hint, say)
+    other = chord_tone(sound, settled)
+    if other is not None:
+        raise _at_once(name, settled, other)
+    return OneNote(sound, settled, remarks + more + doubt)
+
+
+def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The sound from just before its first attack up to the next, and a remark on what is left out. What is far fainter
+    than what follows, a breath or a touch of the string, is no note yet."""
+    remarks: tuple[str, ...] = ()
+    first = start = analysis.find_onset(sound)
+    again = second_attack(sound[first:])
+    while again is not None and _loudest(sound[start : start + again]) < _loudest(sound[start:]) - FAINTEST:
+        start += again
+        again = second_attack(sound[start:])
+    if start > first:
+        remarks = (f"{name}: the note begins at {start / SAMPLE_RATE:.2f} s; what comes before is left out",)
+    if again is not None:
+        at = (start + again) / SAMPLE_RATE
+        remarks += (f"{name}: another attack at {at:.2f} s; only what comes before is used",)
+        sound = sound[: start + again]
+    return sound[max(start - 64, 0) :], remarks
+
+
+def _loudest(sound: np.ndarray) -> float:
+    """dB of the loudest 10 ms."""
+    return float(decibels(envelope(sound, TICK, 1)).max(initial=-160.0))
+
+
+def _at_once(name: str, one: float, other: float, way: str = "") -> AntiphonError:
+    both = f"{note_name(one)} and {note_name(round(other))}"
+    return AntiphonError(f"{name} holds {both} at once: record one note alone{way}")
+
+
+# ---- noise -----------------------------------------------------------------------------------------------------------
+
+
+def without_noise(audio: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The audio less its steady noise, learned where the note is silent, and a remark if there was any.
+
+    Hiss, rumble and hum alike: power subtraction (Boll 1979; Berouti 1979: over-subtracted, with a floor); the run-up,
+    up to where something rises over the noise, becomes silence. Raises AntiphonError if the note does not rise above
+    the noise."""
+    level = decibels(envelope(audio, TICK, QUIET))
+    if not len(level) or level.max() < -80:
+        raise AntiphonError(f"{name} is silent")
+    at = _noise_at(audio, level)
+    if at is None:
+        return audio, ()
+    below = float(level.max()) - _level(audio, at)
+    if below < FAINTEST:
+        raise AntiphonError(f"the noise in {name} lies only {below:.0f} dB below the note: record it closer or louder")
+    return _subtracted(audio, at), (f"{name}: noise {below:.0f} dB below the note was taken out",)
+
+
+def _noise_at(audio: np.ndarray, level: np.ndarray) -> int | None:
+    """The tick at which 0.1 s hold noise that is worth taking out and nothing else; None if there is no such place.
+
+    What is noise-like is noise wherever it is. Rumble and hum are known by coming before the note and going on
+    unchanged below it; a note's tail and a swell are neither."""
+    for at, before in ((_quietest(level), False), (_quietest(level[: int(level.argmax()) + 1]), True)):
+        part = audio[at * TICK : (at + QUIET) * TICK]
+        below = float(level.max()) - _level(audio, at)
+        if len(part) < QUIET * TICK or below > 70:
+            continue
+        noise = flatness(part) >= NOISE_LIKE
+        if noise if not before else below >= FAINTEST and (noise or _goes_on(audio, at, level)):
+            return at
+    return None
+
+
+def _level(audio: np.ndarray, at: int) -> float:
+    """dB of 0.1 s from a tick on."""
+    part = audio[at * TICK : (at + QUIET) * TICK]
+    return float(decibels(np.square(part, dtype=np.float64).mean(keepdims=True))[0])
+
+
+def _quietest(level: np.ndarray) -> int:
+    """The first tick of the quietest 0.1 s. Levels are centred, so a window's is that of its middle."""
+    middle = (QUIET - 1) // 2 + 1
+    inner = level[middle : len(level) - middle]
+    return int(inner.argmin()) if len(inner) else 0
+
+
+def flatness(part: np.ndarray) -> float:
+    """Geometric over arithmetic mean of the power in bands of 300 Hz, weighted by their power: 1 = flat."""
+    power = np.abs(np.fft.rfft(part * np.hanning(len(part) + 2)[1:-1])) ** 2 + 1e-20
+    hz = np.arange(len(power)) * SAMPLE_RATE / len(part)
+    power = power[(hz > 100) & (hz < 16_000)]
+    bands = power[: len(power) // 32 * 32].reshape(-1, 32)
+    return float(np.exp(np.log(bands).mean(1)).sum() / bands.mean(1).sum())
+
+
+def _goes_on(audio: np.ndarray, at: int, level: np.ndarray) -> bool:
+    """Whether most of the energy of the 0.1 s from a tick on lies where the note, at its loudest, adds nothing."""
+    starts = np.flatnonzero(level > level.max() - 10)[:: QUIET // 2] * TICK
+    parts = [audio[start : start + QUIET * TICK] for start in (at * TICK, *starts)]
+    window = np.hanning(QUIET * TICK + 2)[1:-1]
+    noise, *note = [np.abs(np.fft.rfft(part * window)) ** 2 for part in parts if len(part) == len(window)]
+    steady = np.mean(note, axis=0) < 4 * noise if note else np.zeros(len(noise), bool)
+    return float(noise[steady].sum()) > 0.5 * float(noise.sum())
+
+
+def _subtracted(audio: np.ndarray, at: int) -> np.ndarray:
+    """The audio less what its 0.1 s from a tick on hold; silent up to where something more begins, and fading, slower
+    than a note that is released, from where nothing more is left."""
+    window = torch.hann_window(FRAME)
+    spectrum = torch.stft(torch.from_numpy(audio), FRAME, HOP, window=window, return_complex=True)
+    power = spectrum.abs().square()
+    quiet = slice((at * TICK + FRAME // 2) // HOP + 1, ((at + QUIET) * TICK - FRAME // 2) // HOP + 1)
+    floor = power[:, quiet].mean(1, keepdim=True)
+    smooth = torch.nn.functional.avg_pool1d(floor.T, 9, 1, 4, count_include_pad=False).T
+    over = (power / smooth.clamp_min(1e-3 * float(floor.mean()) + 1e-20)).mean(0)  # white, whatever the noise's colour
+    alone = over < RISES
+    if alone.any():
+        floor = power[:, alone].mean(1, keepdim=True)
+    gain = (1 - 3 * floor / power.clamp_min(1e-20)).clamp_min(1e-3).sqrt()
+    first, last = _first_run(~alone), alone.shape[0] - _first_run(~alone.flip(0))
+    gain[:, : max(first - 1, 0)] = 0.0
+    gain[:, last:] *= 10 ** (-FADE * HOP / SAMPLE_RATE / 20 * torch.arange(alone.shape[0] - last))
+    return torch.istft(spectrum * gain, FRAME, HOP, window=window, length=len(audio)).numpy()
+
+
+def _first_run(sounds: torch.Tensor) -> int:
+    """The first frame from which SHORTEST seconds mostly sound; 0 if there is none."""
+    length = round(SHORTEST * SAMPLE_RATE / HOP)
+    ahead = np.convolve(sounds, np.full(length, 1 / length))[length - 1 :]
+    begins = np.flatnonzero(sounds.numpy() & (ahead > 0.7))
+    return int(begins[0]) if len(begins) else 0
+
+
+# ---- more than one note ----------------------------------------------------------------------------------------------
+
+
+def second_attack(audio: np.ndarray) -> int | None:
+    """The sample at which the level jumps up once more, later than 0.15 s after the onset (sample 0); None if it does
+    not. Tremolo and beating, which jump less or too often to be another note, do not count."""
+    level = decibels(envelope(audio, TICK, 5))
+    rise = np.array([level[j] - level[max(j - 10, 0) : j + 1].min() for j in range(len(level))])
+    jumps = np.flatnonzero((rise > ATTACK) & (level > level.max(initial=-160.0) - 30))
+    starts = [int(j) for j in jumps if j > 15 and j - 1 not in jumps]
+    if not starts or len(starts) > 5:
+        return None
+    before = level[max(starts[0] - 10, 0) : starts[0] + 1]
+    return (starts[0] - (len(before) - 1 - int(before.argmin()))) * TICK
+
+
+def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
+    """The MIDI pitch of a second harmonic series beside that of `pitch`; None if there is none.
+
+    Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
+    part, base = excerpt(audio, analysis.hertz(pitch))
+    peaks = find_peaks(part, base)
+    strong = (peaks.above > 15) & (peaks.level > -35)
+    hz, level = peaks.hz[strong], peaks.level[strong]
+    order = hz / base
+    off = np.abs(order - np.round(order)) > np.maximum(0.03 * order, 0.06)
+    for f0 in hz[off & (level > -15)]:
+        if f0 < 0.45 * base or abs(base / f0 - round(base / f0)) < 0.03:
+            continue  # a sub-octave
+        series = f0 * np.arange(1, OVERTONES + 1)
+        foreign = np.abs(series / base - np.round(series / base)) > 0.06
+        near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
+        if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
+            return float(69 + 12 * np.log2(f0 / 440))
+    return None
+
+
+# ---- pitch -----------------------------------------------------------------------------------------------------------
+
+
+def _settled_pitch(
+    sound: np.ndarray, name: str, said: float | None, hint: float | None, say: str
+) -> tuple[float, tuple[str, ...]]:
+    """The pitch, and a remark where the ear disagrees with what is claimed, which counts nevertheless, unless only what
+    is heard explains the sound."""
+    claim = hint if said is None else said
+    heard = _heard_pitch(sound, name, claim, firm=said is not None)
+    if claim is None:
+        if heard is None:
+            raise _no_pitch(sound, name, say)
+        return heard, ()
+    where = "its name says" if said is None else "was said"
+    if heard is not None and not _explains(sound, claim) and _explains(sound, heard):
+        if said is not None:
+            raise AntiphonError(f"{name} holds {note_name(heard)}, not {note_name(said)}: say what is played in it")
+        return heard, (f"{name}: {note_name(heard)} is heard and used, not {note_name(claim)} as {where}",)
+    if not analysis.plausible_pitch(sound, claim):
+        raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: say what is played in it")
+    apart = 0.0 if heard is None else abs(heard - claim)
+    if apart < 0.8 or (said is None and abs((apart + 6) % 12 - 6) < 0.8):  # a name settles doubtful octaves
+        return claim, ()
+    return claim, (f"{name}: {note_name(claim)} is used as {where}, though {note_name(heard or 0)} is heard",)
+
+
+def _explains(sound: np.ndarray, pitch: float) -> bool:
+    """Whether a pitch is there, and no other beside it."""
+    return analysis.plausible_pitch(sound, pitch) and chord_tone(sound, pitch) is None
+
+
+def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
+    """Why no pitch can be heard: a second tone, or, where partials crowd as in a deep vibrato, nothing steady."""
+    partials = _partials_that_stand_out(sound)
+    crowded = len(partials) and (partials < partials[0] + 2).sum() > 2
+    other = chord_tone(sound, partials[0]) if len(partials) and not crowded else None
+    if other is not None:
+        return _at_once(name, round(partials[0]), other, f", or {say}")
+    return AntiphonError(f"no steady pitch can be heard in {name}: {say}")
+
+
+def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -> float | None:
+    """The key nearest to what is heard, None if that is nothing to be sure of. firm: whether the claim is the player's;
+    else two notes in turn are refused."""
+    tracker = open_tracker(demand=claim is None)
+    if tracker is None:
+        return None
+    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
+    heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
+    if heard is None:
+        parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
+        if not firm and None not in parts and abs(parts[0] - parts[1]) > 0.8:  # type: ignore[operator]
+            both = " and then ".join(note_name(round(part)) for part in parts)  # type: ignore[arg-type]
+            raise AntiphonError(f"{name} holds {both}: cut it to one note")
+        faint = [pitch for pitch in (track_pitch(held), lowest) if pitch is not None and np.isfinite(pitch)]
+        heard = next((pitch for pitch in faint if harmonic_share(held, pitch) > CONVINCING), None)
+    if heard is None:
+        return None
+    heard = octave_of(held, heard)
+    if lowest is not None and lowest < heard - 2.5:  # a bell's loudest partial, or an organ's octave, is not its pitch
+        heard = lowest
+    return float(round(heard))
+
+
+def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
+    """MIDI pitches of the strong partials, in rising order."""
+    peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
+    strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
+    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
+
+
+def octave_of(audio: np.ndarray, pitch: float) -> float:
+    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker hears too low."""
+    while 83.5 < pitch < 108 and harmonic_share(audio, pitch + 12) > 0.98 * harmonic_share(audio, pitch):
+        pitch += 12
+    return pitch
+
+
+def harmonic_share(audio: np.ndarray, pitch: float) -> float:
+    """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
+    part, base = excerpt(audio, analysis.hertz(pitch))
+    peaks = find_peaks(part, base)
+    order = np.round(peaks.hz / base)
+    near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))
+    energy = 10 ** (peaks.level / 10)
+    return float(energy[near].sum() / max(energy.sum(), 1e-20))

@@ -1,0 +1,88 @@
+"""The pitch of a single recorded note, by swift-f0 (46.9-2,093.75 Hz). Needs the extra `antiphon[pitch]`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from antiphon.audio.files import read_audio
+from antiphon.audio.ops import Audio
+from antiphon.core.errors import AntiphonError
+
+LISTEN_SECONDS = 2.5
+_SAMPLE_RATE = 16000  # swift-f0's own
+
+
+class Tracker:
+    """Listens to notes with swift-f0, on one thread."""
+
+    def __init__(self) -> None:
+        from swift_f0 import SwiftF0
+
+        self._detector: Any = SwiftF0(threads=1)
+
+    def pitch(self, audio: Audio, sample_rate: int) -> float | None:
+        """The steady pitch of one note, (samples,), as a MIDI number; None if there is none to be sure of."""
+        if len(audio) < sample_rate // 20:
+            return None
+        found = self._detector.detect(audio, sample_rate)
+        loud = found.loudness_db > found.loudness_db.max(initial=-200) - 30
+        sure = loud & (found.confidence > 0.8)
+        if sure.sum() < max(3, 0.4 * loud.sum()):
+            return None
+        midi = 69 + 12 * np.log2(found.pitch_hz[sure] / 440)
+        middle = float(np.median(midi))
+        return middle if np.mean(np.abs(midi - middle) < 0.6) > 0.7 else None
+
+    def pitch_of_file(self, path: Path) -> float | None:
+        """`pitch` of the beginning of a file. Raises AntiphonError if it cannot be read."""
+        return self.pitch(read_audio(path, sample_rate=_SAMPLE_RATE, max_seconds=LISTEN_SECONDS), _SAMPLE_RATE)
+
+
+def open_tracker(*, demand: bool = False) -> Tracker | None:
+    """A tracker, or None if swift-f0 is not installed; with `demand` that is an AntiphonError."""
+    try:
+        return Tracker()
+    except ImportError:
+        if demand:
+            raise AntiphonError("listening for pitch needs: pip install 'antiphon[pitch]'") from None
+        return None
+
+
+SKIP_SECONDS, HEARD_SECONDS = 0.05, 1.5  # the attack's scoop is left out, and what follows the first 1.5 s
+
+
+@lru_cache(maxsize=1)
+def _tracker() -> Any:
+    try:
+        import swift_f0
+    except ImportError:
+        raise AntiphonError("measuring pitch needs swift-f0: pip install 'antiphon[pitch]'") from None
+    return swift_f0.SwiftF0(threads=1, spin=False)
+
+
+def can_track() -> bool:
+    """Whether swift-f0 is installed."""
+    return find_spec("swift_f0") is not None
+
+
+def track_pitch(audio: np.ndarray, sample_rate: int = 44_100) -> float:
+    """Median MIDI pitch of one note, audio (samples,), over its voiced frames; NaN where none is voiced.
+
+    A note lasts seconds and changes little: frames from 50 ms to 1.5 s are heard, or all of a shorter note.
+    """
+    sound = np.asarray(audio, np.float32)[: int(HEARD_SECONDS * sample_rate)]
+    peak = float(np.abs(sound).max(initial=0.0))
+    if len(sound) < 256 or not np.isfinite(peak) or peak < 1e-5:
+        return float("nan")
+    result = _tracker().detect(sound * (0.5 / peak), sample_rate)
+    voiced = result.confidence >= 0.5
+    settled = voiced & (result.timestamps >= SKIP_SECONDS)
+    kept = settled if settled.sum() >= 3 else voiced
+    if not kept.any():
+        return float("nan")
+    return float(69 + 12 * np.log2(np.median(result.pitch_hz[kept]) / 440))

@@ -1,0 +1,141 @@
+"""Drums by name: what General MIDI's drum keys mean, and which drum a file's or folder's name tells of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from antiphon.data.labelling import labels
+
+AS_RECORDED = 60.0  # the nominal pitch of a hit: as it was recorded; 61 is a semitone higher
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """What a drum key means: a drum, how many semitones off its own pitch, and dB beside the other drums of a kit."""
+
+    drum: str
+    semitones: float = 0.0
+    level: float = 0.0
+
+
+# General MIDI level 1's percussion map, and Roland's keys around it. A drum that two keys share is the same one, higher
+# or lower.
+_MAP = """
+27 zap | 28 slap | 29 scratch 2 | 30 scratch -2 | 31 sticks | 32 click | 33 click -3 | 34 bell
+35 kick -2 | 36 kick | 37 rim | 38 snare | 39 clap | 40 snare 2 | 41 low tom -1.5 | 42 closed hat | 43 low tom 1.5
+44 pedal hat | 45 mid tom -1.5 | 46 open hat | 47 mid tom 1.5 | 48 high tom -1.5 | 49 crash | 50 high tom 1.5
+51 ride | 52 china | 53 ride bell | 54 tambourine | 55 splash | 56 cowbell | 57 crash -2 | 58 vibraslap | 59 ride -2
+60 high bongo | 61 low bongo | 62 muted conga | 63 high conga | 64 low conga | 65 high timbale | 66 low timbale
+67 high agogo | 68 low agogo | 69 cabasa | 70 maracas | 71 short whistle | 72 long whistle | 73 short guiro
+74 long guiro | 75 claves | 76 high woodblock | 77 low woodblock | 78 muted cuica | 79 open cuica | 80 muted triangle
+81 open triangle | 82 shaker | 83 jingle bell | 84 bell tree | 85 castanets | 86 muted surdo | 87 open surdo
+"""
+# dB beside the kick, in FluidR3's standard kit: prepared hits are of one loudness
+_DB = """
+-13 closed hat | -12 click | -11 pedal hat, open hat | -10 castanets | -9 ride bell | -8 ride
+-6 zap, muted conga, high agogo, low agogo | -5 rim, splash, maracas | -4 china, claves, muted triangle, shaker
+-3 scratch, cowbell, cabasa | -2 open triangle | 2 bell, high bongo, low timbale, long guiro, bell tree
+3 low conga, muted surdo | 4 high timbale, short whistle, long whistle | 5 low tom, low woodblock
+7 open surdo, open cuica | 8 muted cuica
+"""
+_LEVELS = {
+    name.strip(): float(level) for level, names in re.findall(r"(-?\d+) ([^|\n\d]+)", _DB) for name in names.split(",")
+}
+
+
+def _key_map() -> dict[int, Stroke]:
+    keys = {}
+    for entry in re.split(r"[|\n]", _MAP.strip()):
+        key, name, semitones = re.fullmatch(r"\s*(\d+) ([a-z ]+?)(?: (-?[\d.]+))?\s*", entry).groups()  # type: ignore[union-attr]
+        keys[int(key)] = Stroke(name, float(semitones or 0), _LEVELS.get(name, 0.0))
+    return keys
+
+
+KEYS: dict[int, Stroke] = _key_map()
+CHOKED = ({42, 44, 46}, {71, 72}, {73, 74}, {78, 79}, {80, 81}, {86, 87})  # a stroke silences the others of its set
+
+# Drums that a name may tell of and no key does, and what stands in for a drum that a kit lacks: the nearest of its row.
+_KIN = (
+    ("low tom", "mid tom", "high tom", "tom"),
+    ("closed hat", "pedal hat", "open hat", "hat"),
+    ("ride bell", "ride", "crash", "splash", "china", "cymbal"),
+    ("rim", "sticks", "click", "claves", "castanets", "high woodblock", "low woodblock", "woodblock"),
+    ("snare", "clap", "slap"),
+    ("high bongo", "low bongo", "high conga", "low conga", "muted conga", "high timbale", "low timbale", "tabla",
+     "bongo", "conga", "timbale"),
+    ("shaker", "maracas", "cabasa", "tambourine", "jingle bell"),
+    ("cowbell", "high agogo", "low agogo", "agogo"),
+    ("open triangle", "muted triangle", "triangle", "bell", "bell tree"),
+    ("kick", "open surdo", "muted surdo", "surdo"),
+    ("short guiro", "long guiro", "guiro"),
+    ("short whistle", "long whistle", "whistle"),
+    ("muted cuica", "open cuica", "cuica"),
+    ("zap", "scratch", "vibraslap", "percussion"),
+)  # fmt: skip
+DRUMS: tuple[str, ...] = tuple(
+    dict.fromkeys([*(s.drum for s in KEYS.values()), *(name for row in _KIN for name in row)])
+)
+
+
+def stand_in(drum: str, known: Iterable[str]) -> str | None:
+    """The drum itself, or of those `known` the nearest of its kin; None where there is none."""
+    known = set(known)
+    row = next(row for row in _KIN if drum in row)
+    near = [name for name in row if name in known]
+    return drum if drum in known else min(near, key=lambda name: abs(row.index(name) - row.index(drum)), default=None)
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+_PHRASES = {
+    r"hi[ -]?hats?": "hat", r"bass ?drum|drum bass": "kick", r"side ?stick|cross ?stick|rim ?shot|stick": "rim",
+    r"drum sticks|sticks": "sticks", r"hand ?clap": "clap", r"wood ?block": "woodblock",
+    r"jingle ?bells?": "jingle bell", r"bell ?tree": "bell tree", r"hi": "high", r"lo|floor": "low",
+    r"middle": "mid", r"tomtom": "tom",
+}  # fmt: skip
+_WORDS = {
+    "hh": "hat", "ch": "closed hat", "chh": "closed hat", "hhc": "closed hat", "oh": "open hat", "ohh": "open hat",
+    "hho": "open hat", "ph": "pedal hat", "phh": "pedal hat", "foot": "pedal", "cl": "closed", "op": "open",
+    "bd": "kick", "kik": "kick", "kck": "kick", "sd": "snare", "sn": "snare", "snr": "snare", "snares": "snare",
+    "rs": "rim", "cp": "clap", "clp": "clap", "lt": "low tom", "mt": "mid tom", "ht": "high tom", "rd": "ride",
+    "cr": "crash", "cy": "cymbal", "cym": "cymbal", "cymb": "cymbal", "cb": "cowbell", "tamb": "tambourine",
+    "perc": "percussion", "tam": "tambourine", "mute": "muted", "shake": "shaker", "maraca": "maracas",
+}  # fmt: skip
+_FIRST = ("ride bell", "bell tree", "jingle bell", "cowbell")  # before the drums that their words also name
+_LOUDNESS = {"soft": 50, "light": 50, "medium": 90, "hard": 115, "heavy": 115}
+
+
+def drum_of(name: str) -> str | None:
+    """The drum of DRUMS that a name tells of ("OHH 2", "Bass Drum_ff", "drum_cymbal_closed"); None if it tells none."""
+    words = _words(name)
+    if "cymbal" in words and words & {"closed", "open", "pedal"}:
+        words = (words - {"cymbal"}) | {"hat"}
+    fitting = [drum for drum in DRUMS if set(drum.split()) <= words]
+    fitting.sort(key=lambda drum: (drum not in _FIRST, -len(drum.split())))  # what says most; then the map's order
+    return next(("closed hat" if drum == "hat" else drum for drum in fitting), None)
+
+
+def _words(name: str) -> set[str]:
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    text = " " + " ".join(re.findall(r"[a-z]+", text.lower())) + " "
+    for pattern, word in _PHRASES.items():
+        text = re.sub(rf"(?<= )(?:{pattern})(?= )", word, text)
+    found = " ".join(_WORDS.get(word, word) for word in text.split()).split()
+    return {word for w in found for word in (w, w.removesuffix("s"))}
+
+
+def velocity_of(name: str) -> int | None:
+    """1..127, what a name says of how hard the drum was struck (`ff`, `v100`, `soft`)."""
+    said = labels.parse_name(name).velocity
+    return said or next((level for word, level in _LOUDNESS.items() if word in _words(name)), None)
+
+
+def unstruck(path: Path) -> str:
+    """A file's place and name without what it says of the force: hits of one drum share it."""
+    kept = re.sub(
+        r"(?i)(?<![a-z])(soft|light|medium|hard|heavy|p{1,4}|f{1,4}|m[pf]|v(el)?[ _-]?\d+)(?![a-z])", "", path.stem
+    )
+    return str(path.with_name(re.sub(r"[ _-]+", " ", kept).strip() or path.stem)).lower()

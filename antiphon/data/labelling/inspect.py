@@ -1,0 +1,103 @@
+"""Shows a manifest to a person: what was found, how it was labelled, what was refused and why."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from antiphon.data.labelling.row import Manifest, Row, note_name
+
+_SOURCES = {"sidecar": "a table", "folder": "folder names", "name": "file names", "tracker": "listening"}
+
+
+def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
+    """A rich renderable: a line an instrument, remarks, and up to `refusals` refused files with their reasons."""
+    parts: list[RenderableType] = []
+    if manifest.rows:
+        sound, kind = _words(manifest)
+        parts.append(_instruments(manifest.rows) if sound == "note" else _sounds(manifest.rows, sound, kind))
+    parts.append(Text(_totals(manifest)))
+    parts += [Text(f"note: {remark}") for remark in manifest.remarks]
+    if manifest.refused:
+        parts.append(_refusals(manifest, refusals))
+    return Group(*parts)
+
+
+def _instruments(rows: Iterable[Row]) -> Table:
+    table = Table("instrument", "notes", "presets", "pitches", "velocities", "pitch from", "held out", "style")
+    for name, group in _by_label(rows):
+        pitches = [row.pitch for row in group if row.pitch is not None]
+        table.add_row(
+            *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
+            f"{note_name(round(min(pitches)))}-{note_name(round(max(pitches)))}" if pitches else "",
+            *(_velocities(group), _sources(group), _held_out(group), _common_words(group)),
+        )
+    return table
+
+
+def _words(manifest: Manifest) -> tuple[str, str]:
+    """What a file is, and what it is one of."""
+    if manifest.one_shots:
+        return "hit", "drum"
+    return ("note", "instrument") if manifest.pitched else ("sound", "kind")
+
+
+def _sounds(rows: Iterable[Row], sound: str, kind: str) -> Table:
+    table = Table(kind, f"{sound}s", f"{kind}s of it", "velocities", "name from", "held out", "style")
+    for name, group in _by_label(rows):
+        table.add_row(
+            *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
+            *(_velocities(group), _sources(group), _held_out(group), _common_words(group)),
+        )
+    return table
+
+
+def _by_label(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.instrument].append(row)
+    return sorted(groups.items())
+
+
+def _velocities(group: list[Row]) -> str:
+    return f"{min(row.velocity for row in group)}-{max(row.velocity for row in group)}"
+
+
+def _sources(group: list[Row]) -> str:
+    return ", ".join(_SOURCES.get(source, source) for source in sorted({row.source for row in group}))
+
+
+def _held_out(group: list[Row]) -> str:
+    return str(sum(row.split != "train" for row in group))
+
+
+def _common_words(group: list[Row]) -> str:
+    """Words of style that more than half of the notes have."""
+    counts = Counter(word for row in group for word in row.style)
+    return escape(" ".join(word for word, count in counts.items() if 2 * count > len(group)))
+
+
+def _totals(manifest: Manifest) -> str:
+    rows, (sound, kind) = manifest.rows, _words(manifest)
+    splits = Counter(row.split for row in rows)
+    held = ", ".join(f"{count} {split}" for split, count in splits.items() if split != "train") or "nothing"
+    return (
+        f"{len(rows)} {sound}s of {len({row.instrument for row in rows})} {kind}s in {manifest.folder}: "
+        f"{splits['train']} to train on, "
+        f"held out: {held}; {len(manifest.refused)} refused"
+    )
+
+
+def _refusals(manifest: Manifest, most: int) -> Table:
+    table = Table("refused", "why")
+    for item in manifest.refused[:most]:
+        shown = item.path.relative_to(manifest.folder) if item.path.is_relative_to(manifest.folder) else item.path
+        table.add_row(escape(str(shown)), escape(item.reason))
+    if len(manifest.refused) > most:
+        table.add_row("...", f"and {len(manifest.refused) - most} more")
+    return table

@@ -1,0 +1,63 @@
+"""What is known of one sound of a folder, and of a folder of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+EXTRA = "extra"  # more notes to measure with; they change nothing about the others
+
+
+DEFAULT_VELOCITY = 90
+
+
+UNNAMED = "sound"  # what is called nothing else
+
+
+PITCHLESS = "its pitch is unknown: put a note name such as C4 in its name"
+
+
+_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recorded note."""
+
+    path: Path
+    pitch: float | None  # MIDI, 60 = C4
+    instrument: str
+    preset: str  # which one of its kind: a font's preset, a player, a folder
+    style: tuple[str, ...] = ()
+    velocity: int = DEFAULT_VELOCITY  # 1..127
+    hold_seconds: float | None = None  # from onset to release, where the sidecar says
+    source: str = "name"  # where the pitch, or a drum's name, came from: sidecar, folder, name or tracker
+    split: str = "train"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that was left out, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The notes of a folder, the files that were refused, and remarks about the folder as a whole."""
+
+    folder: Path
+    rows: list[Row]
+    refused: list[Refused]
+    remarks: list[str]
+    one_shots: bool = False  # hits [data/labelling/hits.py]
+    pitched: bool = True  # False: neither hits nor these have a pitch but the nominal one
+
+
+def note_name(pitch: float) -> str:
+    """60 -> "C4", 69.2 -> "A4 +20 cents"."""
+    nearest = round(pitch)
+    cents = round(100 * (pitch - nearest))
+    name = f"{_NAMES[nearest % 12]}{nearest // 12 - 1}"
+    return f"{name} {cents:+d} cents" if cents else name

@@ -1,0 +1,80 @@
+"""Embeddings that sounds are compared in: one vector a sound. aiSFX and musicnn are networks whose weights are
+installed apart [weights.py]; log-mel statistics need nothing.
+
+Onsets are where sounds begin; what is shorter than an embedding hears is padded with silence; levels are untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from antiphon.audio.mel import mel_power
+from antiphon.core.registry import part
+from antiphon.metrics.networks.batching import SAMPLE_RATE, padded
+
+BUILT_IN = "mel"
+
+
+class Embedding(Protocol):
+    """One vector per sound."""
+
+    name: str
+    dim: int
+    seconds: float  # how much of a sound it hears
+
+    def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        """Sounds, each (samples,) float at 44.1 kHz, to (n, dim) float32."""
+
+
+class MelStatistics:
+    """No network: 64 mel bands in dB, their mean, spread and mean rise in three stretches of time (576 numbers)."""
+
+    name, dim = BUILT_IN, 576
+    seconds = 2.4
+    edges = (0.0, 0.1, 0.6, 2.4)  # seconds: attack, body, tail
+
+    def _vector(self, sound: np.ndarray) -> np.ndarray:
+        power = mel_power(padded(sound, int(self.seconds * SAMPLE_RATE)), SAMPLE_RATE, 1_024, 256, 64)
+        decibels = np.maximum(10 * np.log10(power + 1e-10), -80) / 20
+        rise = np.diff(decibels, axis=0, prepend=decibels[:1])
+        cuts = [round(edge * SAMPLE_RATE / 256) for edge in self.edges]
+        parts = []
+        for start, stop in pairwise(cuts):
+            part = decibels[start:stop]
+            parts += [part.mean(0), part.std(0), 10 * np.abs(rise[start:stop]).mean(0)]
+        return np.concatenate(parts).astype(np.float32)
+
+    def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        """Sounds to (n, 576)."""
+        return np.stack([self._vector(sound) for sound in sounds])
+
+
+def _aisfx(cache: Path) -> Embedding:
+    from antiphon.metrics.networks.aisfx import AiSFX
+
+    return AiSFX(cache)
+
+
+def _musicnn(cache: Path) -> Embedding:
+    from antiphon.metrics.networks.musicnn import Musicnn
+
+    return Musicnn(cache)
+
+
+EMBEDDINGS: dict[str, Callable[[Path], Embedding]] = {
+    "aisfx": _aisfx,
+    "musicnn": _musicnn,
+    BUILT_IN: lambda cache: MelStatistics(),
+}
+
+
+def load_embedding(name: str, cache: Path) -> Embedding:
+    """The embedding called `name`; its converted weights are kept in `cache`. Raises AntiphonError if there is none
+    called so, or if its weights are not installed."""
+    embedding: Embedding = part(EMBEDDINGS, "embedding", name)(cache)
+    return embedding

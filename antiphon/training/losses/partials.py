@@ -1,0 +1,60 @@
+"""Each partial's level against what the recording shows at that frequency.
+
+A spectral loss on the sum of all sources says little about a partial that noise covers, and early in training noise
+covers everything: the generator then draws hiss for every instrument. Reading the recording's spectrum at the
+partials' known frequencies gives each of them a straight gradient from the first step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from antiphon.networks.generators.batched import Bank
+from antiphon.networks.generators.instrument import SAMPLE_RATE, Partials
+from antiphon.networks.gesture import Gesture
+from antiphon.networks.oscillators import HOP
+from antiphon.representations.mel import hat_weights
+from antiphon.representations.spectral import magnitude
+
+STEP = 1024  # samples between the frames compared
+FLOOR = 1e-4  # -80 dB of full scale
+LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
+
+
+def partials_loss(partials: list[Partials] | Bank, g: Gesture, audio: Tensor) -> Tensor:
+    """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the
+    square root of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
+    low = g.f0[:, 0] < LOW
+    losses = []
+    for window, chosen in ((2048, torch.nonzero(~low).flatten()), (4096, torch.nonzero(low).flatten())):
+        if not len(chosen):
+            continue
+        spectra = magnitude(audio[chosen].detach(), window, STEP, padding=2).transpose(1, 2)
+        if isinstance(partials, Bank):
+            losses.append(_of_notes(partials, g, chosen, spectra, window))
+        else:
+            losses += [_of_notes(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
+    return torch.cat([x.flatten() for x in losses]).mean()
+
+
+def _of_notes(partials: Partials | Bank, g: Gesture, at: int | Tensor, spectra: Tensor, window: int) -> Tensor:
+    """The loss of note `at`, a scalar; or of several notes of a bank, (n,)."""
+    if isinstance(partials, Bank):
+        ratios, level, real = partials.ratios[at], partials.level[at], partials.real[at]
+    else:
+        (ratios, level), real = partials, None
+    f0 = g.f0[at][..., :: STEP // HOP]
+    bins = (f0.unsqueeze(-1) * ratios.unsqueeze(-2) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
+    target = spectra.gather(-1, bins)
+    times = g.start[at].unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
+    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[at]) @ level)
+    heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
+    return compare_levels(drawn, target, heard if real is None else heard & real.unsqueeze(-2))
+
+
+def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:
+    """(...) weighted mean of |log drawn - log target| over (..., frames, partials) amplitudes, where `heard`."""
+    weight = (target + FLOOR).sqrt() * heard
+    error = (torch.log(drawn + FLOOR) - torch.log(target + FLOOR)).abs()
+    return (weight * error).sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(1e-3)

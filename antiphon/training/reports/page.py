@@ -1,0 +1,217 @@
+"""A run's page: how it is doing, for a person who has never seen one. One file that needs no other and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from antiphon.core.atomic import whole
+from antiphon.core.errors import AntiphonError
+
+PAGE = "page.html"
+POINTS = 300  # of a curve, at most
+WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
+COLOURS = ("#1667c2", "#c2571a", "#3a8f3a", "#8a4fb0")
+Row = dict[str, Any]
+
+
+class Outlook(NamedTuple):
+    """How much of a run's health is known. looks: how often it was looked at. words: what cannot be told, and why."""
+
+    looks: int
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Curves of one kind. normal: the band a healthy run is usually in. words: what is seen, and what is normal."""
+
+    title: str
+    curves: Mapping[str, str]  # legend -> scalar of the log
+    words: str
+    normal: tuple[float, float] | None = None
+    logarithmic: bool = False
+
+
+PICTURES = (
+    Picture(
+        "What the critic believes",
+        {
+            "your sounds": "health.real",
+            "yours, never trained on": "health.held_out",
+            "played by the model": "health.generated",
+        },
+        "How real it takes each to be, from 0 to 1. Normal: the three come near each other or stay apart by less than "
+        "0.9. Not normal: your sounds at 1 and the model's at 0 for good, or the sounds that it was never trained on "
+        "falling to where the model's are: then it knows yours by heart.",
+        (0.05, 0.95),
+    ),
+    Picture(
+        "Variety and copies",
+        {"variety": "health.spread", "copies": "health.copies"},
+        "Variety of what is played, as a share of that of your sounds. Normal: it rises to 0.7 or more. Not normal: it "
+        "falls towards 0, when everything sounds alike. Copies: the share nearer to one of your sounds than nearly all "
+        "of yours are to each other; a few are normal, half are not.",
+        (0.5, 1.3),
+    ),
+    Picture(
+        "Distance from your sounds",
+        {"distance": "health.distance"},
+        "0 is what two draws of your own sounds would have. Normal: it falls quickly, then slowly. Not normal: it "
+        "rises for long.",
+    ),
+    Picture(
+        "Loudness of what is played",
+        {"dB re your sounds": "health.loudness"},
+        "Normal: near 0, early on further away.",
+        (-6.0, 6.0),
+    ),
+    Picture(
+        "A constant in what is played (DC)",
+        {"share of the sound": "health.offset"},
+        "What moves a loudspeaker and is not heard. Normal: near 0. Not normal: half of the sound or more.",
+        (0.0, 0.1),
+    ),
+    Picture(
+        "Losses",
+        {"critic": "critic", "player, as the critic hears it": "adversarial", "sound": "log", "penalty": "penalty"},
+        "What each side still gets wrong. Normal: they quarrel, up and down, and neither stays at nothing. That they "
+        "do not fall for long is normal too: both get better at once. Only the loss called sound should fall.",
+    ),
+    Picture(
+        "Size of the corrections",
+        {"player": "generator_norm", "critic": "critic_norm"},
+        "Normal: within about ten times of each other over the run. Not normal: a wall that goes straight up.",
+        logarithmic=True,
+    ),
+    Picture(
+        "Answers",
+        {"augmentation": "answer.augment", "R1": "answer.r1", "learning rate": "answer.rate"},
+        "What was done about it. At rest: 0, 0 and 1.",
+    ),
+)
+
+
+def write_page(folder: Path, outlook: Outlook) -> Path:
+    """Draw page.html of a run's folder from its log, its newest sheet and sounds; whole or not at all. -> its path"""
+    path = folder / PAGE
+    with suppress(OSError, AntiphonError):  # a full disk may cost the page, but not the run
+        text = HEAD + "\n".join(_body(folder, outlook)) + "\n</body></html>\n"
+        with whole(path) as draft:
+            draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may be no text
+    return path
+
+
+def _body(folder: Path, outlook: Outlook) -> list[str]:
+    rows, said = _read(folder / "log.jsonl")
+    last = rows[-1] if rows else {"step": 0}
+    head = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said, outlook)}</p>", _notes(said)]
+    return [*head, _sheet(folder), *(drawn for picture in PICTURES if (drawn := _drawn(picture, rows)))]
+
+
+def _read(path: Path) -> tuple[list[Row], list[Row]]:
+    """The log's rows of numbers, and those of words."""
+    rows = []
+    with suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    rows = [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
+    return [r for r in rows if "said" not in r], [r for r in rows if "said" in r]
+
+
+def _summary(last: Row, said: Sequence[Row], outlook: Outlook) -> str:
+    recent = said[-1]["said"] if said and said[-1]["step"] > 0.8 * last["step"] else ""
+    looks = "one look" if outlook.looks == 1 else f"{outlook.looks:,} looks"
+    verdict = f"Nothing unusual in {looks}." if outlook.looks else ""
+    verdict = f"The last thing to say: {html.escape(str(recent))}." if recent else verdict
+    bands = "The green bands are where healthy runs are." if outlook.looks else ""
+    words = " ".join(part for part in (verdict, html.escape(outlook.words), bands) if part)
+    return f"{last['step']:,} steps. <b>Is this normal?</b> {words}"
+
+
+def _notes(said: Sequence[Row]) -> str:
+    if not said:
+        return ""
+    items = "".join(f"<li>step {row['step']:,}: {html.escape(str(row['said']))}</li>" for row in said[-20:])
+    return f"<h2>What happened</h2><ul>{items}</ul>"
+
+
+def _sheet(folder: Path) -> str:
+    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in ("sheets", "sounds"))
+    found = ""
+    if sheets:
+        data = base64.b64encode(sheets[-1].read_bytes()).decode()
+        found = f'<h2>Real beside generated</h2><img alt="{sheets[-1].stem}" src="data:image/png;base64,{data}">'
+    if sounds:
+        found += f'<p><audio controls preload="none" src="sounds/{sounds[-1].name}"></audio> real, then generated</p>'
+    return found
+
+
+def _step(path: Path) -> int:
+    """Of a file called step-NUMBER; -1 for another."""
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else -1
+
+
+def _drawn(picture: Picture, rows: Sequence[Row]) -> str:
+    curves = {name: _points(rows, key) for name, key in picture.curves.items()}
+    curves = {name: points for name, points in curves.items() if len(points) > 1}
+    if not curves:
+        return ""
+    legend = " ".join(f'<b style="color:{c}">{n}</b>' for c, n in zip(COLOURS, curves, strict=False))
+    words = html.escape(picture.words)
+    return f"<section><h2>{picture.title}</h2>{_svg(picture, curves)}<p>{legend}<br>{words}</p></section>"
+
+
+def _points(rows: Sequence[Row], key: str) -> list[tuple[float, float]]:
+    """(step, value) of a scalar, thinned to POINTS by means."""
+    found = [(float(r["step"]), float(r[key])) for r in rows if isinstance(r.get(key), int | float)]
+    found = [(step, value) for step, value in found if math.isfinite(value)]
+    size = -(-len(found) // POINTS)
+    parts = [found[i : i + size] for i in range(0, len(found), max(size, 1))]
+    return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
+
+
+def _svg(picture: Picture, curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    def height(value: float) -> float:
+        return math.log10(max(value, 1e-9)) if picture.logarithmic else value
+
+    values = [height(v) for points in curves.values() for _, v in points] + [height(v) for v in picture.normal or ()]
+    low, high = min(values), max(values)
+    low, high = (low - 0.5, high + 0.5) if high - low < 1e-9 else (low, high)
+    last = max(points[-1][0] for points in curves.values())
+
+    def at(step: float, value: float) -> str:
+        x = LEFT + (WIDE - LEFT) * step / max(last, 1)
+        return f"{x:.1f},{(HIGH - BELOW) * (1 - (value - low) / (high - low)):.1f}"
+
+    parts = [f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img">']
+    if picture.normal:
+        (_, bottom), (_, top) = (at(0, height(v)).split(",") for v in picture.normal)
+        parts.append(f'<rect x="{LEFT}" y="{top}" width="{WIDE - LEFT}" height="{float(bottom) - float(top):.1f}"/>')
+    for colour, points in zip(COLOURS, curves.values(), strict=False):
+        line = " ".join(at(step, height(value)) for step, value in points)
+        parts.append(f'<polyline stroke="{colour}" points="{line}"/>')
+    for value, y in ((high, 10), (low, HIGH - BELOW)):
+        shown = 10**value if picture.logarithmic else value
+        parts.append(f'<text x="0" y="{y}">{shown:.3g}</text>')
+    parts.append(f'<text x="{WIDE}" y="{HIGH - 2}" text-anchor="end">step {last:,.0f}</text></svg>')
+    return "".join(parts)
+
+
+HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="60">
+<meta name="viewport" content="width=device-width"><title>Antiphon: a run</title><style>
+body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222;background:#fff}
+h1{font-size:1.4em}h2{font-size:1em;margin:1.2em 0 .3em}img{max-width:100%}
+section{display:inline-block;vertical-align:top;width:470px;max-width:100%;margin-right:1em}
+section p{color:#555;font-size:.85em;margin:.2em 0}svg{width:100%;background:#fafafa}
+rect{fill:#dff0dc}polyline{fill:none;stroke-width:1.5}text{font-size:11px;fill:#666}</style></head><body>
+"""

@@ -1,0 +1,102 @@
+"""What a run sounds like so far: a sheet of spectrograms, real beside generated, and the sounds themselves."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.core.note import Note
+from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.metrics.plots.sheet import spectrogram_sheet
+from antiphon.voices.styled import StyledVoice
+from antiphon.voices.vocoder import VocoderVoice
+from antiphon.voices.voice import Voice
+
+MOST = 10
+
+
+def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
+    """(note, reference) pairs spread over the instruments, held-out notes where there are any, always the same for a
+    file."""
+    rng = np.random.default_rng(7)
+    split = {name: set(data.where(name).tolist()) for name in data.labels.splits}
+    held_out = split.get("block", set()) | split.get("valid", set())
+    names = len(data.labels.instruments)
+    chosen = []
+    for instrument in sorted(rng.permutation(names)[:count].tolist()):
+        notes = np.flatnonzero(data.instrument.numpy() == instrument)
+        train = [i for i in notes if i in split.get("train", set())] or list(notes)
+        middle = [i for i in notes if 45 <= data.pitch[i] <= 88] or list(notes)
+        candidates = [i for i in middle if i in held_out] or middle
+        note = candidates[rng.integers(len(candidates))]
+        same = [i for i in train if data.preset[i] == data.preset[note] and i != note] or train
+        chosen.append((int(note), int(same[rng.integers(len(same))])))
+    return chosen
+
+
+def imitate(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
+    """Each note of the pairs as the voice plays it, its style heard in the reference."""
+    references = [r for _, r in pairs]
+    recordings = [data.audio(r) for r in references]
+    holds = [float(data.hold[r]) / SAMPLE_RATE if data.hold[r] > 0 else None for r in references]
+    w = voice.encode(recordings, [float(data.pitch[r]) for r in references], holds)
+    notes = [Note(float(data.pitch[n]), hold_of(data, n), float(data.velocity[n])) for n, _ in pairs]
+    return voice.notes(notes, w=w)
+
+
+def answer(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
+    """Each note of the pairs as the voice plays it: its style heard in the reference, or imagined by its label where
+    the voice has no ear; what a vocoder makes of its spectrogram."""
+    if isinstance(voice, VocoderVoice):
+        return [voice.from_audio(data.audio(note)) for note, _ in pairs]
+    if isinstance(voice, StyledVoice):
+        return imitate(voice, data, pairs)
+    labels = [data.labels.instruments[int(data.instrument[n])] for n, _ in pairs]
+    return voice.notes(
+        [
+            Note(
+                float(data.pitch[n]), hold_of(data, n), instrument=label if label in voice.instruments else None, seed=n
+            )
+            for (n, _), label in zip(pairs, labels, strict=True)
+        ]
+    )
+
+
+def hold_of(data: Prepared, note: int) -> float:
+    """Seconds that a note of the file was held: until its release, or to its end if it has none."""
+    held = int(data.hold[note])
+    return (held if held > 0 else data.samples(note)) / SAMPLE_RATE
+
+
+def write_sheet(folder: Path, voice: Voice, data: Prepared, step: int) -> Path:
+    """sheets/step-N.png and sounds/step-N.wav (real, generated, real, generated ...). -> the picture's path"""
+    pairs = choose_notes(data)
+    generated = answer(voice, data, pairs)
+    rows = []
+    for (note, _), sound in zip(pairs, generated, strict=True):
+        label = data.labels.instruments[int(data.instrument[note])]
+        rows.append(
+            (f"{label} {float(data.pitch[note]):.0f} v{float(data.velocity[note]):.0f}", data.audio(note), sound)
+        )
+    for name in ("sheets", "sounds"):
+        (folder / name).mkdir(exist_ok=True)
+    picture = folder / "sheets" / f"step-{step:06d}.png"
+    spectrogram_sheet(rows, picture)
+    _write_wav(
+        folder / "sounds" / f"step-{step:06d}.wav",
+        [s[: 3 * SAMPLE_RATE] for _, real, fake in rows for s in (real, fake)],
+    )
+    return picture
+
+
+def _write_wav(path: Path, sounds: list[np.ndarray]) -> None:
+    """16-bit, by the standard library: the training path needs no audio library."""
+    gap = np.zeros(SAMPLE_RATE // 4, np.float32)
+    line = np.concatenate([piece for s in sounds for piece in (s, gap)])
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(SAMPLE_RATE)
+        f.writeframes((line.clip(-1, 1) * 32767).astype("<i2").tobytes())

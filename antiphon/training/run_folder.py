@@ -1,0 +1,194 @@
+"""What belongs to a run folder besides the weights: whose notes it learns from and what was asked, so that a resumed
+run is the same run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antiphon.core.atomic import UNFINISHED, whole
+from antiphon.core.errors import AntiphonError
+from antiphon.training.recipe import USUAL
+
+try:
+    import fcntl
+except ImportError:  # on Windows nothing keeps two runs apart
+    fcntl = None  # type: ignore[assignment]
+
+RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
+    "run.json",
+    "state.safetensors",
+    "weights.safetensors",
+    "prepared.safetensors",
+    "refused.txt",
+)
+PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
+HEAD = 1 << 18  # bytes of a sound file that tell it from another
+OWN = (
+    *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED),
+    *("config.json", "log.jsonl", "skipped.txt", "page.html", "healthy.safetensors"),
+)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps every other process from training in the folder, which is made, and unmade if it stays empty. The lock goes
+    with the process, however that ends. Raises AntiphonError if another holds it."""
+    if fcntl is None or (folder.exists() and not folder.is_dir()):
+        yield
+        return
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+        if made:
+            with contextlib.suppress(OSError):  # there is a run in it
+                folder.rmdir()
+
+
+def _lock(handle: int, folder: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise AntiphonError(
+                    f"another training is under way in {folder}: wait, or give another folder"
+                ) from None
+            time.sleep(0.1)
+        except OSError:  # a file system without locks
+            return None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; None and empty are what was left to us."""
+
+    size: str | None = None
+    start_from: str | None = None
+    from_scratch: bool = False
+    seed: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipe: str | None = None
+
+
+UNSAID = {"seed": 0}  # what a request means where it says nothing, if that is no matter of the recipe
+
+
+@dataclass(frozen=True)
+class Record:
+    """run.json. content: a fingerprint of the data; recipe: the settings of the one that the request names; start_from:
+    the voice it began from. threads: of the processor. steps, minutes: the budget; both where minutes were changed
+    after they had been turned into steps."""
+
+    source: str
+    content: str
+    request: Request
+    recipe: dict[str, Any]
+    start_from: str | None
+    threads: int
+    steps: int | None = None
+    minutes: float | None = None
+
+    def write(self, folder: Path) -> None:
+        with whole(folder / RECORD) as draft:
+            draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def read_record(folder: Path) -> Record | None:
+    """The folder's record, None if there is none. Raises AntiphonError for a folder that is something else."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise AntiphonError(f"{folder} is a file: give a folder for the run")
+    if not (folder / RECORD).exists():
+        if any(not p.name.endswith(UNFINISHED) for p in folder.iterdir()):
+            raise AntiphonError(f"{folder} holds other things already: give a new folder for the run")
+        return None
+    try:
+        raw = json.loads((folder / RECORD).read_text())
+        request = Request(**{"recipe": USUAL} | raw.pop("request"))  # older runs knew one only
+        record = Record(request=request, **raw)
+        _check_types(record, request)
+        return record
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise AntiphonError(
+            f"{folder / RECORD} is damaged: begin the run anew with --force, or in another folder"
+        ) from None
+
+
+def _check_types(record: Record, request: Request) -> None:
+    """Raises TypeError or ValueError for what no run has written."""
+    texts = (record.source, record.content, request.recipe, record.start_from or "", request.start_from or "")
+    tables = (record.recipe, request.settings)
+    if not all(isinstance(t, str) for t in texts) or not all(isinstance(t, dict) for t in tables):
+        raise TypeError
+    if type(record.threads) is not int or not 1 <= record.threads <= 1024:
+        raise ValueError
+    if type(record.steps or 1) is not int or not 0 < (record.steps or 1) <= 1 << 40:
+        raise ValueError
+    if type(record.minutes or 1.0) not in (int, float) or not 0 < (record.minutes or 1.0) < 1e9:
+        raise ValueError
+
+
+def clear(folder: Path) -> None:
+    """Remove what a run wrote, and nothing else."""
+    for name in OWN:
+        (folder / name).unlink(missing_ok=True)
+    for part, ending in (("sheets", "png"), ("sounds", "wav")):
+        for path in (folder / part).glob(f"step-*.{ending}"):
+            path.unlink()
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove half-written files that a kill left behind."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
+
+
+def check_same(record: Record, content: str, request: Request, folder: Path) -> None:
+    """Raises AntiphonError if a run was begun on other data or with another setting than is asked for now. What is not
+    said now is taken to be as before."""
+    hint = "give another folder, or --force to begin anew"
+    if record.content != content:
+        raise AntiphonError(
+            f"{folder} was begun on other notes than these (they were those of {record.source}): {hint}"
+        )
+    for name, now in asdict(request).items():
+        before = getattr(record.request, name)
+        said = now is not None and now is not False and now != {}  # 0 is said
+        if said and now != (UNSAID.get(name) if before is None else before):
+            option = {"start_from": "from", "settings": "set"}.get(name, name).replace("_", "-")
+            raise AntiphonError(f"{folder} was begun with another --{option} ({before or 'none'}, not {now}): {hint}")
+
+
+def fingerprint(source: Path) -> str:
+    """What tells a folder of sounds, or a prepared file, from another: names, sizes and beginnings of its files."""
+    from antiphon.audio.files import SUFFIXES
+
+    digest = hashlib.blake2b(digest_size=16)
+    if source.is_file():
+        return _add(digest, source, source.name).hexdigest()
+    for path in sorted(source.rglob("*")):
+        if path.suffix.lower() in {*SUFFIXES, ".csv", ".json"} and path.is_file():
+            _add(digest, path, path.relative_to(source).as_posix())
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib.blake2b, path: Path, name: str) -> hashlib.blake2b:
+    with path.open("rb") as file:
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode(errors="surrogateescape") + file.read(HEAD))
+    return digest

@@ -1,0 +1,36 @@
+"""A helper's life: another process of one run [helpers.py]."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+
+
+def main() -> None:
+    """A helper's life: get ready, wait for its job, do it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    from antiphon.training.parallel import meet
+    from antiphon.verbs.train import from_file, recipe_of
+
+    torch.set_num_threads(1)
+    print("ready", flush=True)
+    line = sys.stdin.readline()
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    if not line:
+        return
+    task = json.loads(line)
+    job = task["job"] | {"recipe": recipe_of(*task["job"]["recipe"])}
+    with contextlib.suppress(KeyboardInterrupt):
+        meet(**task["meet"])
+        from_file(**job)
+
+
+def _end_with_the_first() -> None:
+    sys.stdin.read()
+    os._exit(0)

@@ -1,0 +1,67 @@
+"""What a network costs: its parameters, and the multiply-adds of what it does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+if TYPE_CHECKING:
+    from antiphon.voices.voice import Voice
+
+
+def parameter_count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@contextmanager
+def counting(module: nn.Module) -> Iterator[list[int]]:
+    """Multiply-adds of every pass through a network while the block lasts, or through one of its layers where only
+    those are called: matrix products and convolutions, all that counts here."""
+    passes: list[int] = []
+    begun: list[int] = []
+    with FlopCounterMode(display=False) as counter:
+
+        def enter(*_: Any) -> None:
+            begun.append(counter.get_total_flops())
+
+        def leave(*_: Any) -> None:
+            flops = counter.get_total_flops() - begun.pop()
+            if not begun:  # else it is part of a pass that goes on
+                passes.append(flops // 2)
+
+        hooks = [part.register_forward_pre_hook(enter) for part in module.modules()]
+        hooks += [part.register_forward_hook(leave) for part in module.modules()]
+        try:
+            yield passes
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+@torch.no_grad()
+def multiply_adds(module: nn.Module, *inputs: Any) -> int:
+    """Of one forward pass with these inputs, which is made."""
+    training = module.training
+    with counting(module) as passes:
+        module.eval()(*inputs)
+    module.train(training)
+    return sum(passes)
+
+
+def multiply_adds_a_second(voice: Voice) -> float:
+    """Of a voice's generator for a second of sound, which is played: a note held for a second, whose ringing is paid
+    for and not counted; a sound of the one length that it has; a second of noise for a vocoder."""
+    seconds = voice.longest if math.isfinite(voice.longest) else 1.0
+    with counting(getattr(voice.model, "generator", voice.model)) as passes:
+        if voice.plays:
+            voice.note(seconds=seconds)
+        else:
+            voice.from_audio(np.random.default_rng(0).standard_normal(voice.sample_rate))  # type: ignore[attr-defined]
+    return sum(passes) / seconds

@@ -1,0 +1,285 @@
+"""What sounds, and when: an instrument expression becomes a character, a style vector w as a function of time.
+
+    flute                           a label, a shortening of it, or a General MIDI name, number or family
+    flute:0.6,strings:0.4           a blend: names with their shares
+    NOTE.wav                        a recording of one note
+    flute>cello@0:30-1:00           a morph: each `>` goes on to another of these, from one time to another
+
+    part = character(voice, "flute>cello@0:30-1:00", seed=3)
+    part.label(45.0), part.w(45.0)                                  # -> "cello", (style,)
+
+This is the one place where w comes from: whoever plays asks a character for its label and its w at a time. Style
+vectors live on a sphere of unit mean square (networks/encoders/note.py), so all mixing is along its great circles.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.audio.files import SUFFIXES, read_audio
+from antiphon.audio.mel import fit_length
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
+from antiphon.data.analysis import descriptors as analysis
+from antiphon.data.analysis.recording import one_note
+from antiphon.data.labelling.labels import parse_name
+from antiphon.data.prepare import LONGEST, TARGET_DB
+from antiphon.voices.interpolation import Way, blended, even_way
+
+if TYPE_CHECKING:
+    from antiphon.voices.voice import Voice
+
+USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
+MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
+PROBE_HELD = 0.6  # seconds of a note by which a way is heard out, unless the notes to be played are known
+PROBE_LONGEST, PROBE_TAIL = 1.5, 2.0  # seconds for which it is held, at most, and heard after that
+
+
+# ---- the grammar -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Names and their shares, which sum to 1; a single name is the commonest blend. text: as it was written."""
+
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The way to another blend, between two times in seconds; None where it takes as long as there is."""
+
+    to: Blend
+    span: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A blend, and where it goes from there."""
+
+    first: Blend
+    turns: tuple[Turn, ...] = ()
+
+
+def parse(text: str) -> Expression:
+    """Read an instrument expression. Raises AntiphonError, in one line, for anything else."""
+    if text.count(">") + text.count(",") >= MOST_NAMES:
+        raise AntiphonError(f"an instrument of more than {MOST_NAMES} sounds is too much: name fewer")
+    first, *later = (part.strip() for part in text.split(">"))
+    if re.search(r"@[\d:.]+-[\d:.]+$", first):
+        raise AntiphonError(f"'{text}': a time says when a change happens, such as flute>cello@0:30-1:00")
+    turns = tuple(_turn(part, text) for part in later)
+    if len(turns) > 1 and any(turn.span is None for turn in turns):
+        raise AntiphonError(f"'{text}': say when each change happens, such as flute>cello@0:30-1:00>oboe@2:00-2:10")
+    spans = [turn.span for turn in turns if turn.span]
+    if any(b[0] < a[1] for a, b in pairwise(spans)):
+        raise AntiphonError(f"'{text}': each change must begin after the one before has ended")
+    return Expression(_blend(first, text), turns)
+
+
+def _turn(part: str, text: str) -> Turn:
+    to, mark, when = part.rpartition("@")
+    if not mark:
+        return Turn(_blend(part, text), None)
+    times = [_seconds(t) for t in when.split("-")]
+    if len(times) != 2 or None in times or not times[0] <= times[1]:  # type: ignore[operator]
+        raise AntiphonError(f"'{text}': '@{when}' is no stretch of time: write it like @0:30-1:00 or @30-60")
+    return Turn(_blend(to, text), (float(times[0] or 0), float(times[1] or 0)))
+
+
+def _seconds(text: str) -> float | None:
+    """1:02:03.5, 2:03, 123.5 in seconds; None for anything else."""
+    if not re.fullmatch(r"(\d{1,3}:){0,2}\d{1,6}(\.\d{1,6})?", text.strip()):
+        return None
+    total = 0.0
+    for part in text.split(":"):
+        total = 60 * total + float(part)
+    return total
+
+
+def _blend(part: str, text: str) -> Blend:
+    names, shares = [], []
+    for item in part.split(","):
+        name, mark, share = item.rpartition(":")
+        weighted = bool(mark) and re.fullmatch(r"\s*\d*\.?\d+\s*", share) is not None
+        names.append((name if weighted else item).strip())
+        shares.append(float(share) if weighted else 1.0)
+    if not all(names):
+        raise AntiphonError(f"'{text}': a name is missing; write it like flute:0.6,strings:0.4")
+    if len(names) > 1 or shares != [1.0]:
+        total = sum(shares)
+        if not 0 < total < 1e9:
+            raise AntiphonError(f"'{text}': the shares of a blend must sum to more than 0")
+        shares = [share / total for share in shares]
+    return Blend(tuple(names), tuple(shares), part.strip())
+
+
+# ---- characters ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Character:
+    """What plays, over time. labels: of each stage, the voice's label that says best what it is: ranges and file names
+    go by it. first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds."""
+
+    labels: tuple[str, ...]
+    first: Tensor
+    ways: tuple[Way, ...] = ()
+    spans: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether w changes with time."""
+        return bool(self.ways)
+
+    def w(self, seconds: float = 0.0) -> Tensor:
+        """(style,) the style vector at a time."""
+        stage, share = self._at(seconds)
+        return self.ways[stage](share) if self.ways else self.first
+
+    def label(self, seconds: float = 0.0) -> str:
+        """The label at a time; half way to the next stage it changes."""
+        stage, share = self._at(seconds)
+        return self.labels[stage + (share >= 0.5)]
+
+    def _at(self, seconds: float) -> tuple[int, float]:
+        """Which way is being taken, or was last, and how much of it is done, 0..1."""
+        stage = max(sum(start <= seconds for start, _ in self.spans) - 1, 0)
+        if not self.spans:
+            return 0, 0.0
+        start, stop = self.spans[stage]
+        done = (seconds - start) / (stop - start) if stop > start else float(seconds >= start)
+        return stage, min(max(done, 0.0), 1.0)
+
+
+def character(
+    voice: Voice,
+    expression: str | int,
+    *,
+    seed: int = 0,
+    style: Sequence[str] = (),
+    variation: float | None = None,
+    seconds: float | None = None,
+) -> Character:
+    """What an instrument expression (see the module's text) means to a voice.
+
+    seed: which player of the instrument. style: words of character. variation: 0..1, how far from the typical sound of
+    a label, or from a recording, the seed may go (1 is as wide as training was; 1 for labels and 0 for recordings,
+    if not said). seconds: how long the piece is, for a morph that does not say when.
+    Raises AntiphonError for an expression that cannot be read, an unknown name or a recording that is no note.
+    """
+    if variation is not None and not 0 <= variation <= 1:
+        raise AntiphonError(f"a variation of {variation:g} is out of range: use 0 (none) to 1 (as wide as training)")
+    cast = _Casting(voice, seed, voice.resolve_style(style), variation)
+    text = str(expression).strip()
+    if text.lower() in {label.lower() for label in voice.instruments} or os.path.isfile(text):
+        return cast.still(Blend((text,), (1.0,)))  # whatever marks its name has
+    return cast.moving(parse(text), seconds)
+
+
+def still(voice: Voice, name: str | int, **how: Any) -> Character:
+    """The character of a name that does not move; keywords as of `character`. Raises AntiphonError
+    if it does."""
+    found = character(voice, name, seconds=0.0, **how)
+    if found.moves:
+        raise AntiphonError(f"'{name}' changes over time: give one sound here, such as flute or flute:0.6,strings:0.4")
+    return found
+
+
+@dataclass(frozen=True)
+class _Casting:
+    """A voice and how sounds are drawn from it."""
+
+    voice: Voice
+    seed: int
+    style: tuple[str, ...]
+    variation: float | None
+
+    def still(self, blend: Blend) -> Character:
+        if len(blend.names) > 1 and not self.voice.blends:
+            raise self.voice.cannot("blend instruments")
+        found = [self._named(name) for name in blend.names]
+        labels = [label for label, _ in found]
+        loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
+        return Character((labels[loudest],), blended([w for _, w in found], blend.shares))
+
+    def moving(self, expression: Expression, seconds: float | None) -> Character:
+        stages = [self.still(blend) for blend in (expression.first, *(turn.to for turn in expression.turns))]
+        spans = tuple(turn.span or _whole(seconds) for turn in expression.turns)
+        ways = tuple(way_between(self.voice, a, b) for a, b in pairwise(stages))
+        return Character(tuple(stage.labels[0] for stage in stages), stages[0].first, ways, spans)
+
+    def _named(self, name: str) -> tuple[str, Tensor]:
+        """The label and the w of a name or of a recording."""
+        if Path(name).suffix.lower() not in SUFFIXES:
+            label = self.voice.resolve(name, self.seed)
+            return label, self.voice.imagine(
+                label, self.style, self.seed, 1.0 if self.variation is None else self.variation
+            )
+        w = heard(self.voice, Path(name))
+        label = self.voice.nearest(w)
+        return label, self.voice.vary(w, label, self.style, self.seed, self.variation or 0.0)
+
+
+def _whole(seconds: float | None) -> tuple[float, float]:
+    if seconds is None:
+        raise AntiphonError("a change needs its time here: write it like flute>cello@0:30-1:00")
+    return 0.0, seconds
+
+
+def way_between(voice: Voice, a: Character, b: Character, played: Note | None = None) -> Way:
+    """The way from one still character to another, in steps even to the ear: of a note as it will be played, or of a
+    short one at a pitch that both can play."""
+    if not voice.blends:
+        raise voice.cannot("morph")
+    note = played or Note(common_pitch(voice, (a.labels[0], b.labels[0])), PROBE_HELD)
+    note = replace(note, seconds=min(note.seconds, PROBE_LONGEST))
+    heard = round((note.seconds + PROBE_TAIL) * voice.sample_rate)
+
+    def listen(ws: list[Tensor]) -> list[np.ndarray]:
+        return [fit_length(sound, heard) for sound in voice.notes([note] * len(ws), w=torch.stack(ws))]
+
+    return even_way(a.first, b.first, listen)
+
+
+def common_pitch(voice: Voice, labels: Sequence[str]) -> float:
+    """The key in the middle of what all these labels were learned from, or between them if they share none."""
+    ranges = [voice.info.range_of.get(label, USUAL_RANGE) for label in labels]
+    return float(round((max(low for low, _ in ranges) + min(high for _, high in ranges)) / 2))
+
+
+def heard(voice: Voice, path: Path) -> Tensor:
+    """(style,) what the voice's encoder hears in a recording of one note. Its pitch is heard, or read in its name.
+
+    Raises AntiphonError if the file is not a clean recording of one pitched note."""
+    return _heard(voice, path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=16)
+def _heard(voice: Voice, path: Path, changed: int) -> Tensor:
+    said = parse_name(path.stem)
+    hint, say = None if said.several else said.pitch, "put its note into the file's name, such as bell_A5.wav"
+    note = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint, say=say)
+    for remark in note.remarks:
+        warnings.warn(remark, stacklevel=2)
+    audio = note.audio[analysis.find_onset(note.audio) :]
+    hold = analysis.find_release(analysis.trim_tail(audio))
+    level = np.float32(
+        10 ** ((TARGET_DB - analysis.loudness(audio)) / 20)
+    )  # that of the notes the encoder learned from
+    release = hold / voice.sample_rate if hold > 0 else None
+    return torch.from_numpy(voice.encode([audio * level], [note.pitch], [release])[0])

@@ -1,0 +1,96 @@
+"""Voices whose model hears and imagines style vectors."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.networks.encoders.note import LISTEN
+from antiphon.networks.generators.instrument import SAMPLE_RATE
+from antiphon.networks.mapping import NOISE
+from antiphon.networks.model import StyledModel
+from antiphon.voices.interpolation import exponential, logarithm, slerp
+from antiphon.voices.voice import Voice, VoiceInfo
+
+CROWD = 64  # style vectors of an instrument, by which its typical one and its neighbours are found
+
+
+class StyledVoice(Voice):
+    """A voice whose model hears and imagines style vectors [networks/model.py]."""
+
+    model: StyledModel
+
+    def __init__(self, model: StyledModel, info: VoiceInfo):
+        super().__init__(model, info)
+        self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
+        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+
+    # ---- styles ------------------------------------------------------------------------------------------------------
+
+    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
+        """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in
+        training. variation: 1 as the mapping network has it, 0 the typical sound, on an arc between (StyleGAN's
+        truncation, on the sphere)."""
+        key = (instrument, tuple(style), seed)
+        if key not in self._styles:
+            self._styles[key] = self._draw(instrument, style, [seed])[0]
+        if variation == 1:
+            return self._styles[key]
+        return slerp(self.typical(instrument, style), self._styles[key], variation)
+
+    def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
+        """(style,) the instrument's typical style vector: the one of 64 imagined that lies nearest to all others. It
+        is one of them, so it sounds like one; a mean of several kinds of an instrument need not."""
+        crowd = self._crowd(instrument, tuple(style))
+        return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
+
+    def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
+        if variation == 0:
+            return w
+        away = logarithm(self.typical(instrument, style), self.imagine(instrument, style, seed))
+        flat = away - (away @ w.double()) / (w.double() @ w.double()) * w.double()  # along the sphere at w
+        return exponential(w, variation * flat)
+
+    def nearest(self, w: Tensor) -> str:
+        """The instrument one of whose imagined style vectors, among 64 each, lies nearest to w, (style,)."""
+        likeness = [float((self._crowd(label) @ w).max()) for label in self.instruments]
+        return self.instruments[int(np.argmax(likeness))]
+
+    def _crowd(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+        """(64, style) style vectors of an instrument."""
+        key = (instrument, style)
+        if key not in self._crowds:
+            self._crowds[key] = self._draw(instrument, style, range(CROWD))
+        return self._crowds[key]
+
+    def _draw(self, instrument: str, style: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        """(seeds, style) style vectors, each from its own seed's noise."""
+        z = np.zeros((len(seeds), NOISE), np.float32)
+        hot = torch.zeros(len(seeds), len(self.styles))
+        for row, seed in enumerate(seeds):
+            rng = np.random.default_rng((zlib.crc32(instrument.encode()), seed & 0xFFFFFFFF))
+            words = tuple(style) or self.draw_style(instrument, rng)
+            hot[row] = torch.tensor([float(word in words) for word in self.styles])
+            z[row] = rng.standard_normal((1, NOISE), dtype=np.float32)
+        label = torch.full((len(seeds),), self.instruments.index(instrument))
+        return self.model.mapping(torch.from_numpy(z), label, hot)
+
+    def encode(
+        self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
+    ) -> np.ndarray:
+        audio = np.zeros((len(recordings), LISTEN), np.float32)
+        for row, recording in zip(audio, recordings, strict=True):
+            part = np.asarray(recording, np.float32)[:LISTEN]
+            row[: len(part)] = part
+        release = [np.inf if h is None else h * SAMPLE_RATE for h in (holds or [None] * len(recordings))]
+        pieces = []
+        with torch.inference_mode():
+            for i in range(0, len(audio), 32):
+                s = slice(i, i + 32)
+                pitch = torch.tensor(list(pitches[s]), dtype=torch.float32)
+                pieces.append(self.model.encoder(torch.from_numpy(audio[s]), pitch, torch.tensor(release[s])))
+        return torch.cat(pieces).numpy()

@@ -1,0 +1,118 @@
+"""A vocoder as it is used: log-mel spectrograms, or the sounds they are of, in; sounds out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import Note
+from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
+from antiphon.representations.contract import check_image
+from antiphon.representations.log_mel import LogMelSpectrogram
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.voice import Voice
+
+
+class VocoderVoice(Voice):
+    """It plays no notes. It turns images of sounds into sounds: `from_image`; and to hear how well, sounds into the
+    sounds that their images become: `from_audio`, `from_file`, `from_file_to_file`."""
+
+    kind = "vocoder"
+    plays = False
+    pitched = False
+    blends = False
+    model: Vocoder
+
+    @torch.inference_mode()
+    def from_image(self, image: Tensor, samples: int) -> Tensor:
+        """(batch, 1, bands, frames) as the representation log-mel draws it -> (batch, samples)."""
+        return self.model.sound(self.model(image), samples)
+
+    def from_audio(self, audio: np.ndarray) -> np.ndarray:
+        """(samples,) float at 44.1 kHz -> (samples,) float32: what is left of it after log-mel and back."""
+        sound = torch.from_numpy(np.ascontiguousarray(audio, np.float32)).unsqueeze(0)
+        return self.from_image(self.model.view.encode(sound), sound.shape[-1])[0].numpy()
+
+    def from_file(self, path: str | Path) -> np.ndarray:
+        """As from_audio, of a sound file, mixed down to mono."""
+        from antiphon.audio.files import read_audio
+
+        return self.from_audio(read_audio(path))
+
+    def from_file_to_file(self, path: str | Path, out: str | Path, *, force: bool = False) -> Path:
+        """As from_file, into a file (wav, flac, ogg, mp3, opus, aiff). -> its path"""
+        from antiphon.audio.files import check_target, write_audio
+
+        check_target(out, force=force)
+        return write_audio(out, self.from_file(path), force=force)
+
+    def cannot(self, what: str) -> AntiphonError:
+        return AntiphonError(
+            f"{self.info.name} is a vocoder and cannot {what}: it turns log-mel spectrograms into sound (in Python: "
+            "antiphon.load(V).from_file_to_file('in.wav', 'out.wav'))"
+        )
+
+    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
+        raise self.cannot("imagine sounds")
+
+    def notes(
+        self,
+        notes: Sequence[Note],
+        w: np.ndarray | Tensor | None = None,
+        in_tune: bool = True,
+        threads: int | None = None,
+        parts: bool = False,
+    ) -> list[np.ndarray]:
+        raise self.cannot("play notes")
+
+
+class VocodedLogMel(LogMelSpectrogram):
+    """The same image at its usual settings; the way back is a vocoder [networks/generators/vocoder.py], the bundled one
+    unless another is given. Its weights are no part of the representation's: nothing that learns here changes them."""
+
+    def __init__(self, vocoder: Vocoder | None = None):
+        super().__init__()
+        self.borrowed = (vocoder or _bundled(),)  # in a tuple, or it would be a module of this one
+
+    def decode(self, image: Tensor, samples: int) -> Tensor:
+        check_image(image, self.shape(samples))
+        vocoder = self.borrowed[0].to(image.device)
+        with torch.autocast(image.device.type, enabled=False):
+            image = image.float()
+            return vocoder.sound(vocoder(image), samples)
+
+
+def _bundled() -> Vocoder:
+    from antiphon.voices.find import load
+
+    found: Vocoder = load("vocoder").model
+    return found
+
+
+REPRESENTATIONS = {"log-mel/vocoder": VocodedLogMel}
+
+
+# ---- on disk ---------------------------------------------------------------------------------------------------------
+
+LIMITS = {"width": (8, 4096), "hidden": (8, 8192), "blocks": (1, 64)}
+
+
+def write(model: Vocoder) -> dict[str, Any]:
+    return {"config": asdict(model.config)}
+
+
+def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vocoder:
+    c, labels = read_numbers(VocoderConfig, meta["config"], LIMITS), read_labels(meta["labels"])
+    last = f"trunk.{c.blocks - 1}"
+    check_sizes({"head.weight": (None, c.width), f"{last}.up.weight": (c.hidden, c.width)}, tensors)
+    return Vocoder(c, labels)
+
+
+KINDS = {"vocoder": Kind(Vocoder, VocoderVoice, write, read)}
