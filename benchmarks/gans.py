@@ -35,7 +35,8 @@ import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.audio.mel import fit_length
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.data.soundfont.render import RenderOptions, render
 from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.evaluation import Evaluation, evaluate, shown_rows

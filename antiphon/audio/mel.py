@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from antiphon.core.units import SAMPLE_RATE
+
 SCALES = ((512, 128, 32), (2_048, 512, 80), (8_192, 2_048, 128))  # window, hop (samples), mel bands: attack to partials
 FLOOR_DB = -60.0  # below the loudest band of the pair, nothing is compared
 
@@ -41,7 +43,7 @@ def mel_power(audio: np.ndarray, sample_rate: int, size: int, hop: int, bands: i
     return (np.abs(spectrum).astype(np.float32) ** 2) @ mel_bands(sample_rate, size, bands).T
 
 
-def log_mels(audio: np.ndarray, *, sample_rate: int = 44_100) -> list[np.ndarray]:
+def log_mels(audio: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> list[np.ndarray]:
     """Of a sound (samples,), its power in dB at each of SCALES: (n, bands) float32; -140 for silence."""
     sound = np.asarray(audio, np.float32)
     return [10 * np.log10(mel_power(sound, sample_rate, *scale) + 1e-14) for scale in SCALES]
@@ -58,7 +60,7 @@ def log_mel_distance(one: list[np.ndarray], target: list[np.ndarray]) -> float:
     return total / len(SCALES)
 
 
-def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44_100) -> float:
+def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> float:
     """Mean |difference| in dB of two sounds' log-mel spectrograms, over three resolutions; 0 for equal sounds.
 
     audio, target: (samples,), the shorter is padded with silence. Both are clamped 60 dB below the target's loudest

@@ -12,6 +12,7 @@ import numpy as np
 from antiphon.audio.files import read_audio
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, hz_to_midi
 
 LISTEN_SECONDS = 2.5
 _SAMPLE_RATE = 16000  # swift-f0's own
@@ -34,7 +35,7 @@ class Tracker:
         sure = loud & (found.confidence > 0.8)
         if sure.sum() < max(3, 0.4 * loud.sum()):
             return None
-        midi = 69 + 12 * np.log2(found.pitch_hz[sure] / 440)
+        midi = hz_to_midi(found.pitch_hz[sure])
         middle = float(np.median(midi))
         return middle if np.mean(np.abs(midi - middle) < 0.6) > 0.7 else None
 
@@ -70,7 +71,7 @@ def can_track() -> bool:
     return find_spec("swift_f0") is not None
 
 
-def track_pitch(audio: np.ndarray, sample_rate: int = 44_100) -> float:
+def track_pitch(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> float:
     """Median MIDI pitch of one note, audio (samples,), over its voiced frames; NaN where none is voiced.
 
     A note lasts seconds and changes little: frames from 50 ms to 1.5 s are heard, or all of a shorter note.
@@ -85,4 +86,4 @@ def track_pitch(audio: np.ndarray, sample_rate: int = 44_100) -> float:
     kept = settled if settled.sum() >= 3 else voiced
     if not kept.any():
         return float("nan")
-    return float(69 + 12 * np.log2(np.median(result.pitch_hz[kept]) / 440))
+    return float(hz_to_midi(np.median(result.pitch_hz[kept])))
