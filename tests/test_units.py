@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from antiphon.audio.mel import mel_of
 from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
 from antiphon.networks.generators import physics
+from antiphon.representations.mel import mel, mel_to_hz
 
 PACKAGE = Path(__file__).parents[1] / "antiphon"
 
@@ -39,6 +41,14 @@ def test_tensors_agree_within_their_precision():
     assert physics.midi_to_hz(pitches).numpy() == pytest.approx(midi_to_hz(pitches.double().numpy()), rel=1e-6)
     back = physics.hz_to_midi(physics.midi_to_hz(pitches))
     assert (back - pitches).abs().max() < 1e-4
+
+
+def test_arrays_and_tensors_have_one_mel_scale():
+    frequencies = np.linspace(0, 22_050, 1001)
+    mels = mel(torch.from_numpy(frequencies))
+    assert mels.numpy() == pytest.approx(mel_of(frequencies), rel=1e-15)
+    assert mel_to_hz(mels).numpy() == pytest.approx(frequencies, abs=1e-9)
+    assert mel_of(1000.0) == pytest.approx(1000, abs=0.02)
 
 
 def test_the_sample_rate_is_written_in_one_place():

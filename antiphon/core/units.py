@@ -1,4 +1,4 @@
-"""The units that everything shares: samples a second, and MIDI pitch against frequency."""
+"""The units that everything shares: samples a second, MIDI pitch against frequency, and the mel scale."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 SAMPLE_RATE = 44_100  # Hz, of all audio inside
+MEL, MEL_CORNER = 2595.0, 700.0  # mel = MEL log10(1 + Hz / MEL_CORNER) (O'Shaughnessy 1987; HTK)
 Number = TypeVar("Number", float, np.ndarray)
 
 
