@@ -15,6 +15,20 @@ from typing import Any
 
 from antiphon.core.atomic import UNFINISHED, whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import (
+    HEALTHY,
+    LOG,
+    PAGE,
+    PREPARED,
+    RECORD,
+    REFUSED,
+    SETTINGS,
+    SHEETS,
+    SKIPPED,
+    SOUNDS,
+    STATE,
+    WEIGHTS,
+)
 from antiphon.training.recipe import USUAL
 
 try:
@@ -22,19 +36,9 @@ try:
 except ImportError:  # on Windows nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
-RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
-    "run.json",
-    "state.safetensors",
-    "weights.safetensors",
-    "prepared.safetensors",
-    "refused.txt",
-)
 PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
 HEAD = 1 << 18  # bytes of a sound file that tell it from another
-OWN = (
-    *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED),
-    *("config.json", "log.jsonl", "skipped.txt", "page.html", "healthy.safetensors"),
-)
+OWN = (RECORD, SETTINGS, WEIGHTS, STATE, HEALTHY, PREPARED, REFUSED, SKIPPED, LOG, PAGE)
 
 
 @contextlib.contextmanager
@@ -147,7 +151,7 @@ def clear(folder: Path) -> None:
     """Remove what a run wrote, and nothing else."""
     for name in OWN:
         (folder / name).unlink(missing_ok=True)
-    for part, ending in (("sheets", "png"), ("sounds", "wav")):
+    for part, ending in ((SHEETS, "png"), (SOUNDS, "wav")):
         for path in (folder / part).glob(f"step-*.{ending}"):
             path.unlink()
     sweep(folder)

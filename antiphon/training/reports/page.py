@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
 
-PAGE = "page.html"
 POINTS = 300  # of a curve, at most
 WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
 COLOURS = ("#1667c2", "#c2571a", "#3a8f3a", "#8a4fb0")
@@ -110,7 +110,7 @@ def write_page(folder: Path, outlook: Outlook) -> Path:
 
 
 def _body(folder: Path, outlook: Outlook) -> list[str]:
-    rows, said = _read(folder / "log.jsonl")
+    rows, said = _read(folder / LOG)
     last = rows[-1] if rows else {"step": 0}
     head = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said, outlook)}</p>", _notes(said)]
     return [*head, _sheet(folder), *(drawn for picture in PICTURES if (drawn := _drawn(picture, rows)))]
@@ -145,13 +145,13 @@ def _notes(said: Sequence[Row]) -> str:
 
 
 def _sheet(folder: Path) -> str:
-    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in ("sheets", "sounds"))
+    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in (SHEETS, SOUNDS))
     found = ""
     if sheets:
         data = base64.b64encode(sheets[-1].read_bytes()).decode()
         found = f'<h2>Real beside generated</h2><img alt="{sheets[-1].stem}" src="data:image/png;base64,{data}">'
     if sounds:
-        found += f'<p><audio controls preload="none" src="sounds/{sounds[-1].name}"></audio> real, then generated</p>'
+        found += f'<p><audio controls preload="none" src="{SOUNDS}/{sounds[-1].name}"></audio> real, then generated</p>'
     return found
 
 
