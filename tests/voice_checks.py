@@ -158,6 +158,9 @@ def check_written_and_read_again_it_is_the_same_bytes(voice: Voice, path: Path, 
         voice = again
     assert (folder / "once").read_bytes() == (folder / "twice").read_bytes()
     tensors, meta = read_tensors(folder / "once")
+    weights = {name for name, _ in voice.model.named_parameters()}
+    for name, value in voice.model.state_dict().items():  # what is no weight is kept as exactly as it was
+        assert tensors[name].dtype == (torch.float16 if name in weights else value.dtype), name
     written, told = read_tensors(path)
     assert tensors.keys() == written.keys()
     assert all(torch.equal(tensors[k], written[k]) and tensors[k].dtype == written[k].dtype for k in written)
