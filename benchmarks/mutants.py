@@ -204,7 +204,7 @@ MUTANTS = (
         "R1 is taken at generated sounds",
         "slope(s.score, s.real) for s in seen",
         "slope(s.score, s.generated) for s in seen",
-        "tests/test_adversary.py",
+        "tests/test_adversary.py -k r1_looks",
     ),
     Mutant(
         "games",
@@ -239,7 +239,7 @@ MUTANTS = (
         "a run that goes on has forgotten the styles it had heard",
         'self.register_buffer("bank_w", torch.zeros(size, style))',
         'self.register_buffer("bank_w", torch.zeros(size, style), persistent=False)',
-        "tests/test_training.py -k 'SIGTERM'",
+        "tests/test_training.py -k test_stopped_and_gone",
     ),
     Mutant(
         "resume",
@@ -253,7 +253,7 @@ MUTANTS = (
         "an explosion is measured from the usual norm up, not in multiples of it",
         "now > EXPLODED * np.median(before)",
         "now > EXPLODED + np.median(before)",
-        "tests/test_health.py -k 'sign or outlier'",
+        "tests/test_health.py -k 'sign or explosion'",
     ),
     Mutant(
         "metrics",

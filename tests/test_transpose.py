@@ -74,6 +74,10 @@ def test_excerpts_fill_gaps_as_often_as_asked_and_say_their_own_pitch(data):
     moved = [float(p) not in recorded for p in batch.gesture.pitch]
     assert moved == [crop.semitones != 0 for crop in crops[:16]]
     assert any(moved)
+    pitches = [float(data.pitch[crop.note]) + crop.semitones for crop in crops[:16]]
+    np.testing.assert_allclose(batch.gesture.pitch.numpy(), pitches, atol=1e-5)
+    pitches = [float(data.pitch[crop.reference]) + crop.reference_semitones for crop in crops[:16]]
+    np.testing.assert_allclose(batch.reference_pitch.numpy(), pitches, atol=1e-5)
     heard = [float(p) not in recorded for p in batch.reference_pitch]
     assert heard == [crop.reference_semitones != 0 for crop in crops[:16]]
     assert any(heard)
