@@ -15,12 +15,12 @@ from antiphon.metrics.tables import Grid, grids
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 
 INSTRUMENTS = 8  # of which a note is shown
-TABLES = """<style>
+TABLES = """
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
-</style>"""
+"""
 EXPLAINED = (
     "real: the notes that judge. floor: other real notes, as near to them as there are. naive: the nearest training"
     " note, resampled. untrained: the voice before its first step. imagined: from noise and the label. encoded: in the"
@@ -35,8 +35,8 @@ def evaluation_page(found: Evaluation, data: str) -> str:
     title = f"{', '.join(figures['voices'])} judged by {data}"
     warned = "".join(f"<li>{escape(warning)}</li>" for warning in figures["warnings"])
     tables = "\n".join(_table(grid) for grid in grids(figures))
-    extra = f"{TABLES}\n{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
-    return html_page(title, EXPLAINED, _chapters(found), extra)
+    extra = f"{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
+    return html_page(title, EXPLAINED, _chapters(found), extra, TABLES)
 
 
 def _chapters(found: Evaluation) -> list[Chapter]:
