@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from antiphon.audio.mel import fit_length, mel_bands, mel_distance, trim_tail
+from antiphon.audio.mel import cut_tail, fit_length, mel_bands, mel_distance
 from antiphon.data.analysis.tracker import track_pitch
 from antiphon.metrics.frechet import frechet_distance, gaussian, gaussian_distance
 from antiphon.metrics.kernel import kernel_distance, kernel_distances_redrawn, kid
@@ -247,7 +247,7 @@ def test_log_spectral_distance_is_the_gain():
 
 def test_tails_are_cut_and_lengths_matched():
     sound = np.concatenate([tone(69, 0.5, decay=0), 1e-5 * tone(69, 1.0, decay=0)])
-    assert abs(len(trim_tail(sound)) - 0.5 * RATE) <= 441
+    assert abs(len(cut_tail(sound)) - 0.5 * RATE) <= 441
     assert len(fit_length(sound, 100)) == 100
     assert fit_length(sound, 1_000)[-1] == 0  # faded
     assert len(fit_length(sound[:50], 100)) == 100

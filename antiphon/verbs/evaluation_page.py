@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from antiphon.audio.mel import trim_tail
+from antiphon.audio.mel import cut_tail
 from antiphon.data.labelling.row import note_name
 from antiphon.metrics.evaluation import SHOWN, Evaluation, shown_rows
 from antiphon.metrics.plots.sheet import spectrogram_panels
@@ -62,7 +62,7 @@ def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
     row, prepared = sounds.rows[at], sounds.prepared
     pitch = float(prepared.pitch[row.real])
     told = {"real": sounds.real(row.real), "naive": sounds.shifted(row.naive, pitch), **played}
-    heard = {name: trim_tail(np.nan_to_num(sound[: sounds.limit])) for name, sound in told.items()}
+    heard = {name: cut_tail(np.nan_to_num(sound[: sounds.limit])) for name, sound in told.items()}
     pictures = spectrogram_panels(list(heard.values()))
     figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
     label = sounds.instruments[int(prepared.instrument[row.real])]
