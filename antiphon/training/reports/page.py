@@ -15,6 +15,7 @@ from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
 from antiphon.core.html import document, image, player
 from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
+from antiphon.metrics.plots.png import words_of
 
 POINTS = 300  # of a curve, at most
 EVERY = 60  # seconds after which a browser looks again
@@ -156,7 +157,9 @@ def _sheet(folder: Path) -> str:
     sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in (SHEETS, SOUNDS))
     found = ""
     if sheets:
-        found = f"<h2>Real beside generated</h2>{image(sheets[-1].read_bytes(), sheets[-1].stem)}"
+        png = sheets[-1].read_bytes()
+        words = words_of(png) or sheets[-1].stem
+        found = f'<h2>Real beside generated</h2>{image(png, words)}<p class="small">{escape(words)}</p>'
     if sounds:
         found += f"<p>{player(f'{SOUNDS}/{sounds[-1].name}')} real, then generated</p>"
     return found
