@@ -58,7 +58,7 @@ def find_onset(audio: np.ndarray) -> int:
     return (j + int(ahead.argmax())) * hop if ahead.any() else j * hop
 
 
-def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
+def cut_and_fade_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
     """The note up to where it stays `floor_db` below its loudest 10 ms, plus a fade of `fade` seconds; a copy."""
     hop = 441
     level = envelope(audio, hop, 1)

@@ -75,7 +75,7 @@ def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = SA
     return log_mel_distance(log_mels(one, sample_rate=sample_rate), log_mels(other, sample_rate=sample_rate))
 
 
-def trim_tail(audio: np.ndarray, *, below_db: float = 60.0, block: int = 441) -> np.ndarray:
+def cut_tail(audio: np.ndarray, *, below_db: float = 60.0, block: int = 441) -> np.ndarray:
     """`audio` (samples,) cut after its last block of 10 ms that is not `below_db` under its loudest block (a view)."""
     if len(audio) < block:
         return audio

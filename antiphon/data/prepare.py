@@ -64,7 +64,7 @@ def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) 
     audio = analysis.without_dc(_sounding(audio))
     onset = analysis.find_onset(audio)
     hint = None if hold_seconds is None else max(round(hold_seconds * SAMPLE_RATE) - onset, 1)
-    audio = analysis.trim_tail(audio[onset:])
+    audio = analysis.cut_and_fade_tail(audio[onset:])
     if len(audio) < SAMPLE_RATE // 50:
         raise ValueError("shorter than 20 ms")
     hold = analysis.find_release(audio, hint)

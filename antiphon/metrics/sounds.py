@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
-from antiphon.audio.mel import trim_tail
+from antiphon.audio.mel import cut_tail
 from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.prepared import Prepared
@@ -29,7 +29,7 @@ class Sounds:
 
     def real(self, index: int) -> np.ndarray:
         """A recording, its first 4 s (or what the limit is), cut at -60 dB."""
-        return trim_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
+        return cut_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
 
     def shifted(self, index: int, pitch: float) -> np.ndarray:
         """A recording resampled to another MIDI pitch: what a sampler does, length and formants move along."""

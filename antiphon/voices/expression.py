@@ -276,7 +276,7 @@ def _heard(voice: Encodes, path: Path, changed: int) -> Tensor:
     for remark in note.remarks:
         warnings.warn(remark, stacklevel=2)
     audio = note.audio[analysis.find_onset(note.audio) :]
-    hold = analysis.find_release(analysis.trim_tail(audio))
+    hold = analysis.find_release(analysis.cut_and_fade_tail(audio))
     level = np.float32(
         10 ** ((TARGET_DB - analysis.loudness(audio)) / 20)
     )  # that of the notes the encoder learned from

@@ -13,11 +13,11 @@ from antiphon.audio.envelope import (
     CENT,
     FRAME,
     attack_seconds,
+    cut_and_fade_tail,
     decay_rate,
     find_onset,
     frames_of,
     loudness,
-    trim_tail,
     without_dc,
 )
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
@@ -29,6 +29,7 @@ __all__ = [
     "DESCRIPTORS",
     "FRAME",
     "Partials",
+    "cut_and_fade_tail",
     "descriptors",
     "find_onset",
     "find_release",
@@ -38,7 +39,6 @@ __all__ = [
     "measure_partials",
     "measure_vibrato",
     "plausible_pitch",
-    "trim_tail",
     "without_dc",
 ]
 

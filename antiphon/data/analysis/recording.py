@@ -54,7 +54,7 @@ def one_note(
     With neither, the pitch is heard (extra `antiphon[pitch]`). say: how a pitch can be said, for a refusal."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
     sound, more = _one_attack(sound, name)
-    if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
+    if len(analysis.cut_and_fade_tail(sound)) < SHORTEST * SAMPLE_RATE:
         raise AntiphonError(f"{name} holds no note of {SHORTEST:g} s: record a longer one")
     settled, doubt = _settled_pitch(sound, name, pitch, hint, say)
     other = chord_tone(sound, settled)
@@ -273,7 +273,7 @@ def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) 
     tracker = open_tracker(demand=claim is None)
     if tracker is None:
         return None
-    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
+    held = analysis.cut_and_fade_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
     heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
     if heard is None:
         parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]

@@ -58,7 +58,7 @@ def measure_unpitched(audio: np.ndarray, longest: int | None = None) -> tuple[np
     """One sound from its onset, at most `longest` samples, and its row of every table of notes. Raises ValueError
     saying why if it is unusable."""
     audio = analysis.without_dc(audio)
-    audio = analysis.trim_tail(audio[analysis.find_onset(audio) :])
+    audio = analysis.cut_and_fade_tail(audio[analysis.find_onset(audio) :])
     if len(audio) < SAMPLE_RATE // 100:
         raise ValueError("shorter than 10 ms")
     if longest is not None and len(audio) > longest:

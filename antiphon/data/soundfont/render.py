@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.ops import Audio, mono_channel, trim_tail
+from antiphon.audio.ops import Audio, cut_tail_by_peak, mono_channel
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
@@ -298,7 +298,7 @@ def render_preset(
     rows = []
     for note, sound in zip(notes, mono, strict=True):
         cut_off = len(sound) >= longest  # still sounding: fade it over a tenth of a second, so that it does not click
-        trimmed = trim_tail(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
+        trimmed = cut_tail_by_peak(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
         level = gain * float(np.abs(trimmed).max(initial=0))
         if 1e-4 < level <= peak * 1.00001:
             name = f"{note.key:03d}-v{note.velocity:03d}.flac"

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.metrics.plots.png import draw_text, write_png
+from antiphon.metrics.plots.png import write_png
+from antiphon.metrics.plots.titles import draw_title
 
 WIDTH, HEIGHT = 270, 170  # one panel, pixels
 LOW, HIGH = 30.0, 20_000.0  # Hz, bottom and top of a panel
 RANGE_DB = 80.0
 ATTACK_SECONDS, ATTACK_SHARE = 0.1, 0.3  # the first 0.1 s takes 30 % of the width, or attacks are two pixels wide
 SONG = 12.0  # seconds: what is longer is no note, and its beginning is not stretched
+GREY = (150, 150, 150)
 COLOUR_STEPS = 32  # of 2.5 dB: finer ones are not seen, and the file is three times as large
 # Window length in samples for the rows up to a frequency: long below to tell partials apart, short above for attacks.
 WINDOWS = ((700.0, 4096), (3_000.0, 2048), (np.inf, 1024))
@@ -112,7 +114,8 @@ def spectrogram_sheet(
     sample_rate: int = SAMPLE_RATE,
     columns: int = 2,
 ) -> None:
-    """Draw (title, real, generated) triples, audio (samples,) float, as a PNG: log frequency 30 Hz-20 kHz, 80 dB.
+    """Draw (title, real, generated) triples, audio (samples,) float, as a PNG: log frequency 30 Hz-20 kHz, 80 dB. The
+    PNG's description lists the titles too.
 
     Both sides of a pair share one time axis (the longer of the two, its first 0.1 s stretched) and one dB scale, whose
     top is the loudest point of the real sound; so a sound that is too quiet, too short or late looks it.
@@ -124,6 +127,7 @@ def spectrogram_sheet(
     cell_wide, cell_high = 2 * WIDTH + 4 + margin, HEIGHT + title_high + margin
     lines = -(-len(pairs) // columns)
     pixels = np.full((lines * cell_high + margin, columns * cell_wide + margin, 3), 24, np.uint8)
+    legend = []
     for index, (title, real, generated) in enumerate(pairs):
         x = margin + index % columns * cell_wide
         y = margin + index // columns * cell_high
@@ -132,13 +136,14 @@ def spectrogram_sheet(
         times = column_times(seconds)
         pictures = [log_spectrogram(sound, sample_rate, times) for sound in sounds]
         top = float(pictures[0].max()) if len(sounds[0]) else -20.0
-        side = f"{seconds:.1f}s"
-        draw_text(pixels[:, : x + WIDTH], x, y + 3, f"{title}"[:33])
-        draw_text(pixels[:, : x + cell_wide], x + WIDTH + 4, y + 3, f"generated  {side}", colour=(150, 150, 150))
+        legend.append(f"{title} ({seconds:.1f} s)")
+        heads = pixels[y : y + title_high]
+        draw_title(heads[:, x : x + WIDTH], title)
+        draw_title(heads[:, x + WIDTH + 4 : x + cell_wide - margin], f"generated, {seconds:.1f} s", GREY)
         for half, picture in enumerate(pictures):
             left = x + half * (WIDTH + 4)
             pixels[y + title_high : y + title_high + HEIGHT, left : left + WIDTH] = _coloured(picture, times, top)
-    write_png(path, pixels)
+    write_png(path, pixels, f"Real beside generated, {columns} to a line: {'; '.join(legend)}")
 
 
 def spectrogram_strip(
@@ -176,6 +181,6 @@ def _write_panels(panels: Sequence[tuple[str, np.ndarray]], columns: int, path: 
     pixels = np.full((-(-len(panels) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
     for index, (title, panel) in enumerate(panels):
         x, y = 4 + index % columns * wide, 4 + index // columns * high
-        draw_text(pixels[:, : x + WIDTH], x, y + 1, title[:33])
+        draw_title(pixels[y : y + 16, x : x + WIDTH], title)
         pixels[y + 16 : y + 16 + HEIGHT, x : x + WIDTH] = panel
-    write_png(path, pixels)
+    write_png(path, pixels, f"{columns} to a line: {'; '.join(title for title, _ in panels)}")
