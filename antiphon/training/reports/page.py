@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.training.run_folder import PREVIEWS
 
 PAGE = "page.html"
 POINTS = 300  # of a curve, at most
@@ -145,14 +146,19 @@ def _notes(said: Sequence[Row]) -> str:
 
 
 def _sheet(folder: Path) -> str:
-    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in ("sheets", "sounds"))
-    found = ""
-    if sheets:
-        data = base64.b64encode(sheets[-1].read_bytes()).decode()
-        found = f'<h2>Real beside generated</h2><img alt="{sheets[-1].stem}" src="data:image/png;base64,{data}">'
-    if sounds:
-        found += f'<p><audio controls preload="none" src="sounds/{sounds[-1].name}"></audio> real, then generated</p>'
-    return found
+    """The newest preview: a picture inside the page, a sound to be played, and a link to what is neither."""
+    parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in PREVIEWS]
+    shown = "".join(_shown(part, files[-1]) for part, files in parts if files)
+    return f"<h2>Real beside generated</h2>{shown}" if shown else ""
+
+
+def _shown(part: str, path: Path) -> str:
+    if path.suffix == ".png":
+        data = base64.b64encode(path.read_bytes()).decode()
+        return f'<img alt="{path.stem}" src="data:image/png;base64,{data}">'
+    if path.suffix == ".wav":
+        return f'<p><audio controls preload="none" src="{part}/{path.name}"></audio> real, then generated</p>'
+    return f'<p><a href="{part}/{path.name}">{path.name}</a></p>'
 
 
 def _step(path: Path) -> int:
