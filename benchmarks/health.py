@@ -24,6 +24,7 @@ import tyro
 from adversary import difference
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import LOG
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.kernel import kernel_distance
 from antiphon.metrics.neighbours import spread
@@ -163,7 +164,7 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
 
 
 def _said(folder: Path) -> list[str]:
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
     return [row["said"] for row in rows if "said" in row]
 
 

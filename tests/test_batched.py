@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, midi_to_hz
+from antiphon.networks.generators.instrument import SIZES
+from antiphon.networks.generators.physics import midi_to_hz
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near

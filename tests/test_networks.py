@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.networks.discriminators.logmel import Discriminators
-from antiphon.networks.generators.instrument import SIZES, midi_to_hz
+from antiphon.networks.generators.instrument import SIZES
+from antiphon.networks.generators.physics import midi_to_hz
 from antiphon.networks.gesture import Gesture, Tuning
 from antiphon.networks.layers import bounded
 from antiphon.networks.model import InstrumentModel, LabelTable

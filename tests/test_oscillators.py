@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.networks.generators.physics import SAMPLE_RATE, carrier, spin, unison_modulation
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.physics import carrier, spin, unison_modulation
 from antiphon.networks.noise import frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import (
     BLOCK,

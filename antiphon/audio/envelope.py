@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-SAMPLE_RATE = 44100
+from antiphon.core.units import SAMPLE_RATE
+
 FRAME = 512
 CENT = np.log(2.0) / 1200
-
-
-def hertz(pitch: float) -> float:
-    """MIDI pitch to Hz."""
-    return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
 def frames_of(samples: int) -> int:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from antiphon.audio.envelope import FRAME, SAMPLE_RATE
+from antiphon.audio.envelope import FRAME
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.analysis.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.data.labelling.labels import LONGEST_LABEL

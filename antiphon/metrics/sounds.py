@@ -9,7 +9,8 @@ import soxr
 
 from antiphon.audio.mel import trim_tail
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.lists import Row
 
 LIMIT = 4 * SAMPLE_RATE  # samples: longer notes are compared by their first 4 s

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.controls import scales
 from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from antiphon.training.batches.onset_crops import OnsetSource
     from antiphon.voices.voice import Voice
 
-SAMPLE_RATE = 44_100
 SHORTEST = 16_384  # samples that wavegan draws
 FITTED = 16, 32  # batches and sounds in each, by which a standardised view is fitted
 ANSWERS = ("auto", "yes", "no")

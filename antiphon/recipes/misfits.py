@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from antiphon.audio.envelope import SAMPLE_RATE
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import labels
 from antiphon.data.labelling.hits import A_NOTE, drum_told
 from antiphon.data.labelling.row import PITCHLESS, Manifest, Row, note_name

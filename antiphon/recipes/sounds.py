@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.audio.files import SUFFIXES
+from antiphon.core.run_files import REFUSED
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.misfits import check_sort, misfits
 from antiphon.training.recipe import Recipe, Reporter
-from antiphon.training.run_folder import REFUSED
 from antiphon.voices.voice import VoiceInfo
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import HEALTHY, LOG, SETTINGS, SKIPPED, STATE, WEIGHTS
 from antiphon.training.ahead import Ahead
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
@@ -24,7 +25,7 @@ from antiphon.training.parallel import any_process, join, leave, own_device
 from antiphon.training.recipe import Data, Recipe
 from antiphon.training.reports.page import write_page
 from antiphon.training.reports.progress import Log, Progress
-from antiphon.training.run_folder import HEALTHY, STATE, WEIGHTS, keep_healthy
+from antiphon.training.run_folder import keep_healthy
 from antiphon.training.state import load_state, save_state
 from antiphon.voices.checkpoint import read_metadata, read_tensors, save_voice
 from antiphon.voices.kind import voice_of
@@ -124,13 +125,13 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
             settings: dict[str, Any] = asdict(self.recipe)  # type: ignore[call-overload]
-            _write_json(self.folder / "config.json", settings | {"data": str(self.data.path)})
+            _write_json(self.folder / SETTINGS, settings | {"data": str(self.data.path)})
         self.timed = steps is None
         if steps is not None:
             self.total = steps
         elif not self.total and minutes is None:
             raise AntiphonError("say how long to train: --steps N or --minutes M")
-        log = Log(self.folder / "log.jsonl", self.step) if self.rank == 0 else None
+        log = Log(self.folder / LOG, self.step) if self.rank == 0 else None
         with (
             _interruptible() as stop,
             Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar,
@@ -170,7 +171,7 @@ class Run:
         if broken:
             self.skipped += 1
             scalars = {k: v for k, v in scalars.items() if math.isfinite(v)} | {"skipped": float(self.skipped)}
-            with open(self.folder / "skipped.txt", "a") as f:
+            with open(self.folder / SKIPPED, "a") as f:
                 f.write(f"step {self.step}: not finite: {', '.join(broken)}\n")
         self.ema.update(self.game.model, self.step)
         self.step += 1

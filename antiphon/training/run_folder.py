@@ -16,6 +16,20 @@ from typing import Any
 
 from antiphon.core.atomic import UNFINISHED, whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import (
+    HEALTHY,
+    LOG,
+    PAGE,
+    PREPARED,
+    RECORD,
+    REFUSED,
+    SETTINGS,
+    SHEETS,
+    SKIPPED,
+    SOUNDS,
+    STATE,
+    WEIGHTS,
+)
 from antiphon.training.recipe import USUAL
 
 try:
@@ -23,23 +37,11 @@ try:
 except ImportError:  # on Windows nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
-RECORD, STATE, WEIGHTS, PREPARED, REFUSED, HEALTHY = (
-    "run.json",
-    "state.safetensors",
-    "weights.safetensors",
-    "prepared.safetensors",
-    "refused.txt",
-    "healthy.safetensors",
-)
 CRITICS = ".critics.safetensors", ".players.safetensors"  # beside a voice: its critics' weights, and their old name
 USUAL_MINUTES = 10.0
 PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
 HEAD = 1 << 18  # bytes of a file that tell it from another
-OWN = (
-    *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED, HEALTHY),
-    *("config.json", "log.jsonl", "skipped.txt", "page.html"),
-)
-PREVIEWS = "sheets", "sounds"  # folders of what a run shows on the way, files called step-NUMBER
+OWN = (RECORD, SETTINGS, WEIGHTS, STATE, HEALTHY, PREPARED, REFUSED, SKIPPED, LOG, PAGE)
 
 
 @contextlib.contextmanager
@@ -152,7 +154,7 @@ def clear(folder: Path) -> None:
     """Remove what a run wrote, and nothing else."""
     for name in OWN:
         (folder / name).unlink(missing_ok=True)
-    for part in PREVIEWS:
+    for part in (SHEETS, SOUNDS):
         for path in (folder / part).glob("step-[0-9]*.*"):
             path.unlink()
     sweep(folder)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from antiphon.audio.files import check_place
 from antiphon.core.atomic import all_whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
-from antiphon.training.run_folder import PREPARED, RECORD, read_record
+from antiphon.training.run_folder import read_record
 from antiphon.verbs.report import Report
-from antiphon.voices.find import WEIGHTS, bundled, load, title
+from antiphon.voices.find import bundled, load, title
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
@@ -179,7 +180,7 @@ def opened(
 
     with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
         file = Path(folder, f"{path.resolve().name}.safetensors")
-        hits = any(getattr(one, "kind", "") == "drums" for one in contenders.values())
+        hits = any(getattr(one, "song_part", "") == "kit" for one in contenders.values())
         pitch = "yes" if any(getattr(one, "pitched", True) for one in contenders.values()) else "auto"
         workers = threads or os.cpu_count() or 1
         try:

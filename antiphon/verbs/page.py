@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from antiphon.audio.files import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.png import encode_png
 
 STYLE = """

@@ -12,12 +12,10 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import PREPARED, SHEETS, SOUNDS, STATE, WEIGHTS
 from antiphon.core.seeds import check_seed
 from antiphon.training.recipe import USUAL
 from antiphon.training.run_folder import (
-    PREPARED,
-    STATE,
-    WEIGHTS,
     Record,
     Request,
     alone,
@@ -282,19 +280,18 @@ def _start_warm(run: Run, start_from: str | Path, report: Report) -> None:
         report.say(f"note: {start_from} has nothing that fits {', '.join(left[:NAMED])}{more}: these begin anew")
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
 def _say_what_next(folder: Path, report: Report) -> None:
-    for what, part, ending in (("look", "sheets", "png"), ("listen", "sounds", "wav")):
-        found = sorted((folder / part).glob(f"step-*.{ending}"))
+    from antiphon.voices.capabilities import Imagines, Transforms
+
+    for what, part in (("look", SHEETS), ("listen", SOUNDS)):
+        found = sorted((folder / part).glob("step-*.*"))
         if found:
             report.say(f"{what + ':':8}{found[-1]}  (real, then generated)")
     run = f"./{folder}" if str(folder) in bundled() else str(folder)  # the bare name is the bundled voice's
     voice = load(run)
-    if not voice.plays:
+    if isinstance(voice, Transforms):
         report.say(f"use:    antiphon.load({run!r}).from_file_to_file('in.wav', 'out.wav') in Python")
-        return
-    if voice.kind == "drums" or voice.pitched:
-        report.say(f"play:   antiphon play --{'kit' if voice.kind == 'drums' else 'voice'} {quote(run)}")
-    report.say(f"make:   antiphon generate {quote(run)} -o {quote(str(folder / 'notes'))}")
+    if voice.song_part:
+        report.say(f"play:   antiphon play --{voice.song_part} {quote(run)}")
+    if voice.plays and isinstance(voice, Imagines):
+        report.say(f"make:   antiphon generate {quote(run)} -o {quote(str(folder / 'notes'))}")

@@ -13,12 +13,12 @@ import torch
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.partials import excerpt, find_peaks
 from antiphon.data.analysis.tracker import open_tracker, track_pitch
 from antiphon.data.labelling.row import note_name
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 SHORTEST = 0.08  # seconds that a note must last
 TICK = 441  # samples: levels are taken every 10 ms
 QUIET = 10  # ticks of quiet from which the noise is learned
@@ -208,7 +208,7 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
     """The MIDI pitch of a second harmonic series beside that of `pitch`; None if there is none.
 
     Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     strong = (peaks.above > 15) & (peaks.level > -35)
     hz, level = peaks.hz[strong], peaks.level[strong]
@@ -221,7 +221,7 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
         foreign = np.abs(series / base - np.round(series / base)) > 0.06
         near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
         if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(69 + 12 * np.log2(f0 / 440))
+            return float(hz_to_midi(f0))
     return None
 
 
@@ -294,7 +294,7 @@ def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
     """MIDI pitches of the strong partials, in rising order."""
     peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
     strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
+    return hz_to_midi(peaks.hz[strong])
 
 
 def octave_of(audio: np.ndarray, pitch: float) -> float:
@@ -306,7 +306,7 @@ def octave_of(audio: np.ndarray, pitch: float) -> float:
 
 def harmonic_share(audio: np.ndarray, pitch: float) -> float:
     """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     order = np.round(peaks.hz / base)
     near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))

@@ -21,13 +21,13 @@ import numpy as np
 from antiphon.audio.ops import Audio, mono_channel, trim_tail
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import EXTRA
 from antiphon.data.soundfont.fluid import Fluid
 from antiphon.data.soundfont.sf2 import Preset, read_presets
 
 COLUMNS = ("path", "pitch", "instrument", "preset", "style", "velocity", "seconds", "split")
-SAMPLE_RATE = 44100
 PEAK = 10 ** (-1 / 20)  # the loudest sample of a preset
 UNASKED = ("drums", "another bank", "another program")  # reasons not worth a word
 _SKIPPED_NAMES = re.compile(r"\bexpr\b|feedback|metronome", re.IGNORECASE)  # same samples again; howls; no keys

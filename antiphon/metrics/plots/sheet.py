@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.png import draw_text, write_png
 
 WIDTH, HEIGHT = 270, 170  # one panel, pixels
@@ -93,7 +94,7 @@ def _coloured(picture: np.ndarray, times: np.ndarray, top_db: float) -> np.ndarr
 
 
 def spectrogram_panels(
-    sounds: Sequence[np.ndarray], *, sample_rate: int = 44_100, width: int = WIDTH
+    sounds: Sequence[np.ndarray], *, sample_rate: int = SAMPLE_RATE, width: int = WIDTH
 ) -> list[np.ndarray]:
     """A coloured spectrogram, (170, width, 3) uint8, of each sound, (samples,): one time axis and one dB scale for all,
     whose top is the loudest point of them."""
@@ -108,7 +109,7 @@ def spectrogram_sheet(
     pairs: Sequence[tuple[str, np.ndarray, np.ndarray]],
     path: str | os.PathLike[str],
     *,
-    sample_rate: int = 44_100,
+    sample_rate: int = SAMPLE_RATE,
     columns: int = 2,
 ) -> None:
     """Draw (title, real, generated) triples, audio (samples,) float, as a PNG: log frequency 30 Hz-20 kHz, 80 dB.
@@ -141,7 +142,7 @@ def spectrogram_sheet(
 
 
 def spectrogram_strip(
-    sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = 44_100
+    sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE
 ) -> None:
     """Draw sounds, each (samples,), side by side as a PNG, at most 4 a line: one time axis and one dB scale for all,
     each under its title; else as `spectrogram_sheet`."""
@@ -156,7 +157,7 @@ def spectrogram_grid(
     titles: Sequence[str],
     path: str | os.PathLike[str],
     *,
-    sample_rate: int = 44_100,
+    sample_rate: int = SAMPLE_RATE,
 ) -> None:
     """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column answer to the same note,
     whose title it is, and share one time axis and one dB scale; else as `spectrogram_sheet`."""

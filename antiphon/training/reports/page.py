@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
-from antiphon.training.run_folder import PREVIEWS
+from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
 
-PAGE = "page.html"
 POINTS = 300  # of a curve, at most
 WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
 COLOURS = ("#1667c2", "#c2571a", "#3a8f3a", "#8a4fb0")
@@ -111,7 +110,7 @@ def write_page(folder: Path, outlook: Outlook) -> Path:
 
 
 def _body(folder: Path, outlook: Outlook) -> list[str]:
-    rows, said = _read(folder / "log.jsonl")
+    rows, said = _read(folder / LOG)
     last = rows[-1] if rows else {"step": 0}
     head = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said, outlook)}</p>", _notes(said)]
     return [*head, _sheet(folder), *(drawn for picture in PICTURES if (drawn := _drawn(picture, rows)))]
@@ -147,7 +146,7 @@ def _notes(said: Sequence[Row]) -> str:
 
 def _sheet(folder: Path) -> str:
     """The newest preview: a picture inside the page, a sound to be played, and a link to what is neither."""
-    parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in PREVIEWS]
+    parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in (SHEETS, SOUNDS)]
     shown = "".join(_shown(part, files[-1]) for part, files in parts if files)
     return f"<h2>Real beside generated</h2>{shown}" if shown else ""
 
