@@ -6,18 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.rolls import Rolls, prepare_rolls
+from antiphon.networks.model import LabelTable
 from antiphon.networks.rolls import RollConfig, RollModel
 from antiphon.training.batches.rolls import RollSource
-from antiphon.training.games.rolls import RollGame
-from antiphon.voices.rolls import LIMITS as NETWORK_LIMITS
-
-from antiphon.core.errors import AntiphonError
-from antiphon.networks.model import LabelTable
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.adversary import AdversaryConfig
+from antiphon.training.games.rolls import RollGame
 from antiphon.training.recipe import Recipe, Reporter
+from antiphon.voices.rolls import LIMITS as NETWORK_LIMITS
 from antiphon.voices.voice import Voice, VoiceInfo
 
 SIZES = {"tiny": 16, "small": 32, "base": 64, "large": 256}

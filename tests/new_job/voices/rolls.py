@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from antiphon.networks.rolls import RollConfig, RollModel
 from torch import Tensor
 
+from antiphon.networks.rolls import RollConfig, RollModel
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 from antiphon.voices.voice import Voice
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from antiphon.data.rolls import KEYS, Rolls
 from torch import Tensor
+
+from antiphon.data.rolls import KEYS, Rolls
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ from pathlib import Path
 import mido
 import numpy as np
 import torch
-from antiphon.data.rolls import Rolls
-from antiphon.networks.rolls import RollCritic, RollModel
-from antiphon.training.batches.rolls import Bars
-from antiphon.voices.rolls import RollVoice
 from torch import Tensor
 
+from antiphon.data.rolls import Rolls
 from antiphon.metrics.plots.png import write_png
+from antiphon.networks.rolls import RollCritic, RollModel
+from antiphon.training.batches.rolls import Bars
 from antiphon.training.contract import Examined, Game, Judged, Moment
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.losses.adversarial import rule_called
+from antiphon.voices.rolls import RollVoice
 
 SHOWN = 4  # bars in a preview
 
