@@ -107,16 +107,16 @@ def train(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Learn a voice from `source`, a folder of recorded notes or a prepared file, in the folder `out`. -> its weights
-    file
+    """Learn a voice from `source`, a folder of recordings (or of whatever the recipe learns from) or a prepared file,
+    in the folder `out`. -> its weights file
 
     The same call again goes on where it stopped. recipe: which method, instrument or another of antiphon/recipes. size:
     tiny, small, base or large. steps or minutes: how long (10 minutes unless said; minutes are turned into steps once).
     start_from: a voice to begin from; without it the recipe's bundled one (`gm` for instruments), if there is one and
     no other size is asked for; from_scratch: from nothing. seed: of the run's chances, a number or a name, 0 unless
     said. settings: any setting of the recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor,
-    each in a process of its own that plays its share of the batch; all unless said. workers: processes that measure the
-    notes. licence: of the sounds, noted in the voice. force: begin anew in a folder that holds another run.
+    each in a process of its own that plays its share of the batch; all unless said. workers: processes that prepare the
+    folder. licence: of what is in it, noted in the voice. force: begin anew in a folder that holds another run.
 
     Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder = Path(source), Path(out)
