@@ -19,7 +19,8 @@ from antiphon.cli.commands import VERBS
 from antiphon.core.errors import AntiphonError
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "antiphon").rglob("*.md"))]
+FRONT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "notes" / "README.md"]
+PAGES = [*FRONT, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "antiphon").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 SELF_EVIDENT = {"self", "voice", "out", "path", "paths", "force", "quiet", "notes", "song", "kwargs"}
 SHAPE = re.compile(r"\([\w .]+,[\w ,.]*\)")
@@ -123,6 +124,23 @@ def test_links_of_a_page_lead_somewhere(page):
             if anchor:
                 headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.M)
                 assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_lines_of_a_page_are_short(page):
+    assert not [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > 120]
+
+
+def test_front_pages_are_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    assert (ROOT / "docs" / "lab-notes.md").stat().st_size <= 40 * 1024
+
+
+def test_the_index_names_every_page():
+    index = ROOT / "docs" / "index.md"
+    said = index.read_text(encoding="utf-8")
+    pages = [page.name for page in index.parent.glob("*.md") if page != index]
+    assert not [name for name in pages if f"({name})" not in said]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -79,10 +79,7 @@ def unknown_labels(voice: Any, sounds: Sounds) -> list[str]:
 
 def can_encode(voice: Any) -> bool:
     """Whether a voice turns recordings into style vectors."""
-    from antiphon.voices.voice import Voice
-
-    listen = getattr(type(voice), "encode", None)
-    return listen is not None and listen is not getattr(Voice, "encode", None)
+    return hasattr(voice, "encode")
 
 
 def untrained(voice: Any, seed: int = 0) -> Any:
@@ -92,13 +89,14 @@ def untrained(voice: Any, seed: int = 0) -> Any:
 
 def plays(voice: Any) -> bool:
     """Whether a voice answers notes; a vocoder does not."""
-    return bool(getattr(voice, "plays", True))
+    return hasattr(voice, "notes")
 
 
 def copiers(voice: Any, sounds: Sounds) -> dict[str, Player]:
     """A vocoder, before its first step and now, beside the ways back from log-mel that need no learning."""
     rules = {"Griffin-Lim": "griffin-lim", "heap integration": "pghi"}
-    ways = {"untrained": voice.untrained().from_audio, "vocoded": voice.from_audio}
+    ways = {name: partial(one.transform, sample_rate=SAMPLE_RATE)
+            for name, one in (("untrained", voice.untrained()), ("vocoded", voice))}  # fmt: skip
     ways |= {name: partial(there_and_back, LogMelSpectrogram(phases=phases)) for name, phases in rules.items()}
     return {name: Copier(voice, sounds, way) for name, way in ways.items()}
 

@@ -19,7 +19,7 @@ from antiphon.data.prepared import Prepared
 from antiphon.metrics.sounds import Sounds
 
 if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
+    from antiphon.voices.capabilities import PlaysNotes
 
 TRIED = 48  # takes of a recording,
 ALTOGETHER = 192  # and of all of them
@@ -30,7 +30,7 @@ HOPELESS = 5.0  # tenths: a descriptor that no take gets right shall not decide 
 
 
 def nearest_takes(
-    voice: Voice,
+    voice: PlaysNotes,
     data: Prepared,
     tried: int = TRIED,
     kept: int = KEPT,
@@ -49,7 +49,7 @@ def nearest_takes(
     return {pitch: tuple(takes[:kept].tolist()) for pitch, takes in ranked.items()}
 
 
-def _tenths_apart(voice: Voice, sounds: Sounds, index: int, takes: Sequence[int]) -> np.ndarray:
+def _tenths_apart(voice: PlaysNotes, sounds: Sounds, index: int, takes: Sequence[int]) -> np.ndarray:
     """(takes,) how far each is from a recorded note, in tenths of its descriptors, HOPELESS at most."""
     real, note = sounds.real(index), replace(sounds.note(index), instrument=voice.instruments[0])
     target = _described(real, note.pitch)

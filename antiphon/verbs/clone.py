@@ -23,6 +23,7 @@ from antiphon.verbs.report import Report
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
+    from antiphon.voices.capabilities import Encodes
     from antiphon.voices.voice import Voice
 
 CROP = 32_768  # samples: as in training
@@ -133,8 +134,7 @@ def _learned(
     from antiphon.training.invert import Inversion, anchored, invert
     from antiphon.voices.instrument import InstrumentVoice
 
-    if not isinstance(base, InstrumentVoice):
-        raise base.cannot("learn a recording")
+    base = base.able(InstrumentVoice, "learn a recording")
     for note, name in zip(notes, names, strict=True):
         for remark in note.remarks:
             report.say(f"note: {remark}")
@@ -166,7 +166,7 @@ def _measured(
     return Prepared(report.path)
 
 
-def _heard(base: Voice, data: Prepared):  # type: ignore[no-untyped-def]
+def _heard(base: Encodes, data: Prepared):  # type: ignore[no-untyped-def]
     """(style,) what the encoder hears in all the recordings together."""
     import torch
 

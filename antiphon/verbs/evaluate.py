@@ -180,7 +180,7 @@ def opened(
 
     with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
         file = Path(folder, f"{path.resolve().name}.safetensors")
-        hits = any(getattr(one, "kind", "") == "drums" for one in contenders.values())
+        hits = any(getattr(one, "song_part", "") == "kit" for one in contenders.values())
         pitch = "yes" if any(getattr(one, "pitched", True) for one in contenders.values()) else "auto"
         workers = threads or os.cpu_count() or 1
         try:

@@ -17,8 +17,10 @@ from antiphon.core.seeds import check_seed
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.data.labelling.row import note_name
 from antiphon.verbs.report import Report
+from antiphon.voices.capabilities import PlaysNotes
 from antiphon.voices.expression import USUAL_RANGE, still
 from antiphon.voices.find import load
+from antiphon.voices.playable import PlayableVoice
 
 if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
@@ -34,7 +36,7 @@ def from_notes(
     """Each note's sound, (samples,) float32 at 44.1 kHz, from its onset to the end of its release.
 
     w: (notes, style) style vectors in place of those that the notes' instruments and seeds say."""
-    return load(voice).notes(notes, w=w)
+    return load(voice).able(PlaysNotes, "play notes").notes(notes, w=w)
 
 
 def from_notes_to_folder(
@@ -51,7 +53,7 @@ def from_notes_to_folder(
 
     w: (notes, style), as in from_notes. A note too loud for a file is turned down. Raises AntiphonError if one of the
     files exists, unless force."""
-    out, player, report = Path(out), load(voice), Report(quiet)
+    out, player, report = Path(out), load(voice).able(PlaysNotes, "play notes"), Report(quiet)
     if out.exists() and not out.is_dir():
         raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
     width = max(3, len(str(len(notes))))
@@ -96,7 +98,7 @@ def generate(
         raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
     first = check_seed(seed)
     check_seed(first + n - 1)
-    player, report = load(voice), Report(quiet)
+    player, report = load(voice).able(PlayableVoice, "imagine sounds"), Report(quiet)
     words = player.resolve_style(style)
     key = None if pitch is None else parse_pitch(str(pitch))
     if key is not None and not player.pitched:

@@ -37,6 +37,7 @@ def facts(voice: str | Path) -> dict[str, Any]:
         "multiply_adds_a_second": round(multiply_adds_a_second(loaded)),
         "sample_rate": loaded.sample_rate,
         "kind": loaded.kind,
+        "plays": loaded.describe(),
         "pitched": loaded.pitched,
         "longest": loaded.longest if math.isfinite(loaded.longest) else None,
         "network": written["config"],
@@ -110,7 +111,7 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
     cost = f"{known['multiply_adds_a_second'] / 1e6:,.0f} M multiply-adds for a second of sound"
     return [
         ("voice", f"{known['name']}  ({known['file']})"),
-        ("plays", _plays(known)),
+        ("plays", known["plays"]),
         ("size", f"{size}, {known['sample_rate'] / 1000:g} kHz"),
         ("cost", cost),
         ("recipe", known["recipe"]),
@@ -121,14 +122,3 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("styles", " ".join([*known["styles"], *(f"{name}=0..1" for name in known["descriptors"])]) or "none"),
         ("instruments", str(len(known["instruments"]))),
     ]
-
-
-def _plays(known: dict[str, Any]) -> str:
-    """What the voice can be asked for."""
-    if known["kind"] == "instrument":
-        return "notes of any pitch, length and loudness"
-    if known["kind"] == "vocoder":
-        return "no notes: it turns log-mel spectrograms into sound"
-    lasting = f" of {known['longest']:.2f} s" if known["longest"] else ""
-    drawn = f", drawn by {known['network']['generator']}" if "generator" in known["network"] else ""
-    return ("notes on the keys it was told" if known["pitched"] else "sounds without a pitch") + lasting + drawn

@@ -16,11 +16,13 @@ from antiphon.core.seeds import check_seed
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.metrics.plots.sheet import spectrogram_strip
 from antiphon.verbs.report import Report
+from antiphon.voices.capabilities import PlaysNotes
 from antiphon.voices.expression import common_pitch, still, way_between
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
+    from antiphon.voices.capabilities import PlaysNotes
+from antiphon.voices.voice import Voice
 
 MOST = 100  # steps
 LONGEST = 1_200  # seconds held, of all steps together
@@ -50,9 +52,7 @@ def from_names(
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
     if steps * seconds > LONGEST:
         raise AntiphonError(f"{steps} steps of {seconds:g} s are too long: make it {LONGEST:,} s in all, at most")
-    player, number = load(voice), check_seed(seed)
-    if not player.plays:
-        raise player.cannot("morph")
+    player, number = load(voice).able(PlaysNotes, "morph"), check_seed(seed)
     a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
     note = Note(key, seconds, velocity, seed=number)

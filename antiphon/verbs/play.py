@@ -19,6 +19,7 @@ from antiphon.music.midi import read_midi
 from antiphon.music.player import in_room, render, stream
 from antiphon.music.song import Part, Song
 from antiphon.verbs.report import Report
+from antiphon.voices.capabilities import PlaysNotes
 from antiphon.voices.find import bundled, load
 
 if TYPE_CHECKING:
@@ -112,15 +113,13 @@ def play(
 @contextmanager
 def _played(
     song: Song, voice: str | Path | Voice, how: How, quiet: bool
-) -> Iterator[tuple[list[Player], Voice, Callable[[int, int], None]]]:
+) -> Iterator[tuple[list[Player], PlaysNotes, Callable[[int, int], None]]]:
     """Who plays a song, the voice, and a bar to advance; what there is to note is said."""
     seed, room = check_seed(how.get("seed", 0)), how.get("room", 0.0)
     if not 0 <= room <= 1:
         raise AntiphonError(f"there is no room of size {room:g}: use 0 (none) to 1 (a hall)")
-    report, player = Report(quiet), load(voice)
-    if not player.plays:
-        raise player.cannot("play a song")
-    if not player.pitched:
+    report, player = Report(quiet), load(voice).able(PlaysNotes, "play a song")
+    if player.song_part != "voice":
         raise player.cannot("play a song, for it draws sounds without being told a pitch")
     for note in song.warnings:
         report.say(f"note: {note}")
@@ -146,9 +145,10 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
     asked = how.get("kit")
     if asked is None and KIT not in bundled():
         return None
-    kit = load(KIT if asked is None else asked)
-    if kit.kind != "drums":
-        raise AntiphonError(f"{kit.info.name} is no kit of drums: give a voice of `antiphon train --recipe drums`")
+    found = load(KIT if asked is None else asked)
+    if found.song_part != "kit":
+        raise AntiphonError(f"{found.info.name} is not a drum kit: give a voice of `antiphon train --recipe drums`")
+    kit = found.able(PlaysNotes, "play drums")
 
     def drummer(part: Part, seed: int) -> Drummer:
         def casting(drum: str) -> Character:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
+from antiphon.voices.capabilities import PlaysNotes, Transforms
+from antiphon.voices.voice import Voice
 
 
 def parameter_count(module: nn.Module) -> int:
@@ -57,11 +57,11 @@ def multiply_adds(module: nn.Module, *inputs: Any) -> int:
 
 def multiply_adds_a_second(voice: Voice) -> float:
     """Of a voice's generator for a second of sound, which is played: a note held for a second, whose ringing is paid
-    for and not counted; a sound of the one length that it has; a second of noise for a vocoder."""
+    for and not counted; a sound of the one length that it has; a second of noise for what changes sounds."""
     seconds = voice.longest if math.isfinite(voice.longest) else 1.0
     with counting(getattr(voice.model, "generator", voice.model)) as passes:
-        if voice.plays:
+        if isinstance(voice, PlaysNotes):
             voice.note(seconds=seconds)
-        else:
-            voice.from_audio(np.random.default_rng(0).standard_normal(voice.sample_rate))  # type: ignore[attr-defined]
+        elif isinstance(voice, Transforms):
+            voice.transform(np.random.default_rng(0).standard_normal(voice.sample_rate), voice.sample_rate)
     return sum(passes) / seconds

@@ -36,6 +36,10 @@ class KitVoice(StyledVoice):
     kind = "drums"
     pitched = False
     longest = LONGEST / SAMPLE_RATE
+    song_part = "kit"
+
+    def describe(self) -> str:
+        return f"sounds without a pitch of {self.longest:.2f} s"
 
     @torch.inference_mode()
     def notes(

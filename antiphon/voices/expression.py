@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,10 +36,9 @@ from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.recording import one_note
 from antiphon.data.labelling.labels import parse_name
 from antiphon.data.prepare import LONGEST, TARGET_DB
+from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes
 from antiphon.voices.interpolation import Way, blended, even_way
-
-if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
+from antiphon.voices.voice import Voice
 
 USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
 MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
@@ -210,8 +209,8 @@ class _Casting:
     variation: float | None
 
     def still(self, blend: Blend) -> Character:
-        if len(blend.names) > 1 and not self.voice.blends:
-            raise self.voice.cannot("blend instruments")
+        if len(blend.names) > 1:
+            self.voice.able(Encodes, "blend instruments")
         found = [self._named(name) for name in blend.names]
         labels = [label for label, _ in found]
         loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
@@ -227,12 +226,12 @@ class _Casting:
         """The label and the w of a name or of a recording."""
         if Path(name).suffix.lower() not in SUFFIXES:
             label = self.voice.resolve(name, self.seed)
-            return label, self.voice.imagine(
-                label, self.style, self.seed, 1.0 if self.variation is None else self.variation
-            )
-        w = heard(self.voice, Path(name))
-        label = self.voice.nearest(w)
-        return label, self.voice.vary(w, label, self.style, self.seed, self.variation or 0.0)
+            variation = 1.0 if self.variation is None else self.variation
+            return label, self.voice.able(Imagines, "imagine sounds").imagine(label, self.style, self.seed, variation)
+        listener = self.voice.able(Encodes, "listen to a recording")
+        w = heard(listener, Path(name))
+        label = listener.nearest(w)
+        return label, listener.vary(w, label, self.style, self.seed, self.variation or 0.0)
 
 
 def _whole(seconds: float | None) -> tuple[float, float]:
@@ -244,14 +243,14 @@ def _whole(seconds: float | None) -> tuple[float, float]:
 def way_between(voice: Voice, a: Character, b: Character, played: Note | None = None) -> Way:
     """The way from one still character to another, in steps even to the ear: of a note as it will be played, or of a
     short one at a pitch that both can play."""
-    if not voice.blends:
-        raise voice.cannot("morph")
+    player = voice.able(PlaysNotes, "morph")
+    player.able(Encodes, "morph")
     note = played or Note(common_pitch(voice, (a.labels[0], b.labels[0])), PROBE_HELD)
     note = replace(note, seconds=min(note.seconds, PROBE_LONGEST))
     heard = round((note.seconds + PROBE_TAIL) * voice.sample_rate)
 
     def listen(ws: list[Tensor]) -> list[np.ndarray]:
-        return [fit_length(sound, heard) for sound in voice.notes([note] * len(ws), w=torch.stack(ws))]
+        return [fit_length(sound, heard) for sound in player.notes([note] * len(ws), w=torch.stack(ws))]
 
     return even_way(a.first, b.first, listen)
 
@@ -262,7 +261,7 @@ def common_pitch(voice: Voice, labels: Sequence[str]) -> float:
     return float(round((max(low for low, _ in ranges) + min(high for _, high in ranges)) / 2))
 
 
-def heard(voice: Voice, path: Path) -> Tensor:
+def heard(voice: Encodes, path: Path) -> Tensor:
     """(style,) what the voice's encoder hears in a recording of one note. Its pitch is heard, or read in its name.
 
     Raises AntiphonError if the file is not a clean recording of one pitched note."""
@@ -270,7 +269,7 @@ def heard(voice: Voice, path: Path) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _heard(voice: Voice, path: Path, changed: int) -> Tensor:
+def _heard(voice: Encodes, path: Path, changed: int) -> Tensor:
     said = parse_name(path.stem)
     hint, say = None if said.several else said.pitch, "put its note into the file's name, such as bell_A5.wav"
     note = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint, say=say)

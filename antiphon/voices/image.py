@@ -20,25 +20,26 @@ from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
 from antiphon.voices.image_model import ImageConfig, ImageModel, ViewConfig, generators
 from antiphon.voices.kind import Kind, read_labels, read_numbers
-from antiphon.voices.voice import Voice, VoiceInfo
+from antiphon.voices.playable import PlayableVoice
+from antiphon.voices.voice import VoiceInfo
 
 RELEASE = 0.1  # seconds in which a note held for less than it lasts dies away
 
 
-class ImageVoice(Voice):
+class ImageVoice(PlayableVoice):
     """Its w is the generator's noise, followed by the style words and by descriptors, 0..1. Those are said among the
     style words, NAME=VALUE, and drawn as is usual of the instrument where they are not. A note sounds on the nearest
     key there is and as long as the voice's sounds are, or dies away when it is let go; loudness, bends and tuning it
     knows nothing of."""
 
     kind = "image"
-    blends = False
     model: ImageModel
 
     def __init__(self, model: ImageModel, info: VoiceInfo):
         super().__init__(model, info)
         c, self.scales = model.conditions, model.labels.scales
         self.pitched = c.keys > 0
+        self.song_part = "voice" if self.pitched else None
         self.longest = model.config.samples / self.sample_rate
         (label, *others) = self.instruments
         if self.pitched and not others and label not in info.range_of:  # it was not told instruments apart
@@ -48,6 +49,10 @@ class ImageVoice(Voice):
         fresh = super().untrained(seed)
         fresh.model.view = self.model.view  # whose scale is the data's and was not learned
         return fresh  # type: ignore[return-value]
+
+    def describe(self) -> str:
+        what = "notes on the keys it was told" if self.pitched else "sounds without a pitch"
+        return f"{what} of {self.longest:.2f} s, drawn by {self.model.config.generator}"
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
         name = zlib.crc32(instrument.encode())

@@ -27,6 +27,9 @@ class InstrumentVoice(StyledVoice):
     kind = "instrument"
     model: InstrumentModel
 
+    def describe(self) -> str:
+        return "notes of any pitch, length and loudness"
+
     @torch.inference_mode()
     def notes(
         self,

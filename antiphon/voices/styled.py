@@ -13,13 +13,15 @@ from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
+from antiphon.voices.capabilities import Encodes
 from antiphon.voices.interpolation import exponential, logarithm, slerp
-from antiphon.voices.voice import Voice, VoiceInfo
+from antiphon.voices.playable import PlayableVoice
+from antiphon.voices.voice import VoiceInfo
 
 CROWD = 64  # style vectors of an instrument, by which its typical one and its neighbours are found
 
 
-class StyledVoice(Voice):
+class StyledVoice(PlayableVoice, Encodes):
     """A voice whose model hears and imagines style vectors [networks/model.py]."""
 
     model: StyledModel

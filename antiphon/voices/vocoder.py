@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
-from antiphon.core.note import Note
 from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
 from antiphon.representations.contract import check_image
 from antiphon.representations.log_mel import LogMelSpectrogram
+from antiphon.voices.capabilities import Transforms
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
-from antiphon.voices.voice import Voice
 
 
-class VocoderVoice(Voice):
+class VocoderVoice(Transforms):
     """It plays no notes. It turns images of sounds into sounds: `from_image`; and to hear how well, sounds into the
     sounds that their images become: `from_audio`, `from_file`, `from_file_to_file`."""
 
     kind = "vocoder"
-    plays = False
-    pitched = False
-    blends = False
     model: Vocoder
+
+    def describe(self) -> str:
+        return "no notes: it turns log-mel spectrograms into sound"
 
     @torch.inference_mode()
     def from_image(self, image: Tensor, samples: int) -> Tensor:
@@ -40,37 +39,16 @@ class VocoderVoice(Voice):
         sound = torch.from_numpy(np.ascontiguousarray(audio, np.float32)).unsqueeze(0)
         return self.from_image(self.model.view.encode(sound), sound.shape[-1])[0].numpy()
 
-    def from_file(self, path: str | Path) -> np.ndarray:
-        """As from_audio, of a sound file, mixed down to mono."""
-        from antiphon.audio.files import read_audio
-
-        return self.from_audio(read_audio(path))
-
-    def from_file_to_file(self, path: str | Path, out: str | Path, *, force: bool = False) -> Path:
-        """As from_file, into a file (wav, flac, ogg, mp3, opus, aiff). -> its path"""
-        from antiphon.audio.files import check_target, write_audio
-
-        check_target(out, force=force)
-        return write_audio(out, self.from_file(path), force=force)
+    def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """What is left of a sound after log-mel and back; each channel by itself."""
+        sound = resample(np.asarray(audio, np.float32), sample_rate, self.sample_rate)
+        return self.from_audio(sound) if sound.ndim == 1 else np.stack([self.from_audio(x) for x in sound.T], 1)
 
     def cannot(self, what: str) -> AntiphonError:
         return AntiphonError(
             f"{self.info.name} is a vocoder and cannot {what}: it turns log-mel spectrograms into sound (in Python: "
             "antiphon.load(V).from_file_to_file('in.wav', 'out.wav'))"
         )
-
-    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
-        raise self.cannot("imagine sounds")
-
-    def notes(
-        self,
-        notes: Sequence[Note],
-        w: np.ndarray | Tensor | None = None,
-        in_tune: bool = True,
-        threads: int | None = None,
-        parts: bool = False,
-    ) -> list[np.ndarray]:
-        raise self.cannot("play notes")
 
 
 class VocodedLogMel(LogMelSpectrogram):

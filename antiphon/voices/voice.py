@@ -1,4 +1,4 @@
-"""A trained voice, ready to play: notes in, sounds out."""
+"""A trained voice, ready to use: its labels, what it says of itself, and the names by which it is asked for sounds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.note import Note
 from antiphon.data.labelling.resolve import resolve_instrument
 from antiphon.networks.generators.instrument import SAMPLE_RATE
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,19 @@ class VoiceInfo:
 
 
 class Voice(ABC):
-    """A model with its label tables, ready to play. Made by `antiphon.load`.
+    """A model with its label tables, ready to use. Made by `antiphon.load`.
 
-    Every sound has a style vector w: what it is, beside its label and what a note says. `kind`: what its file says it
-    is. `plays`: whether it can be asked for notes. `pitched`: whether a note's pitch means anything to it. `blends`:
-    whether a w between two labels' is a sound between them. `longest`: seconds that a sound lasts, at most.
+    What it can do is what its class derives from [voices/capabilities.py]; in short: `plays` whether it is asked for
+    notes, `pitched` whether a note's pitch means anything to it, `blends` whether a w between two others' is a sound
+    between theirs, `longest` seconds that a sound lasts, at most. `kind`: what its file says it is. `song_part`: which
+    part it can take in a song: "voice", any but the drums, or "kit", the drums; None for none.
     """
 
     kind: ClassVar[str]
     sample_rate = SAMPLE_RATE
-    plays = True
-    pitched = True
-    blends = True
-    longest = math.inf
+    plays = pitched = blends = False
+    longest: float = math.inf
+    song_part: str | None = None
 
     def __init__(self, model: Any, info: VoiceInfo):
         self.model = model.eval().requires_grad_(False)
@@ -54,7 +53,7 @@ class Voice(ABC):
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """Labels of what it can play."""
+        """Labels of what it knows."""
         labels: tuple[str, ...] = self.model.labels.instruments
         return labels
 
@@ -63,6 +62,26 @@ class Voice(ABC):
         """Words of character that it was taught, such as bright or plucked."""
         words: tuple[str, ...] = self.model.labels.styles
         return words
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it can be asked for, in a few words."""
+
+    def able(self, capability: type[C], what: str) -> C:
+        """Itself, if it has a capability. Raises AntiphonError, saying that it cannot do `what`, if it has not."""
+        if not isinstance(self, capability):
+            raise self.cannot(what)
+        return self
+
+    def cannot(self, what: str) -> AntiphonError:
+        """What to raise where this kind of voice is asked for what another can do."""
+        return AntiphonError(f"{self.info.name} cannot {what}: that takes an instrument's voice, such as gm")
+
+    def untrained(self, seed: int = 0) -> Self:
+        """The same voice before its first step: its networks with fresh weights, drawn by `seed`."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return type(self)(type(self.model)(self.model.config, self.model.labels), self.info)
 
     # ---- names -------------------------------------------------------------------------------------------------------
 
@@ -89,85 +108,3 @@ class Voice(ABC):
                 )
             found += hits
         return tuple(found)
-
-    # ---- styles ------------------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
-        """(style,) a style vector from noise, the same for the same seed.
-
-        instrument: a label. style: words of character; drawn, if none are given, as they occurred in training.
-        variation: 1 as varied as training was, 0 the typical sound."""
-
-    def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
-        """Style words of an instrument, drawn by `rng` as they occurred in training."""
-        met = self.info.styles_of.get(instrument, [])
-        if not met:
-            return ()
-        counts = np.array([count for _, count in met], float)
-        return met[int(rng.choice(len(met), p=counts / counts.sum()))][0]
-
-    def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
-        """(style,) w, moved as the seed moves the instrument away from its typical sound, `variation` times as far."""
-        raise self.cannot("vary a recording")
-
-    def nearest(self, w: Tensor) -> str:
-        """The instrument whose style vectors lie nearest to w, (style,)."""
-        raise self.cannot("name a recording")
-
-    def encode(
-        self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
-    ) -> np.ndarray:
-        """(n, style) style vectors of recorded notes.
-
-        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
-        release, None where there is none."""
-        raise self.cannot("listen to a recording")
-
-    def cannot(self, what: str) -> AntiphonError:
-        """What to raise where this kind of voice is asked for what another can."""
-        return AntiphonError(f"{self.info.name} cannot {what}: that takes an instrument's voice, such as gm")
-
-    # ---- sounds ------------------------------------------------------------------------------------------------------
-
-    def note(self, pitch: float = 60.0, **how: Any) -> np.ndarray:
-        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
-        ...)."""
-        how.setdefault("seconds", 1.0)
-        return self.notes([Note(pitch, **how)])[0]
-
-    @abstractmethod
-    def notes(
-        self,
-        notes: Sequence[Note],
-        w: np.ndarray | Tensor | None = None,
-        in_tune: bool = True,
-        threads: int | None = None,
-        parts: bool = False,
-    ) -> list[np.ndarray]:
-        """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
-        its partials and its noise apart, whose sum is the sound.
-
-        w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
-        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
-        threads: how many batches are played at once, one processor each; as many as there are, if not said. The sound
-        does not depend on it."""
-
-    def _imagine_all(self, notes: Sequence[Note]) -> Tensor:
-        known = {
-            key: self.imagine(self.resolve(key[0], key[2]), self.resolve_style(key[1]), key[2])
-            for key in {(n.instrument, n.style, n.seed) for n in notes}
-        }
-        return torch.stack([known[n.instrument, n.style, n.seed] for n in notes])
-
-    def _given(self, notes: Sequence[Note], w: np.ndarray | Tensor | None) -> Tensor:
-        """(n, style) the style vectors to play with: w, or imagined ones."""
-        if w is None:
-            return self._imagine_all(notes) if notes else torch.zeros(0)
-        return torch.as_tensor(w, dtype=torch.float32)
-
-    def untrained(self, seed: int = 0) -> Voice:
-        """The same voice before its first step: its networks with fresh weights, drawn by `seed`."""
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return type(self)(type(self.model)(self.model.config, self.model.labels), self.info)

@@ -10,8 +10,7 @@ import numpy as np
 from antiphon.core.note import Note
 from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.metrics.plots.sheet import spectrogram_sheet
-from antiphon.voices.styled import StyledVoice
-from antiphon.voices.vocoder import VocoderVoice
+from antiphon.voices.capabilities import Encodes, PlaysNotes, Transforms
 from antiphon.voices.voice import Voice
 
 MOST = 10
@@ -36,25 +35,26 @@ def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
     return chosen
 
 
-def imitate(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
-    """Each note of the pairs as the voice plays it, its style heard in the reference."""
+def imitate(listener: Encodes, player: PlaysNotes, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
+    """Each note of the pairs as the player plays it, in the style that the listener hears in the reference."""
     references = [r for _, r in pairs]
     recordings = [data.audio(r) for r in references]
     holds = [float(data.hold[r]) / SAMPLE_RATE if data.hold[r] > 0 else None for r in references]
-    w = voice.encode(recordings, [float(data.pitch[r]) for r in references], holds)
+    w = listener.encode(recordings, [float(data.pitch[r]) for r in references], holds)
     notes = [Note(float(data.pitch[n]), hold_of(data, n), float(data.velocity[n])) for n, _ in pairs]
-    return voice.notes(notes, w=w)
+    return player.notes(notes, w=w)
 
 
 def answer(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
     """Each note of the pairs as the voice plays it: its style heard in the reference, or imagined by its label where
     the voice has no ear; what a vocoder makes of its spectrogram."""
-    if isinstance(voice, VocoderVoice):
-        return [voice.from_audio(data.audio(note)) for note, _ in pairs]
-    if isinstance(voice, StyledVoice):
-        return imitate(voice, data, pairs)
+    if isinstance(voice, Transforms):
+        return [voice.transform(data.audio(note), SAMPLE_RATE) for note, _ in pairs]
+    player = voice.able(PlaysNotes, "be listened to")
+    if isinstance(player, Encodes):
+        return imitate(player, player, data, pairs)
     labels = [data.labels.instruments[int(data.instrument[n])] for n, _ in pairs]
-    return voice.notes(
+    return player.notes(
         [
             Note(
                 float(data.pitch[n]), hold_of(data, n), instrument=label if label in voice.instruments else None, seed=n

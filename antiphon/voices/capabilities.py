@@ -1,0 +1,133 @@
+"""What voices can do. A kind of voice has the capabilities that its class derives from, and no others; whoever needs
+one asks for it: `load("gm").able(PlaysNotes, "play a song")`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from antiphon.audio.files import check_target, read_audio, write_audio
+from antiphon.core.note import Note
+from antiphon.voices.voice import Voice
+
+
+class PlaysNotes(Voice):
+    """Notes in, sounds out."""
+
+    plays = pitched = True
+    song_part: str | None = "voice"
+
+    def note(self, pitch: float = 60.0, **how: Any) -> np.ndarray:
+        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
+        ...)."""
+        how.setdefault("seconds", 1.0)
+        return self.notes([Note(pitch, **how)])[0]
+
+    @abstractmethod
+    def notes(
+        self,
+        notes: Sequence[Note],
+        w: np.ndarray | Tensor | None = None,
+        in_tune: bool = True,
+        threads: int | None = None,
+        parts: bool = False,
+    ) -> list[np.ndarray]:
+        """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
+        its partials and its noise apart, whose sum is the sound.
+
+        w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
+        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
+        threads: how many batches are played at once, one processor each; as many as there are, if not given. The sound
+        does not depend on it."""
+
+
+class Imagines(Voice):
+    """New sounds out of noise. Every sound has a style vector w: what it is, beside its label and what a note says."""
+
+    @abstractmethod
+    def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
+        """(style,) a style vector from noise, the same for the same seed.
+
+        instrument: a label. style: words of character; drawn, if none are given, as they occurred in training.
+        variation: 1 as varied as training was, 0 the typical sound."""
+
+    def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
+        """Style words of an instrument, drawn by `rng` as they occurred in training."""
+        met = self.info.styles_of.get(instrument, [])
+        if not met:
+            return ()
+        counts = np.array([count for _, count in met], float)
+        return met[int(rng.choice(len(met), p=counts / counts.sum()))][0]
+
+
+class Encodes(Imagines):
+    """A space of styles that recordings, too, have a place in: a w between two others' is a sound between theirs."""
+
+    blends = True
+
+    @abstractmethod
+    def encode(
+        self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
+    ) -> np.ndarray:
+        """(n, style) style vectors of recorded notes.
+
+        recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
+        release, None where there is none."""
+
+    @abstractmethod
+    def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
+        """(style,) the instrument's typical style vector."""
+
+    @abstractmethod
+    def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
+        """(style,) w, moved as the seed moves the instrument away from its typical sound, `variation` times as far."""
+
+    @abstractmethod
+    def nearest(self, w: Tensor) -> str:
+        """The instrument whose style vectors lie nearest to w, (style,)."""
+
+
+class Transforms(Voice):
+    """Sound in, sound out."""
+
+    @abstractmethod
+    def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """audio: (samples,) or (samples, channels) float at `sample_rate` -> (samples,) or (samples, channels) float32
+        at the voice's own sample rate."""
+
+    def from_file(self, path: str | Path) -> np.ndarray:
+        """(samples,) float32: what becomes of a sound file, mixed down to mono."""
+        return self.transform(read_audio(path, sample_rate=self.sample_rate), self.sample_rate)
+
+    def from_file_to_file(self, path: str | Path, out: str | Path, *, force: bool = False) -> Path:
+        """As from_file, into a file (wav, flac, ogg, mp3, opus, aiff). -> its path"""
+        check_target(out, force=force)
+        return write_audio(out, self.from_file(path), sample_rate=self.sample_rate, force=force)
+
+
+class Stream(Protocol):
+    """A note that sounds while it is played. Nothing that was read depends on what comes later."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has died away: what is read from now on is silence."""
+
+    def read(self, samples: int) -> np.ndarray:
+        """The next (samples,) float32 of the sound."""
+
+    def release(self) -> None:
+        """Let go of the note: its release begins with the next sample that is read."""
+
+
+class Streams(PlaysNotes):
+    """Notes whose release is not known yet."""
+
+    @abstractmethod
+    def stream(self, note: Note, w: Tensor | None = None) -> Stream:
+        """A note that is held until it is released; its `seconds` are not looked at. What is read, in blocks of any
+        size, is the note that `notes` plays when it is held for as long (80 dB or nearer)."""
