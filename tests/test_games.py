@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.mapping import Mapping
+from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
@@ -113,8 +114,10 @@ def test_the_loss_is_the_weighted_sum_and_the_adversarys_part_has_its_share(usua
 @pytest.mark.parametrize("name", sorted(recipes()))
 def test_a_game_goes_on_from_what_was_saved_of_it(name: str, data: Prepared, tmp_path: Path):
     """Weights, optimisers, averages and whatever else a step depends on, in a game of other dice."""
-    small = {k: v for k, v in TINY.items() if k in dict(flatten(recipe(name, "tiny")))} | {"batch": 2}
-    made = override(recipe(name, "tiny"), small)
+    usual = recipe(name, "tiny")
+    fixed = {"samples"} if isinstance(usual, ImageRecipe) else set()  # an image's size says how long a sound is
+    small = {k: v for k, v in TINY.items() if k in dict(flatten(usual)) and k not in fixed}
+    made = override(usual, small)
     try:
         made.fits(data)
     except AntiphonError:
