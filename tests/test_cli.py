@@ -100,7 +100,7 @@ def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
     assert all(np.abs(soundfile.read(tmp_path / name)[0]).max() > 0 for name in stems)
     complains(antiphon_line(*line[:-2], "--force", "--room", "2"), "room")
     complains(antiphon_line(*line[:-4], "--force", "--map", "5=harp"), "no part matches '5'")
-    complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "maps nothing")
+    complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "is not a mapping")
 
 
 def test_generate(antiphon_line, run_folder, tmp_path):

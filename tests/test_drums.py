@@ -156,7 +156,7 @@ def test_a_folder_of_hits_is_prepared_without_a_pitch(hits, prepared):
     console.print(summary(manifest))
     assert "8 hits of 4 drums" in console.export_text()
     assert [item.path.name for item in manifest.refused] == ["thing.wav"]
-    assert "tells no drum" in manifest.refused[0].reason
+    assert "contains no drum" in manifest.refused[0].reason
     assert prepared.labels.one_shots
     assert prepared.labels.instruments == ("closed hat", "kick", "open hat", "snare")
     assert len(prepared.labels.presets) == 4  # soft and hard hits are of one drum

@@ -298,7 +298,7 @@ def test_descriptors_are_controls(antiphon_line, prepared, data, tmp_path):
     assert "brightness=0..1" in "\n".join(antiphon_line("info", folder).out)
 
 
-@pytest.mark.parametrize(("names", "says"), [("loudness", "what is measured is"), ("attack,attack", "each once")])
+@pytest.mark.parametrize(("names", "says"), [("loudness", "choose from"), ("attack,attack", "each once")])
 def test_descriptors_that_cannot_be_told(prepared, tmp_path, names, says):
     with pytest.raises(AntiphonError, match=says):
         train(prepared, tmp_path / "run", "dcgan", steps=1, settings=settings("dcgan") | {"descriptors": names})

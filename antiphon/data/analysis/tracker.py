@@ -18,7 +18,7 @@ _SAMPLE_RATE = 16000  # swift-f0's own
 
 
 class Tracker:
-    """Listens to notes with swift-f0, on one thread."""
+    """Estimates the pitch of notes with swift-f0, on one thread."""
 
     def __init__(self) -> None:
         from swift_f0 import SwiftF0
@@ -26,7 +26,7 @@ class Tracker:
         self._detector: Any = SwiftF0(threads=1)
 
     def pitch(self, audio: Audio, sample_rate: int) -> float | None:
-        """The steady pitch of one note, (samples,), as a MIDI number; None if there is none to be sure of."""
+        """The steady pitch of one note, (samples,), as a MIDI number; None if there is no certain one."""
         if len(audio) < sample_rate // 20:
             return None
         found = self._detector.detect(audio, sample_rate)
@@ -39,21 +39,21 @@ class Tracker:
         return middle if np.mean(np.abs(midi - middle) < 0.6) > 0.7 else None
 
     def pitch_of_file(self, path: Path) -> float | None:
-        """`pitch` of the beginning of a file. Raises AntiphonError if it cannot be read."""
+        """The pitch of the beginning of a file. Raises AntiphonError if it cannot be read."""
         return self.pitch(read_audio(path, sample_rate=_SAMPLE_RATE, max_seconds=LISTEN_SECONDS), _SAMPLE_RATE)
 
 
 def open_tracker(*, demand: bool = False) -> Tracker | None:
-    """A tracker, or None if swift-f0 is not installed; with `demand` that is an AntiphonError."""
+    """A tracker, or None if swift-f0 is not installed; with `demand` that raises AntiphonError."""
     try:
         return Tracker()
     except ImportError:
         if demand:
-            raise AntiphonError("listening for pitch needs: pip install 'antiphon[pitch]'") from None
+            raise AntiphonError("detecting pitch needs swift-f0: pip install 'antiphon[pitch]'") from None
         return None
 
 
-SKIP_SECONDS, HEARD_SECONDS = 0.05, 1.5  # the attack's scoop is left out, and what follows the first 1.5 s
+SKIP_SECONDS, HEARD_SECONDS = 0.05, 1.5  # the attack's scoop and what follows the first 1.5 s are left out
 
 
 @lru_cache(maxsize=1)
@@ -73,7 +73,7 @@ def can_track() -> bool:
 def track_pitch(audio: np.ndarray, sample_rate: int = 44_100) -> float:
     """Median MIDI pitch of one note, audio (samples,), over its voiced frames; NaN where none is voiced.
 
-    A note lasts seconds and changes little: frames from 50 ms to 1.5 s are heard, or all of a shorter note.
+    A note lasts seconds and changes little: frames from 50 ms to 1.5 s are used, or all of a shorter note.
     """
     sound = np.asarray(audio, np.float32)[: int(HEARD_SECONDS * sample_rate)]
     peak = float(np.abs(sound).max(initial=0.0))
