@@ -1,4 +1,4 @@
-"""A PNG writer and a 3x5 bitmap font: enough to draw a sheet of spectrograms with nothing but numpy."""
+"""A PNG writer and a 3x5 bitmap font: enough to draw a sheet of spectrograms with numpy alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
-    """Write `pixels` (height, width, 3) uint8 as a PNG, whole or not at all."""
+    """Write `pixels` (height, width, 3) uint8 as a PNG, complete or not at all."""
     target, data = Path(path), encode_png(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole(target) as draft:
@@ -53,7 +53,7 @@ def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
 def draw_text(
     pixels: np.ndarray, x: int, y: int, text: str, *, scale: int = 2, colour: tuple[int, int, int] = (230, 230, 230)
 ) -> None:
-    """Write `text` into `pixels` (height, width, 3) with its top left corner at (x, y); what does not fit is cut.
+    """Write `text` into `pixels` (height, width, 3) with its top left corner at (x, y); what does not fit is cropped.
 
     Letters are drawn as capitals, unknown characters as blanks; a character is 4*scale wide and 5*scale high.
     """
