@@ -1,4 +1,4 @@
-"""One HTML file of sounds and their pictures. Everything is inside it, so that it can be sent and kept."""
+"""One HTML file of sounds and their pictures, self-contained, so that it can be sent and kept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures that one command line made, or that a remark explains."""
+    """Figures made by one command line, or explained by a remark."""
 
     figures: Sequence[Figure]
     command: str = ""
