@@ -1,4 +1,4 @@
-"""Puts a run's voice among the bundled ones, and its opponents' weights beside it for whoever goes on training."""
+"""Puts a run's voice among the bundled ones, with its critics' weights beside it for further training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VOICES = Path(__file__).parent.parent / "antiphon" / "voices" / "bundled"
 
 
 def publish(run: Path, name: str, licence: str) -> None:
-    """Half-precision weights of the voice into the package, and of its critics beside it."""
+    """Write half-precision weights of the voice into the package, and those of its critics beside it."""
     voice = load_voice(run / "weights.safetensors")
     save_voice(VOICES / f"{name}.safetensors", voice.model, replace(voice.info, name=name, licence=licence))
     tensors, _ = read_tensors(run / "state.safetensors")
