@@ -17,7 +17,7 @@ from antiphon.audio.augment import MOST
 from antiphon.checkpoint import read_metadata, read_tensors
 from antiphon.errors import AntiphonError
 from antiphon.losses.adversarial import rule_called, rules
-from antiphon.training import loop, watch
+from antiphon.training import watch
 from antiphon.training.answers import DOUBT, HEART, R1_FIRST, R1_MOST, RELAXED, RETURNS, SLOWER, Answers, Dials, chosen
 from antiphon.training.health import Summary, beliefs, crowd_distance, nearest, spread
 from antiphon.training.loop import Run
@@ -330,12 +330,6 @@ def test_answers_go_on_where_they_were():
 # ---- in a run ------------------------------------------------------------------------------------
 
 OFTEN = TINY | {"health": 2, "rehearsal": 0.0}
-
-
-@pytest.fixture(autouse=True)
-def one_sheet(monkeypatch):
-    """Pictures take most of a tiny run's time."""
-    monkeypatch.setattr(loop, "SHEETS", 1)
 
 
 def train(source, out, **how):

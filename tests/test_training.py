@@ -18,6 +18,7 @@ from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
 from antiphon.checkpoint import read_metadata, read_tensors
+from antiphon.training import loop, sheet
 from antiphon.training.loop import Run
 from antiphon.verbs import find, helpers
 from antiphon.verbs.run_folder import read_record
@@ -69,6 +70,16 @@ def test_what_a_run_leaves(run_folder: Path):
     assert json.loads((run_folder / "config.json").read_text())["batch"] == TINY["batch"]
     assert (run_folder / "sheets" / "step-000010.png").exists()
     assert (run_folder / "sounds" / "step-000010.wav").exists()
+
+
+def test_pictures_are_drawn_on_the_way_and_at_the_end(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[int] = []
+    monkeypatch.setattr(loop, "SHEETS", 3)
+    monkeypatch.setattr(sheet, "write_sheet", lambda folder, voice, data, step: drawn.append(step) or folder)
+    train(prepared, tmp_path / "run", steps=8)
+    assert drawn == [2, 4, 6, 8]
+    train(prepared, tmp_path / "run", steps=11)
+    assert drawn[4:] == [9, 11]
 
 
 def test_a_readable_log(uninterrupted: Path):
