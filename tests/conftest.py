@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from antiphon.audio.files import write_audio
 torch.set_num_threads(1)  # pytest-xdist keeps the cores busy; more threads would only get into each other's way
 
 RATE = 44100
-TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # settings of a run of a second or two
+TINY = {"batch": 2, "rehearsal_batch": 4, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # a run of a second
 SETTINGS = [f"{name}={value}" for name, value in TINY.items()]
 
 
@@ -39,6 +39,16 @@ def write_notes(folder: Path) -> Path:
             lines.append(f"{path},{pitch},{name},{name},{style},{velocity},0.35,{'block' if pitch == 67 else 'train'}")
     (folder / "notes.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_sheet() -> Iterator[None]:
+    """Pictures would take most of a tiny run's time: one at its end will do."""
+    from antiphon.training import loop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "SHEETS", 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from conftest import TINY
 
 import antiphon
 from antiphon.core.errors import AntiphonError
-from antiphon.training import loop
 from antiphon.training.augment import MOST
 from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
@@ -343,12 +342,6 @@ def test_answers_go_on_where_they_were():
 # ---- in a run ------------------------------------------------------------------------------------
 
 OFTEN = TINY | {"health": 2, "rehearsal": 0.0}
-
-
-@pytest.fixture(autouse=True)
-def one_sheet(monkeypatch):
-    """Pictures take most of a tiny run's time."""
-    monkeypatch.setattr(loop, "SHEETS", 1)
 
 
 def train(source, out, **how):

@@ -294,9 +294,6 @@ def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
 ):
     import gans
 
-    from antiphon.training import loop
-
-    monkeypatch.setattr(loop, "SHEETS", 1)
     monkeypatch.setitem(gans.SETTINGS, "dcgan", gans.SETTINGS["dcgan"][:2])
     prepared = _prepared(tmp_path / "p.safetensors")
     settings = gans.Settings(

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from antiphon.recipes.check import check
 from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
-from antiphon.training import loop
 from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.batches.onset_crops import OnsetSource
 from antiphon.training.ema import Ema
@@ -59,13 +57,6 @@ def train(source: Path, out: Path, name: str, **how) -> Path:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_sheets() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +140,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared
     with pytest.raises(KeyboardInterrupt, match="saved at step 7"):
         train(prepared, tmp_path / "run", name, steps=STEPS)
     monkeypatch.undo()
-    monkeypatch.setattr(loop, "SHEETS", 1)
     torch.manual_seed(99)  # whatever a person did in between
     train(prepared, tmp_path / "run", None, steps=STEPS, size=None, settings=None)  # the folder knows the rest
     assert digest(tmp_path / "run" / "weights.safetensors") == digest(runs[name] / "weights.safetensors")

@@ -17,6 +17,8 @@ import torch
 from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
+from antiphon.training import loop
+from antiphon.training.games import sounds
 from antiphon.training.loop import Run
 from antiphon.training.run_folder import read_record
 from antiphon.verbs import helpers
@@ -70,6 +72,16 @@ def test_what_a_run_leaves(run_folder: Path):
     assert json.loads((run_folder / "config.json").read_text())["batch"] == TINY["batch"]
     assert (run_folder / "sheets" / "step-000010.png").exists()
     assert (run_folder / "sounds" / "step-000010.wav").exists()
+
+
+def test_pictures_are_drawn_on_the_way_and_at_the_end(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[int] = []
+    monkeypatch.setattr(loop, "SHEETS", 3)
+    monkeypatch.setattr(sounds, "write_sheet", lambda folder, voice, data, step: drawn.append(step) or folder)
+    train(prepared, tmp_path / "run", steps=8)
+    assert drawn == [2, 4, 6, 8]
+    train(prepared, tmp_path / "run", steps=11)
+    assert drawn[4:] == [9, 11]
 
 
 def test_a_readable_log(uninterrupted: Path):

@@ -22,7 +22,6 @@ from antiphon.recipes.lookup import recipe
 from antiphon.representations.contract import exactness
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
-from antiphon.training import loop
 from antiphon.training.batches.random_crops import StretchSource
 from antiphon.training.loop import Run
 from antiphon.training.losses.phase_derivatives import turn_losses
@@ -56,9 +55,7 @@ def decibels(truth: Tensor, found: Tensor) -> float:
 def run(prepared, tmp_path_factory):
     """A finished run of a few steps; not to be changed."""
     folder = tmp_path_factory.mktemp("vocoder") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        train(prepared, folder)
+    train(prepared, folder)
     return folder
 
 
@@ -198,7 +195,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_
             os.kill(os.getpid(), signal.SIGINT)
         return scalars
 
-    monkeypatch.setattr(loop, "SHEETS", 1)
     monkeypatch.setattr(Run, "_one_step", stepped)
     with pytest.raises(KeyboardInterrupt, match="saved at step 18"):
         train(prepared, tmp_path / "run")
