@@ -7,7 +7,7 @@ darker [training/batches/reshape.py].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, glid
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
 from antiphon.networks.timegrid import knots, pad_knots
+from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.excerpts import Crop, CropSource
 from antiphon.training.batches.reshape import BEFORE, Reshape
 from antiphon.training.batches.transpose import playback_rate
@@ -30,7 +31,7 @@ FARTHEST = 4.0  # semitones
 
 
 @dataclass(frozen=True)
-class Hits:
+class Hits(Tensors):
     """A batch: crops to imitate, and another hit of the same drum to learn the style from.
 
     audio: (batch, samples). gesture, tuning: how the hit was struck, modes and glide as measured. levels: (batch, 32)
@@ -48,10 +49,6 @@ class Hits:
     instrument: Tensor
     preset: Tensor
     style: Tensor
-
-    def to(self, device: torch.device) -> Hits:
-        own: dict[str, Any] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
-        return Hits(**own)
 
 
 @dataclass(frozen=True)
