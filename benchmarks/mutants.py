@@ -239,7 +239,7 @@ MUTANTS = (
         "a run that goes on has forgotten the styles it had heard",
         'self.register_buffer("bank_w", torch.zeros(size, style))',
         'self.register_buffer("bank_w", torch.zeros(size, style), persistent=False)',
-        "tests/test_training.py -k test_stopped_and_gone",
+        "tests/test_games.py -k 'goes_on and instrument'",
     ),
     Mutant(
         "resume",

@@ -10,15 +10,19 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.mapping import Mapping
+from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.recipes.lookup import recipe, recipes
-from antiphon.recipes.override import override
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.recipes.override import flatten, override
+from antiphon.training.contract import Game, Moment, rise_and_fall
+from antiphon.training.ema import Ema
 from antiphon.training.games.instrument import GameConfig, InstrumentGame
 from antiphon.training.games.style import StyleGame
 from antiphon.training.loop import Run, new_game
+from antiphon.training.state import load_state, save_state
 from antiphon.voices.voice import VoiceInfo
 
 
@@ -102,6 +106,42 @@ def test_the_loss_is_the_weighted_sum_and_the_adversarys_part_has_its_share(usua
     assert (rising <= terms.keys()) == (ramp > 0)
     total = sum(w * (ramp if k in rising else 1) * float(said[k]) for k, w in terms.items())
     assert float(said["loss"]) == pytest.approx(total, rel=1e-4)
+
+
+# ---- what is saved ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_a_game_goes_on_from_what_was_saved_of_it(name: str, data: Prepared, tmp_path: Path):
+    """Weights, optimisers, averages and whatever else a step depends on, in a game of other dice."""
+    usual = recipe(name, "tiny")
+    fixed = {"samples"} if isinstance(usual, ImageRecipe) else set()  # an image's size says how long a sound is
+    small = {k: v for k, v in TINY.items() if k in dict(flatten(usual)) and k not in fixed}
+    made = override(usual, small)
+    try:
+        made.fits(data)
+    except AntiphonError:
+        pytest.skip("it learns from other sounds than notes")
+    source, (game, fresh) = made.source(data), (new_game(data, override(made, {"seed": seed})) for seed in (0, 1))
+    average, other = (Ema(one.model) for one in (game, fresh))
+
+    def play(one: Game, number: int) -> dict[str, float]:
+        torch.manual_seed(number)
+        moment = made.at(number + 50, 60)
+        said = one.step(
+            source.batch(number * moment.count, moment.count), moment, torch.Generator().manual_seed(number)
+        )
+        return {k: float(v) for k, v in said.items()}
+
+    for number in range(2):
+        play(game, number)
+        average.update(game.model, number)
+    save_state(tmp_path / "state.safetensors", game, average, {"step": 2})
+    assert load_state(tmp_path / "state.safetensors", fresh, other) == {"step": 2}
+    for one, two in ((game, fresh), (average.module, other.module)):
+        theirs = two.state_dict()
+        assert all(torch.equal(value, theirs[key]) for key, value in one.state_dict().items())
+    assert [play(game, number) for number in (2, 3)] == [play(fresh, number) for number in (2, 3)]
 
 
 # ---- the game in the space of styles ---------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ import antiphon
 from antiphon.core.errors import AntiphonError
 from antiphon.training import loop
 from antiphon.training.augment import MOST
+from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
 from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
-from antiphon.training.health.findings import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.training.health.findings import beliefs, crowd_distance, nearest, spread
 from antiphon.training.health.interventions import (
     DOUBT,
     HEART,
@@ -262,7 +263,7 @@ def test_the_summary_hears_waveforms_and_sees_images():
 
 
 def answers(*kinds: str, in_doubt: bool = True) -> Answers:
-    return Answers(kinds or chosen("all"), in_doubt, 12.0)
+    return Answers(kinds or chosen("all"), in_doubt, "12 minutes")
 
 
 def decide(given: Answers, found: list[Finding]):

@@ -300,6 +300,9 @@ def test_png_round_trip(tmp_path):
     pixels[3, 4] = 5, 6, 7
     write_png(tmp_path / "new" / "a.png", pixels)
     assert (_read_png(tmp_path / "new" / "a.png") == pixels).all()
+    pixels[5:10], pixels[10:15, :9] = (250, 20, 1), (0, 90, 255)  # few colours, and no two channels alike
+    write_png(tmp_path / "coloured.png", pixels)
+    assert (_read_png(tmp_path / "coloured.png") == pixels).all()
     many = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)  # more colours than a palette holds
     write_png(tmp_path / "many.png", many)
     assert (_read_png(tmp_path / "many.png") == many).all()

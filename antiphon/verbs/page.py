@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures that one command line made, or that a remark explains."""
+    """Figures made by one command line, or explained by a remark."""
 
     figures: Sequence[Figure]
     command: str = ""

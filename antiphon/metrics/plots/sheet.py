@@ -1,4 +1,4 @@
-"""The spectrogram sheet: real sounds beside generated ones. Figures lie; look at this after every run that matters."""
+"""The spectrogram sheet: real sounds beside generated ones. Figures can mislead: look at it after important runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREY = (150, 150, 150)
 COLOUR_STEPS = 32  # of 2.5 dB: finer ones are not seen, and the file is three times as large
 # Window length in samples for the rows up to a frequency: long below to tell partials apart, short above for attacks.
 WINDOWS = ((700.0, 4096), (3_000.0, 2048), (np.inf, 1024))
-# A dark-to-bright map in the manner of "magma": every step lighter than the one before, so it survives grey printing.
+# A dark-to-bright map in the manner of "magma": every step lighter than the last, so it survives greyscale printing.
 _DARK = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129]]
 COLOURS = np.array([*_DARK, [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]], float)
 
@@ -78,7 +78,7 @@ def _sample_rows(levels: np.ndarray, bottom: np.ndarray, top: np.ndarray, bin_hz
 
 
 def _coloured(picture: np.ndarray, times: np.ndarray, top_db: float) -> np.ndarray:
-    """A log_spectrogram in colours, (height, width, 3) uint8: RANGE_DB up to `top_db`, faint lines at 100 Hz, 1 kHz,
+    """A coloured log_spectrogram, (height, width, 3) uint8: RANGE_DB up to `top_db`, faint lines at 100 Hz, 1 kHz,
     10 kHz, at 0.1 s of a note and every second (10 s of a song)."""
     share = np.clip((picture - (max(top_db, -100.0) - RANGE_DB)) / RANGE_DB, 0, 1)
     share = np.round(share * (COLOUR_STEPS - 1)) / (COLOUR_STEPS - 1)
@@ -118,7 +118,7 @@ def spectrogram_sheet(
     PNG's description lists the titles too.
 
     Both sides of a pair share one time axis (the longer of the two, its first 0.1 s stretched) and one dB scale, whose
-    top is the loudest point of the real sound; so a sound that is too quiet, too short or late looks it.
+    top is the loudest point of the real sound, so that a sound that is too quiet, too short or late looks so.
     """
     if not pairs:
         raise ValueError("a sheet needs at least one pair of sounds")
@@ -149,8 +149,8 @@ def spectrogram_sheet(
 def spectrogram_strip(
     sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE
 ) -> None:
-    """Draw sounds, each (samples,), side by side as a PNG, at most 4 a line: one time axis and one dB scale for all,
-    each under its title; else as `spectrogram_sheet`."""
+    """Draw sounds, each (samples,), side by side as a PNG, at most 4 per line, each under its title: one time axis and
+    one dB scale for all; otherwise like `spectrogram_sheet`."""
     if not sounds:
         raise ValueError("a strip needs at least one sound")
     panels = spectrogram_panels(sounds, sample_rate=sample_rate)
@@ -164,8 +164,8 @@ def spectrogram_grid(
     *,
     sample_rate: int = SAMPLE_RATE,
 ) -> None:
-    """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column answer to the same note,
-    whose title it is, and share one time axis and one dB scale; else as `spectrogram_sheet`."""
+    """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column are of the note in its
+    title, and share one time axis and one dB scale; otherwise like `spectrogram_sheet`."""
     columns = [spectrogram_panels(column, sample_rate=sample_rate) for column in zip(*rows.values(), strict=True)]
     panels = [
         (f"{name}: {title}", column[line])
@@ -176,7 +176,7 @@ def spectrogram_grid(
 
 
 def _write_panels(panels: Sequence[tuple[str, np.ndarray]], columns: int, path: str | os.PathLike[str]) -> None:
-    """(title, pixels) of each, so many in a line."""
+    """Write (title, pixels) panels, `columns` in a line."""
     wide, high = WIDTH + 4, HEIGHT + 22
     pixels = np.full((-(-len(panels) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
     for index, (title, panel) in enumerate(panels):

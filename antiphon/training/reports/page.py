@@ -154,15 +154,20 @@ def _notes(said: Sequence[Row]) -> str:
 
 
 def _sheet(folder: Path) -> str:
-    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in (SHEETS, SOUNDS))
-    found = ""
-    if sheets:
-        png = sheets[-1].read_bytes()
-        words = words_of(png) or sheets[-1].stem
-        found = f'<h2>Real beside generated</h2>{image(png, words)}<p class="small">{escape(words)}</p>'
-    if sounds:
-        found += f"<p>{player(f'{SOUNDS}/{sounds[-1].name}')} real, then generated</p>"
-    return found
+    """The newest preview: a picture inside the page, a sound to be played, and a link to what is neither."""
+    parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in (SHEETS, SOUNDS)]
+    shown = "".join(_shown(part, files[-1]) for part, files in parts if files)
+    return f"<h2>Real beside generated</h2>{shown}" if shown else ""
+
+
+def _shown(part: str, path: Path) -> str:
+    if path.suffix == ".png":
+        png = path.read_bytes()
+        words = words_of(png) or path.stem
+        return f'{image(png, words)}<p class="small">{escape(words)}</p>'
+    if path.suffix == ".wav":
+        return f"<p>{player(f'{part}/{path.name}')} real, then generated</p>"
+    return f'<p><a href="{part}/{path.name}">{path.name}</a></p>'
 
 
 def _step(path: Path) -> int:
