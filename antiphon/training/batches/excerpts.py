@@ -24,27 +24,32 @@ AUDIBLE_DB = -60.0  # a free partial below this, relative to the note's stronges
 
 
 @dataclass(frozen=True)
-class Excerpts(Tensors):
-    """A batch: crops to imitate, and another note of the same preset to learn the style from.
+class Originals(Tensors):
+    """A batch: crops to imitate, and another sound of the same preset to learn the style from.
 
-    audio: (batch, samples). gesture, tuning: how the crop was played, frequencies as measured. levels: (batch, 64) dB
-    of the note's harmonics and free_levels: (batch, 24), what the tuning is worth. cents: (batch, blocks) measured,
-    off the key. reference: (batch, LISTEN) with reference_pitch and reference_release (batch,). instrument, preset:
-    (batch,) indices; style: (batch, words) multi-hot.
+    audio: (batch, samples). gesture: how the crop was played. reference: (batch, LISTEN) with reference_pitch and
+    reference_release (batch,). instrument, preset: (batch,) indices; style: (batch, words) multi-hot.
     """
 
     audio: Tensor
     gesture: Gesture
-    tuning: Tuning
-    levels: Tensor
-    free_levels: Tensor
-    cents: Tensor
     reference: Tensor
     reference_pitch: Tensor
     reference_release: Tensor
     instrument: Tensor
     preset: Tensor
     style: Tensor
+
+
+@dataclass(frozen=True)
+class Excerpts(Originals):
+    """Of notes. tuning: frequencies as measured. levels: (batch, 64) dB of the note's harmonics and free_levels:
+    (batch, 24), what the tuning is worth. cents: (batch, blocks) measured, off the key."""
+
+    tuning: Tuning
+    levels: Tensor
+    free_levels: Tensor
+    cents: Tensor
 
 
 @dataclass(frozen=True)
