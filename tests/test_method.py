@@ -108,7 +108,7 @@ def test_a_run_saves_the_average_of_what_it_has_been(data: Prepared, tmp_path: P
         return scalars
 
     monkeypatch.setattr(Run, "_one_step", stepped)
-    monkeypatch.setattr(Run, "_sheet_if_due", lambda *_: None)
+    monkeypatch.setattr(Run, "_preview_if_due", lambda *_: None)
     weights = Run(tmp_path, data, override(recipe("instrument", "tiny"), TINY), VoiceInfo()).train(4, quiet=True)
     saved, state = read_tensors(weights)[0], read_tensors(tmp_path / "state.safetensors")[0]
     for name, average in been[0].items():
