@@ -1,4 +1,4 @@
-"""`antiphon evaluate` and `antiphon compare` as a person types them."""
+"""`antiphon evaluate` and `antiphon compare` as users type them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def few_draws(monkeypatch):
 
 @pytest.fixture(scope="module")
 def many_notes(tmp_path_factory) -> Path:
-    """Short notes of two instruments, of each of which five pairs are held out."""
+    """Short notes of two instruments, with five pairs of each held out."""
     folder = tmp_path_factory.mktemp("many") / "my notes"
     lines = ["path,pitch,instrument,split"]
     for name in ("violin", "harp"):

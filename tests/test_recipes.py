@@ -70,7 +70,7 @@ def _few_sheets() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each recipe's finished run, made when it is first asked for."""
+    """Each recipe's finished run, made on first use."""
 
     class Runs(dict):
         def __missing__(self, name: str) -> Path:
@@ -83,7 +83,7 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def mute(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is told nothing."""
+    """An unconditional run."""
     folder = tmp_path_factory.mktemp("mute")
     told = {"pitch": "no", "instrument": "no", "style": "no"}
     train(prepared, folder, "dcgan", steps=1, settings=settings("dcgan") | told)
@@ -150,7 +150,7 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared
         train(prepared, tmp_path / "run", name, steps=STEPS)
     monkeypatch.undo()
     monkeypatch.setattr(loop, "SHEETS", 1)
-    torch.manual_seed(99)  # whatever a person did in between
+    torch.manual_seed(99)  # whatever happened in between
     train(prepared, tmp_path / "run", None, steps=STEPS, size=None, settings=None)  # the folder knows the rest
     assert digest(tmp_path / "run" / "weights.safetensors") == digest(runs[name] / "weights.safetensors")
     state, other = (read_tensors(f / "state.safetensors")[0] for f in (tmp_path / "run", runs[name]))
