@@ -22,9 +22,10 @@ import torch
 
 import antiphon
 from antiphon.audio.mel import fit_length, mel_distance
-from antiphon.data.analysis.descriptors import DESCRIPTORS, hertz, loudness, measure_f0
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
+from antiphon.data.analysis.descriptors import DESCRIPTORS, loudness, measure_f0
 from antiphon.data.prepare import measure
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.sounds import Sounds
 from antiphon.verbs.clone import from_audio
 
@@ -110,7 +111,7 @@ def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]
         usual=_ratios(usual, theirs),
         attack_ms=1000 * (10 ** mine["attack"] - 10 ** theirs["attack"]),
         noise_points=100 * (10 ** (mine["noisiness"] / 10) - 10 ** (theirs["noisiness"] / 10)),
-        cents=[_cents(clone, pitch + step) for step in OCTAVES if hertz(pitch + step) < 4000],
+        cents=[_cents(clone, pitch + step) for step in OCTAVES if midi_to_hz(pitch + step) < 4000],
         real_cents=[measure_f0(data.audio(i), float(data.pitch[i]))[1] for i in (note, *targets)],
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 
 PRECIOUS = "precious.wav"  # a user's file in every case's folder
 
@@ -105,8 +106,8 @@ def typed(*words: object) -> dict[str, Any]:
 
 def tone(pitch: float, seconds: float = 0.3) -> np.ndarray:
     """(samples,) float32: a note of six harmonics that decays."""
-    t = np.arange(round(seconds * 44100)) / 44100
-    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    f0 = midi_to_hz(pitch)
     wave = sum(np.sin(2 * np.pi * k * f0 * t) / k for k in range(1, 7))
     return (0.3 * wave * np.exp(-t / 0.2)).astype(np.float32)
 

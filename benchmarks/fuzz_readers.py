@@ -230,8 +230,8 @@ def settings(box: Box) -> dict[str, Any]:
     """--set, or a run's record."""
     rng = box.rng
     if rng.random() < 0.5:
+        from antiphon.recipes.lookup import recipe_of
         from antiphon.recipes.override import parse_settings
-        from antiphon.verbs.train import recipe_of
 
         names = [name for name in box.material.record["recipe"] if name != "recipe"]
         box.kind = "--set"
@@ -253,10 +253,10 @@ def _odd(rng: np.random.Generator) -> str:
 
 
 def _opened(folder: Path) -> Any:
-    """A record, processed as far as `antiphon train` can before it needs sounds."""
+    """A record, as far as `antiphon train` goes with it before it needs sounds."""
+    from antiphon.recipes.lookup import recipe_of
     from antiphon.training.run_folder import read_record
     from antiphon.verbs.helpers import share
-    from antiphon.verbs.train import recipe_of
 
     record = read_record(folder)
     if record is None:
@@ -289,7 +289,7 @@ def prepared(box: Box) -> dict[str, Any]:
 
 def _read_through(path: Path) -> None:
     from antiphon.data.prepared import Prepared
-    from antiphon.verbs.train import describe
+    from antiphon.recipes.sounds import describe
 
     data = Prepared(path)
     for i in range(min(len(data), 50)):

@@ -35,7 +35,9 @@ import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.audio.mel import fit_length
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.run_files import STATE
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.data.soundfont.render import RenderOptions, render
 from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.evaluation import Evaluation, evaluate, shown_rows
@@ -48,7 +50,6 @@ from antiphon.metrics.sounds import Sounds
 from antiphon.metrics.tables import markdown_table, rich_table
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
-from antiphon.training.run_folder import STATE
 from antiphon.verbs.data import prepare
 from antiphon.verbs.evaluation_page import evaluation_page
 from antiphon.verbs.report import Report
@@ -200,7 +201,7 @@ def tuned(settings: Settings, jury: Jury, name: str, number: int) -> dict[str, A
     """Train a setting for the tuning time and judge it. -> its distance and its pace, in steps per minute"""
     setting, folder = SETTINGS[name][number], settings.out / "tuning" / f"{name}-{number + 1}"
     console.print(f"[bold]{name}[/bold], setting {number + 1}: {setting.why}")
-    if not (folder / "state.safetensors").exists():  # measure its speed, in processor time
+    if not (folder / STATE).exists():  # how fast it is, in processor time
         train(settings, jury, name, number, folder, steps=CALIBRATION)
     steps = int(_progress(folder)["total"])
     if steps <= CALIBRATION:

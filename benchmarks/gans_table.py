@@ -10,7 +10,7 @@ from typing import Any
 from contenders import SAMPLES, SETTINGS
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.tables import Column, Grid, distances, grid_of, grids, plain
 
 FIXED = ("real", "floor", "naive")  # rows that do not depend on a voice

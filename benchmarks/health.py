@@ -24,6 +24,7 @@ import tyro
 from adversary import difference
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import LOG
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.kernel import kernel_distance
 from antiphon.metrics.neighbours import spread
@@ -32,10 +33,10 @@ from antiphon.recipes.check import check
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training import loop
-from antiphon.training.health.findings import Summary
+from antiphon.training.games.sounds import Summary
 from antiphon.training.loop import Run
 from antiphon.training.recipe import Recipe
-from antiphon.verbs.train import describe, from_prepared
+from antiphon.verbs.train import from_prepared
 
 FEW = 12  # notes: seven seconds of sound
 BATCH = 32
@@ -155,7 +156,7 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
     made = plan(settings, case, ANSWERS[answers], seed)
     made.fits(sounds)
     from_prepared(sounds, folder, made, steps=settings.steps, quiet=True)
-    run = Run(folder, sounds, made, describe(sounds, "health"))
+    run = Run(folder, sounds, made, made.describe(sounds, "health"))
     run.resume()
     figures = judged(run, data, settings.sounds) | {"said": float(len(_said(folder)))}
     kept.write_text(json.dumps({"asked": asked, "figures": figures}, indent=1) + "\n")
@@ -163,7 +164,7 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
 
 
 def _said(folder: Path) -> list[str]:
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
     return [row["said"] for row in rows if "said" in row]
 
 

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import STATE, WEIGHTS
 from antiphon.voices.checkpoint import read_metadata
 
 NOTES = Path(__file__).parents[1] / "examples" / "notes"
@@ -36,13 +37,13 @@ def start(folder: Path, steps: int) -> subprocess.Popen[bytes]:
 def step_of(folder: Path) -> int:
     """The step that the run's state holds; 0 before there is one."""
     try:
-        return int(read_metadata(folder / "state.safetensors")["step"])
+        return int(read_metadata(folder / STATE)["step"])
     except AntiphonError:
         return 0
 
 
 def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def main() -> None:

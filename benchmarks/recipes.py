@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE, Labels, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Labels, Prepared
 from antiphon.networks.gesture import Gesture
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.mapping import NOISE
 

@@ -22,7 +22,8 @@ import torch
 
 import antiphon
 from antiphon.core.parallel import spread
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.bootstrap import distance_margins, mean_margin, redrawn_distances
 from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.frechet import frechet_distance

@@ -350,7 +350,8 @@ def test_ctrl_c_is_answered_from_the_start():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
     line = [sys.executable, "-m", "antiphon", "play", "--stems", "-o", str(tmp_path / "song.wav")]
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # shells let background processes ignore the signal
+    # these tests may run where the signal is ignored: under nohup, or in a shell's background
+    heard = partial(signal.signal, getattr(signal, name), signal.SIG_DFL)
     playing = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     while not any(tmp_path.iterdir()):  # until sound is on its way
         assert playing.poll() is None
@@ -360,6 +361,23 @@ def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
     assert playing.returncode == 130
     assert said.splitlines()[-1].endswith("antiphon: stopped")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    """Under nohup a song is finished although the terminal is gone."""
+    code = """
+import os, signal
+from antiphon.cli.app import _stoppable
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with _stoppable():
+    os.kill(os.getpid(), signal.SIGHUP)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("played on, then stopped")
+"""
+    assert python(code) == "played on, then stopped"
 
 
 def test_paths_that_the_terminal_cannot_show(run_folder, tmp_path):

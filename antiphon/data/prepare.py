@@ -20,11 +20,12 @@ import numpy as np
 
 from antiphon.audio.files import check_place
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.labelling import hits
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.labelling.row import EXTRA, PITCHLESS, Manifest, Refused, Row
-from antiphon.data.prepared import LAYOUT, SAMPLE_RATE, Labels, write_prepared
+from antiphon.data.prepared import LAYOUT, Labels, write_prepared
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
@@ -63,14 +64,14 @@ def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) 
     audio = analysis.without_dc(_sounding(audio))
     onset = analysis.find_onset(audio)
     hint = None if hold_seconds is None else max(round(hold_seconds * SAMPLE_RATE) - onset, 1)
-    audio = analysis.trim_tail(audio[onset:])
+    audio = analysis.cut_and_fade_tail(audio[onset:])
     if len(audio) < SAMPLE_RATE // 50:
         raise ValueError("shorter than 20 ms")
     hold = analysis.find_release(audio, hint)
     cents, tuning = analysis.measure_f0(audio, pitch)
     if not analysis.plausible_pitch(audio, pitch):
         raise ValueError(f"nothing sounds near its pitch, MIDI {pitch:g}")
-    hz = analysis.hertz(pitch) * 2 ** (cents.astype(np.float64) / 1200)
+    hz = midi_to_hz(pitch) * 2 ** (cents.astype(np.float64) / 1200)
     partials = analysis.measure_partials(audio, hz)
     held = cents[: hold // analysis.FRAME + 1] if hold > 0 else cents
     vibrato = analysis.measure_vibrato(held)

@@ -6,6 +6,7 @@ is memory-mapped and never loaded, or written, all at once.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from antiphon.audio.envelope import FRAME, SAMPLE_RATE
+from antiphon.audio.envelope import FRAME
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.analysis.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.data.labelling.labels import LONGEST_LABEL
@@ -172,6 +174,19 @@ class Prepared:
         if split not in self.labels.splits:
             return torch.zeros(0, dtype=torch.int64)
         return torch.nonzero(self.split == self.labels.splits.index(split)).flatten()
+
+    def training_on(self, split: str) -> Prepared:
+        """The same notes, those of a split held out taken for those to train on, and the other way round."""
+        train, unseen = (self.labels.splits.index(name) for name in ("train", split))
+        other = copy.copy(self)
+        other.split = torch.where(self.split == unseen, train, torch.where(self.split == train, unseen, self.split))
+        return other
+
+    @property
+    def extent(self) -> str:
+        """How long all training notes together last, in words."""
+        minutes = float(self.start.diff()[self.where("train")].sum()) / SAMPLE_RATE / 60
+        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
 
 
 def write_prepared(

@@ -15,7 +15,8 @@ import numpy as np
 
 from antiphon.audio.mel import mel_power
 from antiphon.core.registry import part
-from antiphon.metrics.networks.batching import SAMPLE_RATE, padded
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import padded
 
 BUILT_IN = "mel"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.row import EXTRA
 from antiphon.data.prepared import Prepared
 
@@ -133,7 +134,7 @@ def _source(prepared: Prepared, real: int, other: int, taught: np.ndarray | None
     if taught is not None:
         same &= np.isin(np.arange(len(prepared)), taught)
     same[[real, other]] = False
-    long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * 44_100)
+    long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * SAMPLE_RATE)
     choices = np.flatnonzero(long if long.any() else same)
     return int(rng.choice(choices)) if len(choices) else other
 

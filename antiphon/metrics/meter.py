@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.mel import fit_length, mel_distance, trim_tail
+from antiphon.audio.mel import cut_tail, fit_length, mel_distance
 from antiphon.core.atomic import whole
 from antiphon.core.parallel import spread
 from antiphon.data.analysis.tracker import can_track, track_pitch
@@ -83,7 +83,7 @@ class Meter:
             targets = [self.sounds.real(rows[at].real) for at in part]
             raw = [np.asarray(sound, np.float32) for sound in produce(part)]
             broken = sum(not np.isfinite(sound).all() for sound in raw)
-            clean = [trim_tail(np.nan_to_num(sound)) for sound in raw]
+            clean = [cut_tail(np.nan_to_num(sound)) for sound in raw]
             pairs = zip(clean, targets, strict=True)
             yield [fit_length(sound, len(target)) for sound, target in pairs] if fit else clean, targets, broken
 
@@ -103,7 +103,7 @@ class Meter:
         for start in range(0, len(produced), CHUNK):
             sounds = [np.asarray(make(), np.float32)[:LIMIT] for make in produced[start : start + CHUNK]]
             broken = sum(not np.isfinite(sound).all() for sound in sounds)
-            yield [trim_tail(np.nan_to_num(sound)) for sound in sounds], [], broken
+            yield [cut_tail(np.nan_to_num(sound)) for sound in sounds], [], broken
 
     def _gather(
         self, chunks: Iterable[_Chunk], embeddings: list[Embedding], total: int, label: str, keep: bool

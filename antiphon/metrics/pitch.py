@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from antiphon.core.units import midi_to_hz
+
 LOW, HIGH = 47.0, 2_094.0  # Hz, the tracker's range
 
 
 def in_range(pitch: np.ndarray | float) -> np.ndarray:
-    """Whether the tracker can detect MIDI pitches (47-2,094 Hz, with a margin of half a semitone): bool array."""
-    frequency = 440 * 2 ** ((np.asarray(pitch, np.float64) - 69) / 12)
+    """Whether MIDI pitches can be heard by the tracker (47-2,094 Hz, half a semitone kept clear): bool array."""
+    frequency = midi_to_hz(np.asarray(pitch, np.float64))
     margin = 2 ** (0.5 / 12)
     return (frequency > LOW * margin) & (frequency < HIGH / margin)
 

@@ -20,7 +20,7 @@ from antiphon.audio.files import find_audio, read_audio
 from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.gaussians import LabelGaussians
 from antiphon.metrics.meter import CHUNK
 from antiphon.metrics.sounds import LIMIT, Sounds

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
-from antiphon.audio.mel import trim_tail
+from antiphon.audio.mel import cut_tail
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.lists import Row
 
 LIMIT = 4 * SAMPLE_RATE  # samples: of longer notes the first 4 s are compared
@@ -27,8 +28,8 @@ class Sounds:
         self.instruments, self.styles = labels.instruments, labels.styles
 
     def real(self, index: int) -> np.ndarray:
-        """A recording, its first 4 s (or up to `limit`), cut at -60 dB."""
-        return trim_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
+        """A recording, its first 4 s (or what the limit is), cut at -60 dB."""
+        return cut_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
 
     def shifted(self, index: int, pitch: float) -> np.ndarray:
         """A recording resampled to another MIDI pitch, as a sampler does: length and formants change too."""

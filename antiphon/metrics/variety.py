@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.audio.mel import fit_length, trim_tail
+from antiphon.audio.mel import cut_tail, fit_length
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.gm import family_of, program_of
 from antiphon.data.prepared import Prepared
@@ -103,7 +103,7 @@ def _compare(
     real = embedding(reals)
     out = {}
     for kind, played in sets.items():
-        clean = [trim_tail(np.nan_to_num(np.asarray(sound, np.float32))) for sound in played]
+        clean = [cut_tail(np.nan_to_num(np.asarray(sound, np.float32))) for sound in played]
         features = embedding([fit_length(sound, len(target)) for sound, target in zip(clean, reals, strict=True)])
         figures = prdc(real, features, k=K)
         out[kind] = {

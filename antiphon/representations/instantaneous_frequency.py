@@ -15,6 +15,7 @@ import math
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.mel import hat_weights, mel, mel_to_hz
@@ -82,7 +83,12 @@ class MelMagnitudeIF(Representation):
     to_bins: Tensor
 
     def __init__(
-        self, window: int = 2048, hop: int = 512, bands: int = 1024, floor_db: float = -100.0, sample_rate: int = 44_100
+        self,
+        window: int = 2048,
+        hop: int = 512,
+        bands: int = 1024,
+        floor_db: float = -100.0,
+        sample_rate: int = SAMPLE_RATE,
     ):
         super().__init__()
         check_window(window, hop)

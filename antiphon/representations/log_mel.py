@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.contract import check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of
 from antiphon.representations.log_magnitude import LogMagnitude
@@ -38,7 +39,7 @@ class LogMelSpectrogram(LogMagnitude):
         bands: int = 128,
         floor_db: float = -80.0,
         phases: str = "pghi+griffin-lim",
-        sample_rate: int = 44_100,
+        sample_rate: int = SAMPLE_RATE,
     ):
         super().__init__(window, hop, floor_db, phases)
         check_bands(bands)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.mel import mel, mel_to_hz
 
 
@@ -34,9 +35,12 @@ def magnitude(audio: Tensor, window: int, hop: int, padding: int = 1) -> Tensor:
 
 
 def mel_filters(
-    window: int, bands: int, sample_rate: int = 44_100, low: float = 20.0, high: float = 20_000.0
+    window: int, bands: int, sample_rate: int = SAMPLE_RATE, low: float = 20.0, high: float = 20_000.0
 ) -> Tensor:
-    """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands have at least one bin."""
+    """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands hold at least one bin.
+
+    Their sides are straight in Hz, as usual (HTK, librosa), and voices are trained on them; `audio.mel.mel_bands`, for
+    what judges, has them straight in mel."""
     edges = mel_to_hz(torch.linspace(float(mel(torch.tensor(low))), float(mel(torch.tensor(high))), bands + 2))
     bins = torch.arange(window // 2 + 1) * (sample_rate / window)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]

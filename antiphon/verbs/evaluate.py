@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from antiphon.audio.files import check_place
 from antiphon.core.atomic import all_whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
-from antiphon.training.run_folder import PREPARED, RECORD, read_record
+from antiphon.training.run_folder import read_record
 from antiphon.verbs.report import Report
-from antiphon.voices.find import WEIGHTS, bundled, load, title
+from antiphon.voices.find import bundled, load, title
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared

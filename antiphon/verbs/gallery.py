@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from antiphon.audio.files import SAMPLE_RATE, check_place, read_audio
+from antiphon.audio.files import check_place, read_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.sheet import SONG, WIDTH, spectrogram_panels
 from antiphon.verbs.clone import clone
 from antiphon.verbs.gallery_table import SECTIONS, Line, Recording, Section

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from antiphon.core.bar import open_bar
+
 Advance = Callable[[int, int], None]  # (done, total)
 
 
@@ -39,24 +41,13 @@ class Report:
 
     @contextmanager
     def bar(self, label: str) -> Iterator[Advance]:
-        """A progress bar for the duration of the block, shown only on a terminal."""
-        console = None if self.quiet else _terminal()
-        if console is None:
+        """A progress bar for as long as the block lasts; it shows itself on a terminal only."""
+        drawn = None if self.quiet else open_bar(label)
+        if drawn is None:
             yield lambda done, total: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _terminal():  # type: ignore[no-untyped-def]
-    """A rich console on stderr if that is a terminal, else None."""
-    try:
-        from rich.console import Console
-    except ImportError:
-        return None
-    console = Console(stderr=True)
-    return console if console.is_terminal else None
+        drawn.start()
+        try:
+            yield drawn.update
+        finally:
+            drawn.stop()

@@ -276,7 +276,9 @@ def _heard(voice: Encodes, path: Path, changed: int) -> Tensor:
     for remark in note.remarks:
         warnings.warn(remark, stacklevel=2)
     audio = note.audio[analysis.find_onset(note.audio) :]
-    hold = analysis.find_release(analysis.trim_tail(audio))
-    level = np.float32(10 ** ((TARGET_DB - analysis.loudness(audio)) / 20))  # that of the encoder's training notes
+    hold = analysis.find_release(analysis.cut_and_fade_tail(audio))
+    level = np.float32(
+        10 ** ((TARGET_DB - analysis.loudness(audio)) / 20)
+    )  # that of the notes the encoder learned from
     release = hold / voice.sample_rate if hold > 0 else None
     return torch.from_numpy(voice.encode([audio * level], [note.pitch], [release])[0])

@@ -1,8 +1,8 @@
 """Measuring one recorded note: its envelope, its pitch over time, its partials, its character. Numpy only.
 
-Throughout: audio is (samples,) float32 at 44.1 kHz; tracks have one value per 512 samples, frame j centred at sample
-512 j; cents are deviations from the nominal pitch (MIDI, 69 = 440 Hz, any real number). This is the entry point; the
-parts are in `audio.envelope`, `pitch` and `partials`.
+Everywhere: audio (samples,) float32 at 44.1 kHz; tracks have one value per 512 samples, frame j centred at sample
+512 j; cents are deviations from the nominal pitch (MIDI, 69 = 440 Hz, any real number). This is the door; the parts
+live in `audio.envelope`, `pitch`, `partials` and `release`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import numpy as np
 from antiphon.audio.envelope import (
     CENT,
     FRAME,
-    SAMPLE_RATE,
     attack_seconds,
+    cut_and_fade_tail,
     decay_rate,
     find_onset,
     frames_of,
-    hertz,
     loudness,
-    trim_tail,
     without_dc,
 )
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis.partials import Partials, at_harmonics, excerpt, find_peaks, measure_partials
 from antiphon.data.analysis.pitch import SEARCH_CENTS, measure_f0, measure_vibrato
 from antiphon.data.analysis.release import find_release
@@ -29,19 +28,17 @@ from antiphon.data.analysis.release import find_release
 __all__ = [
     "DESCRIPTORS",
     "FRAME",
-    "SAMPLE_RATE",
     "Partials",
+    "cut_and_fade_tail",
     "descriptors",
     "find_onset",
     "find_release",
     "frames_of",
-    "hertz",
     "loudness",
     "measure_f0",
     "measure_partials",
     "measure_vibrato",
     "plausible_pitch",
-    "trim_tail",
     "without_dc",
 ]
 
@@ -105,7 +102,7 @@ def _bandwidth(power: np.ndarray, hz: np.ndarray, base: float, resolution: float
 
 def plausible_pitch(audio: np.ndarray, pitch: float) -> bool:
     """Whether anything within 30 dB of the strongest sound lies near one of the first six harmonics of the pitch."""
-    part, base = excerpt(audio, hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     k = np.maximum(np.round(peaks.hz / base), 1)
     near = (k <= 6) & (np.abs(peaks.hz - k * base) < np.maximum(k * base * SEARCH_CENTS * CENT, 2 * peaks.resolution))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from antiphon.audio.envelope import SAMPLE_RATE, decibels
+from antiphon.audio.envelope import decibels
+from antiphon.core.units import SAMPLE_RATE
 
 SLOTS = 32
 MODE_RANGE = (30.0, 10_000.0)  # Hz, divided into a log bin for each slot, which holds the bin's strongest mode

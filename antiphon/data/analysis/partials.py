@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from antiphon.audio.envelope import CENT, FRAME, SAMPLE_RATE, decibels, envelope
+from antiphon.audio.envelope import CENT, FRAME, decibels, envelope
+from antiphon.core.units import SAMPLE_RATE
 
 HARMONICS = 64
 FREE_SLOTS = 24

@@ -10,7 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from antiphon.audio.envelope import CENT, FRAME, SAMPLE_RATE, frames_of, hertz
+from antiphon.audio.envelope import CENT, FRAME, frames_of
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 
 SEARCH_CENTS = 80.0  # how far a note may be from its label
 ELSEWHERE, STRAY = 15.0, 5.0  # cents; see _is_alone
@@ -107,7 +108,7 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     averaged by energy and reliability. Where the note is too quiet (-45 dB) or too noisy, the track is interpolated and
     held.
     """
-    hz = hertz(pitch)
+    hz = midi_to_hz(pitch)
     tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz)
     rough = weighted_middle(tracks.cents.ravel(), tracks.power.ravel())
     if abs(rough) > 3 and 5 * SAMPLE_RATE / hz > 1500:  # low and out of tune: adjust the window's zeros

@@ -13,12 +13,12 @@ import torch
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.partials import excerpt, find_peaks
 from antiphon.data.analysis.tracker import open_tracker, track_pitch
 from antiphon.data.labelling.row import note_name
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 SHORTEST = 0.08  # seconds that a note must last
 TICK = 441  # samples: levels are measured every 10 ms
 QUIET = 10  # ticks of quiet from which the noise is learned
@@ -54,7 +54,7 @@ def one_note(
     neither, the pitch is estimated (extra `antiphon[pitch]`). say: how to give a pitch, for error messages."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
     sound, more = _one_attack(sound, name)
-    if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
+    if len(analysis.cut_and_fade_tail(sound)) < SHORTEST * SAMPLE_RATE:
         raise AntiphonError(f"{name} has no note of {SHORTEST:g} s or longer: record a longer one")
     settled, doubt = _settled_pitch(sound, name, pitch, hint, say)
     other = chord_tone(sound, settled)
@@ -208,7 +208,7 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
     """The MIDI pitch of a second harmonic series besides that of `pitch`; None if there is none.
 
     Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     strong = (peaks.above > 15) & (peaks.level > -35)
     hz, level = peaks.hz[strong], peaks.level[strong]
@@ -221,7 +221,7 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
         foreign = np.abs(series / base - np.round(series / base)) > 0.06
         near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
         if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(69 + 12 * np.log2(f0 / 440))
+            return float(hz_to_midi(f0))
     return None
 
 
@@ -273,7 +273,7 @@ def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) 
     tracker = open_tracker(demand=claim is None)
     if tracker is None:
         return None
-    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
+    held = analysis.cut_and_fade_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
     heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
     if heard is None:
         parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
@@ -294,7 +294,7 @@ def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
     """MIDI pitches of the strong partials, in ascending order."""
     peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
     strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
+    return hz_to_midi(peaks.hz[strong])
 
 
 def octave_of(audio: np.ndarray, pitch: float) -> float:
@@ -305,8 +305,8 @@ def octave_of(audio: np.ndarray, pitch: float) -> float:
 
 
 def harmonic_share(audio: np.ndarray, pitch: float) -> float:
-    """Share of the energy of the spectrum's peaks at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     order = np.round(peaks.hz / base)
     near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.envelope import attack_seconds, decay_rate
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.modes import measure_modes
 from antiphon.data.analysis.partials import HARMONICS, SILENT_DB, free_centres
@@ -57,8 +58,8 @@ def measure_unpitched(audio: np.ndarray, longest: int | None = None) -> tuple[np
     """One sound from its onset, at most `longest` samples, and its row of every table of notes. Raises ValueError, with
     the reason, if it is unusable."""
     audio = analysis.without_dc(audio)
-    audio = analysis.trim_tail(audio[analysis.find_onset(audio) :])
-    if len(audio) < analysis.SAMPLE_RATE // 100:
+    audio = analysis.cut_and_fade_tail(audio[analysis.find_onset(audio) :])
+    if len(audio) < SAMPLE_RATE // 100:
         raise ValueError("shorter than 10 ms")
     if longest is not None and len(audio) > longest:
         audio = audio[:longest].copy()
@@ -83,7 +84,7 @@ def measure_hit(audio: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
 def _descriptors(audio: np.ndarray) -> np.ndarray:
     """(3,) float32, in the order of DESCRIPTORS."""
     power = np.abs(np.fft.rfft(audio)) ** 2
-    hz = np.arange(len(power)) * analysis.SAMPLE_RATE / len(audio)
+    hz = np.arange(len(power)) * SAMPLE_RATE / len(audio)
     centroid = float((power * hz).sum() / (power.sum() + 1e-20))
     values = np.log2(max(centroid, 1.0)), np.log10(attack_seconds(audio)), decay_rate(audio, -1)
     return np.array(values, np.float32)

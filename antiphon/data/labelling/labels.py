@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import hz_to_midi
 from antiphon.data.labelling import gm
 
 LONGEST_LABEL = 200  # characters of any label of a note, a prepared file or a voice
@@ -142,7 +143,7 @@ def _pitch(stem: str) -> tuple[float | None, bool, int]:
         return float(marked[1]), True, marked.start()
     hertz = _HERTZ.search(stem)
     if hertz and 16 <= float(hertz[1]) <= 5000:
-        return 69 + 12 * math.log2(float(hertz[1]) / 440), True, hertz.start()
+        return hz_to_midi(float(hertz[1])), True, hertz.start()
     for number in _NUMBER.finditer(stem):
         before = stem[: number.start()]
         if 12 <= int(number[1]) <= 120 and not (_COUNTERS.search(before) or re.search(r"v(el)?[ _-]?$", before, re.I)):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.drums import KEYS
 from antiphon.data.soundfont.fluid import Fluid
 from antiphon.data.soundfont.render import (
-    SAMPLE_RATE,
     Job,
     PlannedNote,
     RenderOptions,

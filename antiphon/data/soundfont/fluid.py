@@ -11,6 +11,7 @@ import numpy as np
 
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.soundfont.sf2 import Preset
 
 BLOCK = 64  # FluidSynth's own block: events take effect at multiples of it, so notes start exactly at sample 0
@@ -34,7 +35,7 @@ def fluidsynth() -> ModuleType:
 class Fluid:
     """A synthesiser without reverb and chorus that renders single notes of several fonts."""
 
-    def __init__(self, sample_rate: int = 44100):
+    def __init__(self, sample_rate: int = SAMPLE_RATE):
         module = fluidsynth()
         settings = {
             "synth.reverb.active": 0,

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.ops import Audio, mono_channel, trim_tail
+from antiphon.audio.ops import Audio, cut_tail_by_peak, mono_channel
 from antiphon.core.atomic import whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import EXTRA
 from antiphon.data.soundfont.fluid import Fluid
 from antiphon.data.soundfont.sf2 import Preset, read_presets
 
 COLUMNS = ("path", "pitch", "instrument", "preset", "style", "velocity", "seconds", "split")
-SAMPLE_RATE = 44100
 PEAK = 10 ** (-1 / 20)  # the loudest sample of a preset
 UNASKED = ("drums", "another bank", "another program")  # reasons not worth reporting
 _SKIPPED_NAMES = re.compile(r"\bexpr\b|feedback|metronome", re.IGNORECASE)  # repeated samples; howling; no keys
@@ -297,8 +297,8 @@ def render_preset(
     place.mkdir(parents=True, exist_ok=True)
     rows = []
     for note, sound in zip(notes, mono, strict=True):
-        cut_off = len(sound) >= longest  # still sounding: fade out over 0.1 s to avoid a click
-        trimmed = trim_tail(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
+        cut_off = len(sound) >= longest  # still sounding: fade it over a tenth of a second, so that it does not click
+        trimmed = cut_tail_by_peak(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
         level = gain * float(np.abs(trimmed).max(initial=0))
         if 1e-4 < level <= peak * 1.00001:
             name = f"{note.key:03d}-v{note.velocity:03d}.flac"

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.audio.mel import mel_power
-from antiphon.metrics.networks.batching import SAMPLE_RATE, device, in_batches, padded
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import device, in_batches, padded
 from antiphon.metrics.networks.weights import converted, package_file
 
 CHECKPOINT = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # sha256 of the package's file

@@ -8,10 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SAMPLE_RATE = 44_100
-
-
-BATCH = 8  # sounds in a batch
+BATCH = 8  # sounds that go through a network together
 
 
 def device() -> torch.device:

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.metrics.networks.batching import SAMPLE_RATE, device, in_batches, padded
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import device, in_batches, padded
 from antiphon.metrics.networks.tf_checkpoint import read_checkpoint
 from antiphon.metrics.networks.weights import converted, package_file
 
