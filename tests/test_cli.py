@@ -187,7 +187,7 @@ WRONG = [
     (["generate", "V", "-o", "D", "--velocity", "loud"], ["--velocity"]),
     (["generate", "V", "-o", "D", "--velocity", "0"], ["velocity 0", "1 to 127"]),
     (["generate", "V", "-o", "D", "--velocity", "nan"], ["velocity nan"]),
-    (["generate", "V", "-o", "D", "--pitch", "H#z"], ["no pitch"]),
+    (["generate", "V", "-o", "D", "--pitch", "H#z"], ["not a pitch"]),
     (["generate", "V", "-o", "D", "--pitch", "200"], ["out of range"]),
     (["generate", "V", "-o", "D", "--pitch", "inf"], ["pitch"]),
     (["generate", "V", "-o", "D", "--seconds", "0"], ["0 s"]),
