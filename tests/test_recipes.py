@@ -61,7 +61,7 @@ def digest(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each recipe's finished run, made when it is first asked for."""
+    """Each recipe's finished run, made on first use."""
 
     class Runs(dict):
         def __missing__(self, name: str) -> Path:
@@ -74,7 +74,7 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def mute(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is told nothing."""
+    """An unconditional run."""
     folder = tmp_path_factory.mktemp("mute")
     told = {"pitch": "no", "instrument": "no", "style": "no"}
     train(prepared, folder, "dcgan", steps=1, settings=settings("dcgan") | told)

@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed, prolonged, begun from a voice: the same line goes on and comes to the same weights."""
+"""Runs that are stopped, killed, prolonged or begun from a voice: resuming leads to the same weights."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_complete_run_is_left_alone_and_can_be_prolonged(prepared, tmp_path):
     assert weights.stat().st_mtime_ns == before
     train(prepared, tmp_path / "run", steps=3)
     assert read_metadata(tmp_path / "run" / "state.safetensors")["step"] == 3
-    train(prepared, tmp_path / "run")  # what is not said is as before
+    train(prepared, tmp_path / "run")  # options left out are as before
     assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 3
 
 
@@ -249,7 +249,7 @@ def test_a_run_says_so_when_it_loses_a_process(prepared, tmp_path, monkeypatch):
 def test_helpers_do_not_outlive_a_killed_run():
     code = "from antiphon.verbs.helpers import Helpers; Helpers(1); print('started', flush=True); input()"
     pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    debug = os.environ | {"ANTIPHON_DEBUG": "1"}  # then a helper holds this pipe too, which ends with the last of them
+    debug = os.environ | {"ANTIPHON_DEBUG": "1"}  # then a helper holds this pipe too, until it ends
     first = subprocess.Popen([sys.executable, "-c", code], env=debug, text=True, **pipes)
     assert first.stdout.readline() == "started\n"
     first.kill()

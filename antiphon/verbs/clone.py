@@ -163,7 +163,7 @@ def _measured(
         rows.append(Row(path, note.pitch, label, label, velocity=velocity))
     report = prepare(Manifest(folder, rows, [], []), folder / "notes.safetensors")
     for refused in report.refused:
-        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be learned from: {refused.reason}")
+        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be used: {refused.reason}")
     return Prepared(report.path)
 
 
