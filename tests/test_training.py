@@ -221,7 +221,8 @@ def test_two_processes_stopped_and_gone_on_with_come_to_the_same_bytes(prepared,
 
 def test_under_torchrun_the_first_process_opens_the_run_and_the_others_read_what_it_wrote(notes, tmp_path):
     line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "antiphon", "train", str(notes),
-            "-o", str(tmp_path / "run"), "--size", "tiny", "--steps", "2", "--from-scratch", "--set", *SETTINGS]  # fmt: skip
+            "-o", str(tmp_path / "run"), "--size", "tiny", "--steps", "2", "--from-scratch",
+            "--set", *SETTINGS]  # fmt: skip
     done = subprocess.run(line, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("learning from 14 notes") == 1  # one of them prepares and says so
