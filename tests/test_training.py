@@ -277,9 +277,14 @@ def test_a_folder_that_was_only_prepared_is_not_prepared_again(notes, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         train(notes, folder, steps=1)
     prepared = (folder / "prepared.safetensors").stat().st_mtime_ns
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1)
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1, recipe="wavegan", settings={})  # another request may prepare otherwise
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns > prepared
     monkeypatch.undo()
     train(notes, folder, steps=1)
-    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "run.json"])
