@@ -1,4 +1,4 @@
-"""A case's own folder, how its outcome is told, and what every case may use."""
+"""A case's own folder, how its outcome is determined, and helpers for all cases."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import numpy as np
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 
-PRECIOUS = "precious.wav"  # a file of the user's in every case's folder
+PRECIOUS = "precious.wav"  # a user's file in every case's folder
 
 
 @dataclass
 class Material:
-    """What is damaged. folder: where cases work. sounds: by format; the rest as in the files of a run."""
+    """The files to damage. folder: where cases work. sounds: by format; the others are named as in a run."""
 
     folder: Path
     sounds: dict[str, bytes]
@@ -37,7 +37,7 @@ class Material:
 
 @dataclass
 class Box:
-    """A case's own folder, its chances, and what it may not do."""
+    """A case's own folder, its random generator, and what it must not do."""
 
     folder: Path
     rng: np.random.Generator
@@ -65,7 +65,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def called(action: Callable[[], Any], warned: Callable[[Any], bool] = lambda _: False) -> dict[str, Any]:
-    """The outcome of a Python twin."""
+    """The outcome of a verb's Python function."""
     import warnings
 
     with warnings.catch_warnings(record=True) as heard, contextlib.redirect_stderr(io.StringIO()) as said:

@@ -1,4 +1,4 @@
-"""Puts a run's voice among the bundled ones, and its opponents' weights beside it for whoever goes on training."""
+"""Puts a run's voice among the bundled ones, with its critics' weights beside it for further training."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_onset_of_a_slow_attack_is_early() -> None:
 def test_release_of_a_note(decay: float, seconds: float, tremolo: float) -> None:
     t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     let_go = 10 ** (-3 * np.clip(t - 1, 0, None) / seconds) * (1 - tremolo * np.sin(2 * np.pi * 6 * t) ** 2)
-    audio = analysis.trim_tail((tone(330, 2.0, decay=decay) * let_go).astype(np.float32))
+    audio = analysis.cut_and_fade_tail((tone(330, 2.0, decay=decay) * let_go).astype(np.float32))
     assert abs(analysis.find_release(audio) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
 
 
@@ -68,25 +68,28 @@ def test_a_release_into_noise(noise: float, seconds: float) -> None:
 def test_a_release_in_a_room(level: float, seconds: float) -> None:
     after = np.clip(np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE - 1, 0, None)
     audio = tone(330, 3.0) * (10 ** (-3 * after / 0.05) + 10 ** (level / 20 - 3 * after / seconds))
-    assert abs(analysis.find_release(analysis.trim_tail(audio.astype(np.float32))) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+    assert (
+        abs(analysis.find_release(analysis.cut_and_fade_tail(audio.astype(np.float32))) - SAMPLE_RATE)
+        < 0.05 * SAMPLE_RATE
+    )
 
 
 @pytest.mark.parametrize("decay", [0.0, 3.0])
 def test_a_note_that_ends_at_once_was_let_go(decay: float) -> None:
     audio = np.append(tone(330, 2.0, decay=decay)[:SAMPLE_RATE], np.zeros(SAMPLE_RATE, np.float32))
-    assert abs(analysis.find_release(analysis.trim_tail(audio)) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
+    assert abs(analysis.find_release(analysis.cut_and_fade_tail(audio)) - SAMPLE_RATE) < 0.05 * SAMPLE_RATE
 
 
 def test_a_decay_that_slows_down_is_no_release() -> None:
     """As a piano's does: strings beat against each other and then ring on."""
     audio = 0.9 * tone(330, 6.0, decay=9) + 0.1 * tone(330, 6.0, decay=1.5)
-    assert analysis.find_release(analysis.trim_tail(audio)) == -1
+    assert analysis.find_release(analysis.cut_and_fade_tail(audio)) == -1
     assert analysis.find_release(np.zeros(0, np.float32)) == -1
 
 
 @pytest.mark.parametrize("decay", [1.0, 4.0, 15.0])
 def test_a_natural_decay_has_no_release(decay: float) -> None:
-    assert analysis.find_release(analysis.trim_tail(tone(330, 8 / decay, decay=decay))) == -1
+    assert analysis.find_release(analysis.cut_and_fade_tail(tone(330, 8 / decay, decay=decay))) == -1
 
 
 def test_release_hint() -> None:
@@ -96,13 +99,13 @@ def test_release_hint() -> None:
     assert analysis.find_release(tone(330, 2.0, decay=20), int(1.5 * SAMPLE_RATE)) == -1  # silent by then
 
 
-def test_trim_tail() -> None:
+def test_cut_and_fade_tail() -> None:
     audio = np.concatenate([tone(440, 0.5), 1e-6 * np.ones(20000, np.float32)])
-    cut = analysis.trim_tail(audio)
+    cut = analysis.cut_and_fade_tail(audio)
     assert 0.5 * SAMPLE_RATE - 10 <= len(cut) <= 0.54 * SAMPLE_RATE
     assert abs(cut[-1]) < 1e-6
     np.testing.assert_array_equal(cut[:20000], audio[:20000])
-    assert len(analysis.trim_tail(np.zeros(100, np.float32))) == 1
+    assert len(analysis.cut_and_fade_tail(np.zeros(100, np.float32))) == 1
 
 
 def test_without_dc() -> None:

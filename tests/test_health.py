@@ -99,6 +99,13 @@ def test_each_sign_is_seen(name, grave, of):
     assert len(found[name].words) > 20
 
 
+@pytest.mark.parametrize("usual", [0.02, 3.0, 500.0])
+def test_an_explosion_is_told_by_multiples_of_what_is_usual(usual):
+    """Whatever the scale of a run's gradients is."""
+    assert "diverging" in names(findings(30, generator_norm=after(29, 40 * usual, usual)))
+    assert "diverging" not in names(findings(30, generator_norm=after(29, 20 * usual, usual)))
+
+
 def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
     assert names(findings(YOUNG - 1, spread=0.1)) == set()
     short = signs(findings(WON_LONG - 1, certainty=0.995, adversarial=lambda i: i))

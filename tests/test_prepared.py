@@ -67,7 +67,7 @@ def prepared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert calls[-1] == (15, 15)
     assert {refused.path.name: refused.reason.split(",")[0] for refused in report.refused} == {
         "silent.wav": "silent",
-        "faint.wav": "too faint beside the rest of its preset",
+        "faint.wav": "too faint compared with the rest of its preset",
         "wrong.wav": "nothing sounds near its pitch",
     }
     return path

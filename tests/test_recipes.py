@@ -298,7 +298,7 @@ def test_descriptors_are_controls(antiphon_line, prepared, data, tmp_path):
     assert "brightness=0..1" in "\n".join(antiphon_line("info", folder).out)
 
 
-@pytest.mark.parametrize(("names", "says"), [("loudness", "what is measured is"), ("attack,attack", "each once")])
+@pytest.mark.parametrize(("names", "says"), [("loudness", "choose from"), ("attack,attack", "each once")])
 def test_descriptors_that_cannot_be_told(prepared, tmp_path, names, says):
     with pytest.raises(AntiphonError, match=says):
         train(prepared, tmp_path / "run", "dcgan", steps=1, settings=settings("dcgan") | {"descriptors": names})
@@ -314,8 +314,8 @@ def test_what_it_cannot_do_is_one_line(antiphon_line, runs, mute, song, tmp_path
     out, pitched = tmp_path / "out.wav", runs["wavegan"]
     for line, says in [
         (("play", song, "-o", out, "--voice", mute), "cannot play a song"),
-        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot be told a pitch"),
-        (("play", song, "-o", out, "--voice", pitched, "--parts"), "tell tones from noise"),
+        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot play a given pitch"),
+        (("play", song, "-o", out, "--voice", pitched, "--parts"), "separate tones from noise"),
         (("play", song, "-o", out, "--voice", pitched, "--instrument", "harp,violin"), "cannot blend"),
         (("morph", pitched, "--from", "harp", "--to", "violin", "-o", out), "cannot morph"),
         (("clone", pitched, pitched / "sounds" / "step-000030.wav", "-o", out), "cannot"),
@@ -394,8 +394,8 @@ def test_a_lie_is_refused(lie: str, runs, tmp_path):
     ("name", "wrong", "says"),
     [
         ("wavegan", {"game.lipschitz": 0}, "add game.lipschitz=10"),
-        ("dcgan", {"game.rule": "chess"}, "no rule is called 'chess'"),
-        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser is called 'luck'"),
+        ("dcgan", {"game.rule": "chess"}, "no rule named 'chess'"),
+        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser named 'luck'"),
         ("dcgan", {"pitch": "perhaps"}, "use auto, yes, no"),
         ("dcgan", {"samples": 44_100}, "until they agree"),
         ("dcgan", {"view.name": "spectre"}, "no representation"),
@@ -413,7 +413,7 @@ def test_settings_that_cannot_work(name: str, wrong: dict, says: str):
 def test_a_name_or_size_that_is_not_there(antiphon_line, prepared, tmp_path):
     said = antiphon_line("train", prepared, "-o", tmp_path / "run", "--recipe", "vae", "--steps", "1")
     assert said.status == 2
-    assert "no recipe is called 'vae'" in said.err[-1]
+    assert "no recipe named 'vae'" in said.err[-1]
     assert "gansynth" in said.err[-1]
     with pytest.raises(AntiphonError, match="no size"):
         recipe("dcgan", "huge")

@@ -110,7 +110,7 @@ def test_pitches_come_from_the_trained_range(voice, tmp_path):
 
 def test_what_was_never_learned_is_said(voice, tmp_path, capsys):
     antiphon.generate(voice, tmp_path, 1, instrument="harp", pitch="C8", seconds=0.02)
-    assert "harp was learned from G3 to G5: C8 is a guess" in capsys.readouterr().err
+    assert "harp was trained on G3 to G5: C8 is a guess" in capsys.readouterr().err
 
 
 def test_existing_files_stop_it_before_it_starts(voice, tmp_path):

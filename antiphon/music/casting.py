@@ -1,4 +1,4 @@
-"""Who plays what: every part of a song is given an instrument, a character that lasts, and variants of its notes."""
+"""Who plays what: gives every part of a song an instrument, a lasting character, and variants of its notes."""
 
 import re
 import warnings
@@ -13,10 +13,10 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
 from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song, SongNote
 
-VARIANTS = 8  # of a note; each stroke of a key takes the next
-VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points a cycle
-SETTLE = 0.1  # seconds after its release in which a note's vibrato comes to rest
-OVERRIDDEN = 128  # the program, for its seed, of a part whose instrument the user has chosen
+VARIANTS = 8  # of a note; each press of a key takes the next
+VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points per cycle
+SETTLE = 0.1  # seconds after its release until a note's vibrato comes to rest
+OVERRIDDEN = 128  # stands for the program in the seed of a part whose instrument the user chose
 
 Expression = str | int  # an instrument's name, or a General MIDI program
 
@@ -29,12 +29,12 @@ class Character(Protocol):
     def w(self, seconds: float = 0.0) -> Any: ...
 
 
-Casting = Callable[[Expression, int], Character]  # what an instrument expression means, for a seed
+Casting = Callable[[Expression, int], Character]  # (instrument expression, seed) to a character
 
 
 class Player:
-    """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel).
-    `voice`: what sounds it, if it is not the song's voice."""
+    """A part, who plays it, and how its controllers move. `stem`: (track, channel), which parts of one stem share.
+    `voice`: the voice that renders it, if not the song's."""
 
     voice: Any = None
 
@@ -50,16 +50,16 @@ class Player:
             strokes[note.pitch] += 1
 
     def note(self, index: int) -> Note:
-        """The voice's note: one character for the whole part, the next variant for each stroke of a key."""
+        """The voice's note: one character for the whole part, the next variant for each press of a key."""
         note = self.part.notes[index]
         bend = self._bend_of(note)
-        start = bend[0][1] if bend else 0.0  # the key of the sound is where it begins: bends are for small ways
+        start = bend[0][1] if bend else 0.0  # the sound's key is its first pitch: bends are for small distances
         moved = tuple((at, semitones - start) for at, semitones in bend) if len(bend) > 1 else ()
         label = self.character.label(note.onset)
         return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, self.take(index), moved)
 
     def take(self, index: int) -> int:
-        """Which variant of its key a note is."""
+        """Which variant of its key the note is."""
         return round(100 * self.part.notes[index].pitch) * VARIANTS + int(self._variants[index])
 
     def w(self, index: int) -> np.ndarray:
@@ -67,16 +67,16 @@ class Player:
         return np.asarray(self.character.w(self.part.notes[index].onset), np.float32)
 
     def level(self, index: int) -> float:
-        """What a note is multiplied by."""
+        """The gain of a note."""
         return 1.0
 
     def cut(self, index: int) -> float:
-        """When a note is silenced; inf if never."""
+        """When a note is cut off, in seconds; inf if never."""
         after = bisect_right(self.part.cuts, self.part.notes[index].onset)
         return self.part.cuts[after] if after < len(self.part.cuts) else np.inf
 
     def _bend_of(self, note: SongNote) -> Points:
-        """(seconds since the onset, semitones): the wheels' movements while the key is down, and where they left it."""
+        """(seconds since the onset, semitones): the wheels' movements while the key is down, then the last value."""
         start, stop = note.onset, note.onset + note.seconds
         still, calm = self._bend.constant(start, stop), self._vibrato.constant(start, stop)
         if still is not None and calm == 0.0:
@@ -94,7 +94,7 @@ class Player:
 
 
 def _playable(semitones: float, note: SongNote) -> float:
-    """A bend that leaves the note among the pitches there are."""
+    """The bend, limited so that the pitch stays within 0..127."""
     return min(max(semitones, LOWEST_PITCH - note.pitch), HIGHEST_PITCH - note.pitch)
 
 
@@ -109,21 +109,21 @@ def cast(
 ) -> list[Player]:
     """A player for each part of a song.
 
-    instrument: for every part, in place of the song's programs. mapping: for some, by channel (1..16), "tN" for track N
-    (from 1) or a piece of a track's name; of several that fit a part the last one counts, before `instrument`. seed:
-    which players; it is a function of what a part is and not of its place, so that other parts may come and go.
-    drummer: who plays a part of channel 10, for a seed; without one they are skipped, with a warning.
-    Raises AntiphonError where nothing can be played, a name means nothing or fits no part.
+    instrument: for every part, in place of the song's programs. mapping: for some parts, by channel (1..16), "tN" for
+    track N (from 1) or part of a track's name; if several match a part, the last one counts, and before `instrument`.
+    seed: which players; a part's own seed depends on what the part is and not on its place, so that other parts may
+    come and go. drummer: makes the player of a channel 10 part from a seed; without one such parts are skipped, with a
+    warning. Raises AntiphonError if nothing can be played, or if a name is unknown or matches no part.
     """
     if song.drums and not drummer:
-        warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=3)
+        warnings.warn("channel 10 (drums) is skipped: this voice plays only pitched instruments", stacklevel=3)
     if not song.parts and not drummer:
-        raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
+        raise AntiphonError("the song has only drums (channel 10), which this voice cannot play: add a kit (--kit)")
     for key in mapping or {}:
         if not any(_fits(key, part) for part in song.parts):
             if any(_fits(key, part) for part in song.drums):
-                raise AntiphonError(f"'{key}' is drums, which a kit plays (--kit), not an instrument")
-            raise AntiphonError(f"no part fits '{key}': {_listed(song.parts)}")
+                raise AntiphonError(f"'{key}' is a drum part, which a kit plays, not an instrument: use --kit")
+            raise AntiphonError(f"no part matches '{key}': {_listed(song.parts)}")
     players = []
     for part in song.parts:
         chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
@@ -131,7 +131,7 @@ def cast(
         players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
     drums = [drummer(part, _seed(seed, part, part.program)) for part in song.drums] if drummer else []
     if not players and not any(player.part.notes for player in drums):
-        raise AntiphonError("the song has drums only, and this kit has none of them: nothing to play")
+        raise AntiphonError("the song has only drums, and this kit has none of them: use another --kit")
     return players + [player for player in drums if player.part.notes]
 
 
@@ -141,14 +141,16 @@ def _seed(seed: int, part: Part, program: int) -> int:
 
 
 def parse_mapping(words: Sequence[str]) -> dict[str | int, Expression]:
-    """["2=violin,3=church organ", "Bass=flute:0.6,strings:0.4"] -> {"2": "violin", ...}: a comma begins another pair
+    """["2=violin,3=church organ", "Bass=flute:0.6,strings:0.4"] -> {"2": "violin", ...}: a comma starts another pair
     only where a `=` follows. Raises AntiphonError for anything else."""
     pairs: dict[str | int, Expression] = {}
     for word in words:
         for pair in re.split(r",(?=[^,=]*=)", word):
             key, mark, name = (text.strip() for text in pair.partition("="))
             if not (key and mark and name):
-                raise AntiphonError(f"'{pair}' maps nothing: write a channel (2=violin), a track (t3=...) or its name")
+                raise AntiphonError(
+                    f"'{pair}' is not a mapping: write a channel (2=violin), a track (t3=...) or its name"
+                )
             pairs[key] = name
     return pairs
 
@@ -164,7 +166,7 @@ def _fits(key: str | int, part: Part) -> bool:
 
 def _listed(parts: Sequence[Part]) -> str:
     if not parts:
-        return "this song has drums only"
+        return "this song has only drums"
     tracks = {(part.track, part.channel): part.name for part in parts}
     shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
              for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip

@@ -1,15 +1,15 @@
 """One MIDI channel: what its messages mean for the keys that sound and for how its controllers move.
 
-General MIDI's levels and defaults; RP-015 for what a reset leaves alone, RP-018 for what an increment counts; of the
-registered parameters the bend range, the tunings and the modulation depth. Bank select and all that is not named here
-is ignored.
+Levels and defaults follow General MIDI, what a reset leaves alone RP-015, and what an increment counts RP-018. Of the
+registered parameters, the bend range, the tunings and the modulation depth are implemented. Bank select and everything
+else not named here is ignored.
 """
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-SOFT = 2 / 3  # of the velocity is what the soft pedal leaves
-UNISON = 4  # notes of one key, at most, that a pedal holds at once
+SOFT = 2 / 3  # factor of the soft pedal on the velocity
+UNISON = 4  # most notes of one key that a pedal holds at once
 NO_PARAMETER = (127, 127)
 BEND_RANGE, FINE_TUNING, COARSE_TUNING, MODULATION_DEPTH = (0, 0), (0, 1), (0, 2), (0, 5)
 _DEFAULTS = {BEND_RANGE: (2, 0), FINE_TUNING: (64, 0), COARSE_TUNING: (64, 0), MODULATION_DEPTH: (0, 64)}
@@ -19,7 +19,7 @@ Moves = list[tuple[float, float]]
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """A note being played; its end is -1 until it is known. number: of the channel's notes, in order."""
+    """A note being played; its end is -1 until it is known. number: counts the channel's notes, in order."""
 
     track: int
     program: int
@@ -38,16 +38,16 @@ class Channel:
     program: int = 0
     sustain: bool = False
     sostenuto: bool = False
-    caught: int = 0  # keys with a lower number are caught by the sostenuto pedal
+    caught: int = 0  # keys with a lower number are held by the sostenuto pedal
     soft: bool = False
     wheel: float = 0.0  # -1 .. 1
     modulation: int = 0
     volume: int = 100
     expression: int = 127
-    parameter: tuple[int, int] = NO_PARAMETER  # the registered one in hand
+    parameter: tuple[int, int] = NO_PARAMETER  # the selected registered parameter
     registered: dict[tuple[int, int], tuple[int, int]] = field(default_factory=lambda: dict(_DEFAULTS))
     down: dict[tuple[int, int], deque[Key]] = field(default_factory=lambda: defaultdict(deque))  # by track and number
-    held: dict[int, list[Key]] = field(default_factory=dict)  # up, but on a pedal
+    held: dict[int, list[Key]] = field(default_factory=dict)  # released, but held by a pedal
     notes: list[Key] = field(default_factory=list)
     bend: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     vibrato: Moves = field(default_factory=lambda: [(0.0, 0.0)])
@@ -73,7 +73,7 @@ class Channel:
     # ---- keys and pedals ---------------------------------------------------------------------------------------------
 
     def _press(self, now: float, track: int, number: int, velocity: int) -> None:
-        for key in self.held.pop(number, ()):  # struck again while a pedal held it
+        for key in self.held.pop(number, ()):  # pressed again while a pedal held it
             key.end = now
         struck = max(round(velocity * SOFT), 1) if self.soft else velocity
         key = Key(track, self.program, min(max(number + self._tuning(), 0.0), 127.0), struck, now, len(self.notes))
@@ -84,7 +84,7 @@ class Channel:
         keys = self.down.get((track, number))
         if not keys:
             return
-        key = keys.popleft()  # overlapping notes of one key: first come, first released
+        key = keys.popleft()  # overlapping notes of one key: first in, first out
         if not self.sustain and key.number >= self.caught:
             key.end = now
             return
@@ -94,8 +94,8 @@ class Channel:
             held.pop(0).end = now
 
     def _pedals(self, now: float, sustain: bool, sostenuto: bool) -> None:
-        """Sustain holds whatever is released while it is down, sostenuto, as on a piano, the keys whose dampers are up
-        when it is pressed: those that are down and those that sustain holds."""
+        """Sustain holds whatever is released while it is down; sostenuto, as on a piano, holds the keys whose dampers
+        are up when it is pressed: those that are down and those that sustain holds."""
         if (sustain, sostenuto) == (self.sustain, self.sostenuto):
             return
         if sostenuto != self.sostenuto:
@@ -137,7 +137,7 @@ class Channel:
                 self.soft = value >= 64
             case 96 | 97:
                 self._increment(now, 1 if number == 96 else -1)
-            case 98 | 99:  # an unregistered parameter is in hand
+            case 98 | 99:  # an unregistered parameter is selected
                 self.parameter = NO_PARAMETER
             case 100:
                 self.parameter = (self.parameter[0], value)
@@ -162,15 +162,15 @@ class Channel:
         self._level(now, self.volume, 127)
 
     def _enter(self, now: float, value: int, fine: bool) -> None:
-        """Data entry: one byte of the parameter in hand."""
+        """Data entry: one byte of the selected parameter."""
         if self.parameter not in self.registered:
             return
         coarse, before = self.registered[self.parameter]
         self._register(now, coarse if fine else value, value if fine else before)
 
     def _increment(self, now: float, by: int) -> None:
-        """One more or less of the parameter in hand: semitones of the coarse tuning, the lower byte of others, of which
-        a bend range has 100 (RP-018)."""
+        """Increment or decrement the selected parameter: semitones of the coarse tuning, the lower byte of the others,
+        which counts to 100 for the bend range (RP-018)."""
         if self.parameter not in self.registered:
             return
         high, low = self.registered[self.parameter]
@@ -187,7 +187,7 @@ class Channel:
         self._modulate(now, self.modulation)
 
     def _tuning(self) -> float:
-        """Semitones that the tunings add to a key."""
+        """Semitones that the two tunings add to a key."""
         (high, low), (coarse, _) = self.registered[FINE_TUNING], self.registered[COARSE_TUNING]
         return coarse - 64 + ((high << 7 | low) - 8192) / 8192
 

@@ -18,18 +18,19 @@ CHOSEN = "acoustic"
 
 
 class Drummer(Player):
-    """A part of channel 10. `kit`: the voice that sounds it, in place of the song's; a drum keeps its character through
-    the song, and each stroke of a key is the next of its variants."""
+    """A part of channel 10. `kit`: the voice that renders it, in place of the song's; a drum keeps its character
+    throughout the song, and each stroke on a key is the next of its variants."""
 
     def __init__(self, part: Part, kit: object, casting: Callable[[str], Character], seed: int, known: Sequence[str]):
-        """casting: who a drum of the kit is. known: the kit's drums; what it lacks is played by the nearest of its
-        kin, and a warning tells how many notes have none."""
+        """casting: a drum's name to its character. known: the kit's drums; the nearest relative stands in for one it
+        lacks, and a warning says how many notes have none."""
         strokes = [_stroke(note, known) for note in part.notes]
         played = Notes(astuple(note) for note, stroke in zip(part.notes, strokes, strict=True) if stroke)
         if len(played) < len(part.notes):
             missing = len(part.notes) - len(played)
             warnings.warn(
-                f"{missing} of {len(part.notes)} strokes on channel 10 are of drums this kit has not", stacklevel=4
+                f"{missing} of {len(part.notes)} strokes on channel 10 left out: this kit lacks their drums",
+                stacklevel=4,
             )
         self._strokes = [stroke for stroke in strokes if stroke]
         self._casting = cache(casting)
@@ -50,30 +51,30 @@ class Drummer(Player):
         return float(10 ** (self._strokes[index].level / 20))
 
     def cut(self, index: int) -> float:
-        """All sound off, or a stroke that chokes this one: of a closed hat, where it is an open one."""
+        """All sound off, or a stroke that chokes this one: a closed hi-hat chokes an open one."""
         note = self.part.notes[index]
         later = self._choked.get(round(note.pitch), [])
         after = bisect_right(later, note.onset)
         return min(super().cut(index), later[after] if after < len(later) else np.inf)
 
     def _onsets(self, keys: set[int]) -> list[float]:
-        """When any of these keys is struck."""
+        """When any of these keys is struck, in seconds."""
         return [note.onset for note in self.part.notes if round(note.pitch) in keys]
 
 
 class _Drums:
-    """What a drummer's part is called."""
+    """The label of a drummer's part."""
 
     def label(self, seconds: float = 0.0) -> str:
         return "drums"
 
     def w(self, seconds: float = 0.0) -> None:
-        raise ValueError("a drummer asks each drum for its own")
+        raise ValueError("a drummer has no style vector: each drum has its own")
 
 
 def _stroke(note: SongNote, known: Sequence[str]) -> Stroke | None:
-    """What a note of channel 10 strikes, of the drums there are; None if there is nothing like it. A channel that is
-    tuned up or down tunes its drums."""
+    """Which of the known drums a note of channel 10 strikes; None if there is nothing like it. A channel that is tuned
+    up or down tunes its drums."""
     key = round(note.pitch)
     if key not in KEYS or (drum := stand_in(KEYS[key].drum, known)) is None:
         return None
@@ -81,7 +82,7 @@ def _stroke(note: SongNote, known: Sequence[str]) -> Stroke | None:
 
 
 def kit_style(program: int, met: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...]:
-    """Style words for a drum of the kit that a program of channel 10 names, of the sets that were `met` in training
-    with their counts; none where it was never met so."""
+    """Style words for a drum of the kit that a program of channel 10 names, from the sets of words `met` in training,
+    with their counts; () if the drum was never met in that style."""
     wanted = KIT_STYLES.get(program, CHOSEN)
     return max((entry for entry in met if wanted in entry[0]), key=lambda entry: entry[1], default=((), 0))[0]

@@ -1,4 +1,4 @@
-"""MIDI files to songs: read_midi. smf decodes events, channel knows what they mean, here is when they happen."""
+"""MIDI files to songs: read_midi. smf decodes events, channel interprets them, and this module times them."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from antiphon.music.lengths import bounded
 from antiphon.music.smf import PORT, TEMPO, Event, Smf, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
-LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
-RING = 1.0  # seconds that it lasts at least: where the track ends with its last chord, that is no click
+LINGER = 4.0  # seconds: an unreleased note lasts at most this long after the last event of a note
+RING = 1.0  # and at least this long: no click where a track ends on its last chord
 MOST_PARTS = 256
 DRUM_CHANNEL = 9  # "channel 10", counted from 0
 
@@ -25,16 +25,16 @@ def read_midi(path: str | Path) -> Song:
     """Read a MIDI file of type 0, 1 or 2 (RIFF-wrapped too; tempo maps and SMPTE time).
 
     The patterns of a type 2 file are played one after another. A damaged track is played as far as it can be read, with
-    a warning; so is what is mended to keep within the limits of `lengths`. Raises AntiphonError, in one line, if the
-    file is missing, broken, empty of notes, or asks for more than those limits.
+    a warning; whatever is changed to keep within the limits of `lengths` gets one too. Raises AntiphonError, in one
+    line, if the file is missing, broken or without notes, or exceeds those limits.
     """
     path = Path(path)
     file = read_smf(path)
     warnings = _damage(path, file)
     patterns = _patterns(file)
     if len(patterns) > 1:
-        warnings.append(f"{path} holds {len(patterns)} separate patterns (type 2): they play one after another")
-    played: list[tuple[int, Channel]] = []  # number of a channel, 0..15, and what it did
+        warnings.append(f"{path} has {len(patterns)} separate patterns (type 2): they are played one after another")
+    played: list[tuple[int, Channel]] = []  # number of a channel, 0..15, and its state
     endless, start = 0, 0.0
     for pattern in patterns:
         channels, unreleased, start = _play(file, pattern, start)
@@ -43,7 +43,7 @@ def read_midi(path: str | Path) -> Song:
     notes = sum(len(channel.notes) for _, channel in played)
     if endless:
         never = f"{endless} of {notes} notes in {path} are never released"
-        warnings.append(f"{never}: they stop with the song, after {RING:g} s at least")
+        warnings.append(f"{never}: they stop with the song, but last {RING:g} s at least")
     if not notes:
         broken = len(file.tracks) < file.promised or not all(track.whole for track in file.tracks)
         reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
@@ -53,7 +53,7 @@ def read_midi(path: str | Path) -> Song:
 
 
 def _damage(path: Path, file: Smf) -> list[str]:
-    """A line about tracks that could not be read to their end, and one about those that are not there."""
+    """A line about tracks that could not be read to their end, and one about missing tracks."""
     numbers = [str(number) for number, track in enumerate(file.tracks, 1) if not track.whole]
     which = f"track{'s' * (len(numbers) > 1)} {', '.join(numbers[:8])}"
     which += f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
@@ -61,20 +61,20 @@ def _damage(path: Path, file: Smf) -> list[str]:
     damaged = [f"{which} of {path} {be} damaged or cut short: played as far as possible"] if numbers else []
     found = len(file.tracks)
     if found < file.promised:
-        damaged.append(f"{path} should have {file.promised:,} tracks: {found:,} can be found, the others are missing")
+        damaged.append(f"{path} should have {file.promised:,} tracks: only {found:,} can be found")
     return damaged
 
 
 def _patterns(file: Smf) -> list[list[int]]:
-    """Which tracks sound together, in order of time."""
+    """Groups of tracks that sound together, in order of time."""
     if file.kind != 2:
         return [list(range(len(file.tracks)))]
     return [[n] for n, track in enumerate(file.tracks) if any(event.status >> 4 == 9 for event in track.events)]
 
 
 def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[tuple[int, int], Channel], int, float]:
-    """Play a pattern from `start` on: its channels by (port, number), how many of its notes were never released, and
-    when its last event is over."""
+    """Play a pattern from `start` on. Returns its channels by (port, number), how many of its notes were never
+    released, and the time of its last event."""
     channels: dict[tuple[int, int], Channel] = defaultdict(Channel)
     ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
@@ -93,8 +93,8 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[tuple[int, 
 
 
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
-    """The events of tracks that sound together, in playing order, tempo turned into time; the end as a last event of
-    status 0."""
+    """The events of tracks that sound together, in playing order, at times that follow the tempo; the end is a last
+    event of status 0."""
     ordered = [_ordered(number, file.tracks[number].events) for number in pattern]
     merged = merge(*ordered, key=itemgetter(0, 1))  # stable: tracks in order, a track's own order kept
     now, before, step = start, 0, file.tick
@@ -110,8 +110,8 @@ def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
 
 
 def _ordered(number: int, events: list[Event]) -> Iterator[tuple[int, bool, int, Event]]:
-    """(tick, whether a note has begun there, track, event): sorted by the first two, what a track sets up at a tick
-    comes before the notes that other tracks begin there."""
+    """(tick, whether a note has begun at that tick, track, event). Sorted by the first two, what a track sets up at a
+    tick comes before the notes that other tracks begin there."""
     begun = -1
     for event in events:
         if event.status >> 4 == 9 and event.second:
@@ -138,7 +138,9 @@ def _notes(keys: list[Key]) -> Notes:
 
 def _song(path: Path, parts: list[Part], warnings: list[str]) -> Song:
     if len(parts) > MOST_PARTS:
-        raise AntiphonError(f"{path} has {len(parts):,} parts (by track and program): merge some, to {MOST_PARTS}")
+        raise AntiphonError(
+            f"{path} has {len(parts):,} parts (by track and program): merge some ({MOST_PARTS} at most)"
+        )
     parts = sorted(parts, key=lambda part: (part.track, part.channel, part.notes[0].onset))
     melodic = tuple(part for part in parts if part.channel != DRUM_CHANNEL)
     drums = tuple(part for part in parts if part.channel == DRUM_CHANNEL)

@@ -13,9 +13,9 @@ def hat_weights(points: Tensor, knots: Tensor) -> Tensor:
 
     Args:
         points: (..., n) where values are wanted.
-        knots: (..., t) rising positions where they are known (equal neighbours allowed: padding).
+        knots: (..., t) ascending positions where they are known (equal neighbours allowed: padding).
     Returns:
-        (..., n, t) rows that sum to 1, at most two entries a row.
+        (..., n, t) rows that sum to 1, at most two entries per row.
     """
     t = knots.shape[-1]
     right = torch.searchsorted(knots.contiguous(), points.contiguous(), right=True).clamp(1, t - 1)

@@ -14,8 +14,8 @@ from antiphon.representations.mel import mel, mel_to_hz
 
 @lru_cache(maxsize=32)
 def hann_window(window: int, device: torch.device) -> Tensor:
-    """(window,) periodic Hann, made once a device."""
-    with torch.inference_mode(False):  # kept: a voice may be the first to ask, and training the next
+    """(window,) periodic Hann, created once per device."""
+    with torch.inference_mode(False):  # cached: inference may ask first, and training next
         return torch.hann_window(window, device=device)
 
 
@@ -23,14 +23,14 @@ def magnitude(audio: Tensor, window: int, hop: int, padding: int = 1) -> Tensor:
     """|STFT| scaled so that a full-scale sine peaks at 1.
 
     audio: (batch, samples) float32 -> (batch, padding*window/2+1, samples/hop + 1); frame j is centred on sample hop*j,
-    zeros beyond. padding: frames are zero-padded so many times, so that the nearest bin reads a partial within 1.4 dB,
-    with 2 within 0.4 dB.
+    zeros beyond. padding: frames are zero-padded to this many windows; the nearest bin reads a partial to within 1.4 dB
+    with 1, 0.4 dB with 2.
     """
     hann = hann_window(window, audio.device)
     with torch.autocast(audio.device.type, enabled=False):
         x = F.pad(audio.float(), (window // 2, window // 2))
         spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)), n=padding * window)
-        # not abs(): its gradient at 0 is undefined, and on a processor it is several times slower
+        # not abs(): its gradient at 0 is undefined, and on a CPU it is several times slower
         return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt().transpose(1, 2)
 
 
@@ -53,7 +53,7 @@ def mel_filters(
 
 
 class LogMel(nn.Module):
-    """Log-mel spectrogram over a floor: 0 at `floor`, 1 at full scale, so that what nobody hears is exactly silent.
+    """Log-mel spectrogram over a floor: 0 at `floor`, 1 at full scale, so that inaudible sound is exactly silent.
 
     (batch, samples) -> (batch, bands, frames)
     """

@@ -1,4 +1,4 @@
-"""What a verb says while it works: notes and bars on stderr, so that stdout holds results only."""
+"""A verb's messages while it works: notes and progress bars on stderr, so that stdout has only results."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Advance = Callable[[int, int], None]  # (done, total)
 
 
 class Report:
-    """Says what happens. `quiet` says nothing. Works without `rich` too, then without bars."""
+    """Reports what happens, unless `quiet`. Works without `rich` too, but then without bars."""
 
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def warnings(self) -> Iterator[None]:
-        """Says what is warned of while the block lasts, each warning once."""
+        """Report warnings raised during the block, each once."""
         said: set[str] = set()
 
         def show(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -28,7 +28,7 @@ class Tracker:
         self._detector: Any = SwiftF0(threads=1, spin=False)
 
     def pitch(self, audio: Audio, sample_rate: int) -> float | None:
-        """The steady pitch of one note, (samples,), as a MIDI number; None if there is none to be sure of."""
+        """The steady pitch of one note, (samples,), as a MIDI number; None if there is no certain one."""
         if len(audio) < sample_rate // 20:
             return None
         found = self._detector.detect(audio, sample_rate)
