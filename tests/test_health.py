@@ -423,6 +423,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
     assert kept["remembered"] % 5 == 0
+    assert kept["health"]["attempt"] == kept["answers"]["returns"]  # each attempt is judged anew
     antiphon.load(tmp_path / "run")
 
 

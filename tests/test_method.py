@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,6 +140,9 @@ class Toy(Game):
     def step(self, batch: tuple[Tensor, Tensor], moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         x, y = batch
         return {"norm": self.update("player", F.mse_loss(self.model(x), y))}
+
+    def preview(self, voice: Any, data: Any, folder: Path, step: int) -> Path:
+        raise AssertionError("nobody looks at it")
 
 
 def toy_batch(rank: int, world: int) -> tuple[Tensor, Tensor]:

@@ -231,6 +231,17 @@ def test_two_processes_stopped_and_gone_on_with_come_to_the_same_bytes(prepared,
     assert all(torch.equal(state[k], other[k]) for k in other)
 
 
+def test_under_torchrun_the_first_process_opens_the_run_and_the_others_read_what_it_wrote(notes, tmp_path):
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "antiphon", "train", str(notes),
+            "-o", str(tmp_path / "run"), "--size", "tiny", "--steps", "2", "--from-scratch",
+            "--set", *SETTINGS]  # fmt: skip
+    done = subprocess.run(line, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("learning from 14 notes") == 1  # one of them prepares and says so
+    training = antiphon.load(tmp_path / "run").info.training
+    assert (training["steps"], training["processes"]) == (2, 2)
+
+
 def test_a_run_says_so_when_it_loses_a_process(prepared, tmp_path, monkeypatch):
     started, start, one_step = [], helpers.Helpers._start, Run._one_step
     monkeypatch.setattr(helpers.Helpers, "_start", lambda self: started.append(start()) or started[-1])
@@ -278,9 +289,14 @@ def test_a_folder_that_was_only_prepared_is_not_prepared_again(notes, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         train(notes, folder, steps=1)
     prepared = (folder / "prepared.safetensors").stat().st_mtime_ns
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1)
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1, recipe="wavegan", settings={})  # another request may prepare otherwise
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns > prepared
     monkeypatch.undo()
     train(notes, folder, steps=1)
-    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "run.json"])
