@@ -11,8 +11,9 @@ from torch import Tensor
 from antiphon.data.excerpts import pad_knots
 from antiphon.data.hits import LONGEST
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
 from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
+from antiphon.networks.gesture import Gesture
+from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 from antiphon.performance import LEAVE, NOISE_AS_TONE

@@ -11,19 +11,11 @@ import torch
 from torch import Tensor
 
 from antiphon.data.excerpts import pad_knots
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import (
-    FADE,
-    SAMPLE_RATE,
-    Curves,
-    Gesture,
-    InstrumentGenerator,
-    Tuning,
-    fade_in,
-    midi_to_hz,
-)
+from antiphon.networks.generators.instrument import FADE, InstrumentGenerator, fade_in
+from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
+from antiphon.networks.partials import Bank, coefficients
+from antiphon.networks.physics import SAMPLE_RATE, midi_to_hz
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 
@@ -67,7 +59,7 @@ def perform(
     g = _gesture(notes, takes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
     curves = _curves(generator, w, g)
-    bank = batched.partials(curves, g, tuning, generator.centres)
+    bank = generator.all_partials(curves, g, tuning)
     loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
     hush = _hush(loud, g.knots, g.release)
     bank = replace(bank, level=bank.level + hush.unsqueeze(-1))
@@ -102,7 +94,7 @@ def _draw(
 ) -> Iterator[np.ndarray]:
     """The sounds of a few notes, so many samples of each."""
     g = replace(g, samples=max(samples), f0=g.f0[:, : block_count(max(samples))])
-    amplitude = batched.coefficients(bank, curves, g)
+    amplitude = coefficients(bank, curves.ensemble, curves.detune, g)
     noises = generator.noise(curves.noise, g) + generator.strike(curves.strike, g)
     start, end = fade_in().unsqueeze(-1), torch.linspace(1, 0, LEAVE).unsqueeze(-1)
     for i, (length, count) in enumerate(zip(samples, bank.real.sum(1).tolist(), strict=True)):

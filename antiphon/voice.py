@@ -17,8 +17,8 @@ from antiphon.data.resolve import resolve_instrument
 from antiphon.errors import AntiphonError
 from antiphon.model import InstrumentModel, StyledModel
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
+from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.notes import Note
 from antiphon.performance import perform
 from antiphon.ways import exponential, logarithm, slerp

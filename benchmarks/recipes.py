@@ -19,7 +19,7 @@ from antiphon.data.prepared import SAMPLE_RATE, Labels, Prepared
 from antiphon.errors import AntiphonError
 from antiphon.kinds.contract import voice_of
 from antiphon.networks.cost import multiply_adds, multiply_adds_a_second, parameter_count
-from antiphon.networks.generators.instrument import Gesture
+from antiphon.networks.gesture import Gesture
 from antiphon.recipes.contract import SIZES, Recipe, recipe, recipes
 from antiphon.recipes.override import flatten, override
 from antiphon.training.contract import Game

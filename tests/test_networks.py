@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from antiphon.data.excerpts import pad_knots
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.discriminators.logmel import Discriminators
-from antiphon.networks.generators.instrument import SIZES, Gesture, Tuning, midi_to_hz
+from antiphon.networks.generators.instrument import SIZES
+from antiphon.networks.gesture import Gesture, Tuning
 from antiphon.networks.layers import bounded, hat_weights
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import SPARSEST, knots
 from antiphon.performance import _hush, _last_sounding
 

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.networks.generators.physics import SAMPLE_RATE, carrier, spin, unison_modulation
 from antiphon.networks.noise import frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import (
     BLOCK,
@@ -20,6 +19,7 @@ from antiphon.networks.oscillators import (
     oscillate_steady,
     overlap_add,
 )
+from antiphon.networks.physics import SAMPLE_RATE, carrier, spin, unison_modulation
 
 SAMPLES = 44_032
 

@@ -14,8 +14,9 @@ from antiphon.data.prepared import Prepared
 from antiphon.data.transpose import missing_keys, playback_rate, transposed
 from antiphon.errors import AntiphonError
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import STRIKE, Gesture, Tuning, midi_to_hz
+from antiphon.networks.gesture import STRIKE, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots
 
 SLOWEST = 3.5  # Hz

@@ -20,8 +20,8 @@ from antiphon.data.prepared import SAMPLE_RATE, Prepared
 from antiphon.data.reshape import BEFORE, Reshape
 from antiphon.data.transpose import playback_rate
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import Gesture
 from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
+from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
 from antiphon.networks.timegrid import knots
 

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from antiphon.losses.partials import compare_levels
 from antiphon.losses.spectral import FLOOR
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SHORT, Curves, Gesture, InstrumentConfig, strike_fade
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.networks.generators.instrument import SHORT, InstrumentConfig, strike_fade
+from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.noise import band_to_bin
 from antiphon.networks.oscillators import HOP
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import SAMPLE_RATE, at_blocks
 from antiphon.representations.spectral import hann_window, mel_filters
 
 REACH = 4  # bins on each side of a partial in which its lobe is drawn: down to -50 dB

@@ -12,8 +12,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
+from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
+from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.representations.spectral import magnitude
 
 WINDOW, STEP = 2048, 1024

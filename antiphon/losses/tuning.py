@@ -9,16 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.data.excerpts import Excerpts
-from antiphon.networks.generators.instrument import (
-    FREE_HIGH,
-    FREE_LOW,
-    FREE_SLOTS,
-    SAMPLE_RATE,
-    Curves,
-    Tuning,
-)
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.networks.generators.instrument import FREE_HIGH, FREE_LOW, FREE_SLOTS
+from antiphon.networks.gesture import Curves, Tuning
 from antiphon.networks.oscillators import HOP
+from antiphon.networks.physics import SAMPLE_RATE, at_blocks
 
 VIBRATO_WINDOW = 69  # blocks in 0.2 s: a moving mean over one cycle of vibrato leaves the drift
 

@@ -30,8 +30,7 @@ from antiphon.losses.spectral import SpectralLoss
 from antiphon.losses.tuning import tuning_losses
 from antiphon.model import StyledModel
 from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscriminator
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import Curves, Gesture
+from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.mapping import NOISE
 from antiphon.training.adversary import AdversaryConfig, Seen
 from antiphon.training.contract import Game, Moment
@@ -145,7 +144,7 @@ class InstrumentGame(Game, Examined):
         w, curves = self._copy(batch, g, rng)
         self.styles.remember(w, batch.instrument, batch.style, moment.step)
         log = self._style_critic_moves(rng)
-        bank = batched.partials(curves, g, batch.tuning, self.model.generator.centres)
+        bank = self.model.generator.all_partials(curves, g, batch.tuning)
         terms = self.expected(bank, curves, g, batch.audio) | self._what_was_played(w, curves, g, batch)
         return log | self._generator_moves(terms, 1.0, rng)
 

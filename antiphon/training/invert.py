@@ -34,9 +34,10 @@ from antiphon.losses.tuning import tuning_losses
 from antiphon.losses.zones import ZoneLoss
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import Curves, Gesture, InstrumentGenerator, Tuning, midi_to_hz
+from antiphon.networks.generators.instrument import InstrumentGenerator
+from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots
 
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
@@ -164,7 +165,7 @@ class _Learning:
         """How far the recording is from what would be heard of it."""
         g, how = batch.gesture, self.how
         curves = _read(generator, states)
-        bank = batched.partials(curves, g, batch.tuning, generator.centres)
+        bank = generator.all_partials(curves, g, batch.tuning)
         terms = self.expected(bank, curves, g, batch.audio)
         predicted = generator.tuning(w.expand(len(g.pitch), -1), g.pitch, g.velocity)
         terms["tuning"] = tuning_losses(predicted, curves, g.knots, batch)
@@ -218,7 +219,7 @@ class _Learning:
             take=takes,
         )
         curves = _read(own, self._states(w, attack))
-        bank = batched.partials(curves, attack, batch.tuning[rows], own.centres)  # so short that it is faster in one
+        bank = own.all_partials(curves, attack, batch.tuning[rows])
         bank = bank.only(bank.audible(bank.level.detach().amax((1, 2)) + INAUDIBLE))
         return onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
 
@@ -229,7 +230,7 @@ class _Learning:
             self.seen[note] = self._see(w, note)
         seen = self.seen[note]
         curves = _read(own, seen.states)
-        return seen.loss(batched.partials(curves, seen.gesture, seen.tuning, own.centres), curves)
+        return seen.loss(own.all_partials(curves, seen.gesture, seen.tuning), curves)
 
     def _see(self, w: Tensor, note: int) -> _Seen:
         """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from antiphon.data.strokes import Hits
 from antiphon.losses.ringing import ringing_loss
-from antiphon.networks.generators.instrument import Gesture
 from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
+from antiphon.networks.gesture import Gesture
 from antiphon.training.game import InstrumentGame
 
 

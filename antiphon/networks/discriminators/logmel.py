@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Gesture
+from antiphon.networks.gesture import Gesture
 from antiphon.networks.layers import pitch_features
+from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.representations.spectral import LogMel
 
 

@@ -8,34 +8,13 @@ same forward serves training, where frequencies are the measured ones, and playi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.physics import (
-    DRIFTS,
-    FREE_SLOTS,
-    HARMONIC_SLOTS,
-    SAMPLE_RATE,
-    TOP,
-    at_blocks,
-    carrier,
-    chorus,
-    hz_to_midi,
-    midi_to_hz,
-    pick,
-    random_phases,
-    slot_ratios,
-    slow_waves,
-    stretched,
-    unison_modulation,
-)
+from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
 from antiphon.networks.layers import (
     MLP,
     ModulatedBlock,
@@ -47,13 +26,23 @@ from antiphon.networks.layers import (
     pitch_features,
 )
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
-from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
+from antiphon.networks.oscillators import HOP
+from antiphon.networks.partials import Bank, partials, play
+from antiphon.networks.physics import (
+    DRIFTS,
+    FREE_SLOTS,
+    HARMONIC_SLOTS,
+    SAMPLE_RATE,
+    at_blocks,
+    hz_to_midi,
+    pick,
+    slow_waves,
+    stretched,
+)
 
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 1024, 256, 64
-STRIKE = 3584  # samples (81 ms) that the short noise lasts
 TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
-UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in
 FADE = 32  # samples over which a note may start
 DETUNE = 8.0  # cents between unison copies, to begin with
 STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
@@ -80,79 +69,6 @@ SIZES = {
     "base": InstrumentConfig(),
     "large": InstrumentConfig(style=96, width=384, hidden=576, blocks=6, condition=384),
 }
-
-
-@dataclass(frozen=True)
-class Gesture:
-    """A batch of notes, or of crops of notes, as they are played.
-
-    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never.
-    start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
-    knots: (batch, t) samples since the onset, rising, padded by repeating the last.
-    f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
-    """
-
-    pitch: Tensor
-    velocity: Tensor
-    release: Tensor
-    start: Tensor
-    samples: int
-    knots: Tensor
-    f0: Tensor
-    take: Tensor
-
-    def to(self, device: torch.device) -> Gesture:
-        return self._each(lambda x: x.to(device, non_blocking=True))
-
-    def __getitem__(self, index: slice | Tensor) -> Gesture:
-        return self._each(lambda x: x[index])
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
-        changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **changed)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Where the partials lie. ratios: (batch, 64) f_k/f0. stretch: (batch,) B of f_k = k f0 sqrt(1 + B k^2).
-    free: (batch, 24) ratios of the free slots, active: (batch, 24) how likely each is to sound, 0..1.
-    cents: (batch,) how far the recording is off its key. vibrato: (batch, 3) rate in Hz, depth in cents, delay in s."""
-
-    ratios: Tensor
-    stretch: Tensor
-    free: Tensor
-    active: Tensor
-    cents: Tensor
-    vibrato: Tensor
-
-    @property
-    def gains(self) -> Tensor:
-        """(batch, 24) of the free slots: a likely partial sounds in full, at the level the trunk gives it, and an
-        unlikely one not at all; a share of its level would be no partial's."""
-        return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
-
-    def __getitem__(self, index: slice | Tensor) -> Tuning:
-        return Tuning(**{k: v[index] for k, v in vars(self).items()})
-
-    def to(self, device: torch.device) -> Tuning:
-        return Tuning(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What the trunk says at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
-
-    envelope: Tensor  # (.., bands) read at each partial's frequency
-    harmonics: Tensor  # (.., free_harmonics) correction of the first harmonics
-    free: Tensor  # (.., 24)
-    noise: Tensor  # (.., noise_bands)
-    strike: Tensor  # (.., strike_bands)
-    ensemble: Tensor  # (..,) 0..1, how much of a partial is its unison copies
-    drift: Tensor  # (..,) cents off the key, without vibrato
-    detune: Tensor  # (batch,) cents, how far apart the unison copies are
-
-
-Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes at the knots
 
 
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
@@ -277,53 +193,16 @@ class InstrumentGenerator(nn.Module):
         samples."""
         return self.sound(self.all_partials(curves, g, tuning), curves, g)
 
-    def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> list[Partials] | Bank:
-        """The partials of every note, for training: one by one on a processor, whose cache a note fits in; padded and
-        all at once on any other device, which a note would not keep busy. The same mathematics."""
-        if g.pitch.device.type == "cpu":
-            return [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
-        return batched.partials(curves, g, tuning, self.centres)
+    def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> Bank:
+        """The partials of every note."""
+        return partials(curves, g, tuning, self.centres)
 
-    def sound(self, partials: list[Partials] | Bank, curves: Curves, g: Gesture) -> Tensor:
+    def sound(self, bank: Bank, curves: Curves, g: Gesture) -> Tensor:
         """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
-            if isinstance(partials, Bank):
-                sound = batched.play(partials, curves, g, STEADY)
-            else:
-                sound = torch.stack([self._play(p, curves, g, i) for i, p in enumerate(partials)])
-            sound = sound + self.noise(curves.noise, g) + self.strike(curves.strike, g)
+            sound = play(bank, curves, g, STEADY) + self.noise(curves.noise, g) + self.strike(curves.strike, g)
         head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade_in(sound.device), 1.0)
         return torch.cat([head, sound[:, FADE:]], 1)
-
-    def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> Partials:
-        """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's
-        frequency, plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
-        nominal = midi_to_hz(g.pitch[i])
-        ratios, gains = slot_ratios(tuning, i, float(nominal))
-        hz = nominal * ratios
-        level = curves.envelope[i] @ hat_weights(mel(hz), self.centres).T
-        count = len(ratios) - FREE_SLOTS
-        own = curves.harmonics[i][:, :count]
-        own = torch.nn.functional.pad(own, (0, count - own.shape[1]))
-        level = bounded(level + torch.cat([own, curves.free[i]], -1), -14, 2)
-        heard = (hz > 18) & (hz < TOP + 500)
-        return ratios, level + torch.log(gains * heard + 1e-7)
-
-    def _play(self, partials: Partials, curves: Curves, g: Gesture, i: int) -> Tensor:
-        """(samples,) the sound of note i's partials."""
-        ratios, level = partials
-        phase, copies = (x.to(level.device) for x in random_phases(int(g.take[i]), len(ratios)))
-        blocks = block_count(g.samples)
-        times = g.start[i] + HOP * torch.arange(blocks, device=level.device)
-        place = hat_weights(times.to(g.knots.dtype), g.knots[i])
-        depth = place @ curves.ensemble[i].unsqueeze(-1)
-        cycles = g.f0[i] / SAMPLE_RATE
-        coefficient = torch.exp(place @ level) * carrier(cycles, ratios, phase)
-        hz = midi_to_hz(g.pitch[i]) * ratios
-        coefficient = coefficient * chorus(unison_modulation(copies, curves.detune[i], hz, g.start[i], blocks), depth)
-        if float(cycles.max() / cycles.min()) < 2 ** (2 * STEADY / 1200):
-            return oscillate_steady(coefficient, (cycles.mean() * ratios).clamp(max=0.49), g.samples)
-        return oscillate(coefficient, (cycles.unsqueeze(-1) * ratios).clamp(max=0.49), g.samples)
 
     def noise(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise that lasts, from the long window."""

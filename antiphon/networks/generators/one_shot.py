@@ -19,22 +19,13 @@ from torch import Tensor, nn
 
 from antiphon.data.drums import AS_RECORDED
 from antiphon.data.modes import MODE_RANGE, SLOTS
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import (
-    LIKELY,
-    LONG,
-    SHORT,
-    SHORT_HOP,
-    TABLE,
-    TIME_FEATURES,
-    UNLIKELY,
-    Gesture,
-    time_features,
-)
-from antiphon.networks.generators.physics import DRIFTS, SAMPLE_RATE, carrier, midi_to_hz, pick, slow_waves
+from antiphon.networks.generators.instrument import LONG, SHORT, SHORT_HOP, TABLE, TIME_FEATURES, time_features
+from antiphon.networks.gesture import LIKELY, UNLIKELY, Gesture
 from antiphon.networks.layers import MLP, ModulatedBlock, band_centres, bounded, hat_weights, mel
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import HOP, block_count, oscillate
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import DRIFTS, SAMPLE_RATE, carrier, midi_to_hz, pick, slow_waves
 
 NOMINAL = float(midi_to_hz(torch.tensor(AS_RECORDED)))  # Hz; ratios are to it
 STRIKE = 11_264  # samples (0.26 s) that the short noise lasts

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from antiphon.networks.oscillators import HOP, cycles_at_blocks, unit
-
-if TYPE_CHECKING:
-    from antiphon.networks.generators.instrument import Tuning
 
 SAMPLE_RATE = 44_100
 HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
@@ -46,16 +42,6 @@ def stretched(k: Tensor, stretch: Tensor) -> Tensor:
 def harmonics_below_top(f0: float) -> int:
     """How many harmonics of f0 (Hz) are played."""
     return int(np.clip(TOP / f0, 1, MAX_HARMONICS))
-
-
-def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
-    """(K,) ratios and gains of note i's slots: its harmonics below 18 kHz, then the free slots."""
-    count = harmonics_below_top(f0)
-    ratios = tuning.ratios[i][:count]
-    if count > HARMONIC_SLOTS:
-        k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
-        ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
-    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.gains[i]])
 
 
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
