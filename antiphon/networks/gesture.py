@@ -18,7 +18,8 @@ STRIKE = 3584  # samples (81 ms) that an instrument's short noise lasts
 class Gesture:
     """A batch of notes, or of crops of notes, as they are played.
 
-    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never.
+    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never; or
+    (batch, t), as it is known at each knot: a note is held until it is let go.
     start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
     knots: (batch, t) samples since the onset, rising, padded by repeating the last.
     f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
@@ -67,7 +68,7 @@ class Tuning:
         unlikely one not at all; a share of its level would be no partial's."""
         return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
 
-    def __getitem__(self, index: slice | Tensor) -> Tuning:
+    def __getitem__(self, index: int | slice | Tensor) -> Tuning:
         return Tuning(**{k: v[index] for k, v in vars(self).items()})
 
     def to(self, device: torch.device) -> Tuning:

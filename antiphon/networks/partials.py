@@ -111,18 +111,36 @@ def partials(curves: Curves, g: Gesture, tuning: Tuning, centres: Tensor) -> Ban
     return Bank(ratios, level + torch.log(gains * heard + 1e-7).unsqueeze(1), real, harmonics, slots)
 
 
-def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, g: Gesture) -> Tensor:
+@dataclass(frozen=True)
+class Blocks:
+    """Where the blocks of notes lie. pitch: (batch,) MIDI. take: (batch,). start: (batch,) samples, since the onset, at
+    the centre of the first. place: (batch, blocks, t) how much of each knot's level a block has. cycles: (batch,
+    blocks) of f0 a sample, of which `gone`, (batch, blocks) float64, have gone by; None: count from the first."""
+
+    pitch: Tensor
+    take: Tensor
+    start: Tensor
+    place: Tensor
+    cycles: Tensor
+    gone: Tensor | None = None
+
+    @classmethod
+    def of(cls, g: Gesture) -> Blocks:
+        """Those of a gesture."""
+        times = g.start.unsqueeze(-1) + HOP * torch.arange(block_count(g.samples), device=g.start.device)
+        place = hat_weights(times.to(g.knots.dtype), g.knots)
+        return cls(g.pitch, g.take, g.start, place, g.f0 / SAMPLE_RATE)
+
+
+def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, b: Blocks) -> Tensor:
     """(batch, blocks, K) complex amplitudes of every partial at the centres of blocks. ensemble: (batch, t) at the
     knots, detune: (batch,), as in `Curves`."""
-    phase, copies = _phases(bank, g)
-    blocks = block_count(g.samples)
-    times = g.start.unsqueeze(-1) + HOP * torch.arange(blocks, device=g.start.device)
-    place = hat_weights(times.to(g.knots.dtype), g.knots)
-    depth = place @ ensemble.unsqueeze(-1)
+    phase, copies = _phases(bank, b.take)
+    depth = b.place @ ensemble.unsqueeze(-1)
     level = bank.level.masked_fill(~bank.real.unsqueeze(1), SILENT)
-    hz = midi_to_hz(g.pitch).unsqueeze(-1) * bank.ratios
-    unison = unison_modulation(copies, detune, hz, g.start, blocks)
-    return torch.exp(place @ level) * carrier(g.f0 / SAMPLE_RATE, bank.ratios, phase) * chorus(unison, depth)
+    hz = midi_to_hz(b.pitch).unsqueeze(-1) * bank.ratios
+    unison = unison_modulation(copies, detune, hz, b.start, b.cycles.shape[-1])
+    return torch.exp(b.place @ level) * carrier(b.cycles, bank.ratios, phase, b.gone) * chorus(unison, depth)
 
 
 def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:
@@ -136,7 +154,12 @@ def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:
         g.split(counts),
         strict=True,
     )
-    return torch.cat([_oscillate(coefficients(*lot), lot[0].ratios, lot[-1], steady) for lot in lots])
+    return torch.cat(
+        [
+            _oscillate(coefficients(few, ensemble, detune, Blocks.of(own)), few.ratios, own, steady)
+            for few, ensemble, detune, own in lots
+        ]
+    )
 
 
 def _oscillate(coefficient: Tensor, ratios: Tensor, g: Gesture, steady: float) -> Tensor:
@@ -156,10 +179,10 @@ def _oscillate(coefficient: Tensor, ratios: Tensor, g: Gesture, steady: float) -
     return torch.cat(parts)[torch.argsort(torch.cat([still_ones, moving]))]
 
 
-def _phases(bank: Bank, g: Gesture) -> tuple[Tensor, Tensor]:
+def _phases(bank: Bank, takes: Tensor) -> tuple[Tensor, Tensor]:
     """Start phases (batch, K) and unison copies (batch, 2, COPIES, K), each note's the same as if it were alone."""
     phases, copies = [], []
-    for take, own, slots in zip(g.take.tolist(), bank.harmonics, bank.slots, strict=True):
+    for take, own, slots in zip(takes.tolist(), bank.harmonics, bank.slots, strict=True):
         phase, copy = random_phases(take, own + FREE_SLOTS)
         phases.append(phase[slots])
         copies.append(copy[..., slots])

@@ -54,14 +54,16 @@ def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
     return phase, torch.stack([copies, detune])
 
 
-def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
+def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor, gone: Tensor | None = None) -> Tensor:
     """(..., blocks, K) unit phasors of partials `ratios` (..., K) of f0 with `cycles` (..., blocks) per sample
-    at block centres."""
+    at block centres, of which `gone` (..., blocks) have gone by, float64: since the first block, if not given."""
     if bool((cycles == cycles[..., :1]).all()):
         speed = cycles[..., :1].double() * HOP * ratios.double()
+        if gone is not None:
+            phase = torch.addcmul(phase, gone[..., :1], ratios.double())
         return spin(speed.unsqueeze(-1), phase.unsqueeze(-1), cycles.shape[-1])
-    gone = cycles_at_blocks(cycles).unsqueeze(-1)
-    return turn(torch.addcmul(phase.unsqueeze(-2), gone, ratios.double().unsqueeze(-2)))
+    gone = cycles_at_blocks(cycles) if gone is None else gone
+    return turn(torch.addcmul(phase.unsqueeze(-2), gone.unsqueeze(-1), ratios.double().unsqueeze(-2)))
 
 
 def unison_modulation(copies: Tensor, detune: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
@@ -105,8 +107,9 @@ def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
     return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
 
 
-def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
-    """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
+def pick(table: Tensor, take: Tensor, frames: Tensor) -> Tensor:
+    """(batch, frames, bins) of each note's stretch of the noise table, wrapped around: those numbered `frames`,
+    (frames,) or (batch, frames)."""
     first = (take * 2_654_435_761) % table.shape[0]
-    rows = (first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]
+    rows = (first.unsqueeze(-1) + frames) % table.shape[0]
     return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)

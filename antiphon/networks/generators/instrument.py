@@ -73,9 +73,9 @@ SIZES = {
 
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
     """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was
-    held."""
+    held. release: (batch,) or (batch, t)."""
     t = knots / SAMPLE_RATE
-    held = release.unsqueeze(-1).expand_as(knots) / SAMPLE_RATE
+    held = (release if release.dim() == 2 else release.unsqueeze(-1).expand_as(knots)) / SAMPLE_RATE
     after = (t - held).clamp_min(0)
     released = (t >= held).float()
 
@@ -208,16 +208,24 @@ class InstrumentGenerator(nn.Module):
         """(batch, samples) noise that lasts, from the long window."""
         centres = frame_centres(g.samples, LONG, LONG_HOP, bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
-        gains = torch.exp(hat_weights(times, g.knots) @ bands @ self.long_bins)
-        return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
+        frames = torch.arange(len(centres), device=bands.device)
+        return self.lasting(hat_weights(times, g.knots) @ bands, g.take, frames)[:, : g.samples]
+
+    def lasting(self, bands: Tensor, take: Tensor, frames: Tensor) -> Tensor:
+        """(batch, 1024 (n - 1)) noise from the long window. bands: (batch, n, noise_bands) nepers at its frames, whose
+        numbers, since the onset, are `frames`: (n,) or (batch, n)."""
+        gains = torch.exp(bands @ self.long_bins)
+        return shape_noise(gains, pick(self.white_long, take, frames), LONG, LONG_HOP)
 
     def strike(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise of the first 80 ms, from the short window; crops that start later have none."""
-        samples = min(STRIKE, g.samples)
+        noise = self.struck(bands, g.take, g.knots, min(STRIKE, g.samples)) * (g.start == 0).unsqueeze(-1)
+        return torch.nn.functional.pad(noise, (0, g.samples - noise.shape[-1]))
+
+    def struck(self, bands: Tensor, take: Tensor, knots: Tensor, samples: int = STRIKE) -> Tensor:
+        """(batch, samples) noise from the short window, from the onset on. bands: (batch, t, strike_bands) nepers."""
         centres = frame_centres(samples, SHORT, SHORT_HOP, bands.device)
-        times = centres.clamp_min(0).to(g.knots.dtype)
-        gains = torch.exp(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands @ self.short_bins)
-        fade = strike_fade(times) * (g.start == 0).unsqueeze(-1)
-        white = pick(self.white_short, g.take, len(centres))
-        noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]
-        return torch.nn.functional.pad(noise, (0, g.samples - samples))
+        times = centres.clamp_min(0).to(knots.dtype)
+        gains = torch.exp(hat_weights(times.expand(len(take), -1), knots) @ bands @ self.short_bins)
+        white = pick(self.white_short, take, torch.arange(len(centres), device=bands.device))
+        return shape_noise(gains * strike_fade(times).unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]

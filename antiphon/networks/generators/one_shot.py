@@ -209,7 +209,8 @@ class OneShotGenerator(nn.Module):
         centres = frame_centres(samples, window, hop, bands.device)
         times = (start.unsqueeze(-1) + centres).clamp_min(0).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times, g.knots) @ bands @ self._bins(bands.shape[-1], window, g))
-        return shape_noise(gains, pick(white, g.take, len(centres)), window, hop)[:, :samples]
+        frames = torch.arange(len(centres), device=bands.device)
+        return shape_noise(gains, pick(white, g.take, frames), window, hop)[:, :samples]
 
     def _bins(self, bands: int, window: int, g: Gesture) -> Tensor:
         """(bands, bins), or (batch, bands, bins) where hits are higher or lower than recorded: so is their noise."""
