@@ -112,6 +112,7 @@ def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
 # ---- what is known of notes ------------------------------------------------------------------------------------------
 
 
+FAR = float(1 << 20)  # samples
 KNOTTED = ("loud", "peak", "noise", "ensemble", "drift")  # of `Known`, at all its knots
 
 
@@ -215,11 +216,12 @@ class Known:
     def place(self, times: Tensor, released: Tensor) -> Tensor:
         """(batch, n, t + u) the weights of knots at `times`, (batch, n) samples since the onset: of those of the held
         note, or where `released`, (batch, n), of those after the release."""
-        held = hat_weights(times.float(), self.held)
         if not self.after.shape[1]:
-            return held
-        after = hat_weights(times.float(), self.after)
-        return torch.cat([held * ~released.unsqueeze(-1), after * released.unsqueeze(-1)], -1)
+            return hat_weights(times.float(), self.held)
+        release = self.after[:, :1]  # both lie on one axis, which counts from there, the second far behind the first
+        at = times - release
+        at = torch.where(released, at.clamp_min(0) + FAR, at)
+        return hat_weights(at, torch.cat([self.held - release, self.after - release + FAR], 1))
 
 
 def _and_neighbours(heard: Tensor) -> Tensor:
@@ -392,17 +394,24 @@ class Pitches:
         release."""
         at = HOP * (first + np.arange(count))
         rate, depth, delay = self.tuning.vibrato.tolist()
-        cents = np.interp(at, self.drift.held, self._heard(self.drift.held_cents))
-        if len(self.drift.after):
-            after = np.interp(at, self.drift.after, self._heard(self.drift.after_cents))
-            cents = np.where(first + np.arange(count) < switch, cents, after)
+        cents = self._drift(at, first + np.arange(count) < switch)
         if not self.in_tune:
             cents = cents + float(self.tuning.cents)
         if depth > FAINT:
             since = np.maximum(at / SAMPLE_RATE - delay, 0)
-            cents = cents + depth * np.clip(since / SWELL, 0, 1) * np.sin(2 * np.pi * rate * since)
-        keys = self.note.pitch + _bend(self.note, HOP * first, count) - 69
-        return np.asarray(440 / SAMPLE_RATE * 2 ** (keys / 12 + cents / 1200))
+            cents = cents + depth * np.minimum(since / SWELL, 1) * np.sin(2 * np.pi * rate * since)
+        keys = self.note.pitch - 69 + _bend(self.note, HOP * first, count)
+        return np.asarray(440 / SAMPLE_RATE * np.exp2(keys / 12 + cents / 1200))
+
+    def _drift(self, at: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """(n,) cents at samples `at`, where the note is held or not, (n,) booleans."""
+        before, after = self._heard(self.drift.held_cents), self._heard(self.drift.after_cents)
+        if not (before.any() or after.any()):
+            return np.zeros(len(at))
+        cents = np.interp(at, self.drift.held, before)
+        if len(after) and not held.all():
+            cents[~held] = np.interp(at[~held], self.drift.after, after)
+        return cents
 
     def _heard(self, drift: np.ndarray) -> np.ndarray:
         """Drift that is too little to be heard counts as none, unless there is vibrato; from twice that on it is all

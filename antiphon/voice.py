@@ -7,7 +7,8 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from antiphon.data.resolve import resolve_instrument
 from antiphon.errors import AntiphonError
 from antiphon.model import InstrumentModel, StyledModel
 from antiphon.networks.encoders.note import LISTEN
+from antiphon.networks.generators.instrument import InstrumentGenerator
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.notes import Note
-from antiphon.performance import perform
+from antiphon.performance import HALF, perform
+from antiphon.streams import NoteStream
 from antiphon.ways import exponential, logarithm, slerp
 from antiphon.workers import spread
 
@@ -183,6 +186,32 @@ class Voice(ABC):
             return type(self)(type(self.model)(self.model.config, self.model.labels), self.info)
 
 
+@runtime_checkable
+class Stream(Protocol):
+    """One note while it is played. It sounds as the same note does when its length is known in advance: 80 dB and more
+    below it lies what differs, however the blocks are cut. What was read never depends on what comes later."""
+
+    def read(self, samples: int) -> np.ndarray:
+        """(samples,) float32, the next ones at `sample_rate`, at once and however long the note is held; zeros once it
+        is done."""
+
+    def release(self) -> None:
+        """Let the note go: it is released at the next sample that is read. Letting go again means nothing."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the note has died away, released or not, so that only zeros would follow."""
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A voice whose notes can be played before anybody knows how long they will be held."""
+
+    def stream(self, note: Note, w: Tensor | None = None) -> Stream:
+        """The note, from its onset, held until its `release`: its own seconds mean nothing. w: (style,) a style vector
+        to use instead of an imagined one. Streams do not share anything that changes: each may have its own thread."""
+
+
 class StyledVoice(Voice):
     """A voice whose model hears and imagines style vectors [model.py]."""
 
@@ -266,6 +295,11 @@ class InstrumentVoice(StyledVoice):
     kind = "instrument"
     model: InstrumentModel
 
+    @cached_property
+    def _player(self) -> InstrumentGenerator:
+        """The generator as it plays here."""
+        return self.model.generator.halved() if HALF else self.model.generator
+
     @torch.inference_mode()
     def notes(
         self,
@@ -275,12 +309,12 @@ class InstrumentVoice(StyledVoice):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        w = self._given(notes, w)
+        w, generator = self._given(notes, w), self._player
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:
             own = [notes[i] for i in batch]
-            return perform(self.model.generator, own, w[batch], in_tune, parts, self.info.takes)
+            return perform(generator, own, w[batch], in_tune, parts, self.info.takes)
 
         sounds = spread(lambda k: play(batches[k]), len(batches), threads)
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)
@@ -288,6 +322,12 @@ class InstrumentVoice(StyledVoice):
             for i, sound in zip(batch, made, strict=True):
                 out[i] = sound
         return out
+
+    @torch.inference_mode()
+    def stream(self, note: Note, w: Tensor | None = None) -> NoteStream:
+        """The note while it is played; see `Streams`."""
+        w = self._given([note], None if w is None else w.unsqueeze(0))[0]
+        return NoteStream(self._player, note, w, takes=self.info.takes)
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

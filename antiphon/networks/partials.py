@@ -28,7 +28,7 @@ from antiphon.networks.physics import (
     unison_modulation,
 )
 
-SILENT = -1e4  # nepers
+SILENT = -40.0  # nepers (-347 dB); much less would be denormal, and slow
 TOGETHER = 1 << 15  # partials x rows that a processor works on at once: more would not stay in its cache
 
 

@@ -7,6 +7,7 @@ same forward serves training, where frequencies are the measured ones, and playi
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -185,6 +186,14 @@ class InstrumentGenerator(nn.Module):
 
     def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
         return self.synthesise(self.curves(w, g), g, tuning)
+
+    def halved(self) -> InstrumentGenerator:
+        """The same generator with the trunk's weights in bfloat16, as autocast would round them anew for each batch;
+        its tuner and its tables are shared. For playing: later changes of these weights do not reach it."""
+        twin = copy.copy(self)
+        halves = {k: m if k == "tuner" else copy.deepcopy(m).bfloat16() for k, m in self.named_children()}
+        twin.__dict__["_modules"] = halves
+        return twin
 
     # ---- the sources ------------------------------------------------------------------------------------------------
 
