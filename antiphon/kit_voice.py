@@ -17,6 +17,7 @@ from antiphon.networks.physics import SAMPLE_RATE
 from antiphon.networks.timegrid import knots
 from antiphon.notes import Note
 from antiphon.performance import LEAVE, NOISE_AS_TONE
+from antiphon.streams import Rendered
 from antiphon.voice import StyledVoice
 from antiphon.workers import spread
 
@@ -49,6 +50,11 @@ class KitVoice(StyledVoice):
             return self._strike([notes[i] for i in batch], w[batch.start : batch.stop], parts)
 
         return [sound for sounds in spread(lambda k: play(batches[k]), len(batches), threads) for sound in sounds]
+
+    def stream(self, note: Note, w: Tensor | None = None) -> Rendered:
+        """The hit, which is made at once: it rings as long as it rings, and its release means nothing; see
+        `voice.Streams`."""
+        return Rendered(self.notes([note], None if w is None else w.unsqueeze(0), threads=1)[0])
 
     def _strike(self, notes: Sequence[Note], w: Tensor, parts: bool) -> list[np.ndarray]:
         """(samples,) each, or (samples, 2) with modes and noise apart."""

@@ -181,3 +181,24 @@ class NoteStream:
         end = int(self._end) - begin
         fade = np.pad(leaving().numpy(), (max(end - LEAVE, 0), 0), constant_values=1)[-end:]
         return sound[:end] * fade[: len(sound)]
+
+
+class Rendered:
+    """A sound that is there already, as a `voice.Stream`: letting it go changes nothing. sound: (samples,) float32."""
+
+    def __init__(self, sound: np.ndarray):
+        self._sound, self._at = sound, 0
+
+    @property
+    def done(self) -> bool:
+        """Whether only zeros would follow."""
+        return self._at >= len(self._sound)
+
+    def read(self, samples: int) -> np.ndarray:
+        """(samples,) float32, the next ones."""
+        part = self._sound[self._at : self._at + samples]
+        self._at += samples
+        return np.pad(part, (0, samples - len(part)))
+
+    def release(self) -> None:
+        """Means nothing."""
