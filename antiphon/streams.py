@@ -102,7 +102,7 @@ class NoteStream:
             return
         self._release = float(max(self._at, 1))
         release = torch.tensor([self._release])
-        self._reach(self._release)
+        self._reach(self._release + 2 * PIECE)  # as far as anything of the held note is drawn
         known = self._known
         sounded = known.loud.masked_fill(known.held > release, -torch.inf).amax(1).maximum(self._sounded)
         after = self._ask(int(self._release) + released_knots(round(RING * SAMPLE_RATE)), 0)
@@ -130,14 +130,13 @@ class NoteStream:
         while float(self._known.held[0, -2]) < time:
             more = self._ask(held_knots(self._asked, EVEN), EVEN)
             self._asked += EVEN
-            self._take_in(more, peaks(more.loud, self._known.peak[:, self._known.held.shape[1] - 1 :][:, :1]))
+            self._take_in(more, peaks(more.loud, self._known.peak[:, -1:]))
 
     def _take_in(self, more: Known, peak: Tensor) -> None:
         """More knots of the held note, where its peak is `peak`."""
         died, self._last = death(more.loud, peak, more.held, self._last)
-        if math.isinf(self._died):
-            self._died = float(died)
-            self._end = min(self._end, rounded_up(self._died, 512))
+        self._died = min(self._died, float(died))
+        self._end = rounded_up(self._died, 512)
         more = replace(more, peak=peak)
         self._known = self._recent().joined(more) if self._asked > EVEN else more
         self._settle()
@@ -160,7 +159,7 @@ class NoteStream:
     def _make(self, number: int) -> np.ndarray:
         """(1024,) the piece that begins at sample 1024 `number`."""
         begin, release = number * PIECE, torch.tensor([self._release])
-        if begin < self._release + PIECE:
+        if math.isinf(self._release):
             self._reach(begin + PIECE + HOP)
         pitches = Pitches(self._note, self._tuning[0], self._heard.of_note(0), self._release, self._in_tune)
         track = pitches.track(number * BLOCKS, BLOCKS + 1, self._tracks[number])

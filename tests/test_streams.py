@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,6 +143,18 @@ def test_a_held_note_keeps_no_more_than_it_needs(gm: InstrumentVoice) -> None:
     assert len(stream._known.held[0]) <= kept[0] + 4
     assert len(stream._tracks) == kept[1]
     assert grown < 200_000
+
+
+def test_a_note_is_let_go_when_it_has_nearly_died_away(gm: InstrumentVoice) -> None:
+    note, never = Note(90, 1.0, 80, "xylophone"), gm.stream(Note(90, 1.0, 80, "xylophone"))
+    while not never.done:
+        never.read(1)
+    for held in (-700, -500, -200, -1, 0, 300):
+        seconds = (never._at + held) / RATE
+        (whole,) = gm.notes([replace(note, seconds=seconds)])
+        streamed = played(gm.stream(note), round(seconds * RATE), 100)
+        assert len(whole) <= len(streamed) < len(whole) + 400
+        assert likeness(whole, streamed) > LEAST
 
 
 def test_letting_go_twice_is_letting_go_once(gm: InstrumentVoice) -> None:
