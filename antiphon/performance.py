@@ -71,23 +71,11 @@ def perform(
     only ones there are [voice.VoiceInfo]. Notes held for like times are best played together: knots are as many as the
     longest has."""
     holds = torch.tensor([max(round(n.seconds * SAMPLE_RATE), 1) for n in notes])
-    g, held = _gesture(notes, holds, takes)
-    tuning = generator.tuning(w, g.pitch, g.velocity)
-    curves = ask(generator, w, g)
-    known = Known.of(generator, g, curves, tuning, held)
-    before, after = known.loud[:, :held], known.loud[:, held:]
-    peak = peaks(before)
-    died, _ = death(before, peak, known.held, known.held.new_zeros(len(notes)))
-    sounded = before.masked_fill(known.held > holds.unsqueeze(-1), -torch.inf).amax(1)
-    hush, top, end = letting_go(after, known.after, holds, sounded)
-    beside = torch.cat([peak, top.unsqueeze(-1).expand_as(after)], 1)
-    known = replace(known.hushed(hush), peak=beside).gated()
-    samples = [ending(*times) for times in zip(died.tolist(), holds.tolist(), end.tolist(), strict=True)]
-    pitches = [
-        Pitches(note, tuning[i], known.of_note(i), hold, in_tune)
-        for i, (note, hold) in enumerate(zip(notes, holds.tolist(), strict=True))
+    known, tuning, samples = _whole(generator, notes, holds, w, takes)
+    tracks = [
+        Pitches(note, tuning[i], known.of_note(i), float(holds[i]), in_tune).track(0, block_count(samples[i]))
+        for i, note in enumerate(notes)
     ]
-    tracks = [pitch.track(0, block_count(count)) for pitch, count in zip(pitches, samples, strict=True)]
     audible = known.audible()
     sounds = [np.zeros(0, np.float32)] * len(notes)
     for some in _in_cache(audible.sum(1).tolist(), samples, [track.steady for track in tracks]):
@@ -97,6 +85,27 @@ def perform(
         for i, sound in zip(some, drawn, strict=True):
             sounds[i] = sound
     return sounds
+
+
+def _whole(
+    generator: InstrumentGenerator,
+    notes: Sequence[Note],
+    holds: Tensor,
+    w: Tensor,
+    takes: Mapping[float, Sequence[int]],
+) -> tuple[Known, Tuning, list[int]]:
+    """All that is known of notes whose releases are, where their partials lie, and how many samples each lasts."""
+    g, held = _gesture(notes, holds, takes)
+    tuning = generator.tuning(w, g.pitch, g.velocity)
+    known = Known.of(generator, g, ask(generator, w, g), tuning, held)
+    before, after = known.loud[:, :held], known.loud[:, held:]
+    peak = peaks(before)
+    died, _ = death(before, peak, known.held, known.held.new_zeros(len(notes)))
+    sounded = before.masked_fill(known.held > holds.unsqueeze(-1), -torch.inf).amax(1)
+    hush, top, end = letting_go(after, known.after, holds, sounded)
+    beside = torch.cat([peak, top.unsqueeze(-1).expand_as(after)], 1)
+    samples = [ending(*times) for times in zip(died.tolist(), holds.tolist(), end.tolist(), strict=True)]
+    return replace(known.hushed(hush), peak=beside).gated(), tuning, samples
 
 
 def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:

@@ -16,6 +16,7 @@ from antiphon.kit_voice import KitVoice
 from antiphon.model import InstrumentModel, LabelTable
 from antiphon.networks.generators.instrument import SIZES
 from antiphon.networks.timegrid import held_count, held_knots, knots, released_knots
+from antiphon.performance import AHEAD, Drift, Pitches, death, let_go_at, peaks
 from antiphon.streams import NoteStream
 from antiphon.voice import InstrumentVoice, Stream, Streams, VoiceInfo
 
@@ -202,3 +203,49 @@ def test_knots_of_a_held_note_are_those_of_one_that_is_never_let_go() -> None:
         assert held_knots(count - 1, 1)[0] >= stop
         assert count == 1 or held_knots(count - 2, 1)[0] < stop
     assert released_knots(4 * RATE)[-1] >= 4 * RATE
+
+
+# ---- rules that must not look ahead ----------------------------------------------------------------------------------
+
+
+def test_the_peak_so_far_is_that_of_the_whole_as_far_as_it_goes() -> None:
+    """A note that swells late: what comes later does not change what was heard before."""
+    loud = torch.linspace(-12, -1, 96).unsqueeze(0) + torch.sin(torch.arange(96.0))
+    whole = peaks(loud)
+    for cut in (AHEAD, 32, 64):
+        first = peaks(loud[:, :cut])
+        torch.testing.assert_close(whole[:, :cut], first)
+        torch.testing.assert_close(whole[:, cut:], peaks(loud[:, cut:], first[:, -1:]))
+    assert float(whole[0, 40]) < float(whole[0, -1]) - 3
+
+
+def test_a_held_note_dies_when_it_has_been_silent_for_long() -> None:
+    times = torch.arange(0.0, 60_000, 1000).unsqueeze(0)
+    loud = torch.where(times < 10_000, -2.0, -12.0)
+    loud[:, 18] = -3.0  # it comes back within the time allowed, and never after
+    peak, begin = peaks(loud), torch.zeros(1)
+    died, last = death(loud, peak, times, begin)
+    assert float(last) == 18_000
+    assert float(died) == 30_000  # the first knot 11,025 samples later
+    before, last = death(loud[:, :25], peak[:, :25], times[:, :25], begin)
+    assert math.isinf(float(before))
+    assert death(loud[:, 25:], peak[:, 25:], times[:, 25:], last)[0] == died
+
+
+def test_the_pitch_of_a_held_note_knows_nothing_of_its_release(gm: InstrumentVoice) -> None:
+    """Drift leaps by 50 cents where the note is let go."""
+    at = 128.0 * np.arange(0, 200, 20)
+    drift = Drift(at, 10 * np.sin(at / 3000), 5000 + at, np.full(len(at), 50.0))
+    tuning = gm.model.generator.tuning(torch.zeros(1, 64), torch.tensor([60.0]), torch.tensor([0.5]))[0]
+    held = Pitches(Note(60, 1.0), tuning, replace(drift, after=at[:0], after_cents=at[:0]), math.inf, True)
+    released = Pitches(Note(60, 1.0), tuning, drift, 5000.0, True)
+    never, whole = held.track(0, 101), released.track(0, 101)
+    known = int(let_go_at(5000.0))
+    np.testing.assert_array_equal(whole.cycles[:known], never.cycles[:known])
+    torch.testing.assert_close(whole.gone[:known], never.gone[:known], atol=1e-9, rtol=0)
+    assert abs(1200 * np.log2(whole.cycles[known] / whole.cycles[known - 1])) > 20
+    before, gone = None, []
+    for first in range(0, 100, 10):
+        before = released.track(first, 11, before)
+        gone.append(before.gone[:10])
+    torch.testing.assert_close(torch.cat(gone), whole.gone[:100], atol=1e-9, rtol=0)
