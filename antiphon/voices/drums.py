@@ -20,7 +20,9 @@ from antiphon.networks.generators.one_shot import HitCurves, OneShotConfig, Ring
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.model import KitModel
 from antiphon.networks.timegrid import knots, pad_knots
+from antiphon.voices.capabilities import Streams
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.streams import Rendered
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.synthesis import LEAVE, NOISE_AS_TONE
 
@@ -29,7 +31,7 @@ QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut
 VARIED = 0.06  # how far each take of a hit is from its drum's w
 
 
-class KitVoice(StyledVoice):
+class KitVoice(StyledVoice, Streams):
     """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and bends are
     ignored, and each take is another stroke of the same drum."""
 
@@ -57,6 +59,10 @@ class KitVoice(StyledVoice):
             return self._strike([notes[i] for i in batch], w[batch.start : batch.stop], parts)
 
         return [sound for sounds in spread(lambda k: play(batches[k]), len(batches), threads) for sound in sounds]
+
+    def stream(self, note: Note, w: Tensor | None = None) -> Rendered:
+        """The hit, which is made at once: it rings as long as it rings, and letting it go means nothing."""
+        return Rendered(self.notes([note], None if w is None else w.unsqueeze(0), threads=1)[0])
 
     def _strike(self, notes: Sequence[Note], w: Tensor, parts: bool) -> list[np.ndarray]:
         """(samples,) each, or (samples, 2) with modes and noise apart."""

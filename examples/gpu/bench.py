@@ -89,8 +89,9 @@ def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[
     wide, gestures, tunings = w.repeat(repeat, 1), many(g), many(tuning)
 
     def one_by_one() -> None:
-        curves = generator.curves(w, g)
-        generator.sound([generator.partials(curves, g, tuning, i) for i in range(len(w))], curves, g)
+        for i in range(len(w)):
+            at = slice(i, i + 1)
+            generator(w[at], g[at], tuning[at])
 
     together = timed(lambda: generator(wide, gestures, tunings), repeats, device)
     alone = timed(one_by_one, repeats, device)

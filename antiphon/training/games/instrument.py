@@ -20,7 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscriminator
-from antiphon.networks.generators import batched
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
@@ -144,7 +143,7 @@ class InstrumentGame(ExaminedSoundGame):
         w, curves = self._copy(batch, g, rng)
         self.styles.remember(w, batch.instrument, batch.style, moment.step)
         log = self._style_critic_moves(rng)
-        bank = batched.partials(curves, g, batch.tuning, self.model.generator.centres)
+        bank = self.model.generator.all_partials(curves, g, batch.tuning)
         terms = self.expected(bank, curves, g, batch.audio) | self._what_was_played(w, curves, g, batch)
         return log | self._generator_moves(terms, 1.0, rng)
 
