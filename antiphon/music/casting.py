@@ -1,10 +1,12 @@
 """Who plays what: every part of a song is given an instrument, a character that lasts, and variants of its notes."""
 
 import re
+import unicodedata
 import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +18,7 @@ from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song,
 VARIANTS = 8  # of a note; each stroke of a key takes the next
 VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points a cycle
 SETTLE = 0.1  # seconds after its release in which a note's vibrato comes to rest
+KIT = "kit"  # the expression that makes a part a drum kit
 OVERRIDDEN = 128  # the program, for its seed, of a part whose instrument the user has chosen
 
 Expression = str | int  # an instrument's name, or a General MIDI program
@@ -34,9 +37,10 @@ Casting = Callable[[Expression, int], Character]  # what an instrument expressio
 
 class Player:
     """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel).
-    `voice`: what sounds it, if it is not the song's voice."""
+    `voice`: what sounds it, if it is not the song's voice. `word`: what it is called where its track has no name."""
 
     voice: Any = None
+    word: str = ""
 
     def __init__(self, part: Part, character: Character, seed: int):
         self.part, self.character, self.seed = part, character, seed
@@ -109,30 +113,60 @@ def cast(
 ) -> list[Player]:
     """A player for each part of a song.
 
-    instrument: for every part, in place of the song's programs. mapping: for some, by channel (1..16), "tN" for track N
-    (from 1) or a piece of a track's name; of several that fit a part the last one counts, before `instrument`. seed:
-    which players; it is a function of what a part is and not of its place, so that other parts may come and go.
-    drummer: who plays a part of channel 10, for a seed; without one they are skipped, with a warning.
+    instrument: for every melodic part, in place of the song's programs. mapping: for some parts, by channel (1..16),
+    "tN" for track N (from 1) or a piece of a track's name; of several that fit a part the last one counts, before
+    `instrument`. Of these, "kit" makes a part drums, and anything else makes drums a melodic part. seed: which players;
+    it is a function of what a part is and not of its place, so that other parts may come and go. drummer: who plays
+    drums, for a seed; without one they are skipped, with a warning.
     Raises AntiphonError where nothing can be played, a name means nothing or fits no part.
     """
-    if song.drums and not drummer:
-        warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=3)
-    if not song.parts and not drummer:
-        raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
     for key in mapping or {}:
-        if not any(_fits(key, part) for part in song.parts):
-            if any(_fits(key, part) for part in song.drums):
-                raise AntiphonError(f"'{key}' is drums, which a kit plays (--kit), not an instrument")
-            raise AntiphonError(f"no part fits '{key}': {_listed(song.parts)}")
+        if not any(_fits(key, part) for part in song.parts + song.drums):
+            raise AntiphonError(f"no part fits '{key}': {_listed(song)}")
+    melodic, drums = _chosen(song, instrument, mapping or {})
+    if drums and not drummer:
+        _skipped(drums, melodic, song)
+        drums = []
     players = []
-    for part in song.parts:
-        chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
+    for part, chosen in melodic:
         own = _seed(seed, part, part.program if chosen is None else OVERRIDDEN)
         players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
-    drums = [drummer(part, _seed(seed, part, part.program)) for part in song.drums] if drummer else []
-    if not players and not any(player.part.notes for player in drums):
+    struck = [drummer(part, _seed(seed, part, part.program)) for part in drums] if drummer else []
+    if not players and not any(player.part.notes for player in struck):
         raise AntiphonError("the song has drums only, and this kit has none of them: nothing to play")
-    return players + [player for player in drums if player.part.notes]
+    return players + [player for player in struck if player.part.notes]
+
+
+def _chosen(
+    song: Song, instrument: Expression | None, mapping: Mapping[str | int, Expression]
+) -> tuple[list[tuple[Part, Expression | None]], list[Part]]:
+    """Melodic parts with the instruments that were chosen for them, if any, and the parts that are drums."""
+    melodic: list[tuple[Part, Expression | None]] = []
+    drums: list[Part] = []
+    for part, usual in [*((part, instrument) for part in song.parts), *((part, KIT) for part in song.drums)]:
+        chosen = [usual, *(name for key, name in mapping.items() if _fits(key, part))][-1]
+        if not is_kit(chosen):
+            melodic.append((part, chosen))
+        else:
+            drums.append(part if part in song.drums else replace(part, program=0))  # an instrument's number is no kit's
+    return melodic, drums
+
+
+def is_kit(chosen: Expression | None) -> bool:
+    """Whether an expression is the word that makes a part drums."""
+    return isinstance(chosen, str) and chosen.strip().lower() == KIT
+
+
+def _skipped(drums: Sequence[Part], melodic: Sequence[object], song: Song) -> None:
+    """Say which drums nobody plays. Raises AntiphonError if there is nothing else, or they were asked for."""
+    numbers = sorted({part.channel + 1 for part in drums})
+    channels = f"channel{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    if any(part not in song.drums for part in drums):
+        raise AntiphonError(f"there is no kit to play {channels}: give one with --kit")
+    be = "are" if len(numbers) > 1 else "is"
+    warnings.warn(f"{channels} (drums) {be} skipped: this voice plays pitched instruments only", stacklevel=4)
+    if not melodic:
+        raise AntiphonError(f"the song has drums only ({channels}): nothing this voice can play")
 
 
 def _seed(seed: int, part: Part, program: int) -> int:
@@ -159,13 +193,20 @@ def _fits(key: str | int, part: Part) -> bool:
         return part.channel + 1 == int(text)
     if re.fullmatch(r"t[0-9]{1,9}", text):
         return part.track + 1 == int(text[1:])
-    return text in part.name.lower()
+    return _plain(text) in _plain(part.name)
 
 
-def _listed(parts: Sequence[Part]) -> str:
-    if not parts:
-        return "this song has drums only"
-    tracks = {(part.track, part.channel): part.name for part in parts}
-    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
-             for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip
+def _plain(name: str) -> str:
+    """A name as it is compared: capitals, and the ways to write the same letter, do not matter."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _listed(song: Song) -> str:
+    """What a mapping may name."""
+    words = {(part.track, part.channel): ", drums" for part in song.drums} | {
+        (part.track, part.channel): "" for part in song.parts
+    }
+    names = {(part.track, part.channel): part.name for part in song.drums + song.parts}
+    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}{words[track, channel]}"
+             for (track, channel), name in sorted(names.items())[:16]]  # fmt: skip
     return f"this song has {', '.join(shown)}"

@@ -78,7 +78,8 @@ class Steps(Table[tuple[float, float]]):
 class Part:
     """What one instrument plays: the notes of one (track, channel, program).
 
-    track counts from 0, channel 0..15, program 0..127 (General MIDI, from 0). notes: in order of onset. Steps of
+    track counts from 0, channel 0..15, program 0..127 (General MIDI, from 0). kit: of drums, what their keys mean, a
+    name of drums.KEY_MAPS ("" is the standard). notes: in order of onset. Steps of
     (seconds, value), the first at 0 s: gain: amplitude 0..1 of volume and expression; pan: -1 left .. 1 right; bend:
     semitones of the pitch wheel; vibrato: semitones of depth, of the modulation wheel. cuts: when all sound stops.
     """
@@ -93,11 +94,12 @@ class Part:
     bend: Points = ((0.0, 0.0),)
     vibrato: Points = ((0.0, 0.0),)
     cuts: tuple[float, ...] = ()
+    kit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Song:
-    """A song. parts: melodic parts; drums: the parts on channel 10; seconds: when the last note (not its release)
+    """A song. parts: melodic parts; drums: the parts that are kits; seconds: when the last note (not its release)
     ends; warnings: one line for each thing that was mended or left out."""
 
     parts: tuple[Part, ...]
