@@ -154,8 +154,8 @@ def test_a_critic_without_a_bound_is_refused_by_every_recipe(name: str):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"game.rule": "chess"}, "no rule is called 'chess'"),
-        ({"game.optimiser.name": "luck"}, "no optimiser is called 'luck'"),
+        ({"game.rule": "chess"}, "no rule named 'chess'"),
+        ({"game.optimiser.name": "luck"}, "no optimiser named 'luck'"),
         ({"game.r1": -1}, r"game\.r1=-1"),
         ({"game.lipschitz": 1e9}, r"game\.lipschitz"),
         ({"game.every": 0}, r"game\.every=0"),

@@ -224,7 +224,7 @@ def test_what_cannot_sound_is_refused(voice, tmp_path):
     for expression, how, says in [
         ("theremin", {}, "no instrument is called"),
         ("violin:1,theremin:1", {}, "no instrument is called"),
-        ("nowhere.wav", {}, "there is no file"),
+        ("nowhere.wav", {}, "does not exist"),
         (str(silent), {}, "silent"),
         (str(slide), {}, "such as bell_A5.wav"),
         ("violin", {"variation": 1.5}, "out of range"),

@@ -99,7 +99,7 @@ def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
     assert len({soundfile.info(tmp_path / name).frames for name in names}) == 1
     assert all(np.abs(soundfile.read(tmp_path / name)[0]).max() > 0 for name in stems)
     complains(antiphon_line(*line[:-2], "--force", "--room", "2"), "room")
-    complains(antiphon_line(*line[:-4], "--force", "--map", "5=harp"), "no part fits '5'")
+    complains(antiphon_line(*line[:-4], "--force", "--map", "5=harp"), "no part matches '5'")
     complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "maps nothing")
 
 
@@ -209,11 +209,11 @@ WRONG = [
     (["play", "--voice", "V", "-o", "FILE/x.wav"], ["cannot write"]),
     (["play", "--voice", "V", "--instrument", "kazzoo", "-o", "x.wav"], ["kazzoo"]),
     (["play", "--voice", "V", "-o", "x.wav", "--kit", "nobody"], ["nobody"]),
-    (["play", "--voice", "V", "-o", "x.wav", "--map", "10=violin"], ["--kit"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--map", "10=kazzoo"], ["kazzoo"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["no morph", "flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin@0:30-1:00"], ["flute>cello"]),
-    (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is no number"]),
-    (["generate", "V", "-o", "x", "-n", "2.5"], ["'2.5' is no whole number"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is not a number"]),
+    (["generate", "V", "-o", "x", "-n", "2.5"], ["'2.5' is not a whole number"]),
     (["play", "--voice", "V", "-o", "/proc/x.wav"], ["/proc/x.wav"]),
     (
         ["morph", "V", "--from", "violin", "--to", "harp", "-o", "x.wav", "--steps", "99", "--seconds", "99"],

@@ -81,7 +81,7 @@ def test_damaged_sounds(tmp_path, kind):
 @pytest.mark.parametrize("rate", [1, 10_000_000, 2**31 - 1])
 def test_rates_that_no_recording_has(tmp_path, rate):
     soundfile.write(tmp_path / "x.wav", tone(60, 0.1), rate)
-    with pytest.raises(AntiphonError, match="samples a second"):
+    with pytest.raises(AntiphonError, match="sample rate"):
         read_audio(tmp_path / "x.wav")
 
 

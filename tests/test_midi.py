@@ -264,7 +264,7 @@ def test_tracks_that_are_not_there_are_missed(tmp_path):
         (tmp_path / "less.mid").write_bytes(broken)
         made = read_midi(tmp_path / "less.mid")
         assert len(made.parts) == 2
-        assert "should have 3 tracks: 2" in made.warnings[0]
+        assert "should have 3 tracks: only 2" in made.warnings[0]
 
 
 def notes_of(song: Song) -> int:

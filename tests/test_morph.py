@@ -82,7 +82,7 @@ def test_morph_as_typed(antiphon_line, run_folder, notes, tmp_path):
     ("start", "stop", "says"),
     [
         ("theremin", "harp", "no instrument"),
-        ("violin", "gone.wav", "no file"),
+        ("violin", "gone.wav", "does not exist"),
         ("violin>harp", "harp", "changes over time"),
         ("violin", ",", "name is missing"),
     ],

@@ -146,7 +146,7 @@ def test_instruments_for_all_and_for_some():
     ]
     with pytest.raises(AntiphonError, match="kazoo"):
         named(*parts, instrument="kazoo")
-    with pytest.raises(AntiphonError, match=r"no part fits '9': .* t2 \(Strings I\) on channel 1"):
+    with pytest.raises(AntiphonError, match=r"no part matches '9': .* t2 \(Strings I\) on channel 1"):
         named(*parts, mapping={"9": 1})
 
 
@@ -161,7 +161,7 @@ def test_mappings_as_they_are_written():
         "2": "violin", "3": "church organ", "Bass": "flute:0.6,strings:0.4", "t9": "a>b@0:30-1:00",
     }  # fmt: skip
     for wrong in ("violin", "=violin", "2=", "2=violin,3="):
-        with pytest.raises(AntiphonError, match="maps nothing"):
+        with pytest.raises(AntiphonError, match="is not a mapping"):
             parse_mapping([wrong])
 
 
@@ -180,7 +180,7 @@ def test_drums_are_skipped_with_one_warning():
     with pytest.warns(UserWarning, match="channel 10") as caught:
         players = band(Song((part(SongNote(0, 1, 60, 80)),), drums))
     assert (len(caught), len(players)) == (1, 1)
-    with pytest.warns(UserWarning, match="channel 10"), pytest.raises(AntiphonError, match="drums only"):
+    with pytest.warns(UserWarning, match="channel 10"), pytest.raises(AntiphonError, match="only drums"):
         band(Song((), drums))
 
 

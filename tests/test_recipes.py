@@ -394,8 +394,8 @@ def test_a_lie_is_refused(lie: str, runs, tmp_path):
     ("name", "wrong", "says"),
     [
         ("wavegan", {"game.lipschitz": 0}, "add game.lipschitz=10"),
-        ("dcgan", {"game.rule": "chess"}, "no rule is called 'chess'"),
-        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser is called 'luck'"),
+        ("dcgan", {"game.rule": "chess"}, "no rule named 'chess'"),
+        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser named 'luck'"),
         ("dcgan", {"pitch": "perhaps"}, "use auto, yes, no"),
         ("dcgan", {"samples": 44_100}, "until they agree"),
         ("dcgan", {"view.name": "spectre"}, "no representation"),
@@ -413,7 +413,7 @@ def test_settings_that_cannot_work(name: str, wrong: dict, says: str):
 def test_a_name_or_size_that_is_not_there(antiphon_line, prepared, tmp_path):
     said = antiphon_line("train", prepared, "-o", tmp_path / "run", "--recipe", "vae", "--steps", "1")
     assert said.status == 2
-    assert "no recipe is called 'vae'" in said.err[-1]
+    assert "no recipe named 'vae'" in said.err[-1]
     assert "gansynth" in said.err[-1]
     with pytest.raises(AntiphonError, match="no size"):
         recipe("dcgan", "huge")

@@ -237,7 +237,7 @@ def test_a_file_becomes_a_file(run, tmp_path):
     assert written.shape == (12_000,)
     with pytest.raises(AntiphonError, match="exists"):
         vocoder.from_file_to_file(tmp_path / "in.wav", tmp_path / "out.flac")
-    with pytest.raises(AntiphonError, match="there is no file"):
+    with pytest.raises(AntiphonError, match="does not exist"):
         vocoder.from_file_to_file(tmp_path / "no.wav", tmp_path / "other.flac")
 
 

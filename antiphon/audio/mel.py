@@ -14,7 +14,7 @@ def mel_of(hz: float | np.ndarray) -> np.ndarray:
 
 
 def mel_bands(sample_rate: int, size: int, bands: int, low: float = 0.0, high: float | None = None) -> np.ndarray:
-    """Triangles on the mel axis, each summing to 1: (bands, size // 2 + 1) float32. A band without a bin takes one."""
+    """Triangles on the mel axis, each summing to 1: (bands, size // 2 + 1) float32. A band without a bin gets one."""
     edges = np.linspace(mel_of(low), mel_of(high or sample_rate / 2), bands + 2)
     bins = mel_of(np.fft.rfftfreq(size, 1 / sample_rate))
     rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
@@ -42,13 +42,13 @@ def mel_power(audio: np.ndarray, sample_rate: int, size: int, hop: int, bands: i
 
 
 def log_mels(audio: np.ndarray, *, sample_rate: int = 44_100) -> list[np.ndarray]:
-    """Of a sound (samples,), its power in dB at each of SCALES: (n, bands) float32; -140 for silence."""
+    """Power in dB of a sound (samples,) at each of SCALES: (n, bands) float32; -140 for silence."""
     sound = np.asarray(audio, np.float32)
     return [10 * np.log10(mel_power(sound, sample_rate, *scale) + 1e-14) for scale in SCALES]
 
 
 def log_mel_distance(one: list[np.ndarray], target: list[np.ndarray]) -> float:
-    """mel_distance of two sounds of one length, from their log_mels."""
+    """mel_distance of two sounds of equal length, from their log_mels."""
     total = 0.0
     for a, b in zip(one, target, strict=True):
         floor = b.max() + FLOOR_DB
@@ -61,8 +61,8 @@ def log_mel_distance(one: list[np.ndarray], target: list[np.ndarray]) -> float:
 def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44_100) -> float:
     """Mean |difference| in dB of two sounds' log-mel spectrograms, over three resolutions; 0 for equal sounds.
 
-    audio, target: (samples,), the shorter is padded with silence. Both are clamped 60 dB below the target's loudest
-    band, and cells where both lie there are left out, so that silence neither helps nor harms.
+    audio, target: (samples,); the shorter is padded with silence. Both are clamped 60 dB below the target's loudest
+    band, and cells where both are clamped are left out, so that silence neither helps nor harms.
     """
     length = max(len(audio), len(target), 1)
     one, other = (np.pad(x, (0, length - len(x))) for x in (audio, target))
@@ -70,7 +70,7 @@ def mel_distance(audio: np.ndarray, target: np.ndarray, *, sample_rate: int = 44
 
 
 def trim_tail(audio: np.ndarray, *, below_db: float = 60.0, block: int = 441) -> np.ndarray:
-    """`audio` (samples,) cut after its last block of 10 ms that is not `below_db` under its loudest block (a view)."""
+    """`audio` (samples,) cut after its last block of 10 ms that is not `below_db` below its loudest block (a view)."""
     if len(audio) < block:
         return audio
     count = len(audio) // block

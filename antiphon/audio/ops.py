@@ -33,7 +33,7 @@ def to_mono(audio: Audio, similar: float = 0.9) -> Audio:
 
 
 def mono_channel(audio: Audio, similar: float = 0.9) -> int | None:
-    """Which channel of (samples, channels) speaks for all of them, or None if their average does."""
+    """Which channel of (samples, channels) represents them all, or None if their average does."""
     energy = np.square(audio, dtype=np.float64).sum(axis=0)
     loudest = int(np.argmax(energy))
     if audio.shape[1] == 1 or np.any(energy <= 1e-8 * energy[loudest]):

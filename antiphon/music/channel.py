@@ -1,8 +1,8 @@
 """One MIDI channel: what its messages mean for the keys that sound and for how its controllers move.
 
-General MIDI's levels and defaults; RP-015 for what a reset leaves alone, RP-018 for what an increment counts; of the
-registered parameters the bend range, the tunings and the modulation depth. Banks choose between kits and melodic
-parts. What is written and not played is counted.
+Levels and defaults follow General MIDI, what a reset leaves alone RP-015, and what an increment counts RP-018. Of the
+registered parameters, the bend range, the tunings and the modulation depth are implemented. Bank select only decides
+between drum kits and melodic instruments. Messages that are not played are counted.
 """
 
 from collections import Counter, defaultdict, deque
@@ -12,8 +12,8 @@ from math import log2
 from antiphon.audio.envelope import hertz
 from antiphon.music.drums import DRUM_CHANNEL, as_struck, is_known, kit_of
 
-SOFT = 2 / 3  # of the velocity is what the soft pedal leaves
-UNISON = 4  # notes of one key, at most, that a pedal holds at once
+SOFT = 2 / 3  # factor of the soft pedal on the velocity
+UNISON = 4  # most notes of one key that a pedal holds at once
 NO_PARAMETER = (127, 127)
 BEND_RANGE, FINE_TUNING, COARSE_TUNING, MODULATION_DEPTH = (0, 0), (0, 1), (0, 2), (0, 5)
 TUNING_PROGRAM, TUNING_BANK, MPE_ZONE = (0, 3), (0, 4), (0, 6)
@@ -21,7 +21,7 @@ _DEFAULTS = {BEND_RANGE: (2, 0), FINE_TUNING: (64, 0), COARSE_TUNING: (64, 0), M
              TUNING_PROGRAM: (0, 0), TUNING_BANK: (0, 0)}  # fmt: skip
 MOST_RETUNED = 0.49  # semitones: a drum that is tuned further would be another key's
 
-# Controllers that nothing here follows, the values at which they do nothing, and what they are called
+# Controllers that are not implemented: the values at which they would change nothing, and their names
 _SOUNDS = {number: (range(64, 65), "sound controller message{s}") for number in range(70, 80)}
 _UNPLAYED = _SOUNDS | {
     2: (range(0), "breath message{s}"),
@@ -44,9 +44,9 @@ Moves = list[tuple[float, float]]
 
 @dataclass(slots=True)
 class Master:
-    """What holds for all channels of a sound module. standard: "", gm, gm2, gs or xg, of its last reset; volume: 0..1;
-    tune, transpose: semitones, the latter of melodic parts only; tunings: pitches of keys, by (bank, program).
-    unplayed: how often what was written and is not played, by name, with {s} where its plural has one."""
+    """State shared by all channels of a sound module. standard: the last reset's, "", gm, gm2, gs or xg; volume: 0..1;
+    tune: semitones; transpose: semitones, of melodic parts only; tunings: pitches of keys, by (bank, program).
+    unplayed: counts what is not played as written, by name, with {s} where the plural has an s."""
 
     standard: str = ""
     volume: float = 1.0
@@ -58,8 +58,8 @@ class Master:
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """A note being played; its end is -1 until it is known. channel: whose part it is; kit: the key map it is of, ""
-    if it is melodic; number: of the channel's notes, in order."""
+    """A note being played; its end is -1 until it is known. channel: the channel whose part it belongs to; kit: its
+    key map, "" if it is melodic; number: counts the channel's notes, in order."""
 
     track: int
     channel: int
@@ -77,16 +77,16 @@ class Channel:
     """The state of a channel, what it has played (`notes`, in order) and how its controllers moved (steps of seconds
     and value, as in song.Part). All times in seconds, never falling.
 
-    number: 0..15. drum_part: whether it is a kit where banks leave it; kit: what its program change made of it, see
-    drums.kit_of. leader: of the MPE zone that it belongs to, whose bends and tunings add to its own. shift, detune,
-    scale: semitones, hertz, and semitones of each key from C."""
+    number: 0..15. drum_part: whether it is a kit unless a bank says otherwise; kit: its key map since its last program
+    change, see drums.kit_of. leader: the manager of the MPE zone that it belongs to, whose bends and tunings add to its
+    own. shift: semitones; detune: Hz; scale: semitones by pitch class, from C."""
 
     number: int = 0
     master: Master = field(default_factory=Master)
     leader: "Channel | None" = None
     program: int = 0
     bank: tuple[int, int] = (0, 0)
-    varied: bool = False  # the program is another bank's than General MIDI's
+    varied: bool = False  # whether the program is a variation, of another bank than General MIDI's
     drum_part: bool = False
     kit: str = ""
     shift: float = 0.0
@@ -94,17 +94,17 @@ class Channel:
     scale: dict[int, float] = field(default_factory=dict)
     sustain: bool = False
     sostenuto: bool = False
-    caught: int = 0  # keys with a lower number are caught by the sostenuto pedal
+    caught: int = 0  # keys with a lower number are held by the sostenuto pedal
     soft: bool = False
     wheel: float = 0.0  # -1 .. 1
     modulation: int = 0
     volume: int = 100
     expression: int = 127
-    parameter: tuple[int, int] = NO_PARAMETER  # the registered one in hand
-    unregistered: bool = False  # one that is none is in hand
+    parameter: tuple[int, int] = NO_PARAMETER  # the selected registered parameter
+    unregistered: bool = False  # whether an unregistered one (NRPN) is selected
     registered: dict[tuple[int, int], tuple[int, int]] = field(default_factory=lambda: dict(_DEFAULTS))
     down: dict[tuple[int, int], deque[Key]] = field(default_factory=lambda: defaultdict(deque))  # by track and number
-    held: dict[int, list[Key]] = field(default_factory=dict)  # up, but on a pedal
+    held: dict[int, list[Key]] = field(default_factory=dict)  # released, but held by a pedal
     notes: list[Key] = field(default_factory=list)
     bend: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     vibrato: Moves = field(default_factory=lambda: [(0.0, 0.0)])
@@ -137,7 +137,7 @@ class Channel:
     # ---- who plays ---------------------------------------------------------------------------------------------------
 
     def choose(self, program: int) -> None:
-        """A program change, which also puts the bank into effect."""
+        """A program change, with which the selected bank takes effect."""
         standard, (high, low) = self.master.standard, self.bank
         self.program = program
         self.kit = kit_of(standard, high, program, self.drum_part)
@@ -145,14 +145,14 @@ class Channel:
         self.varied = not self.kit and standard != "gm" and (high not in plain or (low > 0 and standard != "gs"))
 
     def set_drum_part(self, drum_part: bool) -> None:
-        """Make the channel a kit, or a melodic part, where its banks leave it one."""
+        """Make the channel a kit or a melodic part, until a bank says otherwise."""
         self.drum_part = drum_part
         if self.master.standard == "xg":
             self.bank = (127 * drum_part, 0)
         self.choose(self.program)
 
     def reset(self, now: float) -> None:
-        """As it is when a sound module is switched on, or told of a standard; keys that are down stay down."""
+        """Return to the state after power-on, as a SysEx reset does; keys that are down stay down."""
         self._reset(now)
         self.registered |= _DEFAULTS
         self.leader, self.shift, self.detune, self.scale = None, 0.0, 0.0, {}
@@ -164,13 +164,13 @@ class Channel:
         self._modulate(now, 0)
 
     def join(self, now: float, leader: "Channel") -> None:
-        """Become a member of an MPE zone, for notes of its leader's instrument and bends of up to four octaves."""
+        """Become a member of an MPE zone: play its leader's instrument, with a bend range of four octaves."""
         self.leader, self.drum_part, self.kit = leader, False, ""
         self.program = self.program or leader.program
         self.register(now, BEND_RANGE, 48, 0)
 
     def leave(self, now: float) -> None:
-        """Be a channel of its own again."""
+        """Leave the MPE zone."""
         self.leader = None
         self.set_drum_part(self.number == DRUM_CHANNEL)
         self.register(now, BEND_RANGE, 2, 0)
@@ -178,7 +178,7 @@ class Channel:
     # ---- keys and pedals ---------------------------------------------------------------------------------------------
 
     def _press(self, now: float, track: int, number: int, velocity: int) -> None:
-        for key in self.held.pop(number, ()):  # struck again while a pedal held it
+        for key in self.held.pop(number, ()):  # pressed again while a pedal held it
             key.end = now
         struck = max(round(velocity * SOFT), 1) if self.soft else velocity
         kit, program = as_struck(self.kit, self.program, number)
@@ -196,7 +196,7 @@ class Channel:
         keys = self.down.get((track, number))
         if not keys:
             return
-        key = keys.popleft()  # overlapping notes of one key: first come, first released
+        key = keys.popleft()  # overlapping notes of one key: first in, first out
         if not self.sustain and key.number >= self.caught:
             key.end = now
             return
@@ -206,8 +206,8 @@ class Channel:
             held.pop(0).end = now
 
     def _pedals(self, now: float, sustain: bool, sostenuto: bool) -> None:
-        """Sustain holds whatever is released while it is down, sostenuto, as on a piano, the keys whose dampers are up
-        when it is pressed: those that are down and those that sustain holds."""
+        """Sustain holds whatever is released while it is down; sostenuto, as on a piano, holds the keys whose dampers
+        are up when it is pressed: those that are down and those that sustain holds."""
         if (sustain, sostenuto) == (self.sustain, self.sostenuto):
             return
         if sostenuto != self.sostenuto:
@@ -291,8 +291,8 @@ class Channel:
         self.register(now, self.parameter, coarse if fine else value, value if fine else before)
 
     def _increment(self, now: float, by: int) -> None:
-        """One more or less of the parameter in hand: semitones of the coarse tuning, the lower byte of others, of which
-        a bend range has 100 (RP-018)."""
+        """Increment or decrement the selected parameter: semitones of the coarse tuning, the lower byte of the others,
+        which counts to 100 for the bend range (RP-018)."""
         if self.parameter not in self.registered:
             return
         high, low = self.registered[self.parameter]
@@ -310,7 +310,7 @@ class Channel:
         self._modulate(now, self.modulation)
 
     def _pitch(self, key: int, drum: bool) -> float:
-        """Where a key sounds, tunings applied; a drum is tuned finely by its channel's own, and by nothing else."""
+        """The pitch of a key, with all tunings; a drum follows only its channel's fine tuning."""
         fine, coarse = self._tuning()
         if drum:
             return key + min(max(fine, -MOST_RETUNED), MOST_RETUNED)
@@ -326,7 +326,7 @@ class Channel:
         return ((high << 7 | low) - 8192) / 8192, coarse - 64
 
     def turn(self, now: float, wheel: float) -> None:
-        """The pitch wheel comes to -1 .. 1."""
+        """Move the pitch wheel, to -1 .. 1."""
         self.wheel = wheel
         _step(self.bend, now, self._bent() + (self.leader._bent() if self.leader else 0.0))
 
@@ -340,7 +340,7 @@ class Channel:
         _step(self.vibrato, now, value / 127 * min(semitones + parts / 128, 12.0))
 
     def level(self, now: float, volume: int, expression: int) -> None:
-        """Volume and expression, 0..127 each, below the master's volume."""
+        """Set volume and expression, 0..127; the master volume scales them."""
         self.volume, self.expression = volume, expression
         _step(self.gain, now, _gain(volume, expression) * self.master.volume**2)
 

@@ -1,4 +1,4 @@
-"""The drums of a song: which channels are kits, what their keys mean, and how they are struck on the drums of a kit."""
+"""The drums of a song: which channels are drum kits, what their keys mean, and who strikes the drums of a kit."""
 
 import warnings
 from bisect import bisect_right
@@ -14,26 +14,26 @@ from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, sta
 from antiphon.music.casting import Character, Player
 from antiphon.music.song import Notes, Part, SongNote
 
-KIT_STYLES = {24: "electric", 25: "electric", 26: "electric", 40: "brushed"}  # programs of kits; others: acoustic
+KIT_STYLES = {24: "electric", 25: "electric", 26: "electric", 40: "brushed"}  # drum kits' programs; others: acoustic
 CHOSEN = "acoustic"
 
 # ---- which channels are kits, and what their keys mean ---------------------------------------------------------------
 
-DRUM_CHANNEL = 9  # "channel 10", counted from 0, is a kit unless a song says something else
-KIT_BANKS = {"xg": (126, 127), "gm2": (120,), "": (120, 126, 127)}  # by standard; "": where a song names none
-MELODIC_BANKS = {"xg": range(126), "gm2": (121,), "": (121,)}  # these make a melodic part, of channel 10 too
-TIMPANI, TIMPANI_KEYS = 47, range(41, 54)  # the program, and the keys of the orchestra's kit that are its pitches
+DRUM_CHANNEL = 9  # "channel 10", counted from 0: a kit unless the song says otherwise
+KIT_BANKS = {"xg": (126, 127), "gm2": (120,), "": (120, 127)}  # by standard; "": none named
+MELODIC_BANKS = {"xg": range(126), "gm2": (121,), "": (121,)}  # make even channel 10 melodic
+TIMPANI, TIMPANI_KEYS = 47, range(41, 54)  # the program that plays these keys of the orchestra kit
 
 
 class KeyMap(NamedTuple):
-    """What the keys of a kit strike, and which of them silence each other."""
+    """The drums that a kit's keys strike, and sets of keys that silence each other."""
 
     keys: dict[int, Stroke]
     choked: tuple[set[int], ...] = CHOKED
 
 
 def _moved(keys: dict[int, int]) -> dict[int, Stroke]:
-    """Keys that strike what other keys of General MIDI do."""
+    """Keys that strike the drums of other keys of General MIDI."""
     return {key: KEYS[other] for key, other in keys.items()}
 
 
@@ -56,45 +56,45 @@ _PROGRAMS = {48: ORCHESTRA, 56: EFFECTS} | dict.fromkeys((49, 50, 52, 53, 57, 58
 
 
 def kit_of(standard: str, bank: int, program: int, drum_part: bool) -> str:
-    """What a program change makes of a channel: the name of its key map, "" if it is melodic. standard: of the last
-    reset, "" if there was none; bank: its higher byte; drum_part: whether the channel is a kit where banks leave it."""
+    """The key map of a channel after a program change, "" if it is melodic. standard: the last reset's, "" if there was
+    none; bank: its higher byte; drum_part: whether the channel is a kit unless the bank says otherwise."""
     if bank in MELODIC_BANKS.get(standard, ()) or not (drum_part or bank in KIT_BANKS.get(standard, ())):
         return ""
-    if standard == "xg" or (standard == "" and bank in KIT_BANKS["xg"]):
+    if standard == "xg" or (standard == "" and bank == 127):
         return NOISES if bank == 126 else XG
     return _PROGRAMS.get(program, STANDARD)
 
 
 def as_struck(kit: str, program: int, key: int) -> tuple[str, int]:
-    """The kit and program that sound a key: timpani are a melodic part."""
+    """The kit and program that play a key: timpani are melodic."""
     return ("", TIMPANI) if kit == ORCHESTRA and key in TIMPANI_KEYS else (kit, program)
 
 
 def is_known(kit: str, key: int) -> bool:
-    """Whether it is known what a key of a kit other than the standard one strikes."""
+    """Whether a key can be played as its kit means it, or the kit is the standard one, which lacks only rare keys."""
     return kit == STANDARD or (kit != OTHER and key in KEY_MAPS[kit].keys)
 
 
-# ---- how they are struck ---------------------------------------------------------------------------------------------
+# ---- who strikes them ------------------------------------------------------------------------------------------------
 
 
 class Drummer(Player):
-    """A part that is a kit. `kit`: the voice that sounds it, in place of the song's; a drum keeps its character through
-    the song, and each stroke of a key is the next of its variants."""
+    """A drum part. `kit`: the voice that renders it, in place of the song's; a drum keeps its character throughout the
+    song, and each stroke on a key is the next of its variants."""
 
     word = "drums"
 
     def __init__(self, part: Part, kit: object, casting: Callable[[str], Character], seed: int, known: Sequence[str]):
-        """casting: who a drum of the kit is. known: the kit's drums; what it lacks is played by the nearest of its
-        kin, and a warning tells how many notes have none."""
+        """casting: a drum's name to its character. known: the kit's drums; the nearest relative stands in for one it
+        lacks, and a warning says how many notes have none."""
         keys, choked = KEY_MAPS[part.kit or STANDARD]
         strokes = [_stroke(note, keys, known) for note in part.notes]
         played = Notes(astuple(note) for note, stroke in zip(part.notes, strokes, strict=True) if stroke)
-        missing = sum(not stroke and (is_known(part.kit or STANDARD, round(note.pitch)))
+        missing = sum(not stroke and is_known(part.kit or STANDARD, round(note.pitch))
                       for note, stroke in zip(part.notes, strokes, strict=True))  # fmt: skip
-        if missing:  # the song itself tells of keys that are not known
+        if missing:  # of keys whose meaning is not known the song's own remark tells
             many = f"{missing} of {len(part.notes)} strokes on channel {part.channel + 1}"
-            warnings.warn(f"{many} are of drums this kit has not", stacklevel=4)
+            warnings.warn(f"{many} left out: this kit lacks their drums", stacklevel=4)
         self._strokes = [stroke for stroke in strokes if stroke]
         self._casting = cache(casting)
         super().__init__(replace(part, notes=played), _Drums(), seed)
@@ -114,30 +114,30 @@ class Drummer(Player):
         return float(10 ** (self._strokes[index].level / 20))
 
     def cut(self, index: int) -> float:
-        """All sound off, or a stroke that chokes this one: of a closed hat, where it is an open one."""
+        """All sound off, or a stroke that chokes this one: a closed hi-hat chokes an open one."""
         note = self.part.notes[index]
         later = self._choked.get(round(note.pitch), [])
         after = bisect_right(later, note.onset)
         return min(super().cut(index), later[after] if after < len(later) else np.inf)
 
     def _onsets(self, keys: set[int]) -> list[float]:
-        """When any of these keys is struck."""
+        """When any of these keys is struck, in seconds."""
         return [note.onset for note in self.part.notes if round(note.pitch) in keys]
 
 
 class _Drums:
-    """What a drummer's part is called."""
+    """The label of a drummer's part."""
 
     def label(self, seconds: float = 0.0) -> str:
         return "drums"
 
     def w(self, seconds: float = 0.0) -> None:
-        raise ValueError("a drummer asks each drum for its own")
+        raise ValueError("a drummer has no style vector: each drum has its own")
 
 
 def _stroke(note: SongNote, keys: dict[int, Stroke], known: Sequence[str]) -> Stroke | None:
-    """What a note of a kit strikes, of the drums there are; None if there is nothing like it. A channel that is tuned
-    up or down tunes its drums."""
+    """Which of the known drums a note strikes; None if there is nothing like it. A channel that is tuned up or down
+    tunes its drums."""
     key = round(note.pitch)
     if key not in keys or (drum := stand_in(keys[key].drum, known)) is None:
         return None
@@ -145,7 +145,7 @@ def _stroke(note: SongNote, keys: dict[int, Stroke], known: Sequence[str]) -> St
 
 
 def kit_style(program: int, met: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...]:
-    """Style words for a drum of the kit that a program names, of the sets that were `met` in training
-    with their counts; none where it was never met so."""
+    """Style words for a drum of the kit that a program names, from the sets of words `met` in training, with their
+    counts; () if the drum was never met in that style."""
     wanted = KIT_STYLES.get(program, CHOSEN)
     return max((entry for entry in met if wanted in entry[0]), key=lambda entry: entry[1], default=((), 0))[0]

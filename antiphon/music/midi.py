@@ -1,4 +1,4 @@
-"""MIDI files to songs: read_midi. smf decodes events, module and channel know what they mean, here is when they happen."""
+"""MIDI files to songs: read_midi. smf decodes events, module and channel interpret them, and this module times them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -14,29 +14,29 @@ from antiphon.music.module import Module
 from antiphon.music.smf import EXCLUSIVE, PORT, TEMPO, Event, Smf, Track, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
-LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
-RING = 1.0  # seconds that it lasts at least: where the track ends with its last chord, that is no click
+LINGER = 4.0  # seconds: an unreleased note lasts at most this long after the last event of a note
+RING = 1.0  # and at least this long: no click where a track ends on its last chord
 MOST_PARTS = 256
-MOST_UNPLAYED = 12  # kinds of things that are named as not played
+MOST_UNPLAYED = 12  # kinds of things named as not played
 
 Timed = tuple[float, int, int, int, int]  # seconds, track, status byte, two data bytes
 Ordered = tuple[int, int, int, Event]  # tick, rank, track, event
-EARLY, USUAL, LATE = range(3)  # what comes first of events at the same tick
+EARLY, USUAL, LATE = range(3)  # order of events at one tick
 
 
 def read_midi(path: str | Path) -> Song:
     """Read a MIDI file of type 0, 1 or 2 (RIFF-wrapped too; tempo maps and SMPTE time).
 
     The patterns of a type 2 file are played one after another. A damaged track is played as far as it can be read, with
-    a warning; so is what is mended to keep within the limits of `lengths`. Raises AntiphonError, in one line, if the
-    file is missing, broken, empty of notes, or asks for more than those limits.
+    a warning; whatever is changed to keep within the limits of `lengths` gets one too. Raises AntiphonError, in one
+    line, if the file is missing, broken or without notes, or exceeds those limits.
     """
     path = Path(path)
     file = read_smf(path)
     warnings = _damage(path, file)
     patterns = _patterns(file)
     if len(patterns) > 1:
-        warnings.append(f"{path} holds {len(patterns)} separate patterns (type 2): they play one after another")
+        warnings.append(f"{path} has {len(patterns)} separate patterns (type 2): they are played one after another")
     modules: list[Module] = []
     endless, start = 0, 0.0
     for pattern in patterns:
@@ -47,7 +47,7 @@ def read_midi(path: str | Path) -> Song:
     notes = sum(len(channel.notes) for channel in channels)
     if endless:
         never = f"{endless} of {notes} notes in {path} are never released"
-        warnings.append(f"{never}: they stop with the song, after {RING:g} s at least")
+        warnings.append(f"{never}: they stop with the song, but last {RING:g} s at least")
     if not notes:
         broken = len(file.tracks) < file.promised or not all(track.whole for track in file.tracks)
         reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
@@ -58,7 +58,7 @@ def read_midi(path: str | Path) -> Song:
 
 
 def _damage(path: Path, file: Smf) -> list[str]:
-    """A line about tracks that could not be read to their end, and one about those that are not there."""
+    """A line about tracks that could not be read to their end, and one about missing tracks."""
     numbers = [str(number) for number, track in enumerate(file.tracks, 1) if not track.whole]
     which = f"track{'s' * (len(numbers) > 1)} {', '.join(numbers[:8])}"
     which += f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
@@ -66,12 +66,12 @@ def _damage(path: Path, file: Smf) -> list[str]:
     damaged = [f"{which} of {path} {be} damaged or cut short: played as far as possible"] if numbers else []
     found = len(file.tracks)
     if found < file.promised:
-        damaged.append(f"{path} should have {file.promised:,} tracks: {found:,} can be found, the others are missing")
+        damaged.append(f"{path} should have {file.promised:,} tracks: only {found:,} can be found")
     return damaged
 
 
 def _unplayed(file: Smf, modules: list[Module]) -> list[str]:
-    """The line that names what is not played as it is written, if there is any."""
+    """The one line that names what is not played as written, if anything."""
     counts = sum((module.master.unplayed for module in modules), Counter[str]())
     named = [f"{count:,} {name.format(s='' if count == 1 else 's')}" for name, count in counts.most_common()]
     if file.bank:
@@ -82,15 +82,15 @@ def _unplayed(file: Smf, modules: list[Module]) -> list[str]:
 
 
 def _patterns(file: Smf) -> list[list[int]]:
-    """Which tracks sound together, in order of time."""
+    """Groups of tracks that sound together, in order of time."""
     if file.kind != 2:
         return [list(range(len(file.tracks)))]
     return [[n] for n, track in enumerate(file.tracks) if any(event.status >> 4 == 9 for event in track.events)]
 
 
 def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], int, float]:
-    """Play a pattern from `start` on: a sound module for each port, how many of its notes were never released, and when
-    its last event is over."""
+    """Play a pattern from `start` on. Returns a sound module for each port, how many of its notes were never released,
+    and the time of its last event."""
     modules: dict[int, Module] = defaultdict(Module)
     ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
@@ -112,8 +112,8 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], in
 
 
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
-    """The events of tracks that sound together, in playing order, tempo turned into time; the end as a last event of
-    status 0."""
+    """The events of tracks that sound together, in playing order, at times that follow the tempo; the end is a last
+    event of status 0."""
     ordered = [_ordered(number, file.tracks[number]) for number in pattern]
     merged = merge(*ordered, key=itemgetter(0, 1))  # stable: tracks in order, a track's own order kept
     now, before, step = start, 0, file.tick
@@ -129,8 +129,8 @@ def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
 
 
 def _ordered(number: int, track: Track) -> Iterator[Ordered]:
-    """A track's events, sorted by tick and rank: what a track sets up at a tick comes before the notes that other
-    tracks begin there; and what is exclusive before that, lest a reset undo what is set beside it."""
+    """A track's events by tick and rank: what a track sets up at a tick comes before the notes that other tracks begin
+    there, and system exclusive messages come before that, lest a reset undo what is set along with it."""
     if track.exclusive:
         yield from sorted(_ranked(number, track, (EXCLUSIVE, PORT)), key=itemgetter(0, 1))
     else:
@@ -147,7 +147,7 @@ def _ranked(number: int, track: Track, early: tuple[int, ...]) -> Iterator[Order
 
 
 def _parts(file: Smf, channel: Channel) -> list[Part]:
-    """A channel's notes by (track, program), kits and melodic ones apart."""
+    """A channel's notes by track, program and kit."""
     groups: dict[tuple[int, int, int, str], list[Key]] = defaultdict(list)
     for key in channel.notes:  # in order of onset already
         groups[key.track, key.channel, key.program, key.kit].append(key)
@@ -166,7 +166,9 @@ def _notes(keys: list[Key]) -> Notes:
 
 def _song(path: Path, parts: list[Part], warnings: list[str]) -> Song:
     if len(parts) > MOST_PARTS:
-        raise AntiphonError(f"{path} has {len(parts):,} parts (by track and program): merge some, to {MOST_PARTS}")
+        raise AntiphonError(
+            f"{path} has {len(parts):,} parts (by track and program): merge some ({MOST_PARTS} at most)"
+        )
     parts = sorted(parts, key=lambda part: (part.track, part.channel, part.notes[0].onset))
     melodic = tuple(part for part in parts if not part.kit)
     drums = tuple(part for part in parts if part.kit)

@@ -1,18 +1,18 @@
-"""A sound module: sixteen channels, what holds for all of them, and the MPE zones that join them."""
+"""A sound module: sixteen channels, the state that they share, and the MPE zones that join them."""
 
 from dataclasses import dataclass, field
 
 from antiphon.music.channel import BEND_RANGE, MPE_ZONE, Channel, Master
 from antiphon.music.sysex import Setting, decode
 
-LEADERS = (0, 15)  # of the lower zone, which has the channels above it, and of the upper one, with those below
-ENTRIES = (6, 38, 96, 97)  # controllers that set the registered parameter in hand
-PARAMETERS = (*ENTRIES, 98, 99, 100, 101)  # what a leader says with these is about itself
+LEADERS = (0, 15)  # of the lower zone, with the channels above it, and of the upper one, with those below it
+ENTRIES = (6, 38, 96, 97)  # controllers that set the selected registered parameter
+PARAMETERS = (*ENTRIES, 98, 99, 100, 101)  # controllers of a leader that concern only itself
 
 
 @dataclass(slots=True)
 class Module:
-    """Sixteen channels. zones: the members of each leader."""
+    """Sixteen channels. zones: the member channels of each zone's leader (its manager channel)."""
 
     master: Master = field(default_factory=Master)
     channels: list[Channel] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Module:
         self.channels = [Channel(number, self.master) for number in range(16)]
 
     def message(self, now: float, track: int, status: int, first: int, second: int) -> None:
-        """A channel message; a leader's is its members' too."""
+        """A channel message; a leader's goes to its members too."""
         number, kind = status & 15, status >> 4
         channel = self.channels[number]
         channel.message(now, track, status, first, second)
@@ -40,7 +40,7 @@ class Module:
             member.turn(now, member.wheel)
 
     def _entered(self, now: float, channel: Channel, control: int, value: int) -> None:
-        """A registered parameter was set: of the zones, or a bend range, which all members share."""
+        """A registered parameter was set: the size of a zone, or a bend range, which all members share."""
         if channel.parameter == MPE_ZONE and control == 6 and channel.number in LEADERS:
             self._zone(now, channel, min(value, 15))
         elif channel.parameter == BEND_RANGE and channel.leader:
@@ -48,7 +48,7 @@ class Module:
                 self.channels[member].register(now, BEND_RANGE, *channel.registered[BEND_RANGE])
 
     def _zone(self, now: float, leader: Channel, count: int) -> None:
-        """A zone of `count` members, which may take some of the other's; none ends it."""
+        """Make a zone of `count` members, which may take some of the other zone's; 0 ends the zone."""
         upper = leader.number == LEADERS[1]
         members = list(range(14, 14 - count, -1) if upper else range(1, 1 + count))
         taken, other = {leader.number, *members}, LEADERS[not upper]

@@ -1,8 +1,9 @@
-"""System exclusive messages, bytes to settings: decode. What a sound module is told beside its channels' messages.
+"""System exclusive messages, bytes to settings: decode.
 
-The universal messages (General MIDI 1 and 2, the MIDI Tuning Standard) and the address maps of Roland's GS and Yamaha's
-XG, as far as they change who plays, at which pitch, and how loud. What is known and not played (effects, filters,
-edited drums) is named; what only asks, shows a text or runs a tape says nothing about the sound and is passed over.
+Implemented are the universal messages (General MIDI 1 and 2, the MIDI Tuning Standard) and the addresses of Roland's GS
+and Yamaha's XG, as far as they decide on instruments, pitch and level. Known settings that are not played (effects,
+filters, drum edits) are named; queries, display texts and transport commands, which do not change the sound, are
+skipped.
 """
 
 from collections.abc import Iterator
@@ -19,10 +20,10 @@ NAME = 16  # bytes of a tuning's name
 
 
 class Setting(NamedTuple):
-    """what: "reset" to a standard ("", gm, gm2, gs, xg); of the whole module "volume" (0..1), "tune" and "transpose"
-    (semitones), "keys" ((bank, program), {key: pitch}: a tuning); of `channels` (0..15) "kit" (whether it is one),
-    "shift" (semitones), "detune" (hertz), "scale" ({key from C, 0..11: semitones}), "control" (number, value),
-    "program", "parameter" (registered one, (high, low)); "unplayed" (what, with {s} where its plural has one)."""
+    """what, and its value: for the whole module "reset" (to a standard: "", gm, gm2, gs, xg), "volume" (0..1), "tune"
+    and "transpose" (semitones), "keys" ((bank, program), {key: pitch}: a tuning); for `channels` (0..15) "kit" (bool),
+    "shift" (semitones), "detune" (Hz), "scale" ({pitch class: semitones}), "control" (number, value), "program",
+    "parameter" (a registered one, (high, low)); "unplayed" (a name, with {s} where the plural has an s)."""
 
     what: str
     value: Any
@@ -30,8 +31,8 @@ class Setting(NamedTuple):
 
 
 def decode(data: bytes) -> list[Setting]:
-    """A message, from behind its 0xF0, with or without its 0xF7. Never raises: what is cut short, has a wrong checksum
-    or a byte that is no data is one "unplayed" setting."""
+    """Decode a message without its 0xF0, with or without its 0xF7. Never raises: a message that is truncated, has a
+    wrong checksum or bytes above 127 gives one "unplayed" setting."""
     data = data.removesuffix(b"\xf7")
     try:
         if not data or max(data) > 127:
@@ -92,9 +93,9 @@ def _universal(data: bytes) -> Iterator[Setting]:
 
 
 def _tuning(which: int, data: bytes, rest: bytes) -> Iterator[Setting]:
-    """The MIDI Tuning Standard. data: the whole message, which its dumps' checksums are of."""
+    """The MIDI Tuning Standard. data: the whole message, which a dump's checksum covers."""
     banked = int(which in (4, 5, 6, 7))
-    if which in (8, 9):  # scales of some channels, by a bit each: 15 and 16, 8 to 14, 1 to 7
+    if which in (8, 9):  # scales; a bit for each channel: 15 and 16, 8 to 14, 1 to 7
         bits = rest[0] << 14 | rest[1] << 7 | rest[2]
         channels = tuple(channel for channel in range(16) if bits >> channel & 1)
         yield Setting("scale", dict(enumerate(_octave(rest[3:], which == 9))), channels)
@@ -102,7 +103,7 @@ def _tuning(which: int, data: bytes, rest: bytes) -> Iterator[Setting]:
         bank, program, body = rest[0] * banked, rest[banked], rest[banked + 1 :]
         yield Setting("keys", ((bank, program), dict(_keys(which, data, body))))
     else:
-        _check(which in (0, 3))  # questions
+        _check(which in (0, 3))  # queries
 
 
 def _keys(which: int, data: bytes, body: bytes) -> Iterator[tuple[int, float]]:
@@ -124,18 +125,18 @@ def _keys(which: int, data: bytes, body: bytes) -> Iterator[tuple[int, float]]:
 
 
 def _summed(data: bytes) -> bool:
-    """Whether a dump's checksum fits: all bytes before it, either by exclusive or or, as some programs have it,
-    subtracted."""
+    """Whether a dump's checksum is right: the exclusive or of all bytes before it or, as some programs write, minus
+    their sum."""
     return data[-1] in (reduce(xor, data[:-1]) & 127, -sum(data[:-1]) & 127)
 
 
 def _pitch(row: bytes) -> float | None:
-    """Semitone and 14 bits of its fraction; None for "no change"."""
+    """From a semitone and 14 bits of its fraction; None for "no change"."""
     return None if row == b"\x7f\x7f\x7f" else row[0] + _number(row[1], row[2]) / 0x4000
 
 
 def _octave(data: bytes, fine: bool) -> list[float]:
-    """Twelve keys' semitones, from C: a byte of cents each, or 14 bits of a semitone either way."""
+    """Semitones of the twelve pitch classes: a byte of cents each or, fine, 14 bits for -1 .. 1 semitone."""
     _check(len(data) == (24 if fine else 12))
     if fine:
         return [(_number(data[at], data[at + 1]) - 0x2000) / 0x2000 for at in range(0, 24, 2)]
@@ -144,7 +145,7 @@ def _octave(data: bytes, fine: bool) -> list[float]:
 
 # ---- parameters at addresses -----------------------------------------------------------------------------------------
 
-# By their place in a part's parameters; a scale begins at its C
+# By the last byte of their address
 _GS_PART = {0x00: "bank", 0x01: "program", 0x02: "receiver", 0x15: "kit", 0x16: "shift", 0x17: "detune",
             0x19: "volume", 0x1C: "pan"}  # fmt: skip
 _GS_PART |= {0x40 + key: "scale" for key in range(12)}
@@ -158,10 +159,10 @@ _CONTROLLERS = {"bank": 0, "bank lsb": 32, "volume": 7, "pan": 10}
 
 def _roland(data: bytes) -> Iterator[Setting]:
     if data[2] != GS:
-        if data[2] != 0x45:  # texts on a display
+        if data[2] != 0x45:  # display texts
             yield Setting("unplayed", FOREIGN)
         return
-    if data[3] != 0x12:  # a question
+    if data[3] != 0x12:  # a query
         return
     address, body = data[4:7], data[7:-1]
     _check(len(data) > 8 and sum(data[4:]) & 127 == 0)
@@ -169,12 +170,12 @@ def _roland(data: bytes) -> Iterator[Setting]:
     match high, middle >> 4:
         case (0x40, 0) if (middle, low) == (0, 0x7F):
             yield Setting("reset", "gs" if body[0] == 0 else "")
-        case (0x00, 0) if (middle, low) == (0, 0x7F):  # the mode of two blocks of parts, which begins with a reset
+        case (0x00, 0) if (middle, low) == (0, 0x7F):  # system mode, which implies a reset
             yield Setting("reset", "gs")
         case (0x40, 0) if middle == 0:
             yield from _system(_SYSTEM, low, body)
         case 0x40, 0:
-            if middle > 1 or low >= 0x30:  # not a patch's name, or how many voices a part may have
+            if middle > 1 or low >= 0x30:  # not a patch's name or the parts' shares of polyphony
                 yield Setting("unplayed", EFFECTS)
         case 0x40, 1:
             moved = low <= 2 < low + len(body) and body[2 - low] != _channel(middle)
@@ -190,7 +191,7 @@ def _roland(data: bytes) -> Iterator[Setting]:
 
 
 def _channel(block: int) -> int:
-    """GS counts its parts with the drums' first."""
+    """The channel of a GS part: the drum part is block 0."""
     block &= 15
     return 9 if block == 0 else block - 1 if block < 10 else block
 
@@ -223,12 +224,12 @@ def _xg(address: bytes, body: bytes) -> Iterator[Setting]:
         yield Setting("unplayed", EFFECTS)
     elif high >> 4 == 3:
         yield Setting("unplayed", DRUM_EDITS)
-    elif high not in (6, 7):  # texts and pictures
+    elif high not in (6, 7):  # display texts and pictures
         yield Setting("unplayed", EDITS)
 
 
 def _system(places: dict[int, str], low: int, body: bytes) -> Iterator[Setting]:
-    """Settings of the whole module that a message writes, from `low` on."""
+    """Settings of the whole module that a message writes, from address `low` on."""
     for at, byte in enumerate(body):
         match places.get(low + at):
             case "tune" if len(body) >= at + 4:
@@ -242,15 +243,15 @@ def _system(places: dict[int, str], low: int, body: bytes) -> Iterator[Setting]:
 def _part(
     places: dict[int, str], channel: int, low: int, body: bytes, scale: int, unplayed: str = ""
 ) -> Iterator[Setting]:
-    """Settings of a part that a message writes, from `low` on. scale: where its scale begins. unplayed: what else is
-    in it, beside sound edits."""
+    """Settings of a part that a message writes, from address `low` on. scale: the address of its scale's C. unplayed:
+    what else the message is about."""
     known = False
     for at, byte in enumerate(body):
         name, own = places.get(low + at, ""), (channel,)
         known = known or bool(name)
         match name:
             case "bank" | "bank lsb" | "volume" | "pan":
-                yield Setting("control", (_CONTROLLERS[name], byte or 64 * (name == "pan")), own)  # 0 is a random place
+                yield Setting("control", (_CONTROLLERS[name], byte or 64 * (name == "pan")), own)  # pan 0 is random
             case "program":
                 yield Setting("program", byte, own)
             case "kit":

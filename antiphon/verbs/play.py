@@ -33,7 +33,7 @@ class How(TypedDict, total=False):
 
     instrument: an instrument expression (see antiphon.voices.expression) for every melodic part, in place of the song's
     programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name;
-    "kit" makes a part drums, and an instrument makes drums a melodic part.
+    "kit" makes a part a drum part, and an instrument makes a drum part melodic.
     morphs: "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song
     or all through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings.
     seed: which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for the
