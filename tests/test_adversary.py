@@ -81,6 +81,22 @@ def test_it_is_the_weighted_mean_over_the_critics():
     assert penalty(move=3, r1=2.0, drift=0.1, every=4) == pytest.approx(0.1 * 3.5)
 
 
+def test_r1_looks_at_real_sounds_and_r2_at_generated_ones():
+    """Of a critic that is steep at the ones and flat at the others. WGAN-GP looks between the pairs."""
+    real, generated = torch.full((4, 2), 3.0), torch.full((4, 2), -3.0)
+    seen = [Seen(lambda x: torch.relu(x).sum(1), real, generated)]
+    logits, rng = [torch.zeros(4)], torch.Generator().manual_seed(0)
+
+    def penalty(**weights: float) -> float:
+        return float(AdversaryConfig(**weights).penalty(logits, lambda: seen, 0.0, 0, rng).detach())
+
+    assert penalty(r1=2.0) == pytest.approx(2.0)  # a slope of (1, 1)
+    assert penalty(r2=2.0) == 0
+    assert penalty(r1=2.0, finite=True) > 0.5
+    assert penalty(r2=2.0, finite=True) == 0
+    assert 0 < penalty(lipschitz=1.0) <= 1
+
+
 def test_where_no_slope_is_wanted_nothing_is_looked_at_and_no_dice_are_thrown():
     def seen() -> list[Seen]:
         raise AssertionError

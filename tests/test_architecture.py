@@ -102,6 +102,15 @@ def test_what_a_room_must_never_know(room_, never):
         assert not re.search(rf"^\s*(import|from) {re.escape(never)}\b", text, re.M), path
 
 
+def test_a_run_does_not_know_what_it_learns_from(found):
+    """That is for recipes and games, who bring their own data, batches and previews."""
+    run = ["verbs.train", *(f"training.{name}" for name in ("loop", "recipe", "contract", "state", "run_folder"))]
+    health = [f"training.health.{name}" for name in ("monitor", "findings", "diagnostics", "interventions")]
+    for name in run + health:
+        known = {room(other) for other in found[f"antiphon.{name}"]}
+        assert not known & {"audio", "representations", "data", "networks", "metrics", "music"}, name
+
+
 @pytest.mark.parametrize(
     "line",
     [

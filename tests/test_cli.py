@@ -100,7 +100,7 @@ def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
     assert all(np.abs(soundfile.read(tmp_path / name)[0]).max() > 0 for name in stems)
     complains(antiphon_line(*line[:-2], "--force", "--room", "2"), "room")
     complains(antiphon_line(*line[:-4], "--force", "--map", "5=harp"), "no part matches '5'")
-    complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "maps nothing")
+    complains(antiphon_line(*line[:-4], "--force", "--map", "harp"), "is not a mapping")
 
 
 def test_generate(antiphon_line, run_folder, tmp_path):
@@ -200,7 +200,7 @@ WRONG = [
     (["generate", "V", "-o", "D", "--instrument", "128"], ["0 to 127"]),
     (["generate", "V", "-o", "D", "--style", "purple"], ["purple", "bowed"]),
     (["generate", "V", "-o", "FILE"], ["not a folder"]),
-    (["generate", "nobody", "-o", "D"], ["no voice is called 'nobody'"]),
+    (["generate", "nobody", "-o", "D"], ["no voice named 'nobody'"]),
     (["play", "missing.mid", "--voice", "V", "-o", "x.wav"], ["missing.mid"]),
     (["play", "FILE", "--voice", "V", "-o", "x.wav"], ["not a MIDI file"]),
     (["play", "--voice", "V", "-o", "x.exe"], ["x.exe"]),
@@ -210,7 +210,7 @@ WRONG = [
     (["play", "--voice", "V", "--instrument", "kazzoo", "-o", "x.wav"], ["kazzoo"]),
     (["play", "--voice", "V", "-o", "x.wav", "--kit", "nobody"], ["nobody"]),
     (["play", "--voice", "V", "-o", "x.wav", "--map", "10=kazzoo"], ["kazzoo"]),
-    (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["no morph", "flute>cello"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["not a morph", "flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin@0:30-1:00"], ["flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is not a number"]),
     (["generate", "V", "-o", "x", "-n", "2.5"], ["'2.5' is not a whole number"]),
@@ -350,7 +350,8 @@ def test_ctrl_c_is_answered_from_the_start():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
     line = [sys.executable, "-m", "antiphon", "play", "--stems", "-o", str(tmp_path / "song.wav")]
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell lets what runs behind it ignore the signal
+    # what these tests run under may ignore the signal: nohup does, and a shell for what runs behind it
+    heard = partial(signal.signal, getattr(signal, name), signal.SIG_DFL)
     playing = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     while not any(tmp_path.iterdir()):  # until sound is on its way
         assert playing.poll() is None
@@ -360,6 +361,23 @@ def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
     assert playing.returncode == 130
     assert said.splitlines()[-1].endswith("antiphon: stopped")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    """Under nohup a song is finished although the terminal is gone."""
+    code = """
+import os, signal
+from antiphon.cli.app import _stoppable
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with _stoppable():
+    os.kill(os.getpid(), signal.SIGHUP)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("played on, then stopped")
+"""
+    assert python(code) == "played on, then stopped"
 
 
 def test_paths_that_the_terminal_cannot_show(run_folder, tmp_path):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators import batched
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, InstrumentGenerator, midi_to_hz
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
+from antiphon.networks.generators.physics import at_blocks, midi_to_hz
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.oscillators import HOP, block_count
 from antiphon.representations.spectral import magnitude

@@ -228,7 +228,7 @@ def test_every_setting_of_a_network_has_bounds() -> None:
 
 def test_a_setting_that_no_voice_could_hold_is_refused() -> None:
     wordy = make_dataclass("Wordy", [("activation", str, "relu")], frozen=True)
-    with pytest.raises(AntiphonError, match=r"Wordy\.activation can be in no voice"):
+    with pytest.raises(AntiphonError, match=r"Wordy\.activation cannot be saved"):
         limits_of(wordy)
 
 

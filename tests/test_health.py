@@ -16,9 +16,10 @@ import antiphon
 from antiphon.core.errors import AntiphonError
 from antiphon.training import loop
 from antiphon.training.augment import MOST
+from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
 from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
-from antiphon.training.health.findings import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.training.health.findings import beliefs, crowd_distance, nearest, spread
 from antiphon.training.health.interventions import (
     DOUBT,
     HEART,
@@ -96,6 +97,13 @@ def test_each_sign_is_seen(name, grave, of):
     assert name in found
     assert found[name].grave is grave
     assert len(found[name].words) > 20
+
+
+@pytest.mark.parametrize("usual", [0.02, 3.0, 500.0])
+def test_an_explosion_is_told_by_multiples_of_what_is_usual(usual):
+    """Whatever the scale of a run's gradients is."""
+    assert "diverging" in names(findings(30, generator_norm=after(29, 40 * usual, usual)))
+    assert "diverging" not in names(findings(30, generator_norm=after(29, 20 * usual, usual)))
 
 
 def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
@@ -255,7 +263,7 @@ def test_the_summary_hears_waveforms_and_sees_images():
 
 
 def answers(*kinds: str, in_doubt: bool = True) -> Answers:
-    return Answers(kinds or chosen("all"), in_doubt, 12.0)
+    return Answers(kinds or chosen("all"), in_doubt, "12 minutes")
 
 
 def decide(given: Answers, found: list[Finding]):

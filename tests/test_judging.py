@@ -230,7 +230,7 @@ def test_a_hold_of_nothing_is_refused_where_a_file_is_opened(tmp_path):
     at = raw.index(load_file(path)["hold"].tobytes())
     raw[at : at + 8] = bytes(8)
     path.write_bytes(raw)
-    with pytest.raises(AntiphonError, match="hold lies outside its note"):
+    with pytest.raises(AntiphonError, match="hold is outside its note"):
         Prepared(path)
 
 

@@ -56,7 +56,7 @@ def test_any_folder_of_sounds_trains_what_needs_no_pitch(antiphon_line, nolabels
     run = tmp_path / "run"
     said = antiphon_line("train", nolabels, "-o", run, "--recipe", recipe, *TINY)
     assert said.status == 0, said.err
-    assert said.err[0] == "note: the pitch of 16 of 16 sounds is unknown: all are learned without any"
+    assert said.err[0] == "note: the pitch of 16 of 16 sounds is unknown: all are used without pitch"
     if recipe == "vocoder":
         return
     assert antiphon_line("generate", run, "-o", tmp_path / "new", "-n", 2).status == 0

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.networks.generators.physics import SAMPLE_RATE, carrier, spin, unison_modulation
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.physics import carrier, chorus, spin, unison_modulation
 from antiphon.networks.noise import frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import (
     BLOCK,
@@ -123,6 +124,15 @@ def test_unison_copies_keep_the_power() -> None:
     copies = torch.stack([torch.rand(4, 40, generator=rng), torch.randn(4, 40, generator=rng)])
     wave = unison_modulation(copies, torch.tensor(9.0), torch.linspace(200, 8000, 40), torch.tensor(0), 3000)
     assert 0.8 < float(wave.abs().square().mean()) < 1.2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
+def test_an_ensemble_is_as_loud_as_one(share: float) -> None:
+    """However much of a partial is its copies', its mean power is 1: movement does not change loudness."""
+    rng = torch.Generator().manual_seed(4)
+    wave = torch.polar(torch.full((200_000,), 1.0), 2 * math.pi * torch.rand(200_000, generator=rng))
+    power = float(chorus(wave, torch.tensor(share)).abs().square().mean())
+    assert power == pytest.approx(1.0, abs=0.01)
 
 
 def test_noise_is_white_and_of_unit_variance() -> None:

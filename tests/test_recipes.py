@@ -298,7 +298,7 @@ def test_descriptors_are_controls(antiphon_line, prepared, data, tmp_path):
     assert "brightness=0..1" in "\n".join(antiphon_line("info", folder).out)
 
 
-@pytest.mark.parametrize(("names", "says"), [("loudness", "what is measured is"), ("attack,attack", "each once")])
+@pytest.mark.parametrize(("names", "says"), [("loudness", "choose from"), ("attack,attack", "each once")])
 def test_descriptors_that_cannot_be_told(prepared, tmp_path, names, says):
     with pytest.raises(AntiphonError, match=says):
         train(prepared, tmp_path / "run", "dcgan", steps=1, settings=settings("dcgan") | {"descriptors": names})
@@ -314,8 +314,8 @@ def test_what_it_cannot_do_is_one_line(antiphon_line, runs, mute, song, tmp_path
     out, pitched = tmp_path / "out.wav", runs["wavegan"]
     for line, says in [
         (("play", song, "-o", out, "--voice", mute), "cannot play a song"),
-        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot be told a pitch"),
-        (("play", song, "-o", out, "--voice", pitched, "--parts"), "tell tones from noise"),
+        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot play a given pitch"),
+        (("play", song, "-o", out, "--voice", pitched, "--parts"), "separate tones from noise"),
         (("play", song, "-o", out, "--voice", pitched, "--instrument", "harp,violin"), "cannot blend"),
         (("morph", pitched, "--from", "harp", "--to", "violin", "-o", out), "cannot morph"),
         (("clone", pitched, pitched / "sounds" / "step-000030.wav", "-o", out), "cannot"),

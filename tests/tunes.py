@@ -85,7 +85,7 @@ class Character:
 def casting(expression, seed):
     """Programs sound by their number, and "sine" as program 0."""
     if isinstance(expression, str) and expression != "sine":
-        raise AntiphonError(f"no instrument is called {expression!r}")
+        raise AntiphonError(f"no instrument named {expression!r}")
     number = 0 if expression == "sine" else expression
     return Character(f"program {number}", number / 127)
 

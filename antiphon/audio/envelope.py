@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-SAMPLE_RATE = 44100
+from antiphon.core.units import SAMPLE_RATE
+
 FRAME = 512
 CENT = np.log(2.0) / 1200
-
-
-def hertz(pitch: float) -> float:
-    """MIDI pitch to Hz."""
-    return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
 def frames_of(samples: int) -> int:
@@ -62,7 +58,7 @@ def find_onset(audio: np.ndarray) -> int:
     return (j + int(ahead.argmax())) * hop if ahead.any() else j * hop
 
 
-def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
+def cut_and_fade_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
     """The note up to where it stays `floor_db` below its loudest 10 ms, plus a fade of `fade` seconds; a copy."""
     hop = 441
     level = envelope(audio, hop, 1)

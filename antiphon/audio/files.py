@@ -15,8 +15,8 @@ import numpy as np
 from antiphon.audio.ops import Audio, resample, to_mono
 from antiphon.core.atomic import all_whole
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 
-SAMPLE_RATE = 44100
 SUFFIXES = frozenset(  # formats that libsndfile reads
     f".{name}"
     for name in "wav wave flac ogg oga opus mp3 aiff aif aifc caf w64 rf64 au snd".split()  # noqa: SIM905

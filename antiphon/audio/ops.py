@@ -42,8 +42,9 @@ def mono_channel(audio: Audio, similar: float = 0.9) -> int | None:
     return None if np.all(inner > similar * np.sqrt(energy * energy[loudest])) else loudest
 
 
-def trim_tail(audio: Audio, floor_db: float = -60.0, fade: int = 220) -> Audio:
-    """Cuts (samples,) audio after its last sample above `floor_db` re its peak, fading the last `fade` samples."""
+def cut_tail_by_peak(audio: Audio, floor_db: float = -60.0, fade: int = 220) -> Audio:
+    """Audio (samples,) cut after its last sample above `floor_db` re its peak, the last `fade` samples of that faded;
+    a copy. `envelope.cut_and_fade_tail` goes by power and keeps all that is above; `mel.cut_tail` fades nothing."""
     size = np.abs(audio)
     peak = float(size.max(initial=0.0))
     if peak == 0.0:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
 from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.games.drums import KitGame
 from antiphon.training.games.instrument import GameConfig
 from antiphon.training.games.optimisers import ImitatorsConfig
-from antiphon.training.recipe import Recipe
 from antiphon.voices.drums import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ WEIGHTS = {
 
 
 @dataclass(frozen=True)
-class DrumsRecipe(Recipe):
+class DrumsRecipe(SoundsRecipe):
     """A complete setting of a run."""
 
     network: OneShotConfig = field(default_factory=OneShotConfig)

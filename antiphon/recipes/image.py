@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.controls import scales
 from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.representations.standardised import Standardised
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.image import ImageGame, ImageGameConfig
-from antiphon.training.recipe import Recipe
 from antiphon.voices.image import SAMPLES
 from antiphon.voices.image_model import ImageConfig, ImageModel, ViewConfig
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from antiphon.training.batches.onset_crops import OnsetSource
     from antiphon.voices.voice import Voice
 
-SAMPLE_RATE = 44_100
 SHORTEST = 16_384  # samples that wavegan draws
 FITTED = 16, 32  # batches and sounds in each, by which a standardised view is fitted
 ANSWERS = ("auto", "yes", "no")
@@ -33,7 +33,7 @@ UNNAMED = "sound"  # the label of sounds whose instruments are not told apart
 
 
 @dataclass(frozen=True)
-class ImageRecipe(Recipe):
+class ImageRecipe(SoundsRecipe):
     """A complete setting of a run. pitch, instrument, style: whether both players are told; auto where the data has
     more than one of it. descriptors: names of what is measured of a sound and told too, such as brightness,attack."""
 

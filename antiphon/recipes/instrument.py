@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.instrument import GameConfig, InstrumentGame
-from antiphon.training.recipe import Recipe
 from antiphon.voices.instrument import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class InstrumentRecipe(Recipe):
+class InstrumentRecipe(SoundsRecipe):
     """A complete setting of a run. Everything a result depends on, but for the data, is in here."""
 
     network: InstrumentConfig = field(default_factory=InstrumentConfig)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
 from antiphon.recipes.image import UNNAMED
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.contract import Moment, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.vocoder import VocoderGame, VocoderGameConfig
-from antiphon.training.recipe import Recipe
 from antiphon.voices.vocoder import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class VocoderRecipe(Recipe):
+class VocoderRecipe(SoundsRecipe):
     """A complete setting of a run."""
 
     network: VocoderConfig = field(default_factory=VocoderConfig)

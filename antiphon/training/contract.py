@@ -1,11 +1,13 @@
-"""What the loop knows of a method: at every step a recipe names the moment, a source draws a batch, a game plays it."""
+"""What the loop knows of a method: at every step a recipe names the moment, a source draws a batch, a game plays it.
+Now and then the game shows how it is doing."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +92,41 @@ class Game(nn.Module, ABC):
         if torch.isfinite(norm):
             optimiser.step()
         return norm
+
+    @abstractmethod
+    def preview(self, voice: Voice, data: Any, folder: Path, step: int) -> Path:
+        """Write what `voice`, the averaged model, makes of the data so far, for a person to look at and to hear:
+        folder/sheets/step-NUMBER.* and folder/sounds/step-NUMBER.*. -> the file to point at"""
+
+
+class Judged(NamedTuple):
+    """Items of a batch as D sees them, (batch, ...), and its verdicts: (batch,) mean logits."""
+
+    view: Tensor
+    verdicts: Tensor
+
+
+class Examined(ABC):
+    """What a game lets be looked at, whose health a run is to know. Nothing here may change a weight or an average."""
+
+    rule: str  # one of losses.adversarial.rules(), by which D's logits are read
+
+    @abstractmethod
+    def judge_real(self, batch: Any) -> Judged:
+        """The batch's own items."""
+
+    @abstractmethod
+    def judge_generated(self, batch: Any, rng: torch.Generator) -> Judged:
+        """Items made of noise, under the conditions of the batch."""
+
+    @abstractmethod
+    def embed(self, view: Tensor) -> Tensor:
+        """What D sees -> (batch, features): by distances between these, variety, likeness and copies are measured."""
+
+    def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
+        """What else can be told of what was generated, `view` as D sees it, beside the batch it was generated for: by
+        names of fields of a Finding [training/health/diagnostics.py]."""
+        return {}
 
 
 @torch.no_grad()

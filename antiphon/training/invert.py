@@ -25,10 +25,11 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from antiphon.audio.envelope import hertz
+from antiphon.core import units
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import InstrumentGenerator, midi_to_hz
+from antiphon.networks.generators.instrument import InstrumentGenerator
+from antiphon.networks.generators.physics import midi_to_hz
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
@@ -235,7 +236,8 @@ class _Learning:
         """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""
         data, rows = self.source.data, torch.full((TAKES,), note)
         pitch, unmoved = data.pitch[rows], torch.zeros(TAKES)
-        loss = ZoneLoss(data.audio(note), hertz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200), self.base.config)
+        f0 = units.midi_to_hz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200)
+        loss = ZoneLoss(data.audio(note), f0, self.base.config)
         gesture = Gesture(
             pitch=pitch,
             velocity=data.velocity[rows] / 127,

@@ -1,4 +1,4 @@
-"""Playing drums: hits that ring as long as they ring, whenever they are let go."""
+"""Playing drums: hits that ring for their own time, whenever they are released."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.synthesis import LEAVE, NOISE_AS_TONE
 
-BATCH = 16  # hits a pass
+BATCH = 16  # hits per pass
 QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut
-VARIED = 0.06  # how far from its drum's w each take of a hit strays
+VARIED = 0.06  # how far each take of a hit is from its drum's w
 
 
 class KitVoice(StyledVoice):
-    """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and its bends
-    mean nothing, its take is another stroke of the same drum."""
+    """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and bends are
+    ignored, and each take is another stroke of the same drum."""
 
     kind = "drums"
     pitched = False
@@ -67,7 +67,7 @@ class KitVoice(StyledVoice):
         samples = _ends(curves, ringing, g.knots)
         sounds = [np.zeros(0, np.float32)] * len(notes)
         order = sorted(range(len(notes)), key=lambda i: samples[i])
-        for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of like length together
+        for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of similar length together
             longest = samples[some[-1]]
             at = torch.tensor(some)
             own, heard = Ringing(**{k: v[at] for k, v in vars(ringing).items()}), curves[at]
@@ -99,13 +99,13 @@ def _gesture(notes: Sequence[Note]) -> Gesture:
 
 
 def _cut(g: Gesture, samples: int, ringing: Ringing) -> Gesture:
-    """The first samples of a gesture, its f0 gliding."""
+    """The first `samples` of a gesture, with gliding f0."""
     f0 = gliding(ringing.glide, g.pitch, g.start, samples)
     return Gesture(g.pitch, g.velocity, g.release, g.start, samples, g.knots, f0, g.take)
 
 
 def _strays(notes: Sequence[Note], style: int) -> Tensor:
-    """(notes, style) what each take adds to its drum's w; the first take is the drum itself."""
+    """(notes, style) offsets of each take from its drum's w; the first take is the drum itself."""
     rows = [np.random.default_rng((n.take, 5)).standard_normal(style, dtype=np.float32) * (n.take != 0) for n in notes]
     return torch.from_numpy(np.stack(rows))
 
@@ -129,7 +129,7 @@ def _leaving(samples: int) -> Tensor:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {  # what a voice may ask for: lowest and highest of each width
+LIMITS = {  # lowest and highest allowed value of each width
     "style": (4, 1024),
     "width": (8, 4096),
     "hidden": (8, 8192),

@@ -18,7 +18,7 @@ from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.synthesis import perform
 
-BATCH, BATCH_SECONDS = 16, 128.0  # notes a trunk pass, and for how long they are held together, at most
+BATCH, BATCH_SECONDS = 16, 128.0  # most notes per pass of the trunk, and most seconds held in total
 
 
 class InstrumentVoice(StyledVoice):
@@ -67,7 +67,7 @@ def _batches(seconds: Sequence[float]) -> list[list[int]]:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {  # what a voice may ask for: lowest and highest of each width
+LIMITS = {  # lowest and highest allowed value of each width
     "style": (4, 1024),
     "width": (8, 4096),
     "hidden": (8, 8192),

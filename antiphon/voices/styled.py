@@ -1,4 +1,4 @@
-"""Voices whose model hears and imagines style vectors."""
+"""Voices whose model encodes and imagines style vectors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from antiphon.voices.interpolation import exponential, logarithm, slerp
 from antiphon.voices.playable import PlayableVoice
 from antiphon.voices.voice import VoiceInfo
 
-CROWD = 64  # style vectors of an instrument, by which its typical one and its neighbours are found
+CROWD = 64  # style vectors of an instrument from which its typical one and its neighbours are found
 
 
 class StyledVoice(PlayableVoice, Encodes):
-    """A voice whose model hears and imagines style vectors [networks/model.py]."""
+    """A voice whose model encodes and imagines style vectors (networks/model.py)."""
 
     model: StyledModel
 
@@ -34,8 +34,8 @@ class StyledVoice(PlayableVoice, Encodes):
     # ---- styles ------------------------------------------------------------------------------------------------------
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
-        """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in
-        training. variation: 1 as the mapping network has it, 0 the typical sound, on an arc between (StyleGAN's
+        """(style,) a style vector from noise. Style words, unless given, are drawn as they occurred in training.
+        variation: 1 is the mapping network's output, 0 the typical sound, along the arc between them (StyleGAN's
         truncation, on the sphere)."""
         key = (instrument, tuple(style), seed)
         if key not in self._styles:
@@ -45,8 +45,8 @@ class StyledVoice(PlayableVoice, Encodes):
         return slerp(self.typical(instrument, style), self._styles[key], variation)
 
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
-        """(style,) the instrument's typical style vector: the one of 64 imagined that lies nearest to all others. It
-        is one of them, so it sounds like one; a mean of several kinds of an instrument need not."""
+        """(style,) the instrument's typical style vector: the one of 64 imagined that is nearest to all others. It is
+        one of them, so it sounds like one; a mean of several kinds of an instrument may not."""
         crowd = self._crowd(instrument, tuple(style))
         return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
 
@@ -58,7 +58,7 @@ class StyledVoice(PlayableVoice, Encodes):
         return exponential(w, variation * flat)
 
     def nearest(self, w: Tensor) -> str:
-        """The instrument one of whose imagined style vectors, among 64 each, lies nearest to w, (style,)."""
+        """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
         likeness = [float((self._crowd(label) @ w).max()) for label in self.instruments]
         return self.instruments[int(np.argmax(likeness))]
 

@@ -1,4 +1,4 @@
-"""Every way to draw a sound as an image, by name: the representations, and those whose way back to sound is a voice."""
+"""Every way to draw a sound as an image, by name: the representations, and those that a voice turns back into sound."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from antiphon.representations.contract import Representation
 
 
 def representations() -> dict[str, Callable[[], Representation]]:
-    """Every representation by name, at its usual settings."""
+    """Every representation by name, with its default settings."""
     return parts("antiphon.representations", "REPRESENTATIONS") | parts("antiphon.voices", "REPRESENTATIONS")
 
 
 def representation(name: str) -> Representation:
-    """One by name. Raises AntiphonError for a name unknown."""
+    """One by name. Raises AntiphonError for an unknown name."""
     found: Representation = part(representations(), "representation", name)()
     return found

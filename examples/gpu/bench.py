@@ -1,4 +1,4 @@
-"""Does the GPU compute what the processor does, and how fast? Called by run.py --bench; nothing is trained."""
+"""Does the GPU compute the same as the CPU, and how fast? Called by run.py --bench; nothing is trained."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def agreement(model: InstrumentModel, batch: Excerpts, device: torch.device) -> 
 
 @torch.inference_mode()
 def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[str, Any]:
-    """How many crops of 0.74 s the generator plays: sixteen copies of a batch at once, and note by note."""
+    """Crops of 0.74 s per second that the generator plays: sixteen copies of a batch at once, and note by note."""
     generator: InstrumentGenerator = model.generator
     device = few.audio.device
     w = model.encoder(few.reference, few.reference_pitch, few.reference_release)
@@ -98,7 +98,7 @@ def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[
 
 
 def timed(work: Callable[[], Any], repeats: int, device: torch.device) -> float:
-    """Mean seconds of a call, after three that do not count."""
+    """Mean seconds of a call, after three for warming up."""
     for _ in range(min(3, repeats)):
         work()
     _wait(device)

@@ -1,7 +1,7 @@
-"""One recorded note as a person makes it, with hiss, room and perhaps more than was meant, made ready to be measured.
+"""Prepares a home recording of one note for measurement: it may have hiss, room, and more than one note.
 
-`one_note` takes out steady noise, keeps one attack, settles the pitch between what is said and what is heard, and
-refuses in words what is not one pitched note. Audio is (samples,) float32 at 44.1 kHz.
+`one_note` removes steady noise, keeps one attack, reconciles the given pitch with the pitch heard, and refuses, with a
+reason, what is not one pitched note. Audio is (samples,) float32 at 44.1 kHz.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import torch
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.partials import excerpt, find_peaks
 from antiphon.data.analysis.tracker import open_tracker, track_pitch
 from antiphon.data.labelling.row import note_name
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 SHORTEST = 0.08  # seconds that a note must last
-TICK = 441  # samples: levels are taken every 10 ms
+TICK = 441  # samples: levels are measured every 10 ms
 QUIET = 10  # ticks of quiet from which the noise is learned
 NOISE_LIKE = 0.42  # spectral flatness, 0.56 for white noise and near 0 for a tone
-FAINTEST = 15.0  # dB that a note must rise over the noise, and over what comes before its attack
+FAINTEST = 15.0  # dB that a note must rise above the noise, and above what precedes its attack
 FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
-FADE = 60.0  # dB/s of what noise is left after the note
-RISES = 2.0  # times the noise's power, the mean over all bands, from which something sounds
-ATTACK = 15.0  # dB that the level rises within 0.1 s at another attack
-CONVINCING = 0.8  # share of the energy that a pitch of which the tracker is not sure must explain
-OVERTONES = 6  # of a second note that are looked for
-STANDS_OUT = 20.0  # dB by which a partial that bears the pitch rises over the floor, and may lie below the loudest
+FADE = 60.0  # dB/s at which the noise after the note fades out
+RISES = 2.0  # times the noise's power, averaged over all bands, above which something sounds
+ATTACK = 15.0  # dB that the level rises within 0.1 s at a second attack
+CONVINCING = 0.8  # share of the energy that a pitch must explain if the tracker is unsure of it
+OVERTONES = 6  # of a second note to look for
+STANDS_OUT = 20.0  # dB a partial that carries the pitch must rise above the floor, and may be below the loudest
 LOWEST_HZ = 26.0  # where pitches begin
-SAY = "say which note it is with --pitch"
+SAY = "give its note with --pitch"
 
 
 @dataclass(frozen=True)
 class OneNote:
     """A note that can be learned from. audio: from just before its onset, without the noise. pitch: MIDI. remarks: what
-    was done to it, for the player to read."""
+    was done to it, for the user."""
 
     audio: np.ndarray
     pitch: float
@@ -48,14 +48,14 @@ class OneNote:
 def one_note(
     audio: np.ndarray, name: str, pitch: float | None = None, hint: float | None = None, say: str = SAY
 ) -> OneNote:
-    """Make one recording ready. Raises AntiphonError, naming it by `name`, if it is not one clean pitched note.
+    """Prepare one recording. Raises AntiphonError, which calls it `name`, if it is not one clean pitched note.
 
-    pitch: MIDI, if the player says it; hint: a pitch its file's name claims, believed where it can be heard at all.
-    With neither, the pitch is heard (extra `antiphon[pitch]`). say: how a pitch can be said, for a refusal."""
+    pitch: MIDI, if the user gives it; hint: a pitch its file's name claims, believed if it can be heard at all. With
+    neither, the pitch is estimated (extra `antiphon[pitch]`). say: how to give a pitch, for error messages."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
     sound, more = _one_attack(sound, name)
-    if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
-        raise AntiphonError(f"{name} holds no note of {SHORTEST:g} s: record a longer one")
+    if len(analysis.cut_and_fade_tail(sound)) < SHORTEST * SAMPLE_RATE:
+        raise AntiphonError(f"{name} has no note of {SHORTEST:g} s or longer: record a longer one")
     settled, doubt = _settled_pitch(sound, name, pitch, hint, say)
     other = chord_tone(sound, settled)
     if other is not None:
@@ -64,8 +64,8 @@ def one_note(
 
 
 def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The sound from just before its first attack up to the next, and a remark on what is left out. What is far fainter
-    than what follows, a breath or a touch of the string, is no note yet."""
+    """The sound from just before its first attack up to the next, and a remark on what is left out. A sound far fainter
+    than what follows, such as a breath or a touch of the string, is not yet the note."""
     remarks: tuple[str, ...] = ()
     first = start = analysis.find_onset(sound)
     again = second_attack(sound[first:])
@@ -73,10 +73,10 @@ def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ..
         start += again
         again = second_attack(sound[start:])
     if start > first:
-        remarks = (f"{name}: the note begins at {start / SAMPLE_RATE:.2f} s; what comes before is left out",)
+        remarks = (f"{name}: the note begins at {start / SAMPLE_RATE:.2f} s; what precedes it is left out",)
     if again is not None:
         at = (start + again) / SAMPLE_RATE
-        remarks += (f"{name}: another attack at {at:.2f} s; only what comes before is used",)
+        remarks += (f"{name}: there is another attack at {at:.2f} s; only what precedes it is used",)
         sound = sound[: start + again]
     return sound[max(start - 64, 0) :], remarks
 
@@ -88,18 +88,18 @@ def _loudest(sound: np.ndarray) -> float:
 
 def _at_once(name: str, one: float, other: float, way: str = "") -> AntiphonError:
     both = f"{note_name(one)} and {note_name(round(other))}"
-    return AntiphonError(f"{name} holds {both} at once: record one note alone{way}")
+    return AntiphonError(f"{name} contains {both} at once: record a single note{way}")
 
 
 # ---- noise -----------------------------------------------------------------------------------------------------------
 
 
 def without_noise(audio: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The audio less its steady noise, learned where the note is silent, and a remark if there was any.
+    """The audio without its steady noise, measured where the note is silent, and a remark if there was any.
 
-    Hiss, rumble and hum alike: power subtraction (Boll 1979; Berouti 1979: over-subtracted, with a floor); the run-up,
-    up to where something rises over the noise, becomes silence. Raises AntiphonError if the note does not rise above
-    the noise."""
+    Hiss, rumble and hum alike: power subtraction (Boll 1979; Berouti 1979: over-subtracted, with a floor); everything
+    before something rises above the noise becomes silence. Raises AntiphonError if the note does not rise above the
+    noise."""
     level = decibels(envelope(audio, TICK, QUIET))
     if not len(level) or level.max() < -80:
         raise AntiphonError(f"{name} is silent")
@@ -108,15 +108,15 @@ def without_noise(audio: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, 
         return audio, ()
     below = float(level.max()) - _level(audio, at)
     if below < FAINTEST:
-        raise AntiphonError(f"the noise in {name} lies only {below:.0f} dB below the note: record it closer or louder")
-    return _subtracted(audio, at), (f"{name}: noise {below:.0f} dB below the note was taken out",)
+        raise AntiphonError(f"the noise in {name} is only {below:.0f} dB below the note: record it closer or louder")
+    return _subtracted(audio, at), (f"{name}: noise {below:.0f} dB below the note was removed",)
 
 
 def _noise_at(audio: np.ndarray, level: np.ndarray) -> int | None:
-    """The tick at which 0.1 s hold noise that is worth taking out and nothing else; None if there is no such place.
+    """The tick at which 0.1 s of noise worth removing, and nothing else, begins; None if there is no such place.
 
-    What is noise-like is noise wherever it is. Rumble and hum are known by coming before the note and going on
-    unchanged below it; a note's tail and a swell are neither."""
+    Noise-like sound is noise wherever it is. Rumble and hum are recognised by preceding the note and continuing
+    unchanged below it; a note's tail and a swell do neither."""
     for at, before in ((_quietest(level), False), (_quietest(level[: int(level.argmax()) + 1]), True)):
         part = audio[at * TICK : (at + QUIET) * TICK]
         below = float(level.max()) - _level(audio, at)
@@ -129,13 +129,13 @@ def _noise_at(audio: np.ndarray, level: np.ndarray) -> int | None:
 
 
 def _level(audio: np.ndarray, at: int) -> float:
-    """dB of 0.1 s from a tick on."""
+    """Level in dB of the 0.1 s from a tick on."""
     part = audio[at * TICK : (at + QUIET) * TICK]
     return float(decibels(np.square(part, dtype=np.float64).mean(keepdims=True))[0])
 
 
 def _quietest(level: np.ndarray) -> int:
-    """The first tick of the quietest 0.1 s. Levels are centred, so a window's is that of its middle."""
+    """The first tick of the quietest 0.1 s. Levels are centred, so a window's level is that of its middle."""
     middle = (QUIET - 1) // 2 + 1
     inner = level[middle : len(level) - middle]
     return int(inner.argmin()) if len(inner) else 0
@@ -161,8 +161,8 @@ def _goes_on(audio: np.ndarray, at: int, level: np.ndarray) -> bool:
 
 
 def _subtracted(audio: np.ndarray, at: int) -> np.ndarray:
-    """The audio less what its 0.1 s from a tick on hold; silent up to where something more begins, and fading, slower
-    than a note that is released, from where nothing more is left."""
+    """The audio minus the noise in its 0.1 s from a tick on; silent until something else begins, and fading, more
+    slowly than a released note, once nothing else is left."""
     window = torch.hann_window(FRAME)
     spectrum = torch.stft(torch.from_numpy(audio), FRAME, HOP, window=window, return_complex=True)
     power = spectrum.abs().square()
@@ -192,8 +192,8 @@ def _first_run(sounds: torch.Tensor) -> int:
 
 
 def second_attack(audio: np.ndarray) -> int | None:
-    """The sample at which the level jumps up once more, later than 0.15 s after the onset (sample 0); None if it does
-    not. Tremolo and beating, which jump less or too often to be another note, do not count."""
+    """The sample at which the level jumps up again, later than 0.15 s after the onset (sample 0); None if it does not.
+    Tremolo and beating, which jump less, or too often to be another note, do not count."""
     level = decibels(envelope(audio, TICK, 5))
     rise = np.array([level[j] - level[max(j - 10, 0) : j + 1].min() for j in range(len(level))])
     jumps = np.flatnonzero((rise > ATTACK) & (level > level.max(initial=-160.0) - 30))
@@ -205,10 +205,10 @@ def second_attack(audio: np.ndarray) -> int | None:
 
 
 def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
-    """The MIDI pitch of a second harmonic series beside that of `pitch`; None if there is none.
+    """The MIDI pitch of a second harmonic series besides that of `pitch`; None if there is none.
 
     Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     strong = (peaks.above > 15) & (peaks.level > -35)
     hz, level = peaks.hz[strong], peaks.level[strong]
@@ -221,7 +221,7 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
         foreign = np.abs(series / base - np.round(series / base)) > 0.06
         near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
         if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(69 + 12 * np.log2(f0 / 440))
+            return float(hz_to_midi(f0))
     return None
 
 
@@ -231,34 +231,34 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
 def _settled_pitch(
     sound: np.ndarray, name: str, said: float | None, hint: float | None, say: str
 ) -> tuple[float, tuple[str, ...]]:
-    """The pitch, and a remark where the ear disagrees with what is claimed, which counts nevertheless, unless only what
-    is heard explains the sound."""
+    """The pitch, and a remark if the pitch heard differs from the one claimed, which is used nevertheless, unless only
+    the pitch heard explains the sound."""
     claim = hint if said is None else said
     heard = _heard_pitch(sound, name, claim, firm=said is not None)
     if claim is None:
         if heard is None:
             raise _no_pitch(sound, name, say)
         return heard, ()
-    where = "its name says" if said is None else "was said"
+    where = "its name says" if said is None else "given"
     if heard is not None and not _explains(sound, claim) and _explains(sound, heard):
         if said is not None:
-            raise AntiphonError(f"{name} holds {note_name(heard)}, not {note_name(said)}: say what is played in it")
-        return heard, (f"{name}: {note_name(heard)} is heard and used, not {note_name(claim)} as {where}",)
+            raise AntiphonError(f"{name} sounds like {note_name(heard)}, not {note_name(said)}: give the note it plays")
+        return heard, (f"{name}: it sounds like {note_name(heard)}, which is used, not {note_name(claim)} as {where}",)
     if not analysis.plausible_pitch(sound, claim):
-        raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: say what is played in it")
+        raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: give the note it plays")
     apart = 0.0 if heard is None else abs(heard - claim)
-    if apart < 0.8 or (said is None and abs((apart + 6) % 12 - 6) < 0.8):  # a name settles doubtful octaves
+    if apart < 0.8 or (said is None and abs((apart + 6) % 12 - 6) < 0.8):  # a name decides doubtful octaves
         return claim, ()
-    return claim, (f"{name}: {note_name(claim)} is used as {where}, though {note_name(heard or 0)} is heard",)
+    return claim, (f"{name}: {note_name(claim)} is used as {where}, though it sounds like {note_name(heard or 0)}",)
 
 
 def _explains(sound: np.ndarray, pitch: float) -> bool:
-    """Whether a pitch is there, and no other beside it."""
+    """Whether the pitch is there, and no other beside it."""
     return analysis.plausible_pitch(sound, pitch) and chord_tone(sound, pitch) is None
 
 
 def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
-    """Why no pitch can be heard: a second tone, or, where partials crowd as in a deep vibrato, nothing steady."""
+    """Why no pitch can be heard: a second tone, or, if partials crowd as in a deep vibrato, nothing steady."""
     partials = _partials_that_stand_out(sound)
     crowded = len(partials) and (partials < partials[0] + 2).sum() > 2
     other = chord_tone(sound, partials[0]) if len(partials) and not crowded else None
@@ -268,18 +268,18 @@ def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
 
 
 def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -> float | None:
-    """The key nearest to what is heard, None if that is nothing to be sure of. firm: whether the claim is the player's;
-    else two notes in turn are refused."""
+    """The key nearest to the pitch heard, None if that is uncertain. firm: whether the user made the claim; otherwise
+    two notes in succession are refused."""
     tracker = open_tracker(demand=claim is None)
     if tracker is None:
         return None
-    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
+    held = analysis.cut_and_fade_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
     heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
     if heard is None:
         parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
         if not firm and None not in parts and abs(parts[0] - parts[1]) > 0.8:  # type: ignore[operator]
             both = " and then ".join(note_name(round(part)) for part in parts)  # type: ignore[arg-type]
-            raise AntiphonError(f"{name} holds {both}: cut it to one note")
+            raise AntiphonError(f"{name} contains {both}: cut it to one note")
         faint = [pitch for pitch in (track_pitch(held), lowest) if pitch is not None and np.isfinite(pitch)]
         heard = next((pitch for pitch in faint if harmonic_share(held, pitch) > CONVINCING), None)
     if heard is None:
@@ -291,14 +291,14 @@ def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) 
 
 
 def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
-    """MIDI pitches of the strong partials, in rising order."""
+    """MIDI pitches of the strong partials, in ascending order."""
     peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
     strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
+    return hz_to_midi(peaks.hz[strong])
 
 
 def octave_of(audio: np.ndarray, pitch: float) -> float:
-    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker hears too low."""
+    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker's pitch is too low."""
     while 83.5 < pitch < 108 and harmonic_share(audio, pitch + 12) > 0.98 * harmonic_share(audio, pitch):
         pitch += 12
     return pitch
@@ -306,7 +306,7 @@ def octave_of(audio: np.ndarray, pitch: float) -> float:
 
 def harmonic_share(audio: np.ndarray, pitch: float) -> float:
     """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     order = np.round(peaks.hz / base)
     near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))

@@ -1,7 +1,7 @@
 """From a folder of sounds to a list of labelled notes.
 
-Labels come, in this order, from a sidecar (notes.csv, or NSynth's examples.json), the folders' names, the files' names,
-and, where the pitch is still unknown, a pitch tracker. The tracker also checks the pitches that names claim.
+Labels come, in this order, from a sidecar (notes.csv, or NSynth's examples.json), the folders' names, the files' names
+and, if the pitch is still unknown, a pitch tracker. The tracker also checks the pitches that names claim.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ VALID_FRACTION = 0.06
 _ENOUGH = 24  # notes an instrument needs before any is held out
 _SHORTEST = 0.03  # seconds
 MOST_STYLES = 32  # of a note
-UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which sounds are learned without any
-_FEW = 3  # sounds without a pitch that make a name a label
-_LONGEST_LINE = 1 << 16  # of a table's first
+UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which none is used
+_FEW = 3  # sounds without a pitch that must share a name to make it a label
+_LONGEST_LINE = 1 << 16  # characters of a table's first line
 
 
 def scan(
@@ -46,18 +46,18 @@ def scan(
 ) -> Manifest:
     """Finds and labels every recording under `folder`.
 
-    track: whether to listen to files with the pitch tracker: True demands it (extra `antiphon[pitch]`), False forbids
-    it, None uses it if it is installed. Files with a sidecar's pitch are trusted. check: also read every file to its
-    end, to refuse silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which
-    have names and no pitch [data/labelling/hits.py]. pitch: whether each sound must have one: "yes", those whose pitch
-    is unknown are refused; "auto", they are unless they are most; "no", they never are. Where they are not, nothing in
+    track: whether to estimate pitches with the tracker: True requires it (extra `antiphon[pitch]`), False forbids it,
+    None uses it if it is installed. A sidecar's pitches are trusted. check: also read every file to its end, to refuse
+    silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which have names and no
+    pitch (data/labelling/hits.py). pitch: whether every sound must have one: "yes": those whose pitch is unknown are
+    refused; "auto": they are, unless they are the majority; "no": they never are. If they are not refused, nothing in
     the folder has a pitch. `progress(done, total)` is called as files are opened. Raises AntiphonError for a missing
     folder, one without sounds, or a broken sidecar."""
     root = Path(folder)
     if pitch not in UNHEARD:
-        raise AntiphonError(f"pitch={pitch} is no answer: use {', '.join(UNHEARD)}")
+        raise AntiphonError(f"pitch={pitch} is not an option: use {', '.join(UNHEARD)}")
     if not root.is_dir():
-        raise AntiphonError(f"there is no folder {root}: give a folder of sound files")
+        raise AntiphonError(f"{root} is not a folder: give a folder of sound files")
     if one_shots:
         from antiphon.data.labelling.hits import as_hit
     sidecars = _sidecars(root)
@@ -68,11 +68,11 @@ def scan(
         remarks.append(f"labels from {', '.join(str(p.relative_to(root)) for p in sidecars[:3])}")
         forgotten = len(set(find_audio(root)) - {row.path for row, _ in listed})
         if forgotten:
-            remarks.append(f"{forgotten} sound files are in no table and were left out")
+            remarks.append(f"sound files left out because no table lists them: {forgotten}")
     else:
         listed = _uncounted([_from_names(root, path) for path in find_audio(root)])
     if not listed:
-        raise AntiphonError(f"{root} holds no sound files (wav, flac, ogg, opus, mp3, aiff, caf)")
+        raise AntiphonError(f"{root} contains no sound files: add some (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
     for number, (row, why) in enumerate(listed, 1):
         if one_shots:
@@ -90,7 +90,7 @@ def scan(
         unknown = [row.path for row in heard.rows if row.pitch is None]
         if len(unknown) > UNHEARD[pitch] * len(rows):
             found = replace(found, rows=_unpitched(rows, listed=bool(sidecars)), pitched=False)
-            remarks.append(f"the pitch of {len(unknown)} of {len(rows)} sounds is unknown: all are learned without any")
+            remarks.append(f"the pitch of {len(unknown)} of {len(rows)} sounds is unknown: all are used without pitch")
         else:
             pitched = [row for row in heard.rows if row.pitch is not None]
             found = replace(heard, rows=pitched, refused=heard.refused + [Refused(path, PITCHLESS) for path in unknown])
@@ -99,7 +99,7 @@ def scan(
 
 
 def _unpitched(rows: list[Row], listed: bool) -> list[Row]:
-    """Sounds of no pitch. A name that hardly two share tells nothing apart, unless a table has it."""
+    """Rows without pitch. A name shared by fewer than three sounds is not a label, unless a table gives it."""
     rows = [replace(row, pitch=AS_RECORDED, source="sidecar" if listed else "names") for row in rows]
     count = Counter(row.instrument for row in rows)
     return [
@@ -131,7 +131,7 @@ def _sidecars(root: Path) -> list[Path]:
     tables = [path for path in sorted(root.glob("*.csv")) if path.is_file() and _is_table(path)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
-        raise AntiphonError(f"{root} holds several tables ({names}): name the right one notes.csv")
+        raise AntiphonError(f"{root} has several tables ({names}): name the right one notes.csv")
     return tables or sorted(
         path for name in ("notes.csv", "examples.json") for path in root.rglob(name) if path.is_file()
     )
@@ -162,11 +162,11 @@ def _from_csv(path: Path) -> list[tuple[Row, str | None]]:
 
 
 def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
-    """A row of a sidecar; what it leaves out comes from the names."""
+    """A row of a sidecar; whatever it omits comes from the names."""
     path = table.parent / _plain(record["path"])
     if ".." in path.parts or not path.is_relative_to(table.parent):
         outside = Row(path, None, UNNAMED, UNNAMED)
-        return outside, f"it lies outside the folder of {table.name}: give paths within {table.parent}"
+        return outside, f"it is outside the folder of {table.name}: give paths within {table.parent}"
     named, why = _from_names(table.parent, path)
     try:
         pitch = labels.parse_pitch(record["pitch"]) if record.get("pitch") else named.pitch
@@ -188,13 +188,13 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     style = tuple(dict.fromkeys(word for word in words if word)) or named.style
     preset = _plain(record.get("preset") or "") or (instrument if record.get("instrument") else named.preset)
     if len(style) > MOST_STYLES or any(len(name) > LONGEST_LABEL for name in (instrument, preset, *style)):
-        why = f"its line in {table.name} has a label of more than {LONGEST_LABEL} characters, or {MOST_STYLES} styles"
+        why = f"its line in {table.name} has a label of over {LONGEST_LABEL} characters, or over {MOST_STYLES} styles"
     source = "sidecar" if record.get("pitch") else named.source
     return Row(path, pitch, instrument, preset, style, velocity, seconds, source, split), why
 
 
 def _plain(text: str) -> str:
-    """Text that can be written anywhere: no control characters, no halves of characters."""
+    """Text that can be written anywhere: no control characters, no lone surrogates."""
     return "".join(c for c in text if c.isprintable()).encode("utf-8", "replace").decode().strip()
 
 
@@ -205,7 +205,7 @@ def _from_json(path: Path) -> list[tuple[Row, str | None]]:
     """NSynth's examples.json: {name: {pitch, velocity, instrument_family_str, instrument_source_str, ...}}."""
     examples = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(examples, dict) or not all(isinstance(value, dict) for value in examples.values()):
-        raise AntiphonError(f"{path} is not in NSynth's form: an object of {{name: {{pitch, velocity, ...}}}}")
+        raise AntiphonError(f"{path} is not in NSynth's format: write an object of {{name: {{pitch, velocity, ...}}}}")
     places = {found.stem: found for found in find_audio(path.parent)}
     listed = []
     for name, entry in examples.items():
@@ -232,7 +232,7 @@ def _nsynth_record(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def _from_names(root: Path, path: Path) -> tuple[Row, str | None]:
-    """What the folders between `root` and a file, and the file's name, say."""
+    """The labels in the names of a file and of the folders between `root` and it."""
     said = labels.parse_name(path.stem)
     parts = path.relative_to(root).parts[:-1]
     folders = [labels.parse_folder(part) for part in parts]
@@ -248,14 +248,14 @@ def _from_names(root: Path, path: Path) -> tuple[Row, str | None]:
     preset = said.preset or (_plain("/".join(parts).lower()) if named else instrument)
     ordered = tuple(style for style in gm.STYLES if style in styles)
     velocity = said.velocity or next((v for p in parts if (v := labels.DYNAMICS.get(p.lower()))), DEFAULT_VELOCITY)
-    why = "its name is of several notes: cut it into one file a note" if said.several else None
+    why = "its name describes several notes: cut it into one file per note" if said.several else None
     if len(instrument) > LONGEST_LABEL:
-        why = f"its name has more than {LONGEST_LABEL} characters that say what it is: shorten it"
+        why = f"the label in its name has more than {LONGEST_LABEL} characters: shorten it"
     return Row(path, pitch, instrument, preset, ordered, velocity, None, source if said.sure else "number"), why
 
 
 def _uncounted(listed: list[tuple[Row, str | None]]) -> list[tuple[Row, str | None]]:
-    """Numbers by which alone names differ, and that begin at 0 or 1, count files: they are no pitches."""
+    """Drops pitches from names that differ only by a number starting at 0 or 1: such numbers count files."""
     alike: dict[Path, list[list[int]]] = defaultdict(list)
     keys = [row.path.with_name(re.sub(r"\d+", "0", row.path.stem)) for row, _ in listed]
     for key, (row, _) in zip(keys, listed, strict=True):
@@ -282,13 +282,13 @@ def _whole_pitch(folder: str) -> float | None:
 
 
 def _heard(found: Manifest, track: bool | None) -> Manifest:
-    """Fills in unknown pitches and checks the claimed ones by ear; what the ear contradicts is refused."""
+    """Fills in unknown pitches with the tracker and checks the claimed ones; contradicted ones are refused."""
     rows, refused, remarks = found.rows, list(found.refused), list(found.remarks)
     doubtful = [row for row in rows if row.source != "sidecar"]
     tracker = None if track is False or not doubtful else open_tracker(demand=track is True)
     if tracker is None:
         if any(row.pitch is None for row in doubtful):
-            remarks.append("some pitches are unknown: pip install 'antiphon[pitch]' lets a tracker listen for them")
+            remarks.append("some pitches are unknown: to detect them, pip install 'antiphon[pitch]'")
         rows = [replace(row, source="name") if row.source == "number" else row for row in rows]
         return replace(found, rows=rows, remarks=remarks)
     heard = {row.path: _listen(tracker, row.path) for row in doubtful}
@@ -314,7 +314,7 @@ def _listen(tracker: Tracker, path: Path) -> float | None:
 
 
 def _octave_shift(pairs: list[tuple[float | None, float | None]]) -> int:
-    """12 or -12 if most of a folder's names are off by that octave from what is heard, else 0."""
+    """12 or -12 if most of a folder's names are off by that octave from the pitches heard, else 0."""
     distances = [heard - named for named, heard in pairs if named is not None and heard is not None]
     votes = Counter(12 * round(d / 12) for d in distances if abs(d - 12 * round(d / 12)) < 1)
     winner, count = votes.most_common(1)[0] if votes else (0, 0)
@@ -322,7 +322,7 @@ def _octave_shift(pairs: list[tuple[float | None, float | None]]) -> int:
 
 
 def _differs(named: float, heard: float) -> bool:
-    """Whether two pitches differ otherwise than by octaves, which a tracker confuses."""
+    """Whether two pitches differ by other than octaves, which trackers confuse."""
     return abs((heard - named + 6) % 12 - 6) > 0.8
 
 
@@ -342,7 +342,7 @@ def _judge(row: Row, heard: float | None, shift: int, distrusted: set[str]) -> R
         return replace(row, pitch=round(heard, 2), source="tracker") if heard is not None else row
     named = row.pitch + shift
     if heard is not None and row.instrument not in distrusted and _differs(named, heard):
-        if row.source == "number":  # the number counted something else
+        if row.source == "number":  # the number counts something else
             return replace(row, pitch=round(heard, 2), source="tracker")
         return f"its name says {note_name(named)}, but it sounds like {note_name(heard)}"
     return replace(row, pitch=named, source="name" if row.source == "number" else row.source)
@@ -352,7 +352,7 @@ def _judge(row: Row, heard: float | None, shift: int, distrusted: set[str]) -> R
 
 
 def _with_splits(rows: list[Row], seed: int, *, explicit: bool) -> list[Row]:
-    """Keeps the sidecar's splits; other notes are held out by a hash of the recording, where an instrument has many."""
+    """Keeps the sidecar's splits; other notes are held out by a hash of the recording, if an instrument has many."""
     if explicit and any(row.split for row in rows):
         return [replace(row, split=row.split or "train") for row in rows]
     many = {name for name, count in Counter(row.instrument for row in rows).items() if count >= _ENOUGH}

@@ -1,4 +1,4 @@
-"""SpecGAN's critic (Donahue 2019, table 6): the generator turned round, leaky, without phase shuffle."""
+"""SpecGAN's critic (Donahue 2019, table 6): the generator reversed, with leaky ReLUs, without phase shuffle."""
 
 from __future__ import annotations
 

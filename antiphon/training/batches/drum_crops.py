@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import AUDIBLE_DB
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
 from antiphon.networks.gesture import Gesture

@@ -13,7 +13,7 @@ from torch import Tensor
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import midi_to_hz
+from antiphon.networks.generators.physics import midi_to_hz
 from antiphon.networks.gesture import STRIKE, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count
 from antiphon.networks.timegrid import knots, pad_knots

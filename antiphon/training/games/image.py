@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from antiphon.networks.image_gan import ImageCritic, Judgement
 from antiphon.training.augment import shown
 from antiphon.training.batches.onset_crops import Sounds
-from antiphon.training.contract import Game, Moment, take_over
+from antiphon.training.contract import Judged, Moment, take_over
 from antiphon.training.games.adversary import AdversaryConfig, Seen
+from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.warm_start import axes, new_labels, take_over_told, told
-from antiphon.training.health.findings import Examined, Judged
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.voices.image_model import ImageConfig, ImageModel
 
@@ -40,7 +40,7 @@ class ImageGameConfig(AdversaryConfig):
     critic_steps: int = 1  # moves of the critic for one of the generator: 5 in WGAN-GP's paper
 
 
-class ImageGame(Game, Examined):
+class ImageGame(ExaminedSoundGame):
     """Generator and critic of images, their optimisers, and one step of play."""
 
     clip: ClassVar[float] = math.inf  # as in the papers

@@ -26,12 +26,12 @@ from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
 from antiphon.training.augment import shown
 from antiphon.training.batches.excerpts import Excerpts
-from antiphon.training.contract import Game, Moment
+from antiphon.training.contract import Judged, Moment
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ImitatorsConfig
+from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.style import StyleGame
 from antiphon.training.games.warm_start import take_over_labelled
-from antiphon.training.health.findings import Examined, Judged
 from antiphon.training.losses.adversarial import feature_matching, rule_called
 from antiphon.training.losses.expected import ExpectedLoss
 from antiphon.training.losses.movement import movement_loss
@@ -75,7 +75,7 @@ class GameConfig(AdversaryConfig):
     gamma: float = 0.1  # R1 + R2 of the style critic
 
 
-class InstrumentGame(Game, Examined):
+class InstrumentGame(ExaminedSoundGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
     of_notes: ClassVar[bool] = True  # which move while they last, and can be rehearsed; drums do neither

@@ -18,9 +18,10 @@ from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminato
 from antiphon.networks.generators.vocoder import Vocoder
 from antiphon.representations.stft import stft
 from antiphon.training.batches.random_crops import Stretches
-from antiphon.training.contract import Game, Moment
+from antiphon.training.contract import Moment
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ImitatorsConfig
+from antiphon.training.games.sounds import SoundGame
 from antiphon.training.losses.adversarial import feature_matching, rule_called
 from antiphon.training.losses.phase_derivatives import turn_losses
 from antiphon.training.losses.spectral import SpectralLoss
@@ -50,7 +51,7 @@ class VocoderGameConfig(AdversaryConfig):
     optimiser: ImitatorsConfig = field(default_factory=lambda: ImitatorsConfig(rate=1e-3, critic_rate=1e-3))
 
 
-class VocoderGame(Game):
+class VocoderGame(SoundGame):
     """Generator, critics, their optimisers and one step of play.
 
     Its health is not looked at [training/health/findings.py]: a vocoder imagines nothing, and copying is its task."""

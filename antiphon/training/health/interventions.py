@@ -59,11 +59,11 @@ def chosen(setting: str) -> tuple[str, ...]:
 
 class Answers:
     """Turns dials. kinds: which answers may be given. in_doubt: whether the critic ought to be
-    [training/losses/adversarial.py: Rule]; R1 is only then an answer. minutes: of training sound, for the words."""
+    [training/losses/adversarial.py: Rule]; R1 is only then an answer. extent: how much is trained on, in words."""
 
-    def __init__(self, kinds: Sequence[str], in_doubt: bool, minutes: float):
+    def __init__(self, kinds: Sequence[str], in_doubt: bool, extent: str):
         self.kinds = [k for k in kinds if k != "r1" or in_doubt]
-        self.sounds = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+        self.extent = extent
         self.dials = Dials()
         self.returns = 0
         self.told: list[str] = []
@@ -114,7 +114,7 @@ class Answers:
         if now > before and (not before or int(now / 0.2 + 1e-6) > int(before / 0.2 + 1e-6)):
             more = "" if now < MOST else ", the most there is: more recordings would help"
             seen = "has memorised" if asked_unseen(findings) else "is very sure of"
-            return [Answer("augment", f"the critic {seen} your {self.sounds}; augmenting at {now:.2g}{more}")]
+            return [Answer("augment", f"the critic {seen} your {self.extent}; augmenting at {now:.2g}{more}")]
         if not now:
             seen = "judges unknown sounds as it does yours" if asked_unseen(findings) else "is in doubt about yours"
             return [Answer("augment", f"the critic {seen} again; no longer augmenting")]

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SHORT, InstrumentConfig, strike_fade
+from antiphon.networks.generators.instrument import SHORT, InstrumentConfig, strike_fade
 from antiphon.networks.generators.physics import at_blocks
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.noise import band_to_bin

@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Partials
+from antiphon.networks.generators.instrument import Partials
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
 from antiphon.representations.mel import hat_weights

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.networks.generators.instrument import FREE_HIGH, FREE_LOW, FREE_SLOTS, SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.instrument import FREE_HIGH, FREE_LOW, FREE_SLOTS
 from antiphon.networks.generators.physics import at_blocks
 from antiphon.networks.gesture import Curves, Tuning
 from antiphon.networks.oscillators import HOP

@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.partials import at_harmonics, excerpt, loudest_part
 from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, InstrumentConfig, strike_fade
+from antiphon.networks.generators.instrument import InstrumentConfig, strike_fade
 from antiphon.networks.gesture import Curves
 from antiphon.networks.noise import band_to_bin
 
