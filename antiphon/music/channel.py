@@ -9,7 +9,7 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from math import log2
 
-from antiphon.audio.envelope import hertz
+from antiphon.core.units import midi_to_hz
 from antiphon.music.drums import DRUM_CHANNEL, as_struck, is_known, kit_of
 
 SOFT = 2 / 3  # factor of the soft pedal on the velocity
@@ -318,7 +318,7 @@ class Channel:
         pitch = tuning.get(key, key) + self.scale.get(key % 12, 0.0) + fine + coarse + self.shift
         pitch += self.master.tune + self.master.transpose
         pitch += sum(self.leader._tuning()) if self.leader else 0.0
-        return pitch + 12 * log2(max(1 + self.detune / hertz(pitch), 0.5))
+        return pitch + 12 * log2(max(1 + self.detune / midi_to_hz(pitch), 0.5))
 
     def _tuning(self) -> tuple[float, float]:
         """(fine, coarse): semitones that the channel's own tunings add to a key."""
