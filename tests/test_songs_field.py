@@ -325,12 +325,13 @@ def test_a_zone_bends_by_four_octaves(song):
 
 def test_a_zones_leader_speaks_for_all(song):
     """Program, volume, bend (by its own range), tuning and pedal; channel 10 is a member like others."""
-    leader = [program(73), cc(7, 127), wheel(8191), *rpn(2, 65), cc(64, 127)]
+    leader = [program(73), cc(7, 127), wheel(8191), *rpn(2, 65), cc(64, 127), cc(91, 40)]
     made = song([*zone(0, 15), *leader, on(60, 0, 90, 9), off(60, 480, 9), cc(64, 0, 480), *note(62, channel=3)])
     assert {(part.program, part.channel, part.gain[-1][1]) for part in made.parts} == {(73, 0, 1.0)}
     assert sounds(made) == [60 + 1 + 2, 62 + 1 + 2]
     assert [part.notes[0].seconds for part in made.parts] == [1.0, 0.5]
     assert not made.drums
+    assert remark(made) == "1 reverb message"
     assert len({player.seed for player in band(made)}) == 1  # one instrument, whatever the channel
     assert set(stem_names(band(made)).values()) == {"01-01"}
 

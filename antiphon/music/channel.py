@@ -23,7 +23,7 @@ MOST_RETUNED = 0.49  # semitones: a drum that is tuned further would be another 
 
 # Controllers that are not implemented: the values at which they would change nothing, and their names
 _SOUNDS = {number: (range(64, 65), "sound controller message{s}") for number in range(70, 80)}
-_UNPLAYED = _SOUNDS | {
+UNPLAYED = _SOUNDS | {
     2: (range(0), "breath message{s}"),
     4: (range(0), "foot controller message{s}"),
     8: (range(64, 65), "balance message{s}"),
@@ -86,7 +86,7 @@ class Channel:
     leader: "Channel | None" = None
     program: int = 0
     bank: tuple[int, int] = (0, 0)
-    varied: bool = False  # whether the program is a variation, of another bank than General MIDI's
+    variation: str = ""  # the program's bank, if that is not General MIDI's
     drum_part: bool = False
     kit: str = ""
     shift: float = 0.0
@@ -142,7 +142,8 @@ class Channel:
         self.program = program
         self.kit = kit_of(standard, high, program, self.drum_part)
         plain = (0, 121) if standard in ("", "gm2") else (0,)
-        self.varied = not self.kit and standard != "gm" and (high not in plain or (low > 0 and standard != "gs"))
+        varied = not self.kit and standard != "gm" and (high not in plain or (low > 0 and standard != "gs"))
+        self.variation = f"{high}:{low}" if varied else ""
 
     def set_drum_part(self, drum_part: bool) -> None:
         """Make the channel a kit or a melodic part, until a bank says otherwise."""
@@ -189,8 +190,8 @@ class Channel:
         self.notes.append(key)
         if kit and not is_known(kit, number):
             self.master.unplayed[f"stroke{{s}} of kit {program} on channel {channel + 1}"] += 1
-        elif self.varied:
-            self.master.unplayed[f"note{{s}} of bank {self.bank[0]}:{self.bank[1]} on channel {channel + 1}"] += 1
+        elif self.variation:
+            self.master.unplayed[f"note{{s}} of bank {self.variation} on channel {channel + 1}"] += 1
 
     def _release(self, now: float, track: int, number: int) -> None:
         keys = self.down.get((track, number))
@@ -231,7 +232,7 @@ class Channel:
 
     def control(self, now: float, number: int, value: int) -> None:
         """A control change."""
-        nothing, name = _UNPLAYED.get(number, (range(0), ""))
+        nothing, name = UNPLAYED.get(number, (range(0), ""))
         if name and value not in nothing:
             self.master.unplayed[name] += 1
         match number:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from antiphon.music.channel import BEND_RANGE, MPE_ZONE, Channel, Master
+from antiphon.music.channel import BEND_RANGE, MPE_ZONE, UNPLAYED, Channel, Master
 from antiphon.music.sysex import Setting, decode
 
 LEADERS = (0, 15)  # of the lower zone, with the channels above it, and of the upper one, with those below it
 ENTRIES = (6, 38, 96, 97)  # controllers that set the selected registered parameter
-PARAMETERS = (*ENTRIES, 98, 99, 100, 101)  # controllers of a leader that concern only itself
+PARAMETERS = (*ENTRIES, 98, 99, 100, 101)  # of a leader: these concern only itself
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Module:
     def _follow(self, now: float, member: Channel, kind: int, first: int, second: int) -> None:
         if kind == 0xC:
             member.choose(first)
-        elif kind == 0xB and first not in PARAMETERS:
+        elif kind == 0xB and first not in PARAMETERS and first not in UNPLAYED:
             member.control(now, first, second)
         elif kind in (0xB, 0xE):  # the leader's wheel or its range has changed
             member.turn(now, member.wheel)
