@@ -1,5 +1,5 @@
-"""What all games are set by: rules, penalties, spectral norm, dropout and optimisers, for those that learn by imitation
-too; and that without being asked for they change nothing."""
+"""The settings that all games share: rules, penalties, spectral norm, dropout and optimisers, also for games that learn
+by imitation; by default they change nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(name: str, settings: dict | None = None) -> Recipe:
 
 
 def play(method: Recipe, data: Prepared, steps: int = 2, same: bool = False) -> tuple[Game, list[dict[str, Tensor]]]:
-    """The game after some steps, and what it said of each. same: with the same sounds again and again."""
+    """The game after some steps, and its report of each. same: with the same sounds in every step."""
     game, source, said = new_game(data, method), method.source(data), []
     for k in range(steps):
         moment = method.at(k, steps)
@@ -190,7 +190,7 @@ def test_settings_that_cannot_work(name: str, wrong: dict, says: str):
 
 
 def hard_wired(name: str, game: Game) -> dict[str, torch.optim.Optimizer]:
-    """The players' optimisers as these games had them before there was a choice."""
+    """The players' optimisers as they were before they could be chosen."""
     adam, adamw, critics = torch.optim.Adam, torch.optim.AdamW, game.critics.parameters()
     if name == "vocoder":
         generator = adamw(game.model.parameters(), 1e-3, (0.8, 0.99), weight_decay=1e-4)
@@ -217,7 +217,7 @@ def test_the_usual_game_is_what_it_was(name: str, data, monkeypatch):
 
 @pytest.mark.parametrize("name", PLAY)
 def test_a_run_of_before_goes_on(name: str, prepared, tmp_path):
-    """Its record has other names for the learning rates and none for what is new."""
+    """Its record has other names for the learning rates and lacks the newer settings."""
     settings = PLAY[name] | {"game.critic_rate": 2e-3}
     how = {"recipe": name, "size": "tiny", "settings": settings, "from_scratch": True, "threads": 1, "quiet": True}
     for folder, steps in (("whole", 2), ("whole", 4), ("run", 2)):

@@ -1,4 +1,4 @@
-"""Measuring notes: every quantity against a sound made to have it."""
+"""Measuring notes: every quantity against a sound designed to have it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_note_that_ends_at_once_was_let_go(decay: float) -> None:
 
 
 def test_a_decay_that_slows_down_is_no_release() -> None:
-    """As a piano's does: strings beat against each other and then ring on."""
+    """As in a piano: strings beat against each other and then ring on."""
     audio = 0.9 * tone(330, 6.0, decay=9) + 0.1 * tone(330, 6.0, decay=1.5)
     assert analysis.find_release(analysis.cut_and_fade_tail(audio)) == -1
     assert analysis.find_release(np.zeros(0, np.float32)) == -1
@@ -143,7 +143,7 @@ def test_f0_of_a_stretched_string_is_its_first_partial() -> None:
 
 
 def test_a_timpani_is_in_tune_with_its_loudest_mode() -> None:
-    """The modes of a membrane are no harmonics, and those that happen to lie near one say nothing of the pitch."""
+    """The modes of a membrane are not harmonics, and those that happen to be near one say nothing about the pitch."""
     t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     modes = {1.0: 0.0, 1.5: -8, 1.98: -10, 2.44: -12, 2.94: -8, 3.9: -14, 5.05: -16}
     sound = sum(10 ** (db / 20) * np.exp(-t / 0.4) * np.sin(2 * np.pi * 111 * r * t + r) for r, db in modes.items())

@@ -1,4 +1,4 @@
-"""The architecture: which package may know which. Imports point down, lazy and type-only ones too; none goes round."""
+"""The architecture: which package may import which. Imports point down, lazy and type-only ones too; no circles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Imports = dict[str, set[str]]  # a module's name -> those of the modules that it
 
 
 def imports(folder: Path, package: str) -> Imports:
-    """Of every module below `folder`, whatever it imports of its own package, wherever in the file that stands."""
+    """For every module below `folder`, all its imports from its own package, wherever they are in the file."""
     files = {".".join(filter(None, (package, *p.relative_to(folder).with_suffix("").parts))): p
              for p in folder.rglob("*.py")}  # fmt: skip
     known = {name.removesuffix(".__init__"): path for name, path in files.items()}
@@ -55,7 +55,7 @@ def room(module: str) -> str:
 
 
 def upward(found: Imports) -> list[str]:
-    """Imports that do not point down: to another room on the same floor or a higher one, or to the package's face."""
+    """Imports that do not point down: to another room on the same floor or a higher one, or to `antiphon` itself."""
     return [
         f"{name} -> {other}"
         for name, others in found.items()
@@ -65,7 +65,7 @@ def upward(found: Imports) -> list[str]:
 
 
 def circle(found: Imports) -> list[str]:
-    """The modules of one circle, or none. A registry, which names its own package, is none."""
+    """The modules of one circle, or none. A registry that names its own package is not a circle."""
     try:
         TopologicalSorter(found).prepare()
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""The way for graphics cards, on the processor: a whole batch at once must sound and learn as note by note does."""
+"""The batched path for graphics cards, run on the CPU: it must sound and learn like the one note by note."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ def model() -> InstrumentModel:
 
 
 def notes() -> Gesture:
-    """Two notes of steady pitch, three that shake or glide."""
+    """Two notes of steady pitch, three with vibrato or glides."""
     t = HOP * torch.arange(block_count(SAMPLES)) / 44_100
     shake = torch.sin(2 * math.pi * 6 * t)
     semitones = torch.stack([0 * t, 0.5 * shake, 0.05 * shake, 3 * t, 0 * t])
@@ -179,7 +179,7 @@ def test_what_fails_ahead_fails_where_it_is_used() -> None:
 
 
 def test_playing_asks_the_trunk_for_few_shapes(model, monkeypatch):
-    """oneDNN keeps megabytes for each shape it has met, so that songs would need more memory the longer they are."""
+    """oneDNN caches megabytes for each shape it has met, so that longer songs would need more memory."""
     voice, met = InstrumentVoice(model, VoiceInfo()), set()
     curves = type(model.generator).curves
 

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: help, results, and one clear line for whatever is wrong."""
+"""The command line as users meet it: help, results, and one clear line for whatever is wrong."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_seed_is_a_number_or_a_name_and_0_is_one(antiphon_line, prepared, tmp_
     assert line("blue", "--seed", "blue").status == 0
     complains(line("blue", "--seed", "0"), "another --seed", "not 0")
     assert line("none").status == 0
-    assert line("none", "--seed", "0").status == 0  # what is meant where nothing is said
+    assert line("none", "--seed", "0").status == 0  # the default
     complains(line("none", "--seed", "1"), "another --seed")
     complains(antiphon_line("data", "render", prepared, "-o", tmp_path / "r", "--seed", "-1"), "seed -1")
     with pytest.raises(AntiphonError, match="seed"):
@@ -187,7 +187,7 @@ WRONG = [
     (["generate", "V", "-o", "D", "--velocity", "loud"], ["--velocity"]),
     (["generate", "V", "-o", "D", "--velocity", "0"], ["velocity 0", "1 to 127"]),
     (["generate", "V", "-o", "D", "--velocity", "nan"], ["velocity nan"]),
-    (["generate", "V", "-o", "D", "--pitch", "H#z"], ["no pitch"]),
+    (["generate", "V", "-o", "D", "--pitch", "H#z"], ["not a pitch"]),
     (["generate", "V", "-o", "D", "--pitch", "200"], ["out of range"]),
     (["generate", "V", "-o", "D", "--pitch", "inf"], ["pitch"]),
     (["generate", "V", "-o", "D", "--seconds", "0"], ["0 s"]),
@@ -342,7 +342,7 @@ def test_accidents_are_one_line_too(antiphon_line, monkeypatch):
 
 
 def test_ctrl_c_is_answered_from_the_start():
-    """What takes time to import is imported by `main`, who answers."""
+    """What takes time to import is imported by `main`, which handles the signal."""
     code = "import antiphon.cli.app, sys; print(sorted({'numpy', 'torch', 'tyro'} & set(sys.modules)))"
     assert python(code) == "[]"
 
@@ -350,7 +350,7 @@ def test_ctrl_c_is_answered_from_the_start():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_whatever_stops_a_song_leaves_nothing(name, tmp_path):
     line = [sys.executable, "-m", "antiphon", "play", "--stems", "-o", str(tmp_path / "song.wav")]
-    # what these tests run under may ignore the signal: nohup does, and a shell for what runs behind it
+    # these tests may run where the signal is ignored: under nohup, or in a shell's background
     heard = partial(signal.signal, getattr(signal, name), signal.SIG_DFL)
     playing = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     while not any(tmp_path.iterdir()):  # until sound is on its way

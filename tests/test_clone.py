@@ -1,4 +1,4 @@
-"""Cloning: what is heard in a recording, what is refused and in which words, and that a clone is a voice like any."""
+"""Cloning: what is heard in a recording, what is refused and how, and that a clone is a voice like any other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recorded(*notes: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Learn for a moment only."""
+    """Make learning short."""
     how = invert.Inversion(pivot_steps=2, steps=2, batch=2)
     monkeypatch.setattr(invert, "Inversion", lambda: how)
 

@@ -1,4 +1,4 @@
-"""`antiphon evaluate` and `antiphon compare` as a person types them."""
+"""`antiphon evaluate` and `antiphon compare` as users type them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def few_draws(monkeypatch):
 
 @pytest.fixture(scope="module")
 def many_notes(tmp_path_factory) -> Path:
-    """Short notes of two instruments, of each of which five pairs are held out."""
+    """Short notes of two instruments, with five pairs of each held out."""
     folder = tmp_path_factory.mktemp("many") / "my notes"
     lines = ["path,pitch,instrument,split"]
     for name in ("violin", "harp"):
@@ -166,7 +166,7 @@ def test_a_folder_of_too_few_hits_is_named_and_more_are_asked_for(antiphon_line,
         write_audio(folder / f"{('kick', 'snare')[i % 2]}-{i}.wav", tone(48 + i, 0.3, plucked=True))
     said = antiphon_line("evaluate", "kit", folder, "-o", tmp_path / "page.html", "--embeddings", "mel")
     assert said.status == 2
-    for words in (f"{folder} has too few hits", "give more hits of a name"):
+    for words in (f"{folder} has too few hits", "add more hits of a name"):
         assert words in said.err[-1]
     assert "safetensors" not in said.err[-1]
 

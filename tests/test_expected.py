@@ -54,7 +54,7 @@ def test_a_sines_lobe_is_what_the_fft_shows(hz: float) -> None:
 
 
 def test_the_expected_spectrum_is_the_played_ones(generator: InstrumentGenerator) -> None:
-    """In the mean over many notes, through every window, tones and noise at once."""
+    """On average over many notes, for every window, with tones and noise at once."""
     g = gesture([40 + 2 * i for i in range(24)], start=8192)
     w = torch.randn(len(g.pitch), generator.config.style)
     loss = ExpectedLoss(generator.config)
@@ -103,7 +103,7 @@ def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
         curves = generator.curves(w, g)
         curves = replace(curves, noise=curves.noise - 6, strike=curves.strike - 6)
         share = torch.full_like(curves.ensemble, 0.6)
-        other = replace(g, take=g.take + 100)  # other phases: what is compared is not chance
+        other = replace(g, take=g.take + 100)  # other phases: the comparison does not depend on chance
         moving = generator.synthesise(replace(curves, ensemble=share), other, tuning)
         losses = [
             float(
@@ -123,7 +123,7 @@ def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
 
 
 def _seen(generator: InstrumentGenerator, loss: ZoneLoss, g: Gesture, w: torch.Tensor) -> tuple[Bank, Curves]:
-    """What the generator says of takes of a note, where the loss looks."""
+    """The generator's output for takes of a note, where the loss looks."""
     at = replace(g, knots=loss.knots.expand(len(g.pitch), -1))
     curves = generator.curves(w, at)
     return batched.partials(curves, at, generator.tuning(w, g.pitch, g.velocity), generator.centres), curves

@@ -1,4 +1,4 @@
-"""The example of docs/extending.md, put where it says and trained as it says."""
+"""The examples of docs/extending.md, placed and trained as it says."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_its_rule_is_one_of_all(example, name):
 
 
 def test_its_generator_is_one_file(example, prepared, tmp_path):
-    """Trained, saved, read again and played, by a critic that it does not bring."""
+    """Trained, saved, loaded and played, with a critic that it does not provide."""
     voice = run_with_looks(prepared, tmp_path / "run", "dense", 3, 4)
     assert voice.model.config.network.hidden == 64
     assert isinstance(voice.model.config.new_critic(), UsualDiscriminator)

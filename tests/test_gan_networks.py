@@ -1,4 +1,4 @@
-"""Contracts of the literature's GANs, walked over every one there is: shapes, seeds, labels, gradients, cost."""
+"""Contracts of the literature's GANs, checked for all of them: shapes, seeds, labels, gradients, cost."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_weights_are_the_seeds_and_can_be_saved(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_critic_learns_in_a_few_steps(name: str) -> None:
-    """It tells a pattern from what the generator draws."""
+    """It distinguishes a pattern from the generator's output."""
     generator, critic = build(name, Conditions())
     none = torch.zeros(3, 0)
     real = torch.sin(torch.arange(generator.shape[-1]) / 2).expand(3, *generator.shape) * 0.7
@@ -215,7 +215,7 @@ class Odd:
 
 
 def test_every_setting_of_a_network_has_bounds() -> None:
-    """Its own where it says so, else those of its type: never none, which would let a stranger's file choose."""
+    """Its own if given, else those of its type: never none, which would let an untrusted file choose."""
     low, high = limits_of(Odd)["hidden"]
     assert limits_of(Odd)["layers"] == (1, 9)
     assert low == 0 < high < 1 << 20

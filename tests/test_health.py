@@ -1,4 +1,4 @@
-"""What a run sees of itself: every sign on a series whose answer is known, and the answers to them."""
+"""How a run monitors itself: every sign on a series where it is known, and the interventions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from conftest import TINY
 
 import antiphon
 from antiphon.core.errors import AntiphonError
-from antiphon.training import loop
 from antiphon.training.augment import MOST
 from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
@@ -45,7 +44,7 @@ WELL = Finding(
 
 
 def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
-    """A run that is well and gets nearer, but for what `of` says: numbers, or functions of the finding's number."""
+    """A healthy run that improves, except for what `of` overrides: numbers, or functions of the finding's index."""
     dice = np.random.default_rng(0)
     found, of = [], {"distance": lambda i: 3 / (i + 2)} | of
     for i in range(count):
@@ -120,7 +119,7 @@ def test_what_swung_before_the_run_went_back_is_not_held_against_it():
 
 
 def test_a_climb_is_no_swing_and_an_outlier_no_departure():
-    """Both are what young runs do: each sent healthy ones back to the beginning, before signs told them apart."""
+    """Young runs do both: each sent healthy ones back to the beginning, before the signs distinguished them."""
     climb = [-14, -16, -10, -14, 10, 29, 31, 24]  # dB of standard deviation: 21
     assert names(findings(8, loudness=lambda i: climb[i])) == set()
     outlier = {"distance": lambda i: 1.5 if i == 19 else 3 / (i + 10)}
@@ -149,7 +148,7 @@ def test_a_run_has_settled_when_it_is_no_nearer():
 
 
 def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
-    """1,000 steps, a look every 50: imitations that get no better, or a crowd that comes no nearer, little noise."""
+    """1,000 steps, a look every 50: imitations that do not improve, or a distribution that comes no nearer."""
     said = {"of imitations": 0, "of a crowd": 0}
     for seed in range(20):
         dice = np.random.default_rng(seed)
@@ -163,7 +162,7 @@ def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
 
 @pytest.mark.parametrize("fall", [0.5, 0.7])
 def test_noise_does_not_tell_an_improving_run_to_stop(fall):
-    """Looks of a small crowd differ by half; a run that still halves its distance is not to be told of it."""
+    """Findings from few sounds vary by half; a run that still halves its distance must not be warned."""
     false = 0
     for seed in range(30):
         dice = np.random.default_rng(seed)
@@ -199,7 +198,7 @@ def test_overfitting_needs_evidence():
 
 def test_a_state_worth_going_back_to():
     assert well(WELL)
-    assert well(Finding(0))  # where nothing could be measured, nothing speaks against it
+    assert well(Finding(0))  # what could not be measured is not a sign
     assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
 
 
@@ -228,7 +227,7 @@ def test_what_the_critic_believes():
 
 @pytest.mark.parametrize("name", rules())
 def test_every_rule_says_how_its_critic_is_read(name):
-    """0..1, more for a larger logit, none of it certain where both look alike."""
+    """0..1, larger for a larger logit, and not certain if both look alike."""
     rule, low, high = rules()[name], torch.full((4,), -3.0), torch.full((4,), 3.0)
     for logits in (low, high):
         assert bool(((rule.belief(logits) >= 0) & (rule.belief(logits) <= 1)).all())
@@ -345,12 +344,6 @@ def test_answers_go_on_where_they_were():
 OFTEN = TINY | {"health": 2, "rehearsal": 0.0}
 
 
-@pytest.fixture(autouse=True)
-def one_sheet(monkeypatch):
-    """Pictures take most of a tiny run's time."""
-    monkeypatch.setattr(loop, "SHEETS", 1)
-
-
 def train(source, out, **how):
     options = {"size": "tiny", "settings": OFTEN, "from_scratch": True, "threads": 1, "quiet": True, "steps": 8}
     return antiphon.train(source, out, **(options | how))
@@ -373,7 +366,7 @@ def test_a_run_looks_at_itself_logs_it_and_draws_a_page(prepared, tmp_path):
 
 
 def test_looking_changes_nothing(prepared, tmp_path):
-    """The same bytes with and without, while no sign asks for an answer."""
+    """The same bytes with and without, as long as no sign calls for an intervention."""
     seen = train(prepared, tmp_path / "seen", settings=OFTEN | {"answers": "none"})
     unseen = train(prepared, tmp_path / "unseen", settings=OFTEN | {"health": 0})
     assert seen.read_bytes() == unseen.read_bytes()
@@ -430,6 +423,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
     assert kept["remembered"] % 5 == 0
+    assert kept["health"]["attempt"] == kept["answers"]["returns"]  # each attempt is judged anew
     antiphon.load(tmp_path / "run")
 
 
@@ -453,7 +447,7 @@ def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
 
 
 def normal(folder):
-    """What the page answers to whether this is normal, after three looks."""
+    """The page's answer to "is this normal?", after three looks."""
     return write_page(folder, Outlook(3)).read_text(encoding="utf-8").split("Is this normal?</b>")[1].split("</p>")[0]
 
 

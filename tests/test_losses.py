@@ -1,4 +1,4 @@
-"""Losses against their closed forms, and the property that makes each worth having."""
+"""Losses against their closed forms, and the property for which each was chosen."""
 
 import math
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_gradient_penalty_of_a_linear_score_is_its_squared_slope() -> None:
 
 
 def test_minimax_teaches_nothing_to_a_generator_that_loses() -> None:
-    """Why textbooks' own loss stalls, and the non-saturating one does not (Goodfellow 2014, section 3)."""
+    """Why the textbook loss stalls, and the non-saturating one does not (Goodfellow 2014, section 3)."""
     slopes = {}
     for name in ("minimax", "non-saturating"):
         hopeless = torch.tensor([-12.0], requires_grad=True)
@@ -354,7 +354,7 @@ def test_the_tuner_is_at_rest_where_it_says_what_was_measured(prepared) -> None:
 
 
 def risen(seconds: float, phase: float = 0.0) -> torch.Tensor:
-    """(SAMPLES,) a tone that rises linearly within so many seconds."""
+    """(SAMPLES,) a tone that rises linearly within that many seconds."""
     t = torch.arange(SAMPLES) / 44_100
     return 0.5 * torch.sin(2 * math.pi * 440 * t + phase) * (t / seconds).clamp(max=1)
 

@@ -44,6 +44,7 @@ def test_integrated_loudness_by_tech_3341(case, rate):
 def test_what_lies_below_70_lufs_does_not_count():
     """The absolute gate: less than 10 LU apart, the relative one alone would let the quiet part in."""
     assert loudness(sines([(20, -64.0), (200, -72.0)], RATES[0]), RATES[0]) == pytest.approx(-64.0, abs=0.1)
+    assert loudness(np.zeros((RATES[0], 2)), RATES[0]) == -np.inf
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -1,4 +1,4 @@
-"""The measures face closed forms, hand-counted cases, and damage that must be told in order."""
+"""Metrics against closed forms, hand-counted cases, and damage that they must rank."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_mel_bands_sum_to_one_and_mels_invert():
 
 
 def damaged(clean: np.ndarray, how: str) -> list[np.ndarray]:
-    """A sound as it is, and damaged more and more."""
+    """A sound unchanged, and with increasing damage."""
     if how == "low-pass":
         signal = pytest.importorskip("scipy.signal")
         filters = [signal.butter(6, cut, fs=RATE, output="sos") for cut in (16_000, 8_000, 4_000, 1_000)]
@@ -220,7 +220,7 @@ def damaged(clean: np.ndarray, how: str) -> list[np.ndarray]:
 
 
 def in_embedding(name: str):
-    """Distance in an embedding, which is skipped where its weights are not installed."""
+    """Distance in an embedding, which is skipped if its weights are not installed."""
     from antiphon.metrics.embeddings import load_embedding
     from antiphon.metrics.networks.weights import default_cache, installed
 

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_run_saves_the_average_of_what_it_has_been(data: Prepared, tmp_path: P
         return scalars
 
     monkeypatch.setattr(Run, "_one_step", stepped)
-    monkeypatch.setattr(Run, "_sheet_if_due", lambda *_: None)
+    monkeypatch.setattr(Run, "_preview_if_due", lambda *_: None)
     weights = Run(tmp_path, data, override(recipe("instrument", "tiny"), TINY), VoiceInfo()).train(4, quiet=True)
     saved, state = read_tensors(weights)[0], read_tensors(tmp_path / "state.safetensors")[0]
     for name, average in been[0].items():
@@ -139,6 +140,9 @@ class Toy(Game):
     def step(self, batch: tuple[Tensor, Tensor], moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
         x, y = batch
         return {"norm": self.update("player", F.mse_loss(self.model(x), y))}
+
+    def preview(self, voice: Any, data: Any, folder: Path, step: int) -> Path:
+        raise AssertionError("nobody looks at it")
 
 
 def toy_batch(rank: int, world: int) -> tuple[Tensor, Tensor]:

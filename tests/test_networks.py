@@ -87,7 +87,7 @@ def test_every_parameter_of_the_generator_gets_a_finite_gradient(model: Instrume
 
 
 def test_partials_are_in_tune(model: InstrumentModel) -> None:
-    """The strongest line of a harmonic tone lies on a multiple of f0, between the keys too."""
+    """The strongest line of a harmonic tone is at a multiple of f0, between the keys too."""
     g = gesture([61.37], samples=32_768, hold=40_000)
     n = 1
     k = torch.arange(1, 65).float().expand(n, -1)
@@ -103,7 +103,7 @@ def test_partials_are_in_tune(model: InstrumentModel) -> None:
 
 
 def test_crops_continue_each_other(model: InstrumentModel) -> None:
-    """A crop further on is the same note: what the trunk says does not depend on where the crop begins."""
+    """A later crop is of the same note: the trunk's output does not depend on where the crop begins."""
     whole, later = gesture([60.0], samples=16_384, hold=30_000), gesture([60.0], 8192, 8192, 30_000)
     w = torch.ones(1, model.config.style)
     with torch.no_grad():
@@ -229,7 +229,7 @@ def test_a_note_that_nearly_fell_silent_hardly_swells_again() -> None:
     hush = _hush(loud, torch.arange(3.0).expand(201, -1), torch.full((201,), 0.5))
     again = (loud + hush)[:, 2]
     assert not hush[:, :2].any()
-    assert (again.diff().abs() < 0.16).all()  # no leap
+    assert (again.diff().abs() < 0.16).all()  # no jump
     assert again[0] < -8.9
     torch.testing.assert_close(again[lowest > -5], torch.full_like(again[lowest > -5], -4.0))
 

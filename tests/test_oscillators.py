@@ -1,4 +1,4 @@
-"""Block oscillators and noise against direct sums, trusted and slow."""
+"""Block oscillators and noise against direct sums, slow but reliable."""
 
 import math
 

@@ -144,6 +144,23 @@ def test_excerpts_of_audio_and_f0(prepared: Path) -> None:
     np.testing.assert_array_equal(data.f0_cents(3, len(track) - 1, len(track) + 2), track[[-1, -1, -1]])
 
 
+def test_a_held_out_split_takes_the_place_of_the_training_split(prepared: Path) -> None:
+    data = Prepared(prepared)
+    data.split[:3] = data.labels.splits.index("block")
+    other = data.training_on("block")
+    assert other.where("train").tolist() == data.where("block").tolist() == [0, 1, 2]
+    assert other.where("block").tolist() == data.where("train").tolist()
+    np.testing.assert_array_equal(other.audio(1), data.audio(1))
+
+
+def test_how_much_there_is_to_train_on_is_said_in_words(prepared: Path) -> None:
+    data = Prepared(prepared)
+    seconds = sum(data.samples(i) for i in range(12)) / SAMPLE_RATE
+    assert data.extent == f"{seconds:.0f} seconds"
+    data.split[:] = 1
+    assert data.extent == "0 seconds"
+
+
 def test_pickles_as_a_path(prepared: Path) -> None:
     data = Prepared(prepared)
     copy = pickle.dumps(data)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from antiphon.recipes.check import check
 from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
-from antiphon.training import loop
 from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.batches.onset_crops import OnsetSource
 from antiphon.training.ema import Ema
@@ -61,16 +59,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_sheets() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        yield
-
-
 @pytest.fixture(scope="module")
 def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each recipe's finished run, made when it is first asked for."""
+    """Each recipe's finished run, made on first use."""
 
     class Runs(dict):
         def __missing__(self, name: str) -> Path:
@@ -83,7 +74,7 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def mute(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is told nothing."""
+    """An unconditional run."""
     folder = tmp_path_factory.mktemp("mute")
     told = {"pitch": "no", "instrument": "no", "style": "no"}
     train(prepared, folder, "dcgan", steps=1, settings=settings("dcgan") | told)
@@ -149,7 +140,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared
     with pytest.raises(KeyboardInterrupt, match="saved at step 7"):
         train(prepared, tmp_path / "run", name, steps=STEPS)
     monkeypatch.undo()
-    monkeypatch.setattr(loop, "SHEETS", 1)
     torch.manual_seed(99)  # whatever a person did in between
     train(prepared, tmp_path / "run", None, steps=STEPS, size=None, settings=None)  # the folder knows the rest
     assert digest(tmp_path / "run" / "weights.safetensors") == digest(runs[name] / "weights.safetensors")

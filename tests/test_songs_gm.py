@@ -1,4 +1,4 @@
-"""Songs with the bundled voice: what the sine of the other tests cannot show."""
+"""Songs with the bundled voice: what the sines of the other tests cannot show."""
 
 import os
 from pathlib import Path
@@ -62,7 +62,7 @@ def busy(tmp_path):
 
 
 def test_a_song_is_the_sum_of_its_notes_one_by_one(gm, busy):
-    """To a thousandth, -60 dB: batches round a little otherwise than single notes."""
+    """To a thousandth, -60 dB: rounding differs slightly between batches and single notes."""
     mix = played(busy, gm)
     alone = np.zeros_like(mix)
     for player in players_of(busy, gm):
@@ -112,7 +112,7 @@ def test_onsets_within_3_ms(gm, tmp_path):
         (alone,) = gm.notes([player.note(0)], player.w(0)[None])
         rises = [np.flatnonzero(x[:2205] > 0.1 * x[:2205].max())[0] for x in (sound[at:], np.abs(alone))]
         assert abs(rises[0] - rises[1]) <= 0.003 * RATE
-        assert rises[0] <= 0.01 * RATE  # what is struck answers at once
+        assert rises[0] <= 0.01 * RATE  # struck instruments sound at once
 
 
 def test_pitch_wheel_range_and_tuning(gm, tmp_path):
@@ -174,7 +174,7 @@ def test_strokes_of_one_key_are_alike_and_not_the_same(gm, tmp_path):
 
 
 def test_a_morph_within_a_song(gm, tmp_path):
-    """At its ends it is the flute and the cello that the song would have without it."""
+    """At its ends it is the flute and the cello that the song would have without the morph."""
     path = save(tmp_path / "a.mid", [m for _ in range(4) for m in (on(60, 240), off(60, 240))])
     names = ("flute>cello@0:01-0:01.5", "flute", "cello")
     morph, flute, cello = (cut(played(path, gm, instrument=name), 0, 2) for name in names)

@@ -178,7 +178,7 @@ def test_render(tiny, tmp_path, monkeypatch):
 
 
 class Whistle:
-    """In FluidSynth's place: every note is the same."""
+    """A substitute for FluidSynth: every note is the same."""
 
     def select(self, font, preset):
         self.pitch = preset.program

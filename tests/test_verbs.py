@@ -1,4 +1,4 @@
-"""The verbs from Python: what they return, that seeds mean what they say, and that nothing is overwritten."""
+"""The verbs from Python: what they return, that seeds are reproducible, and that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 
 
 def test_minutes_that_are_changed_twice_count_from_the_latest(tmp_path, monkeypatch):
-    """The state's own number of steps is of the minutes before both changes, until the next checkpoint."""
+    """The state's own number of steps is from the minutes before both changes, until the next checkpoint."""
     monkeypatch.setattr("antiphon.training.run_folder.total_steps", lambda folder: 1000)
     record = Record("notes", "abc", Request(), {}, None, 1, None, 10.0)
     for minutes, steps in ((20, 2000), (30, 3000), (30, 3000), (5, 500)):

@@ -1,4 +1,4 @@
-"""The vocoder: phases that follow their turns, the losses that teach them, the recipe, and what its voice can do."""
+"""The vocoder: propagated phases, the losses that train them, the recipe, and what its voice can do."""
 
 import json
 import math
@@ -22,7 +22,6 @@ from antiphon.recipes.lookup import recipe
 from antiphon.representations.contract import exactness
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
-from antiphon.training import loop
 from antiphon.training.batches.random_crops import StretchSource
 from antiphon.training.loop import Run
 from antiphon.training.losses.phase_derivatives import turn_losses
@@ -54,11 +53,9 @@ def decibels(truth: Tensor, found: Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def run(prepared, tmp_path_factory):
-    """A finished run of a few steps; not to be changed."""
+    """A finished run of a few steps; do not change it."""
     folder = tmp_path_factory.mktemp("vocoder") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        train(prepared, folder)
+    train(prepared, folder)
     return folder
 
 
@@ -99,7 +96,7 @@ def test_uncertain_turns_are_outvoted_by_their_neighbours():
 
 
 def test_a_steady_tone_of_any_frequency_stays_one_tone():
-    """Turns that are the same in every frame: what a network says that has heard nothing but a level."""
+    """Phase differences that are the same in every frame: the output of a network that knows only the level."""
     t = torch.arange(60_000).double() / RATE
     sine = (0.3 * torch.sin(2 * math.pi * 1234.5 * t)).float().unsqueeze(0)
     size = stft(sine, 2048, 512)[..., 40:41].abs().expand(-1, -1, 118)
@@ -198,7 +195,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_
             os.kill(os.getpid(), signal.SIGINT)
         return scalars
 
-    monkeypatch.setattr(loop, "SHEETS", 1)
     monkeypatch.setattr(Run, "_one_step", stepped)
     with pytest.raises(KeyboardInterrupt, match="saved at step 18"):
         train(prepared, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, whoever writes them."""
+"""Files appear complete or not at all, whatever writes them."""
 
 from __future__ import annotations
 

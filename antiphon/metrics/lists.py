@@ -79,7 +79,7 @@ def _what_is_missing(prepared: Prepared, split: str, pairs: int) -> str:
     what, alike = ("hits", "of a name") if prepared.labels.one_shots else ("notes", "of a preset")
     found = f"{what} to judge by in its split {split!r}: {pairs} pairs {alike}, and {FEWEST} are needed"
     if split == "train":
-        return f"{found}, and as many to learn from: add more {what} {alike}"
+        return f"{found} besides as many to learn from: add more {what} {alike}"
     return f"{found}: hold more out, or judge by training notes (--split train)"
 
 

@@ -27,7 +27,7 @@ class Voice(Protocol):
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second of what notes() returns."""
+        """Sample rate of what notes() returns, in Hz."""
 
     def notes(self, notes: Sequence[Any], w: np.ndarray, *, parts: bool = False) -> Sequence[np.ndarray]:
         """Each note's sound, (samples,) float32, from exactly its onset to the end of its release; w: (n, style) style

@@ -170,7 +170,7 @@ def _next_track(data: bytes, at: int) -> int:
 
 
 def _seconds_per_tick(path: Path, division: int) -> tuple[float, bool]:
-    """(seconds per tick at 120 beats a minute, whether tempo changes it)."""
+    """(seconds per tick at 120 beats per minute, whether tempo changes it)."""
     if division & 0x8000:  # SMPTE: frames per second, ticks per frame
         frames, ticks = 256 - (division >> 8), division & 0xFF
         if frames in (24, 25, 29, 30) and ticks:

@@ -108,6 +108,21 @@ class ImageCritic(nn.Module, ABC):
     def forward(self, x: Tensor, condition: Tensor) -> Judgement: ...
 
 
+class StridedCritic(ImageCritic):
+    """`layers`, which halve the image, each followed by LeakyReLU(0.2) and `dropout`; then `head`."""
+
+    layers: nn.ModuleList
+    dropout: nn.Dropout
+    head: Projection
+
+    def forward(self, x: Tensor, condition: Tensor) -> Judgement:
+        features = []
+        for layer in self.layers:
+            x = self.dropout(F.leaky_relu(layer(x), 0.2))
+            features.append(x)
+        return Judgement(self.head(x.flatten(1), condition), None, features)
+
+
 def glorot(layer: nn.Module) -> None:
     """Glorot's uniform weights (the default of the framework that WaveGAN and SpecGAN were written in), no biases.
 

@@ -14,11 +14,12 @@ import numpy as np
 from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.recording import OneNote, one_note
 from antiphon.data.labelling.labels import parse_name, parse_pitch
 from antiphon.data.labelling.row import Manifest, Row, note_name
 from antiphon.data.prepare import LONGEST, prepare
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.verbs.report import Report
 from antiphon.voices.find import load
 
@@ -162,7 +163,7 @@ def _measured(
         rows.append(Row(path, note.pitch, label, label, velocity=velocity))
     report = prepare(Manifest(folder, rows, [], []), folder / "notes.safetensors")
     for refused in report.refused:
-        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be learned from: {refused.reason}")
+        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be used: {refused.reason}")
     return Prepared(report.path)
 
 

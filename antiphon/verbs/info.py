@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import RECORD, WEIGHTS
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import note_name
 from antiphon.recipes.lookup import recipes
-from antiphon.training.run_folder import RECORD, read_record
+from antiphon.training.run_folder import read_record
 from antiphon.voices.cost import multiply_adds_a_second, parameter_count
-from antiphon.voices.find import WEIGHTS, find, load
+from antiphon.voices.find import find, load
 from antiphon.voices.kind import kind
 
 if TYPE_CHECKING:

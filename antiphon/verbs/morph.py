@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, encode
+from antiphon.audio.files import check_place, check_target, encode
 from antiphon.core.atomic import all_whole
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.metrics.plots.sheet import spectrogram_strip
 from antiphon.verbs.report import Report

@@ -41,7 +41,7 @@ class PlaysNotes(Voice):
         its partials and its noise apart, whose sum is the sound.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
-        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
+        error of the training recordings. A note sounds the same alone and in a list (within rounding).
         threads: how many batches to play at once, one processor each (default: all processors). The sound
         does not depend on it."""
 

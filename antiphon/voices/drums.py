@@ -12,10 +12,10 @@ from torch import Tensor
 
 from antiphon.core.note import Note
 from antiphon.core.parallel import spread
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.labelling.hits import LONGEST
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.generators.one_shot import HitCurves, OneShotConfig, Ringing, gliding
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.model import KitModel

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import WEIGHTS
 
 if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 VOICES = Path(__file__).parent / "bundled"
-WEIGHTS = "weights.safetensors"
 
 
 def bundled() -> list[str]:

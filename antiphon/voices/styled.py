@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
 from antiphon.voices.capabilities import Encodes

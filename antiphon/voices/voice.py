@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self, TypeVar
 import torch
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.resolve import resolve_instrument
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 
 C = TypeVar("C")
 

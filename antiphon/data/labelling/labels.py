@@ -103,7 +103,7 @@ def parse_folder(name: str) -> tuple[str | None, tuple[str, ...]]:
     words = _words(name)
     meaningful = [w for w in words if not (w in DYNAMICS or w.isdigit() or _NO_INSTRUMENT.fullmatch(w))]
     plain = [w for w in meaningful if w not in _ARTICULATIONS]
-    full = " ".join(meaningful)  # "muted trumpet" is an instrument of its own, "pizz violin" is not
+    full = " ".join(meaningful)  # "muted trumpet" is a separate instrument, "pizz violin" is not
     return (full if full in gm.PROGRAMS or full in gm.ALIASES else " ".join(plain) or None), styles_in(words)
 
 

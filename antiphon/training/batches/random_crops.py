@@ -9,19 +9,17 @@ import torch
 from torch import Tensor
 
 from antiphon.data.prepared import Prepared
+from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.excerpts import CropSource
 
 LOUDEST = 0.98  # full scale is 1
 
 
 @dataclass(frozen=True)
-class Stretches:
+class Stretches(Tensors):
     """A batch: (batch, samples)."""
 
     audio: Tensor
-
-    def to(self, device: torch.device) -> Stretches:
-        return Stretches(self.audio.to(device, non_blocking=True))
 
 
 class StretchSource(CropSource):
