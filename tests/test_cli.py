@@ -209,7 +209,7 @@ WRONG = [
     (["play", "--voice", "V", "-o", "FILE/x.wav"], ["cannot write"]),
     (["play", "--voice", "V", "--instrument", "kazzoo", "-o", "x.wav"], ["kazzoo"]),
     (["play", "--voice", "V", "-o", "x.wav", "--kit", "nobody"], ["nobody"]),
-    (["play", "--voice", "V", "-o", "x.wav", "--map", "10=violin"], ["--kit"]),
+    (["play", "--voice", "V", "-o", "x.wav", "--map", "10=kazzoo"], ["kazzoo"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin"], ["not a morph", "flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--morph", "violin@0:30-1:00"], ["flute>cello"]),
     (["play", "--voice", "V", "-o", "x.wav", "--variation", "much"], ["much is not a number"]),

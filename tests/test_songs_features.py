@@ -376,12 +376,16 @@ def test_a_later_track_may_set_the_program(hear):
     assert tone(hear(note(), [program(127)]), 81, 0, 0.5) == pytest.approx(LOUD, rel=0.02)
 
 
-def test_banks_aftertouch_and_effects_are_ignored(tmp_path):
+def test_banks_aftertouch_and_effects_are_ignored_and_named(tmp_path):
     odd = [cc(0, 121), cc(32, 3), program(10), Message("aftertouch", value=100), Message("polytouch", note=69, value=9),
            cc(91, 127), cc(93, 127), cc(74, 20), cc(5, 60), cc(65, 127), cc(84, 50), cc(126, 1)]  # fmt: skip
     song = read_midi(save(tmp_path / "odd.mid", [*odd, on(), *odd[3:-1], off(69, 480)]))
     plain = read_midi(save(tmp_path / "plain.mid", [program(10), *note()]))
-    assert not song.warnings
+    (remark,) = song.warnings
+    assert remark.startswith("not played as written: ")
+    assert "4 portamento messages" in remark
+    assert "4 aftertouch messages" in remark
+    assert not plain.warnings
     assert np.array_equal(mixed(song), mixed(plain))
 
 

@@ -32,7 +32,8 @@ class Play:
     instrument: Annotated[str | None, opt("LABEL")] = None
     """one instrument for every part, in place of the song's own; also a blend (flute:0.6,strings:0.4) or NOTE.wav"""
     map: Annotated[Words, opt("WHERE=LABEL,...")] = ()
-    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or part of a track's name"""
+    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or part of a track's name; the LABEL kit
+    makes a part drums (11=kit), any other makes drums melodic"""
     morph: Annotated[Words, opt("FROM>TO@M:SS-M:SS")] = ()
     """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or throughout the song if none are
     given; --map and --instrument take such morphs too, for the parts you choose"""
@@ -43,7 +44,7 @@ class Play:
     stems: Flag = False
     """also write a file for each track (and one for the room); together they are the mix before its limiter"""
     kit: Annotated[str | None, opt("V")] = None
-    """a drum voice for channel 10 (default: the bundled kit)"""
+    """a drum voice for the song's drums (default: the bundled kit)"""
     parts: Flag = False
     """also write two files: everything tonal, and everything noisy"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"

@@ -1,10 +1,12 @@
 """Who plays what: gives every part of a song an instrument, a lasting character, and variants of its notes."""
 
 import re
+import unicodedata
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +18,8 @@ from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song,
 VARIANTS = 8  # of a note; each press of a key takes the next
 VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points per cycle
 SETTLE = 0.1  # seconds after its release until a note's vibrato comes to rest
+KIT = "kit"  # the expression that makes a part a drum kit
+DRUM_WORDS = re.compile(r"(?i)\b(drums?|drum ?(kit|set)|percussion|schlagzeug|batterie|batería)\b|ドラム|ударны")
 OVERRIDDEN = 128  # stands for the program in the seed of a part whose instrument the user chose
 
 Expression = str | int  # an instrument's name, or a General MIDI program
@@ -34,9 +38,10 @@ Casting = Callable[[Expression, int], Character]  # (instrument expression, seed
 
 class Player:
     """A part, who plays it, and how its controllers move. `stem`: (track, channel), which parts of one stem share.
-    `voice`: the voice that renders it, if not the song's."""
+    `voice`: the voice that renders it, if not the song's. `word`: its name if its track has none."""
 
     voice: Any = None
+    word: str = ""
 
     def __init__(self, part: Part, character: Character, seed: int):
         self.part, self.character, self.seed = part, character, seed
@@ -109,30 +114,72 @@ def cast(
 ) -> list[Player]:
     """A player for each part of a song.
 
-    instrument: for every part, in place of the song's programs. mapping: for some parts, by channel (1..16), "tN" for
-    track N (from 1) or part of a track's name; if several match a part, the last one counts, and before `instrument`.
-    seed: which players; a part's own seed depends on what the part is and not on its place, so that other parts may
-    come and go. drummer: makes the player of a channel 10 part from a seed; without one such parts are skipped, with a
-    warning. Raises AntiphonError if nothing can be played, or if a name is unknown or matches no part.
+    instrument: for every melodic part, in place of the song's programs. mapping: for some parts, by channel (1..16),
+    "tN" for track N (from 1) or part of a track's name; if several match a part, the last one counts, and before
+    `instrument`. "kit" makes a part a drum part; any other expression makes a drum part melodic. seed: which players; a
+    part's own seed depends on what the part is and not on its place, so that other parts may come and go. drummer:
+    makes the player of a drum part from a seed; without one such parts are skipped, with a warning. Raises
+    AntiphonError if nothing can be played, or if a name is unknown or matches no part.
     """
-    if song.drums and not drummer:
-        warnings.warn("channel 10 (drums) is skipped: this voice plays only pitched instruments", stacklevel=3)
-    if not song.parts and not drummer:
-        raise AntiphonError("the song has only drums (channel 10), which this voice cannot play: add a kit (--kit)")
     for key in mapping or {}:
-        if not any(_fits(key, part) for part in song.parts):
-            if any(_fits(key, part) for part in song.drums):
-                raise AntiphonError(f"'{key}' is a drum part, which a kit plays, not an instrument: use --kit")
-            raise AntiphonError(f"no part matches '{key}': {_listed(song.parts)}")
+        if not any(_fits(key, part) for part in song.parts + song.drums):
+            raise AntiphonError(f"no part matches '{key}': {_listed(song)}")
+    melodic, drums = _chosen(song, instrument, mapping or {})
+    _doubt(part for part, chosen in melodic if chosen is None)
+    if drums and not drummer:
+        _skipped(drums, melodic, song)
+        drums = []
     players = []
-    for part in song.parts:
-        chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
+    for part, chosen in melodic:
         own = _seed(seed, part, part.program if chosen is None else OVERRIDDEN)
         players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
-    drums = [drummer(part, _seed(seed, part, part.program)) for part in song.drums] if drummer else []
-    if not players and not any(player.part.notes for player in drums):
+    struck = [drummer(part, _seed(seed, part, part.program)) for part in drums] if drummer else []
+    if not players and not any(player.part.notes for player in struck):
         raise AntiphonError("the song has only drums, and this kit has none of them: use another --kit")
-    return players + [player for player in drums if player.part.notes]
+    return players + [player for player in struck if player.part.notes]
+
+
+def _chosen(
+    song: Song, instrument: Expression | None, mapping: Mapping[str | int, Expression]
+) -> tuple[list[tuple[Part, Expression | None]], list[Part]]:
+    """Melodic parts, each with the instrument chosen for it, if any, and drum parts."""
+    melodic: list[tuple[Part, Expression | None]] = []
+    drums: list[Part] = []
+    for part, usual in [*((part, instrument) for part in song.parts), *((part, KIT) for part in song.drums)]:
+        chosen = [usual, *(name for key, name in mapping.items() if _fits(key, part))][-1]
+        if not is_kit(chosen):
+            melodic.append((part, chosen))
+        else:
+            drums.append(part if part in song.drums else replace(part, program=0))  # an instrument's number is no kit's
+    return melodic, drums
+
+
+def is_kit(chosen: Expression | None) -> bool:
+    """Whether an expression is the word that makes a part a drum part."""
+    return isinstance(chosen, str) and chosen.strip().lower() == KIT
+
+
+def _doubt(parts: Iterable[Part]) -> None:
+    """Warn about tracks that are called drums and play the first program, a piano: several programs export drums on any
+    channel and say no more of them."""
+    doubtful = {part.track: part for part in parts if part.program == 0 and DRUM_WORDS.search(part.name)}
+    if doubtful:
+        names = ", ".join(f"t{part.track + 1} ({part.name})" for part in doubtful.values())
+        maps = ",".join(f"t{track + 1}={KIT}" for track in doubtful)
+        warnings.warn(f"{names} on a piano: if these are drums, add --map {maps}", stacklevel=4)
+
+
+def _skipped(drums: Sequence[Part], melodic: Sequence[object], song: Song) -> None:
+    """Warn about drums that have no kit. Raises AntiphonError if nothing else is left, or if they were asked for."""
+    asked = [part for part in drums if part not in song.drums]
+    numbers = sorted({part.channel + 1 for part in asked or drums})
+    channels = f"channel{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    if asked:
+        raise AntiphonError(f"there is no kit to play {channels}: add one with --kit")
+    be = "are" if len(numbers) > 1 else "is"
+    warnings.warn(f"{channels} (drums) {be} skipped: this voice plays only pitched instruments", stacklevel=4)
+    if not melodic:
+        raise AntiphonError(f"the song has only drums ({channels}), which this voice cannot play: add a kit (--kit)")
 
 
 def _seed(seed: int, part: Part, program: int) -> int:
@@ -161,13 +208,20 @@ def _fits(key: str | int, part: Part) -> bool:
         return part.channel + 1 == int(text)
     if re.fullmatch(r"t[0-9]{1,9}", text):
         return part.track + 1 == int(text[1:])
-    return text in part.name.lower()
+    return _plain(text) in _plain(part.name)
 
 
-def _listed(parts: Sequence[Part]) -> str:
-    if not parts:
-        return "this song has only drums"
-    tracks = {(part.track, part.channel): part.name for part in parts}
-    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
-             for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip
+def _plain(name: str) -> str:
+    """A name for comparison: case and the ways of encoding one letter do not matter."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _listed(song: Song) -> str:
+    """The parts that a mapping may name."""
+    words = {(part.track, part.channel): ", drums" for part in song.drums} | {
+        (part.track, part.channel): "" for part in song.parts
+    }
+    names = {(part.track, part.channel): part.name for part in song.drums + song.parts}
+    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}{words[track, channel]}"
+             for (track, channel), name in sorted(names.items())[:16]]  # fmt: skip
     return f"this song has {', '.join(shown)}"

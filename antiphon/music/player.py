@@ -8,7 +8,6 @@ import numpy as np
 from antiphon.core.errors import AntiphonError
 from antiphon.music.casting import Player
 from antiphon.music.master import Meter, mastered
-from antiphon.music.midi import DRUM_CHANNEL
 from antiphon.music.room import Room
 
 WINDOW = 5.0  # seconds of onsets rendered together; bounds the memory
@@ -114,7 +113,7 @@ def stem_names(players: Sequence[Player]) -> dict[tuple[int, int], str]:
     names: dict[tuple[int, int], str] = {}
     for player in players:
         track, channel = player.stem
-        name = player.part.name or ("drums" if channel == DRUM_CHANNEL else "")
+        name = player.part.name or player.word
         names.setdefault(player.stem, f"{track + 1:02d}-{channel + 1:02d} {name}".rstrip())
     return names
 

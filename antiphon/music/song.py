@@ -78,7 +78,8 @@ class Steps(Table[tuple[float, float]]):
 class Part:
     """The part of one instrument: the notes of one (track, channel, program).
 
-    track counts from 0, channel is 0..15, program 0..127 (General MIDI, from 0). notes: in order of onset. Steps of
+    track counts from 0, channel is 0..15, program 0..127 (General MIDI, from 0). kit: a drum part's key map, by its
+    name in drums.KEY_MAPS ("": the standard one). notes: in order of onset. Steps of
     (seconds, value), the first at 0 s: gain: amplitude 0..1 of volume and expression; pan: -1 left .. 1 right; bend:
     the pitch wheel's semitones; vibrato: the modulation wheel's depth in semitones. cuts: when all sound stops.
     """
@@ -93,12 +94,13 @@ class Part:
     bend: Points = ((0.0, 0.0),)
     vibrato: Points = ((0.0, 0.0),)
     cuts: tuple[float, ...] = ()
+    kit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Song:
-    """A song. parts: melodic parts; drums: the parts on channel 10; seconds: when the last note (not its release)
-    ends; warnings: one line for each thing that was repaired or left out."""
+    """A song. parts: melodic parts; drums: drum parts; seconds: when the last note (not its release) ends; warnings:
+    one line for each thing that was repaired or left out, and one that names what is not played as written."""
 
     parts: tuple[Part, ...]
     drums: tuple[Part, ...] = ()

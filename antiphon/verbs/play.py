@@ -13,7 +13,7 @@ from antiphon.audio.files import check_target
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.music.bounce import bounce
-from antiphon.music.casting import Casting, Character, Player, cast
+from antiphon.music.casting import KIT, Casting, Character, Player, cast, is_kit
 from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.midi import read_midi
 from antiphon.music.player import in_room, render, stream
@@ -26,18 +26,17 @@ if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 SONGS = Path(__file__).parent.parent / "music" / "songs"
-KIT = "kit"  # the bundled voice that plays channel 10
 
 
 class How(TypedDict, total=False):
     """How a song is played: keywords of every function here.
 
-    instrument: an instrument expression (see antiphon.voices.expression) for every part, in place of the song's
-    programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or part of a track's name.
-    morphs: "flute>cello@0:30-1:00": parts that play the first name turn into the next, between two times of the song or
-    throughout it. variation: 0..1, typical sounds to as varied as in training (default: 1, but 0 for recordings). seed:
-    which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a drum voice for channel 10
-    (default: the bundled kit)."""
+    instrument: an instrument expression (see antiphon.voices.expression) for every melodic part, in place of the song's
+    programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or part of a track's name; "kit"
+    makes a part a drum part, and an instrument makes a drum part melodic. morphs: "flute>cello@0:30-1:00": parts that
+    play the first name turn into the next, between two times of the song or throughout it. variation: 0..1, typical
+    sounds to as varied as in training (default: 1, but 0 for recordings). seed: which players, a number or a name.
+    room: 0..1, no reverberation to a hall. kit: a drum voice for the song's drums (default: the bundled kit)."""
 
     instrument: str | None
     mapping: Mapping[str | int, str | int] | None
@@ -132,14 +131,20 @@ def _played(
                 instrument=how.get("instrument"),
                 mapping=how.get("mapping"),
                 seed=seed,
-                drummer=_drummer(how) if song.drums or how.get("kit") is not None else None,
+                drummer=_drummer(how) if _has_drums(song, how) else None,
             )
         with report.bar("playing") as advance:
             yield players, player, advance
 
 
+def _has_drums(song: Song, how: How) -> bool:
+    """Whether a kit may be needed, or was asked for."""
+    chosen = [how.get("instrument"), *(how.get("mapping") or {}).values()]
+    return bool(song.drums) or how.get("kit") is not None or any(is_kit(name) for name in chosen)
+
+
 def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
-    """Who plays channel 10: the kit requested, or the bundled one; None if there is none."""
+    """Who plays drums: the kit requested, or the bundled one of the same name; None if there is none."""
     from antiphon.voices.expression import character
 
     asked = how.get("kit")
