@@ -19,8 +19,8 @@ from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.partials import Bank
 from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
-from antiphon.training.ahead import Ahead
 from antiphon.training.losses.partials import partials_loss
+from antiphon.training.prefetch import Prefetcher
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.voice import VoiceInfo
 
@@ -195,7 +195,7 @@ def test_batches_made_ahead_come_in_order_and_once() -> None:
         made.append(n)
         return n * n
 
-    ahead = Ahead(make, depth=3)
+    ahead = Prefetcher(make, depth=3)
     assert [ahead(n) for n in range(5, 12)] == [n * n for n in range(5, 12)]
     assert len(made) == len(set(made))
     assert set(range(5, 12)) <= set(made)
@@ -207,7 +207,7 @@ def test_what_fails_ahead_fails_where_it_is_used() -> None:
             raise ValueError("no such batch")
         return n
 
-    ahead = Ahead(make)
+    ahead = Prefetcher(make)
     assert ahead(1) == 1
     with pytest.raises(ValueError, match="no such batch"):
         ahead(2)

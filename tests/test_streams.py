@@ -16,7 +16,7 @@ from antiphon.networks.generators.instrument import SIZES
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.timegrid import held_count, held_knots, knots, released_knots
 from antiphon.voices.capabilities import Stream, Streams
-from antiphon.voices.drums import KitVoice
+from antiphon.voices.drums import DrumsVoice
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.streams import NoteStream
 from antiphon.voices.synthesis import AHEAD, Drift, Pitches, death, let_go_at, peaks
@@ -179,7 +179,7 @@ def test_a_stream_takes_a_style_vector(gm: InstrumentVoice) -> None:
 
 def test_a_hit_streams_too() -> None:
     kit = antiphon.load("kit")
-    assert isinstance(kit, KitVoice)
+    assert isinstance(kit, DrumsVoice)
     note = Note(60, 0.1, 100, kit.instruments[0])
     np.testing.assert_allclose(
         np.trim_zeros(played(kit.stream(note), 100, 128), "b"), np.trim_zeros(kit.notes([note])[0], "b")

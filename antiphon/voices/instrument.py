@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.core.parallel import spread
+from antiphon.core.parallel import parallel_map
 from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
 from antiphon.voices.capabilities import Streams
@@ -54,7 +54,7 @@ class InstrumentVoice(StyledVoice, Streams):
             own = [notes[i] for i in batch]
             return perform(generator, own, w[batch], in_tune, parts, self.info.takes)
 
-        sounds = spread(lambda k: play(batches[k]), len(batches), threads)
+        sounds = parallel_map(lambda k: play(batches[k]), len(batches), threads)
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)
         for batch, made in zip(batches, sounds, strict=True):
             for i, sound in zip(batch, made, strict=True):

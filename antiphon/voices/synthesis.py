@@ -265,7 +265,7 @@ def letting_go(loud: Tensor, times: Tensor, release: Tensor, sounded: Tensor) ->
     samples at which it has died away. loud: (batch, u) nepers at the knots `times` from the release on, sounded:
     (batch,) the peak until then."""
     top = torch.maximum(sounded, loud.amax(1))
-    hush = _hush(loud, times, release, top)
+    hush = _release_gate(loud, times, release, top)
     end = _last_sounding(loud + hush, times, top).clamp(release + LEAVE, release + RING * SAMPLE_RATE)
     return hush, top, end
 
@@ -281,7 +281,7 @@ def rounded_up(samples: float, step: int) -> float:
     return samples if math.isinf(samples) else -(-samples // step) * step
 
 
-def _hush(loud: Tensor, times: Tensor, release: Tensor, peak: Tensor) -> Tensor:
+def _release_gate(loud: Tensor, times: Tensor, release: Tensor, peak: Tensor) -> Tensor:
     """(notes, t) nepers, 0 or less, that are taken from released notes, so that what was silent stays so: long after a
     release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
     samples; peak: (notes,) nepers.
