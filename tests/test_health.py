@@ -326,7 +326,7 @@ def test_other_signs_are_told_once():
 def test_what_answers_may_be_asked_for():
     assert chosen("none") == ()
     assert chosen("r1, augment") == ("r1", "augment")
-    with pytest.raises(AntiphonError, match="no answer is called 'more'"):
+    with pytest.raises(AntiphonError, match="use all, none, or some of"):
         chosen("more")
 
 
@@ -418,7 +418,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     wild = {"game.learning_rate": 1.0, "game.critic_rate": 1.0, "health": 5, "cool_down": 0.0}
     train(prepared, tmp_path / "run", steps=60, settings=OFTEN | wild)
     words = [row["said"] for row in rows(tmp_path / "run") if "said" in row]
-    assert any("going back to where it was well" in said for said in words)
+    assert any("going back to the last good state" in said for said in words)
     assert "going back" in (tmp_path / "run" / "page.html").read_text()
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
@@ -428,7 +428,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
 
 
 def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "well", lambda finding: True)
+    monkeypatch.setattr(watch, "is_healthy", lambda finding: True)
     train(prepared, tmp_path / "run", steps=10)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
     assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
@@ -438,7 +438,7 @@ def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, 
 
 
 def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
-    with pytest.raises(AntiphonError, match="no answer is called 'some'"):
+    with pytest.raises(AntiphonError, match="answers=some cannot work"):
         train(prepared, tmp_path / "run", settings=OFTEN | {"answers": "some"})
     assert not (tmp_path / "run").exists()
 
@@ -447,24 +447,24 @@ def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
 
 
 def normal(folder):
-    """The page's answer to "is this normal?", after three looks."""
+    """The page's answer to "is this normal?", after three findings."""
     return write_page(folder, Outlook(3)).read_text(encoding="utf-8").split("Is this normal?</b>")[1].split("</p>")[0]
 
 
 def test_a_page_without_a_log(tmp_path):
-    page = write_page(tmp_path, Outlook(0, "Nothing has been looked at yet.")).read_text()
+    page = write_page(tmp_path, Outlook(0, "It has not been checked yet.")).read_text()
     assert "0 steps" in page
     assert "Nothing unusual" not in page
-    assert "Nothing has been looked at yet." in page
+    assert "It has not been checked yet." in page
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"settings": OFTEN | {"health": 50}}, "Nothing has been looked at yet: that is done every 50 steps."),
-        ({"settings": OFTEN | {"health": 0}}, "Nothing is looked at, as health=0 says."),
-        ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 looks."),
-        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "Nothing is looked at: this recipe imitates"),
+        ({"settings": OFTEN | {"health": 50}}, "health has not been checked yet: it is every 50 steps."),
+        ({"settings": OFTEN | {"health": 0}}, "health is not checked, because health=0."),
+        ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 checks."),
+        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "health is not checked: its recipe imitates"),
     ],
 )
 def test_the_page_says_what_has_been_looked_at(prepared, tmp_path, how, words):
@@ -493,7 +493,7 @@ def test_the_constant_in_what_is_played_is_in_log_and_page(prepared, tmp_path):
 def test_a_page_costs_no_run(tmp_path):
     nameless = tmp_path / os.fsdecode(b"caf\xe9 \xff")
     nameless.mkdir()
-    assert "3 looks" in normal(nameless)
+    assert "3 checks" in normal(nameless)
     assert [path.name for path in nameless.iterdir()] == ["page.html"]
     blocked = tmp_path / "blocked"
     (blocked / "page.html").mkdir(parents=True)

@@ -1,8 +1,8 @@
-"""How much the partials move: beats of ensembles and double strings, the unrest of breath and bow.
+"""How much the partials move: beats of ensembles and double strings, the unsteadiness of breath and bow.
 
-Which way a partial moves next is chance, so a loss that compares instant with instant is best served by not moving at
-all: everything played comes out as an organ. Here the amount of movement is compared, over the whole excerpt, as the
-same ear hears it in both sounds: the mean change of a partial's log-magnitude from one frame to a later one.
+Which way a partial moves next is random, so a loss that compares instant with instant is smallest for no movement at
+all: everything would sound like an organ. Here the amount of movement is compared over the whole excerpt, measured the
+same way in both sounds: the mean change of a partial's log-magnitude from one frame to a later one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LAGS = (1, 4)  # frames: 23 and 93 ms
 GROUPS = (0.0, 800.0, 3_000.0, 12_000.0)  # Hz: high partials beat faster than low ones
 PARTIALS = 32
 FLOOR = 1e-4  # -80 dB of full scale
-LEAST = 0.02  # nepers from frame to frame that count as no movement
+LEAST = 0.02  # nepers per frame that count as no movement
 
 
 def movement_loss(fake: Tensor, real: Tensor, g: Gesture, ratios: Tensor) -> Tensor:
-    """|log of the ratio of the two sounds' movement|, mean over notes, lags and groups of partials by their weight.
+    """|log of the ratio of the two sounds' movement|, weighted mean over notes, lags and groups of partials.
 
     fake, real: (batch, samples); ratios: (batch, >= 32) of the harmonics to g.f0. -> scalar"""
     hz = g.f0[:, :: STEP // HOP].unsqueeze(-1) * ratios[:, None, :PARTIALS]
