@@ -390,7 +390,7 @@ def test_a_lie_is_refused(lie: str, runs, tmp_path):
         ("dcgan", {"samples": 44_100}, "until they agree"),
         ("dcgan", {"view.name": "spectre"}, "no representation"),
         ("wavegan", {"view.window": 512}, "does not take"),
-        ("gansynth", {"network.conditions.keys": 9}, "read off the data"),
+        ("gansynth", {"network.conditions.keys": 9}, "read from the data"),
         ("dcgan", {"batch": 1}, "batch=1 cannot work"),
         ("dcgan", {"network.width": 1e9}, "network.width"),
     ],
@@ -411,7 +411,7 @@ def test_a_name_or_size_that_is_not_there(antiphon_line, prepared, tmp_path):
 
 def test_data_that_does_not_fit(prepared):
     data = Prepared(prepared)
-    with pytest.raises(AntiphonError, match=r"shorter than 0\.40 s, and this recipe draws 2\.97 s"):
+    with pytest.raises(AntiphonError, match=r"shorter than 0\.40 s, but this recipe generates 2\.97 s"):
         replace(recipe("gansynth"), samples=1 << 17).fits(data)
     data.pitch[:] = 60
     with pytest.raises(AntiphonError, match="pitch=yes needs notes of several keys"):
