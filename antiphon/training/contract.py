@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class StepContext:
     """Where in a run a step is. rate: factor of the learning rates; ramp: the adversary's share of its weight, 0..1;
-    count: excerpts that each process draws; rehearsal: a step without critics, for games that have such. r1, augment:
+    count: excerpts that each process draws; rehearsal: a step without critics, for games that have one. r1, augment:
     what a run's health asks for beyond the recipe [training/health/interventions.py], a weight of R1 and the
     probability that sounds are altered before the critics see them."""
 

@@ -76,11 +76,11 @@ class ImageGame(ExaminedSoundGame):
             some = batch[i * each : (i + 1) * each]
             condition, keys = self._told(some)
             with torch.set_grad_enabled(i == moves - 1):
-                drawn = self._draw(condition, rng)
+                generated = self._draw(condition, rng)
             with torch.no_grad():
                 real = self.model.view.encode(some.audio)
             show = shown(moment.augment, each, rng)
-            real, fake = show(real), show(drawn)
+            real, fake = show(real), show(generated)
             judged = self._judge(real, condition)
             move = moment.step * moves + i
             log |= self._critic_moves(judged, real, fake.detach(), condition, keys, moment.r1, move, rng)

@@ -59,9 +59,9 @@ class ExpectedLoss(nn.Module):
     def instants(self, g: Gesture, rng: torch.Generator) -> Tensor:
         """(batch, t) samples since the onset, view by view: anywhere in the crop, but more often soon after an
         onset."""
-        drawn = torch.rand(len(g.pitch), sum(v.instants for v in VIEWS), generator=rng).to(g.start.device)
+        uniform = torch.rand(len(g.pitch), sum(v.instants for v in VIEWS), generator=rng).to(g.start.device)
         parts = []
-        for view, u in zip(VIEWS, drawn.split([v.instants for v in VIEWS], 1), strict=True):
+        for view, u in zip(VIEWS, uniform.split([v.instants for v in VIEWS], 1), strict=True):
             early = u**4 if view.window <= SHORT else u**2
             u = torch.where((g.start == 0).unsqueeze(-1), early, u)
             parts.append(view.window // 2 + u * (g.samples - view.window))
@@ -90,15 +90,15 @@ class ExpectedLoss(nn.Module):
         real = seen[..., ::2]
         noise = self._noise(window, look, curves, g)
         tones = lobes(hz, level, window)
-        drawn = (tones + MEDIAN * noise + 1e-14).sqrt()
+        expected = (tones + MEDIAN * noise + 1e-14).sqrt()
         weight = (real + FLOOR).sqrt()
         weight = weight / weight.mean((1, 2), keepdim=True)
         filters = getattr(self, f"mel_{window}")
         floor = 10 ** (-MEL_RANGE / 10)
         mel = torch.log10((tones + noise) @ filters + floor) - torch.log10(real.square() @ filters + floor)
         out = {
-            "log": (weight * (torch.log(drawn + FLOOR) - torch.log(real + FLOOR)).abs()).mean(),
-            "linear": ((drawn - real).abs().sum((1, 2)) / (real.sum((1, 2)) + 0.1)).mean(),
+            "log": (weight * (torch.log(expected + FLOOR) - torch.log(real + FLOOR)).abs()).mean(),
+            "linear": ((expected - real).abs().sum((1, 2)) / (real.sum((1, 2)) + 0.1)).mean(),
             "mel": 8 * 10 / MEL_RANGE * mel.abs().mean(),
         }
         if view is VIEWS[0]:  # the longest window separates partials

@@ -32,7 +32,7 @@ def movement_loss(fake: Tensor, real: Tensor, g: Gesture, ratios: Tensor) -> Ten
     hz = g.f0[:, :: STEP // HOP].unsqueeze(-1) * ratios[:, None, :PARTIALS]
     bins = (hz * (2 * WINDOW / SAMPLE_RATE)).round().long().clamp(max=WINDOW)
     with torch.autocast(fake.device.type, enabled=False):
-        drawn, seen = (torch.log(_read(x, bins) + FLOOR) for x in (fake, real.detach()))
+        played, seen = (torch.log(_read(x, bins) + FLOOR) for x in (fake, real.detach()))
         times = g.start.unsqueeze(-1) + STEP * torch.arange(hz.shape[1], device=hz.device)
         weight = torch.exp(seen / 2) * (times >= WINDOW // 2).unsqueeze(-1)
         groups = torch.stack([(hz >= a) & (hz < b) for a, b in pairwise(GROUPS)]).float()
@@ -40,7 +40,7 @@ def movement_loss(fake: Tensor, real: Tensor, g: Gesture, ratios: Tensor) -> Ten
         for lag in LAGS:
             both = torch.minimum(weight[:, lag:], weight[:, :-lag]) * groups[:, :, lag:]
             total = both.sum((2, 3)).clamp_min(1e-6)  # (groups, batch)
-            moved = [(both * (x[:, lag:] - x[:, :-lag]).abs()).sum((2, 3)) / total for x in (drawn, seen)]
+            moved = [(both * (x[:, lag:] - x[:, :-lag]).abs()).sum((2, 3)) / total for x in (played, seen)]
             apart = (torch.log(moved[0] + LEAST) - torch.log(moved[1] + LEAST)).abs()
             terms.append((apart * total / total.sum(0)).sum(0).mean())
     return torch.stack(terms).mean()

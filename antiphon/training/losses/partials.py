@@ -43,9 +43,9 @@ def _of_notes(bank: Bank, g: Gesture, spectra: Tensor, window: int) -> Tensor:
     bins = (f0.unsqueeze(-1) * bank.ratios.unsqueeze(1) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
     target = spectra.gather(-1, bins)
     times = g.start.unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
-    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots) @ bank.level)
+    played = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots) @ bank.level)
     heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads too low
-    return compare_levels(drawn, target, heard & bank.real.unsqueeze(1))
+    return compare_levels(played, target, heard & bank.real.unsqueeze(1))
 
 
 def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:
