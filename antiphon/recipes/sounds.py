@@ -88,7 +88,8 @@ def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> N
     from antiphon.data.labelling.row import PITCHLESS
 
     names = len({row.instrument for row in manifest.rows})
-    sounds, kinds = ("notes", "instruments") if manifest.pitched else ("sounds", "kinds")
+    sounds, kind = ("notes", "instrument") if manifest.pitched else ("sounds", "kind")
+    kinds = kind + "s" * (names != 1)
     report.say(f"learning from {done.notes} {sounds} of {names} {kinds} ({done.seconds / 60:.1f} minutes of sound)")
     if len(done.refused) > done.notes:
         lost = sum(item.reason == PITCHLESS for item in done.refused)
