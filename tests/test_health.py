@@ -45,12 +45,12 @@ WELL = Finding(
 
 def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
     """A healthy run that improves, except for what `of` overrides: numbers, or functions of the finding's index."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     found, of = [], {"distance": lambda i: 3 / (i + 2)} | of
     for i in range(count):
         changes = {name: value(i) if callable(value) else value for name, value in of.items()}
         one = replace(WELL, step=50 * (i + 1), **changes)
-        found.append(replace(one, logit_real=one.logit_real + noise * dice.standard_normal()))
+        found.append(replace(one, logit_real=one.logit_real + noise * rng.standard_normal()))
     return found
 
 
@@ -135,10 +135,10 @@ def test_a_critic_whose_outputs_have_no_unit_may_always_win_and_grow():
 
 
 def test_a_run_has_settled_when_it_is_no_nearer():
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
 
     def noisy(level):
-        return lambda i: level(i) + 0.03 * dice.standard_normal()
+        return lambda i: level(i) + 0.03 * rng.standard_normal()
 
     assert "settled" in names(findings(120, distance=noisy(lambda i: 0.3 + math.exp(-i / 8))))
     assert "settled" not in names(findings(120, distance=noisy(lambda i: 2 - i / 80)))
@@ -151,10 +151,10 @@ def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
     """1,000 steps, a look every 50: imitations that do not improve, or a distribution that comes no nearer."""
     said = {"of imitations": 0, "of a crowd": 0}
     for seed in range(20):
-        dice = np.random.default_rng(seed)
-        crowd = {"distance": lambda i, d=dice: (0.3 + math.exp(-i)) * math.exp(0.15 * d.standard_normal())}
-        rough = {"distance": lambda i, d=dice: 0.2 * math.exp(0.5 * d.standard_normal())}
-        rough |= {"log": lambda i, d=dice: (0.3 + math.exp(-i)) * (1 + 0.03 * d.standard_normal())}
+        rng = np.random.default_rng(seed)
+        crowd = {"distance": lambda i, d=rng: (0.3 + math.exp(-i)) * math.exp(0.15 * d.standard_normal())}
+        rough = {"distance": lambda i, d=rng: 0.2 * math.exp(0.5 * d.standard_normal())}
+        rough |= {"log": lambda i, d=rng: (0.3 + math.exp(-i)) * (1 + 0.03 * d.standard_normal())}
         said["of a crowd"] += any("settled" in names(findings(n, **crowd)) for n in (18, 19, 20))
         said["of imitations"] += any("settled" in names(findings(n, **rough)) for n in (18, 19, 20))
     assert min(said.values()) >= 5
@@ -165,8 +165,8 @@ def test_noise_does_not_tell_an_improving_run_to_stop(fall):
     """Findings from few sounds vary by half; a run that still halves its distance must not be warned."""
     false = 0
     for seed in range(30):
-        dice = np.random.default_rng(seed)
-        found = findings(40, distance=lambda i, d=dice: 2 * (i + 1) ** -fall * math.exp(0.5 * d.standard_normal()))
+        rng = np.random.default_rng(seed)
+        found = findings(40, distance=lambda i, d=rng: 2 * (i + 1) ** -fall * math.exp(0.5 * d.standard_normal()))
         false += any("settled" in names(found[:n]) for n in range(15, 41))
     assert false <= 2
 
@@ -239,8 +239,8 @@ def test_every_rule_says_how_its_critic_is_read(name):
 
 
 def test_crowds_that_agree_differ_shrink_and_copy():
-    dice = torch.Generator().manual_seed(0)
-    real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
+    rng = torch.Generator().manual_seed(0)
+    real, other = (torch.randn(400, 8, generator=rng) for _ in range(2))
     assert abs(energy_distance(other, real)) < 0.03
     shifts = [energy_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
     assert shifts == sorted(shifts)

@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed, prolonged or begun from a voice: resuming leads to the same weights."""
+"""Runs that are stopped, killed, extended or begun from a voice: resuming leads to the same weights."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _mtime(path: Path) -> int:
         return 0
 
 
-def test_a_complete_run_is_left_alone_and_can_be_prolonged(prepared, tmp_path):
+def test_a_complete_run_is_left_alone_and_can_be_extended(prepared, tmp_path):
     weights = train(prepared, tmp_path / "run", steps=2)
     before = weights.stat().st_mtime_ns
     train(prepared, tmp_path / "run", steps=2)
