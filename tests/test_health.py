@@ -487,7 +487,7 @@ def test_held_out_sounds_are_asked_about_whatever_their_split(prepared, tmp_path
 def test_the_constant_in_what_is_played_is_in_log_and_page(prepared, tmp_path):
     train(prepared, tmp_path / "run", steps=20)
     assert any("health.offset" in row for row in rows(tmp_path / "run"))
-    assert "A constant in what is played (DC)" in (tmp_path / "run" / "page.html").read_text()
+    assert "Constant offset of generated sounds (DC)" in (tmp_path / "run" / "page.html").read_text()
 
 
 def test_a_page_costs_no_run(tmp_path):
