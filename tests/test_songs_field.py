@@ -347,6 +347,23 @@ def test_members_share_a_range_and_zones_end(song):
     assert list(kits(shrunk)) == [10]
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([0, 15]), st.integers(0, 20), st.integers(0, 15), st.booleans()), max_size=8))
+def test_zones_come_and_go(tmp_path, drawn):
+    """Whatever they take of each other, every channel can be played, and after a reset all are themselves again."""
+    track = []
+    for leader, members, channel, reset in drawn:
+        ranged = [m.copy(channel=channel) for m in rpn(0, 12)]
+        track += [*zone(leader, members), *([ex(*GM_ON)] if reset else []), *ranged, wheel(8191, 0, channel)]
+        track += note(60, 48, channel)
+    last = [m for channel in range(16) for m in note(60, 48, channel)]
+    made = read_midi(save(tmp_path / "a.mid", [*track, ex(*GM_ON), *last]))
+    assert sum(len(part.notes) for part in made.parts + made.drums) == len(drawn) + 16
+    last = [(part.channel, bool(part.kit)) for part in made.parts + made.drums for n in part.notes
+            if n.onset > len(drawn) * 0.05 - 0.001]  # fmt: skip
+    assert sorted(last) == [(channel, channel == 9) for channel in range(16)]
+
+
 # ---- wrappers and texts ----------------------------------------------------------------------------------------------
 
 
@@ -406,6 +423,15 @@ def test_a_single_western_name(name):
 )
 def test_a_single_name(name, encoding):
     assert guess([name.encode(encoding)]) == encoding
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_any_bytes_are_a_name(texts):
+    for text in texts:
+        shown = readable(text, guess(texts))
+        assert shown.isprintable()
+        assert len(shown) <= 80
 
 
 def meta(kind, data):
