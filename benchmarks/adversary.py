@@ -32,7 +32,7 @@ from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.judge import Judge
 from antiphon.metrics.lists import fingerprint
 from antiphon.metrics.meter import Meter
-from antiphon.metrics.renderers import players
+from antiphon.metrics.renderers import renderers
 from antiphon.metrics.sounds import Sounds
 
 SILENT_CRITICS = {f"game.weights.{name}": 0.0 for name in ("adversarial", "features", "imagined")}
@@ -93,7 +93,7 @@ class Jury:
         asked |= {"embeddings": list(self.settings.embeddings)}
         if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
             return known["figures"]
-        made = players(antiphon.load(weights), self.judge.sounds)
+        made = renderers(antiphon.load(weights), self.judge.sounds)
         figures = {k: self.judge.distances(self.judge.meter.matched(make), self.fixed) for k, make in made.items()}
         kept.write_text(json.dumps({"asked": asked, "figures": figures}, indent=1) + "\n")
         return figures

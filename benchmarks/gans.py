@@ -45,7 +45,7 @@ from antiphon.metrics.judge import Judge
 from antiphon.metrics.lists import Row, choose_split, draw_reference, draw_rows, fingerprint
 from antiphon.metrics.meter import Meter
 from antiphon.metrics.plots.sheet import spectrogram_grid
-from antiphon.metrics.renderers import Player
+from antiphon.metrics.renderers import Renderer
 from antiphon.metrics.sounds import Sounds
 from antiphon.metrics.tables import markdown_table, rich_table
 from antiphon.recipes.lookup import recipe
@@ -179,7 +179,7 @@ class Jury:
         except AntiphonError as error:  # it diverged
             console.print(f"note: {error}", markup=False)
             return math.inf
-        made = self.tuner.meter.matched(Player(voice, self.tuner.sounds), weights.parent.name)
+        made = self.tuner.meter.matched(Renderer(voice, self.tuner.sounds), weights.parent.name)
         found = self.tuner.distances(made, self.fixed)[self.tuner.eye]["kernel"]
         kept.write_text(json.dumps({"asked": asked, "distance": found}) + "\n")
         return found

@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "oscillators",
         "a glide's phase is off by what a block leaves out",
-        "return gone + slope * (GLIDE / HOP)",
-        "return gone",
+        "TURN = GLIDE / HOP - HOP / 12",
+        "TURN = -HOP / 12",
         "tests/test_oscillators.py",
     ),
     Mutant(

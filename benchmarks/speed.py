@@ -22,7 +22,7 @@ from antiphon.data.prepared import Prepared
 from antiphon.music import midi
 from antiphon.recipes.instrument import instrument
 from antiphon.training.batches.excerpts import ExcerptSource
-from antiphon.training.contract import Moment
+from antiphon.training.contract import StepContext
 from antiphon.training.loop import new_game
 from antiphon.verbs import play
 
@@ -66,7 +66,7 @@ def training_pace(path: Path) -> float:
 
     def step() -> None:
         k = next(steps)
-        game.step(source.batch(k * recipe.batch, recipe.batch), Moment(k, 1.0, recipe.batch), rng)
+        game.step(source.batch(k * recipe.batch, recipe.batch), StepContext(k, 1.0, recipe.batch), rng)
 
     step()
     return 1 / best(step, 5)

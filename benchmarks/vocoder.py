@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.core.parallel import spread
+from antiphon.core.parallel import parallel_map
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.bootstrap import distance_margins, mean_margin, redrawn_distances
@@ -62,7 +62,7 @@ def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7)
 def times_side_by_side(view: Representation, audio: np.ndarray, sounds: int = 16) -> float:
     """Speed relative to real time, with one sound on each processor."""
     began = time.perf_counter()
-    spread(lambda _: there_and_back(view, audio), sounds)
+    parallel_map(lambda _: there_and_back(view, audio), sounds)
     return sounds * SECONDS / (time.perf_counter() - began)
 
 

@@ -47,7 +47,7 @@ def one_sheet() -> Iterator[None]:
     from antiphon.training import loop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
+        patch.setattr(loop, "PREVIEWS", 1)
         yield
 
 

@@ -207,8 +207,8 @@ def hard_wired(name: str, game: Game) -> dict[str, torch.optim.Optimizer]:
 @pytest.mark.parametrize("name", PLAY)
 def test_the_usual_game_is_what_it_was(name: str, data, monkeypatch):
     usual = play(made(name), data, 4)[0].state_dict()
-    seated = Game.take_seats
-    monkeypatch.setattr(Game, "take_seats", lambda game, _: seated(game, hard_wired(name, game)))
+    seated = Game.set_optimizers
+    monkeypatch.setattr(Game, "set_optimizers", lambda game, _: seated(game, hard_wired(name, game)))
     monkeypatch.setattr(AdversaryConfig, "penalty", lambda *_: torch.zeros(()))
     before = play(made(name), data, 4)[0].state_dict()
     assert usual.keys() == before.keys()

@@ -21,7 +21,7 @@ from tunes import SineVoice, band, cc, note, off, on, raw, save
 
 import antiphon
 from antiphon.audio.files import read_audio, write_audio, writing_all
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.prepared import Prepared
@@ -319,7 +319,7 @@ def test_all_files_or_none(tmp_path, full_disk):
 
 def test_nothing_is_left_after_an_error(tmp_path):
     def write() -> None:
-        with all_whole([tmp_path / "a", tmp_path / "b"]) as drafts:
+        with all_atomic([tmp_path / "a", tmp_path / "b"]) as drafts:
             for draft in drafts:
                 draft.write_text("half")
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
-from antiphon.training.contract import Game, Moment, rise_and_fall
+from antiphon.training.contract import Game, StepContext, rise_and_fall
 from antiphon.training.ema import Ema
 from antiphon.training.games.instrument import GameConfig, InstrumentGame
 from antiphon.training.games.style import StyleGame
@@ -48,7 +48,7 @@ def weights(game: nn.Module) -> dict[str, Tensor]:
 
 def step(game: InstrumentGame, batch: object, **moment: float) -> dict[str, Tensor]:
     how = {"step": 1, "rate": 1.0, "count": 2, "ramp": 1.0} | moment
-    return game.step(batch, Moment(**how), torch.Generator().manual_seed(1))  # type: ignore[arg-type]
+    return game.step(batch, StepContext(**how), torch.Generator().manual_seed(1))  # type: ignore[arg-type]
 
 
 # ---- who moves -------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_every_step_seed_and_process_has_dice_of_its_own(data: Prepared, tmp_pat
         run.rank, run.world, run.step, run.total = rank, 2, at, 100
         seen: list[tuple[int, int]] = []
 
-        def step(batch: object, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+        def step(batch: object, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
             seen.append((rng.initial_seed(), torch.initial_seed()))
             return {}
 

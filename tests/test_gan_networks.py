@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import parts
+from antiphon.core.registry import registry
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.discriminators.wavegan import PhaseShuffle
 from antiphon.networks.equalised import EqualConv2d, pixel_norm
@@ -37,8 +37,8 @@ from antiphon.training.losses.adversarial import (
 from antiphon.voices.cost import multiply_adds, parameter_count
 from antiphon.voices.image_model import ImageConfig, ViewConfig
 
-GENERATORS = parts("antiphon.networks.generators", "GENERATORS")
-CRITICS = parts("antiphon.networks.discriminators", "DISCRIMINATORS")
+GENERATORS = registry("antiphon.networks.generators", "GENERATORS")
+CRITICS = registry("antiphon.networks.discriminators", "DISCRIMINATORS")
 NAMES = sorted(GENERATORS)
 TOLD = Conditions(keys=25, lowest=48, instruments=3, styles=2)
 

@@ -17,8 +17,8 @@ from antiphon.core.errors import AntiphonError
 from antiphon.training.augment import MOST
 from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
-from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
-from antiphon.training.health.findings import beliefs, crowd_distance, nearest, spread
+from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, is_healthy, overfitting, signs
+from antiphon.training.health.findings import beliefs, energy_distance, nearest, spread
 from antiphon.training.health.interventions import (
     DOUBT,
     HEART,
@@ -27,8 +27,8 @@ from antiphon.training.health.interventions import (
     RELAXED,
     RETURNS,
     SLOWER,
-    Answers,
     Dials,
+    Interventions,
     chosen,
 )
 from antiphon.training.loop import Run
@@ -197,9 +197,9 @@ def test_overfitting_needs_evidence():
 
 
 def test_a_state_worth_going_back_to():
-    assert well(WELL)
-    assert well(Finding(0))  # what could not be measured is not a sign
-    assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
+    assert is_healthy(WELL)
+    assert is_healthy(Finding(0))  # what could not be measured is not a sign
+    assert not any(is_healthy(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
 
 
 # ---- measures ------------------------------------------------------------------------------------
@@ -241,8 +241,8 @@ def test_every_rule_says_how_its_critic_is_read(name):
 def test_crowds_that_agree_differ_shrink_and_copy():
     dice = torch.Generator().manual_seed(0)
     real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
-    assert abs(crowd_distance(other, real)) < 0.03
-    shifts = [crowd_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
+    assert abs(energy_distance(other, real)) < 0.03
+    shifts = [energy_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
     assert shifts == sorted(shifts)
     assert shifts[0] > 0.05
     assert float(spread(0.1 * other) / spread(real)) == pytest.approx(0.1, rel=0.05)
@@ -261,11 +261,11 @@ def test_the_summary_hears_waveforms_and_sees_images():
 # ---- answers -------------------------------------------------------------------------------------
 
 
-def answers(*kinds: str, in_doubt: bool = True) -> Answers:
-    return Answers(kinds or chosen("all"), in_doubt, "12 minutes")
+def answers(*kinds: str, in_doubt: bool = True) -> Interventions:
+    return Interventions(kinds or chosen("all"), in_doubt, "12 minutes")
 
 
-def decide(given: Answers, found: list[Finding]):
+def decide(given: Interventions, found: list[Finding]):
     return given.decide(found, signs(found))
 
 
@@ -375,7 +375,7 @@ def test_looking_changes_nothing(prepared, tmp_path):
 
 def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypatch):
     dials = Dials(1.0, 0.5, 0.4)
-    monkeypatch.setattr(Answers, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
+    monkeypatch.setattr(Interventions, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
     train(prepared, tmp_path / "whole")
     one_step = Run._one_step
 
@@ -404,7 +404,7 @@ def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
     how = {"recipe": recipe, "settings": settings, "steps": 6}
     weights = {}
     for name, dials in {"rest": Dials(), "r1": Dials(r1=1.0), "augment": Dials(augment=0.8)}.items():
-        monkeypatch.setattr(Answers, "decide", lambda self, found, _, d=dials: setattr(self, "dials", d) or [])
+        monkeypatch.setattr(Interventions, "decide", lambda self, found, _, d=dials: setattr(self, "dials", d) or [])
         train(prepared, tmp_path / name, **how)
         weights[name] = read_tensors(tmp_path / name / "state.safetensors")[0]
     critic = next(k for k in weights["rest"] if k.startswith("game.critics.") and k.endswith("weight"))

@@ -22,7 +22,7 @@ from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training.batches.drum_crops import StrokeSource
 from antiphon.training.batches.excerpts import ExcerptSource
-from antiphon.training.contract import Game, Moment
+from antiphon.training.contract import Game, StepContext
 from antiphon.training.ema import Ema
 from antiphon.training.loop import Run
 from antiphon.training.parallel import any_process, leave, meet, of_all_processes, of_the_first
@@ -135,9 +135,9 @@ class Toy(Game):
         super().__init__()
         torch.manual_seed(1)
         self.model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2))
-        self.take_seats({"player": torch.optim.SGD(self.model.parameters(), lr=0.1)})
+        self.set_optimizers({"player": torch.optim.SGD(self.model.parameters(), lr=0.1)})
 
-    def step(self, batch: tuple[Tensor, Tensor], moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: tuple[Tensor, Tensor], moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         x, y = batch
         return {"norm": self.update("player", F.mse_loss(self.model(x), y))}
 
@@ -157,7 +157,7 @@ def toy_batch(rank: int, world: int) -> tuple[Tensor, Tensor]:
 def played(rank: int, world: int) -> dict[str, list[float]]:
     """What a step has left in this process: gradients, weights and the norm before it was clipped."""
     game = Toy()
-    norm = game.step(toy_batch(rank, world), Moment(0, 1.0, 8 // world), torch.Generator())["norm"]
+    norm = game.step(toy_batch(rank, world), StepContext(0, 1.0, 8 // world), torch.Generator())["norm"]
     own = list(game.model.parameters())
     return {
         "gradient": torch.cat([p.grad.flatten() for p in own]).tolist(),  # type: ignore[union-attr]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from antiphon.data.analysis.partials import stretched as measured_stretch
 from antiphon.networks.discriminators.logmel import Discriminators
 from antiphon.networks.generators.instrument import SIZES
-from antiphon.networks.generators.physics import midi_to_hz, stretched
 from antiphon.networks.gesture import Gesture, Tuning
 from antiphon.networks.layers import bounded
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.physics import midi_to_hz, stretched
 from antiphon.networks.timegrid import SPARSEST, knots, pad_knots
 from antiphon.representations.mel import hat_weights
-from antiphon.voices.synthesis import _hush, _last_sounding
+from antiphon.voices.synthesis import _last_sounding, _release_gate
 
 LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
 
@@ -219,14 +219,16 @@ def test_a_released_note_that_fell_silent_stays_silent() -> None:
     loud = torch.tensor([[-2.0, -3.0, -9.5, -12.0, -4.0, -12.0]]).expand(3, -1)
     times = 100.0 * torch.arange(6).expand(3, -1)
     released = torch.tensor([250.0, 50.0, math.inf])
-    died = _last_sounding(loud + _hush(loud, times, released), times)  # at -8.9 nepers: 60 dB below the peak
+    peak = loud.amax(1)
+    # each dies at -8.9 nepers, 60 dB below the peak
+    died = _last_sounding(loud + _release_gate(loud, times, released, peak), times, peak)
     torch.testing.assert_close(died, torch.tensor([190.8, 190.8, 461.2]), atol=0.1, rtol=0)
 
 
 def test_a_note_that_nearly_fell_silent_hardly_swells_again() -> None:
     lowest = torch.linspace(-12.0, -2.0, 201)  # of notes that come back to -4 nepers
     loud = torch.stack([torch.full_like(lowest, -2.0), lowest, torch.full_like(lowest, -4.0)], 1)
-    hush = _hush(loud, torch.arange(3.0).expand(201, -1), torch.full((201,), 0.5))
+    hush = _release_gate(loud, torch.arange(3.0).expand(201, -1), torch.full((201,), 0.5), torch.full((201,), -2.0))
     again = (loud + hush)[:, 2]
     assert not hush[:, :2].any()
     assert (again.diff().abs() < 0.16).all()  # no jump
@@ -236,4 +238,4 @@ def test_a_note_that_nearly_fell_silent_hardly_swells_again() -> None:
 
 def test_only_released_notes_are_hushed() -> None:
     loud = torch.tensor([[-2.0, -20.0, -2.0]])
-    assert not _hush(loud, torch.arange(3.0).unsqueeze(0), torch.tensor([5.0])).any()
+    assert not _release_gate(loud, torch.arange(3.0).unsqueeze(0), torch.tensor([5.0]), torch.tensor([-2.0])).any()

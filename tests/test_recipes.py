@@ -25,7 +25,7 @@ from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
 from antiphon.training.batches.excerpts import ExcerptSource
-from antiphon.training.batches.onset_crops import OnsetSource
+from antiphon.training.batches.onset_crops import OnsetCropSource
 from antiphon.training.ema import Ema
 from antiphon.training.games.optimisers import OPTIMISERS
 from antiphon.training.loop import Run, new_game
@@ -202,7 +202,7 @@ def test_an_average_keeps_a_batch_norms_statistics():
 
 
 def test_crops_begin_at_the_onset_and_the_same_notes_are_drawn(data):
-    onsets, excerpts = OnsetSource(data, 8192, 3), ExcerptSource(data, 8192, 3)
+    onsets, excerpts = OnsetCropSource(data, 8192, 3), ExcerptSource(data, 8192, 3)
     sounds = onsets.batch(10, 12)
     starts = [data.audio(i, 0, 8192) for i in range(len(data))]
     assert all(any(np.array_equal(sound, start) for start in starts) for sound in sounds.audio.numpy())

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import parts
+from antiphon.core.registry import registry
 from antiphon.representations.contract import exactness
 from antiphon.representations.griffin_lim import griffin_lim
 from antiphon.representations.heap_integration import Edges, _gradients, _potentials, heap_integration
@@ -64,9 +64,9 @@ def test_a_new_file_is_a_new_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (package / "a.py").write_text("WARES = {'nail': 1}")
     (package / "b.py").write_text("OTHER = {'saw': 2}")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert parts("shop", "WARES") == {"nail": 1}
+    assert registry("shop", "WARES") == {"nail": 1}
     (package / "c.py").write_text("WARES = {'screw': 3}")
-    assert parts("shop", "WARES") == {"nail": 1, "screw": 3}
+    assert registry("shop", "WARES") == {"nail": 1, "screw": 3}
     for module in [m for m in sys.modules if m.split(".")[0] == "shop"]:
         monkeypatch.delitem(sys.modules, module)
 

@@ -76,7 +76,7 @@ def test_what_a_run_leaves(run_folder: Path):
 
 def test_pictures_are_drawn_on_the_way_and_at_the_end(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     drawn: list[int] = []
-    monkeypatch.setattr(loop, "SHEETS", 3)
+    monkeypatch.setattr(loop, "PREVIEWS", 3)
     monkeypatch.setattr(sounds, "write_sheet", lambda folder, voice, data, step: drawn.append(step) or folder)
     train(prepared, tmp_path / "run", steps=8)
     assert drawn == [2, 4, 6, 8]

@@ -12,7 +12,7 @@ import torch
 
 from antiphon.audio.mel import mel_of
 from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
-from antiphon.networks.generators import physics
+from antiphon.networks import physics
 from antiphon.representations.mel import mel, mel_to_hz
 
 PACKAGE = Path(__file__).parents[1] / "antiphon"
@@ -55,4 +55,4 @@ def test_the_sample_rate_is_written_in_one_place():
     number = re.compile(rf"(?<![\w.]){SAMPLE_RATE // 1000}_?{SAMPLE_RATE % 1000}(?![\w.])")
     code = {path: re.sub(r'"[^"]*"|#.*', "", path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
     found = {path.name for path, text in code.items() if number.search(text)}
-    assert found <= {"units.py", "physics.py"}  # physics: until the generators' new home stands
+    assert found == {"units.py"}

@@ -22,9 +22,9 @@ from antiphon.recipes.lookup import recipe
 from antiphon.representations.contract import exactness
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
-from antiphon.training.batches.random_crops import StretchSource
+from antiphon.training.batches.random_crops import RandomCropSource
 from antiphon.training.loop import Run
-from antiphon.training.losses.phase_derivatives import turn_losses
+from antiphon.training.losses.phase_derivatives import phase_derivative_losses
 from antiphon.voices.checkpoint import KEY, read_tensors
 from antiphon.voices.vocoder import VocodedLogMel
 
@@ -133,9 +133,9 @@ def test_levels_imply_the_turns_of_a_sine_and_of_a_click():
 def test_turn_losses_are_least_where_the_turns_are_true():
     spectrum = stft(torch.randn(2, 12_000, generator=torch.Generator().manual_seed(0)), 2048, 512)
     advance, lock = turns_of(spectrum)
-    true = turn_losses(Spectra(spectrum.abs(), advance, lock), spectrum)
+    true = phase_derivative_losses(Spectra(spectrum.abs(), advance, lock), spectrum)
     assert all(abs(float(v)) < 1e-6 for v in true.values())
-    worse = turn_losses(Spectra(2 * spectrum.abs(), -advance, 0 * lock), spectrum)
+    worse = phase_derivative_losses(Spectra(2 * spectrum.abs(), -advance, 0 * lock), spectrum)
     assert float(worse["level"]) == pytest.approx(math.log(2), abs=0.01)
     assert float(worse["advance"]) == pytest.approx(4, abs=1e-3)
     assert float(worse["lock"]) == pytest.approx(1, abs=1e-3)
@@ -144,7 +144,7 @@ def test_turn_losses_are_least_where_the_turns_are_true():
 def test_what_an_image_cannot_show_counts_nothing():
     quiet = 1e-6 * stft(torch.randn(1, 12_000, generator=torch.Generator().manual_seed(0)), 2048, 512)
     advance, lock = turns_of(quiet)
-    found = turn_losses(Spectra(quiet.abs(), -advance, -lock), quiet)
+    found = phase_derivative_losses(Spectra(quiet.abs(), -advance, -lock), quiet)
     assert found["advance"] == found["lock"] == 0
 
 
@@ -162,7 +162,7 @@ def test_critics_hear_the_difference_and_teach_it():
 
 
 def test_stretches_come_from_anywhere_at_any_level(prepared):
-    source = StretchSource(Prepared(prepared), 8192, 3, 20.0)
+    source = RandomCropSource(Prepared(prepared), 8192, 3, 20.0)
     sounds = source.batch(5, 40).audio
     assert sounds.shape == (40, 8192)
     assert sounds.abs().max() <= 0.98

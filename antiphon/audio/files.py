@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.ops import Audio, resample, to_mono
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 
@@ -215,7 +215,7 @@ def writing_all(
     try:
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
-        with all_whole(targets) as drafts, ExitStack() as stack:
+        with all_atomic(targets) as drafts, ExitStack() as stack:
             pairs = zip(targets, drafts, strict=True)
             encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels)) for each in pairs]
             yield [encoder.write for encoder in encoders]

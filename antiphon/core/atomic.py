@@ -14,16 +14,16 @@ UNFINISHED = ".part"  # suffix of files being written; their names begin with a 
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic(path: Path) -> Iterator[Path]:
     """A temporary name under which to write what becomes `path` when the block ends; after an error in the block
     nothing is left of it. Raises AntiphonError, in one line, where the system cannot write (a full disk)."""
-    with all_whole([path]) as (temporary,):
+    with all_atomic([path]) as (temporary,):
         yield temporary
 
 
 @contextmanager
-def all_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """`whole` for several files: none of them appears before all are written and on the disk. After that only a
+def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """`atomic` for several files: none of them appears before all are written and on the disk. After that only a
     renaming can fail (a file that another program holds open, say), which leaves those already renamed in place."""
     drafts = [_draft(path) for path in paths]
     try:

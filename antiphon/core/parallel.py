@@ -27,7 +27,7 @@ MOST = 16  # processes: their results wait in memory for their turn
 GONE = "one of the worker processes ended (killed? out of memory?): run the same command again"
 
 
-def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
+def parallel_map(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
     """[work(0), ..., work(count - 1)], `threads` at once (default: as many as there are processors), in order."""
     threads = min(threads or _processors(), count)
     before = _torch_threads(1)

@@ -10,10 +10,10 @@ from typing import Any
 from antiphon.core.errors import AntiphonError
 
 
-def parts(package: str, table: str) -> dict[str, Any]:
+def registry(package: str, table: str) -> dict[str, Any]:
     """Every part by its name: the union of the dictionaries called `table` in the files of `package`, in file order.
 
-    `parts("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
+    `registry("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
     """
     found: dict[str, Any] = {}
     for file in sorted(iter_modules(import_module(package).__path__), key=lambda f: f.name):
@@ -21,7 +21,7 @@ def parts(package: str, table: str) -> dict[str, Any]:
     return found
 
 
-def part(offered: Mapping[str, Any], kind: str, name: str) -> Any:
+def choose(offered: Mapping[str, Any], kind: str, name: str) -> Any:
     """The part of that name. Raises AntiphonError, listing the available names, if there is none."""
     if name not in offered:
         raise AntiphonError(f"no {kind} named '{name}': use one of {', '.join(sorted(offered))}")

@@ -13,7 +13,7 @@ Number = TypeVar("Number", float, np.ndarray)
 
 def midi_to_hz(pitch: Number) -> Number:
     """Frequency in Hz of a MIDI pitch, 69 = 440 Hz, any real number or an array of them. For tensors, whose last bits
-    training and playing depend on, there is `antiphon.networks.generators.physics`."""
+    training and playing depend on, there is `antiphon.networks.physics`."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from antiphon.audio.envelope import FRAME
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
@@ -206,7 +206,7 @@ def write_prepared(
         at = end
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)
-    with whole(path) as temporary, open(temporary, "wb") as file:
+    with atomic(path) as temporary, open(temporary, "wb") as file:
         file.write(len(raw).to_bytes(8, "little") + raw)
         for name, (dtype, _) in labels.layout.items():
             before = file.tell()
@@ -276,8 +276,8 @@ def _map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[s
             entry = header[name]
             shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
             kind = np.dtype(_DTYPES[dtype])
-            whole = all(type(n) is int for n in (*shape, begin, end))
-            if entry["dtype"] != dtype or len(shape) != len(dims) or not whole or min(shape) < 0:
+            integers = all(type(n) is int for n in (*shape, begin, end))
+            if entry["dtype"] != dtype or len(shape) != len(dims) or not integers or min(shape) < 0:
                 raise ValueError(f"table {name} has the wrong type or shape")
             if not 0 <= begin <= end <= size or end - begin != int(np.prod(shape, dtype=object)) * kind.itemsize:
                 raise ValueError(f"table {name} is truncated or misplaced")

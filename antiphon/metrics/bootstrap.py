@@ -1,6 +1,6 @@
 """Margins of figures by the bootstrap: each figure is computed again on lists drawn from the list with replacement
 (Efron 1979), and 1.96 standard deviations of the results are its 95 % margin. If all rows agree, resampling them tells
-nothing: see `unanimous`.
+nothing: see `wilson_margin`.
 
 The standard deviation is used and not the quantiles, because a Fréchet distance rises when rows repeat.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from antiphon.core.parallel import spread
+from antiphon.core.parallel import parallel_map
 from antiphon.metrics.frechet import frechet_distance
 from antiphon.metrics.kernel import kernel_distances_redrawn
 from antiphon.metrics.ndb import different_bins
@@ -35,7 +35,7 @@ def margin(values: np.ndarray | list[float]) -> float:
     return float(Z * np.nanstd(values)) if np.isfinite(values).any() else float("nan")
 
 
-def unanimous(n: int) -> float:
+def wilson_margin(n: int) -> float:
     """How far a share may be from 0 (or 1) when all n rows show 0 (or 1) and resampling is no help: the end of Wilson's
     interval (1927). The rule of three, 3 / n for one side, is nearly the same."""
     return Z**2 / (n + Z**2)
@@ -47,7 +47,7 @@ def mean_margin(values: np.ndarray) -> float:
     if not len(values):
         return float("nan")
     if (values == values[0]).all():
-        return unanimous(len(values)) if values.dtype == bool else float("nan")
+        return wilson_margin(len(values)) if values.dtype == bool else float("nan")
     return margin(values[draws(len(values))].mean(1))
 
 
@@ -68,7 +68,7 @@ def identity_margins(right: np.ndarray, real: np.ndarray) -> dict[str, float]:
     at = draws(len(right))
     mine, own = right[at].mean(1), real[at].mean(1)
     share = margin(mine / np.where(own > 0, own, np.nan))
-    agreed = unanimous(len(right)) / real.mean() if real.any() else float("nan")
+    agreed = wilson_margin(len(right)) / real.mean() if real.any() else float("nan")
     return {"accuracy": mean_margin(right), "share": share or agreed}
 
 
@@ -77,7 +77,7 @@ def pitch_margins(measured: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
     again = [pitch_score(measured[at], wanted[at]) for at in draws(len(wanted))]
     found = {key: margin([score[key] for score in again]) for key in ("within_50", "median_cents")}
     now = pitch_score(measured, wanted)
-    return found | ({"within_50": unanimous(int(now["notes"]))} if now["within_50"] in (0, 1) else {})
+    return found | ({"within_50": wilson_margin(int(now["notes"]))} if now["within_50"] in (0, 1) else {})
 
 
 def redrawn_distances(sets: Mapping[str, Features], threads: int | None = None) -> Redrawn:
@@ -93,7 +93,7 @@ def redrawn_distances(sets: Mapping[str, Features], threads: int | None = None) 
             fixed = real[embedding][lists[k]]
             return [frechet_distance(part[embedding][lists[k]], fixed) for part in made.values()]
 
-        again = np.array(spread(once, DISTANCE_DRAWS, threads))
+        again = np.array(parallel_map(once, DISTANCE_DRAWS, threads))
         out[f"{embedding} fad"] = dict(zip(made, again.T, strict=True))
         out[f"{embedding} kernel"] = {
             name: kernel_distances_redrawn(part[embedding], real[embedding], lists) for name, part in made.items()

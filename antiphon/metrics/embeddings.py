@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from antiphon.audio.mel import mel_power
-from antiphon.core.registry import part
+from antiphon.core.registry import choose
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.networks.batching import padded
 
@@ -46,8 +46,8 @@ class MelStatistics:
         cuts = [round(edge * SAMPLE_RATE / 256) for edge in self.edges]
         parts = []
         for start, stop in pairwise(cuts):
-            part = decibels[start:stop]
-            parts += [part.mean(0), part.std(0), 10 * np.abs(rise[start:stop]).mean(0)]
+            stretch = decibels[start:stop]
+            parts += [stretch.mean(0), stretch.std(0), 10 * np.abs(rise[start:stop]).mean(0)]
         return np.concatenate(parts).astype(np.float32)
 
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
@@ -77,5 +77,5 @@ EMBEDDINGS: dict[str, Callable[[Path], Embedding]] = {
 def load_embedding(name: str, cache: Path) -> Embedding:
     """The embedding named `name`; its converted weights are kept in `cache`. Raises AntiphonError if there is none
     of that name, or if its weights are not installed."""
-    embedding: Embedding = part(EMBEDDINGS, "embedding", name)(cache)
+    embedding: Embedding = choose(EMBEDDINGS, "embedding", name)(cache)
     return embedding

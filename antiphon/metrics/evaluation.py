@@ -14,13 +14,13 @@ from antiphon.metrics.gaussians import LabelGaussians
 from antiphon.metrics.judge import CROWD, Judge
 from antiphon.metrics.meter import Measured
 from antiphon.metrics.renderers import (
-    Player,
+    Renderer,
     copiers,
     fit_gaussians,
     folder_sounds,
-    gaussian_player,
-    players,
+    gaussian_renderer,
     plays,
+    renderers,
     unknown_labels,
     untrained,
 )
@@ -36,7 +36,7 @@ class Evaluation:
     warnings: one line each."""
 
     figures: dict[str, Any]
-    players: dict[str, Player] = field(default_factory=dict)
+    renderers: dict[str, Renderer] = field(default_factory=dict)
     gaussians: LabelGaussians | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -57,12 +57,12 @@ def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool 
             sets[name] = _folder(judge, contender, found)
             continue
         made = _ways(judge, name, contender, alone, found)
-        found.players |= {start + way: player for way, player in made.items()}
+        found.renderers |= {start + way: player for way, player in made.items()}
         sets |= {start + way: judge.meter.matched(player, start + way) for way, player in made.items()}
     table = judge.table(sets)
-    _add_between(judge, table, found.players)
+    _add_between(judge, table, found.renderers)
     found.figures = {"rows": table}
-    if alone and found.players:
+    if alone and found.renderers:
         found.figures |= _closer(judge, next(iter(contenders.values())), sets, found)
     found.warnings = _warnings(judge, table) + found.warnings
     found.figures = _without_nan(found.figures)
@@ -79,7 +79,7 @@ def _folder(judge: Judge, folder: Path, found: Evaluation) -> Measured:
     return judge.meter.free(sounds, str(folder))
 
 
-def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -> dict[str, Player]:
+def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -> dict[str, Renderer]:
     """The rows of a voice."""
     sounds, made = judge.sounds, {}
     if not plays(voice):
@@ -88,18 +88,18 @@ def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -
     if fresh is None:
         found.warnings.append(f"{name} has no row 'untrained': it has no network to reset")
     else:
-        made["untrained"] = Player(fresh, sounds)
-    known = players(voice, sounds)
+        made["untrained"] = Renderer(fresh, sounds)
+    known = renderers(voice, sounds)
     if alone and "encoded" in known:
         found.gaussians = fit_gaussians(voice, sounds, judge.reference)
-        made["gaussian"] = gaussian_player(voice, sounds, found.gaussians)
+        made["gaussian"] = gaussian_renderer(voice, sounds, found.gaussians)
     if strange := unknown_labels(voice, sounds):
         listed = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if len(strange) > 5 else "")
         found.warnings.append(f"{name} does not know {listed}: for such notes it imagines sounds of its own choice")
     return made | {way: known[way] for way in ("imagined", "encoded") if way in known}
 
 
-def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[str, Player]) -> None:
+def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[str, Renderer]) -> None:
     for name, player in made.items():
         asked = name.endswith(("imagined", "encoded")) and getattr(player.voice, "pitched", True)
         if asked and judge.meter.hears_pitch:
@@ -109,7 +109,7 @@ def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[s
 
 def _closer(judge: Judge, voice: Any, sets: dict[str, Measured], found: Evaluation) -> dict[str, Any]:
     """Figures for a single voice only."""
-    labels = judge.by_label(sets, [way for way in SHOWN if way in found.players])
+    labels = judge.by_label(sets, [way for way in SHOWN if way in found.renderers])
     if not plays(voice):  # imagined sounds may be too similar
         return {"labels": labels}
     with judge.meter.bar("variety"):

@@ -31,7 +31,7 @@ from antiphon.metrics.ndb import binned, ndb
 from antiphon.metrics.neighbours import label_accuracy, nearest, spread
 from antiphon.metrics.pitch import pitch_score
 from antiphon.metrics.prdc import prdc_by_row
-from antiphon.metrics.renderers import Player
+from antiphon.metrics.renderers import Renderer
 
 DISTANCES = {"fad": frechet_distance, "kernel": kernel_distance, "kid": kid}
 FIXED = ("real", "floor", "naive")  # rows that do not depend on a voice
@@ -151,7 +151,7 @@ class Judge:
         features = part.features[self.eye]
         return np.array([spread(features[mine]) for mine in groups if mine.sum() >= CROWD])
 
-    def between(self, player: Player, label: str = "") -> tuple[dict[str, float], dict[str, float]]:
+    def between(self, player: Renderer, label: str = "") -> tuple[dict[str, float], dict[str, float]]:
         """Pitch between the keys: some of the rows requested half a semitone up. -> the figures and their margins"""
         chosen = np.unique(np.linspace(0, len(self.rows) - 1, min(BETWEEN, len(self.rows))).astype(int))
         measured: list[float] = []

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.audio.mel import cut_tail, fit_length, mel_distance
-from antiphon.core.atomic import whole
-from antiphon.core.parallel import spread
+from antiphon.core.atomic import atomic
+from antiphon.core.parallel import parallel_map
 from antiphon.data.analysis.tracker import can_track, track_pitch
 from antiphon.metrics.embeddings import Embedding
 from antiphon.metrics.networks.batching import BATCH
@@ -126,7 +126,7 @@ class Meter:
             some = slice(k * BATCH, (k + 1) * BATCH)
             return self._measure_piece(sounds[some], targets[some], embeddings)
 
-        parts = spread(piece, -(-len(sounds) // BATCH), self.threads)
+        parts = parallel_map(piece, -(-len(sounds) // BATCH), self.threads)
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _measure_piece(
@@ -151,6 +151,6 @@ class Meter:
                 return dict(stored)
         out = self._measure(sounds, targets, embeddings)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as draft, draft.open("wb") as file:
+        with atomic(path) as draft, draft.open("wb") as file:
             np.savez(file, **out)  # type: ignore[arg-type]
         return out

@@ -28,7 +28,7 @@ from antiphon.representations.contract import Representation
 from antiphon.representations.log_mel import LogMelSpectrogram
 
 
-class Player:
+class Renderer:
     """Plays rows with a voice: a producer.
 
     vectors: (rows, dim) style vectors; without them the voice imagines them from each row's labels and seed.
@@ -44,7 +44,7 @@ class Player:
         return play(self.voice, notes, None if self.vectors is None else self.vectors[list(part)])
 
 
-class Copier(Player):
+class Copier(Renderer):
     """Rows resynthesised from the real notes, samples in and out, as a vocoder does."""
 
     def __init__(self, voice: Any, sounds: Sounds, way: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -92,7 +92,7 @@ def plays(voice: Any) -> bool:
     return hasattr(voice, "notes")
 
 
-def copiers(voice: Any, sounds: Sounds) -> dict[str, Player]:
+def copiers(voice: Any, sounds: Sounds) -> dict[str, Renderer]:
     """A vocoder, before its first step and now, and the inversions of log-mel that need no training."""
     rules = {"Griffin-Lim": "griffin-lim", "heap integration": "pghi"}
     ways = {name: partial(one.transform, sample_rate=SAMPLE_RATE)
@@ -119,12 +119,12 @@ def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarr
     return np.concatenate(parts)
 
 
-def players(voice: Any, sounds: Sounds) -> dict[str, Player]:
+def renderers(voice: Any, sounds: Sounds) -> dict[str, Renderer]:
     """`encoded`, if the voice can: in the style of another note of the preset. `imagined`: from noise and label."""
-    imagined = {"imagined": Player(voice, sounds)}
+    imagined = {"imagined": Renderer(voice, sounds)}
     if not can_encode(voice):
         return imagined
-    encoded = Player(voice, sounds, encode_notes(voice, sounds, [row.source for row in sounds.rows]))
+    encoded = Renderer(voice, sounds, encode_notes(voice, sounds, [row.source for row in sounds.rows]))
     return {"encoded": encoded} | imagined
 
 
@@ -134,11 +134,11 @@ def fit_gaussians(voice: Any, sounds: Sounds, reference: np.ndarray) -> LabelGau
     return LabelGaussians(encode_notes(voice, sounds, reference.tolist()), labels)
 
 
-def gaussian_player(voice: Any, sounds: Sounds, gaussians: LabelGaussians) -> Player:
+def gaussian_renderer(voice: Any, sounds: Sounds, gaussians: LabelGaussians) -> Renderer:
     """Rows played with style vectors drawn from Gaussians."""
     labels = sounds.prepared.instrument.numpy()
     drawn = [gaussians.draw(int(labels[row.real]), row.seed) for row in sounds.rows]
-    return Player(voice, sounds, np.stack(drawn))
+    return Renderer(voice, sounds, np.stack(drawn))
 
 
 def folder_sounds(folder: str | Path, n: int, seed: int = 0) -> list[Callable[[], np.ndarray]]:

@@ -42,7 +42,7 @@ class InstrumentModel(StyledModel):
         super().__init__(config, labels, InstrumentGenerator(config))
 
 
-class KitModel(StyledModel):
+class DrumsModel(StyledModel):
     """A model of drums."""
 
     def __init__(self, config: OneShotConfig, labels: LabelTable):

@@ -15,7 +15,7 @@ from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
 from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.representations.standardised import Standardised
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.image import ImageGame, ImageGameConfig
 from antiphon.voices.image import SAMPLES
@@ -23,7 +23,7 @@ from antiphon.voices.image_model import ImageConfig, ImageModel, ViewConfig
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.training.batches.onset_crops import OnsetSource
+    from antiphon.training.batches.onset_crops import OnsetCropSource
     from antiphon.voices.voice import Voice
 
 SHORTEST = 16_384  # samples that wavegan draws
@@ -156,13 +156,13 @@ class ImageRecipe(SoundsRecipe):
     def shared(self, count: int) -> ImageRecipe:
         return replace(self, batch=-(-self.batch // count))
 
-    def at(self, step: int, total: int) -> Moment:
-        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch * self.game.critic_steps)
+    def at(self, step: int, total: int) -> StepContext:
+        return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch * self.game.critic_steps)
 
-    def source(self, data: Prepared) -> OnsetSource:
-        from antiphon.training.batches.onset_crops import OnsetSource
+    def source(self, data: Prepared) -> OnsetCropSource:
+        from antiphon.training.batches.onset_crops import OnsetCropSource
 
-        return OnsetSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
+        return OnsetCropSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
 
     def new_game(self, data: Prepared) -> ImageGame:
         network = replace(self.network, conditions=self.conditions(data))

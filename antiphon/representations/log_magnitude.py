@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from antiphon.core.registry import part
+from antiphon.core.registry import choose
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.phase_retrieval import PHASES
@@ -28,7 +28,7 @@ class LogMagnitude(Representation):
         super().__init__()
         check_window(window, hop)
         self.window, self.hop, self.floor_db = window, hop, floor_db
-        self.phases = part(PHASES, "phase retrieval", phases)
+        self.phases = choose(PHASES, "phase retrieval", phases)
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return (1, self.window // 2, frame_count(samples, self.hop))

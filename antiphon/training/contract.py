@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from antiphon.training.losses.adversarial import Rule
 from antiphon.training.parallel import average_gradients
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """Where in a run a step is. rate: what learning rates are multiplied by; ramp: the adversary's share of its weight,
     0..1; count: excerpts a process draws; rehearsal: a step without critics, for games that have such. r1, augment:
     what a run's health asks for beyond the recipe [training/health/interventions.py], a weight of R1 and the
@@ -59,19 +60,19 @@ class Game(nn.Module, ABC):
     model: Any
     critics: nn.Module
 
-    def take_seats(self, optimisers: dict[str, Optimizer]) -> None:
+    def set_optimizers(self, optimisers: dict[str, Optimizer]) -> None:
         """The players' optimisers, each at its full learning rate."""
         self.optimisers = optimisers
         self.rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
 
     @abstractmethod
-    def step(self, batch: Any, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: Any, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. -> scalars by name, of which one that is not finite means a skipped update"""
 
-    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
         """Take over a voice's weights, and its critics' where there are any. -> names of those that do not fit"""
         left = take_over(self.model, voice.model.state_dict())
-        return left + (take_over(self.critics, opponents) if opponents else [])
+        return left + (take_over(self.critics, critic_weights) if critic_weights else [])
 
     def set_rates(self, rate: float) -> None:
         for name, optimiser in self.optimisers.items():
@@ -109,7 +110,7 @@ class Judged(NamedTuple):
 class Examined(ABC):
     """What a game lets be looked at, whose health a run is to know. Nothing here may change a weight or an average."""
 
-    rule: str  # one of losses.adversarial.rules(), by which D's logits are read
+    rule: Rule  # by which D's logits are read
 
     @abstractmethod
     def judge_real(self, batch: Any) -> Judged:

@@ -17,11 +17,11 @@ import torch
 
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import HEALTHY, LOG, SETTINGS, SKIPPED, STATE, WEIGHTS
-from antiphon.training.ahead import Ahead
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
 from antiphon.training.health.monitor import Action, Monitor
 from antiphon.training.parallel import any_process, join, leave, own_device
+from antiphon.training.prefetch import Prefetcher
 from antiphon.training.recipe import Data, Recipe
 from antiphon.training.reports.page import write_page
 from antiphon.training.reports.progress import Log, Progress
@@ -32,7 +32,7 @@ from antiphon.voices.kind import voice_of
 from antiphon.voices.voice import Voice, VoiceInfo
 
 CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
-SHEETS = 8  # previews a run
+PREVIEWS = 8  # of a run
 CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number of steps
 
 
@@ -58,7 +58,7 @@ class Run:
         self.ema = Ema(self.game.model, recipe.average)
         self.source = recipe.source(data)
         self.monitor = Monitor(self.game, recipe, data, self.device, self.rank)
-        self.batch = self._batch if self.device.type == "cpu" else Ahead(self._batch)
+        self.batch = self._batch if self.device.type == "cpu" else Prefetcher(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
         self.processor = 0.0  # seconds of it that the steps have taken here, however busy the machine was
@@ -93,8 +93,8 @@ class Run:
         """Begin from a voice's weights (and its critics', if published). -> what could not be taken over"""
         self.start_from = name
         tensors = read_tensors(players)[0] if players is not None and players.exists() else {}
-        opponents = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
-        left = self.game.begin_from(voice, opponents)
+        critic_weights = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
+        left = self.game.begin_from(voice, critic_weights)
         self.ema.module.load_state_dict(self.game.model.state_dict())
         return left
 
@@ -216,7 +216,7 @@ class Run:
             self.save()
 
     def _preview_if_due(self, bar: Progress) -> None:
-        every = max(self.total // SHEETS, 1) if self.total else 0
+        every = max(self.total // PREVIEWS, 1) if self.total else 0
         if self.rank or not every or (self.step % every and self.step != self.total):
             return
         voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # on a processor, as it will be used

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from antiphon.training.contract import Game, Moment, Source
+    from antiphon.training.contract import Game, Source, StepContext
     from antiphon.voices.voice import Voice, VoiceInfo
 
 
@@ -115,7 +115,7 @@ class Recipe(Care, ABC, Generic[D]):
         """The recipe of each of `count` processes that share the batch."""
 
     @abstractmethod
-    def at(self, step: int, total: int) -> Moment:
+    def at(self, step: int, total: int) -> StepContext:
         """Learning rate, batch and the like at a step of a run of `total` (0: not known yet)."""
 
     @abstractmethod

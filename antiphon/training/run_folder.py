@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.core.atomic import UNFINISHED, whole
+from antiphon.core.atomic import UNFINISHED, atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import (
     HEALTHY,
@@ -110,7 +110,7 @@ class Record:
     minutes: float | None = None
 
     def write(self, folder: Path) -> None:
-        with whole(folder / RECORD) as draft:
+        with atomic(folder / RECORD) as draft:
             draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 

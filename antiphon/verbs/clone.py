@@ -129,7 +129,7 @@ def _learned(
     seed: int,
     report: Report,
 ) -> Voice:
-    from antiphon.core.parallel import spread
+    from antiphon.core.parallel import parallel_map
     from antiphon.metrics.takes import nearest_takes
     from antiphon.training.batches.excerpts import ExcerptSource
     from antiphon.training.invert import Inversion, anchored, invert
@@ -145,7 +145,7 @@ def _learned(
             data = _measured(notes, names, velocities, label, Path(folder))
             start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
             # operations on one thread, so that the same recording gives the same bytes everywhere
-            generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
+            generator, w = parallel_map(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))

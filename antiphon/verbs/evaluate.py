@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from antiphon.audio.files import check_place
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
@@ -106,7 +106,7 @@ def from_file_to_file(
         found = from_prepared(contenders, prepared, quiet=quiet, **how)
         html = evaluation_page(found, str(data))
     page.parent.mkdir(parents=True, exist_ok=True)
-    with all_whole(targets) as drafts:
+    with all_atomic(targets) as drafts:
         drafts[0].write_text(html, encoding="utf-8")
         drafts[1].write_text(json.dumps(found.figures, indent=1) + "\n", encoding="utf-8")
     return found.figures

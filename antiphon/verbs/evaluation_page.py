@@ -41,7 +41,7 @@ def evaluation_page(found: Evaluation, data: str) -> str:
 
 def _chapters(found: Evaluation) -> list[Chapter]:
     """Some notes: real, naive, and as each voice plays them."""
-    heard = {name: player for name, player in found.players.items() if name.endswith(SHOWN)}
+    heard = {name: player for name, player in found.renderers.items() if name.endswith(SHOWN)}
     if not heard:
         return []
     sounds = next(iter(heard.values())).sounds

@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -110,24 +110,26 @@ class Transforms(Voice):
         return write_audio(out, self.from_file(path), sample_rate=self.sample_rate, force=force)
 
 
+@runtime_checkable
 class Stream(Protocol):
-    """A note that is rendered while it is held. What has been read does not depend on what comes later."""
+    """One note while it is played. It sounds as the same note does whose length is known in advance: what differs lies
+    80 dB below it or deeper, however the blocks are cut. What was read never depends on what comes later."""
 
     @property
     def done(self) -> bool:
-        """Whether it has died away, so that everything read from now on is silence."""
+        """Whether the note has died away, released or not, so that only zeros would follow."""
 
     def read(self, samples: int) -> np.ndarray:
-        """The next (samples,) float32 of the sound."""
+        """(samples,) float32, the next ones at the voice's `sample_rate`; zeros once it is done."""
 
     def release(self) -> None:
-        """Release the note: its release begins with the next sample read."""
+        """Let the note go, from the next sample that is read. Letting go again means nothing."""
 
 
 class Streams(PlaysNotes):
-    """Notes whose release is not known in advance."""
+    """Notes that can be played before anybody knows how long they will be held."""
 
     @abstractmethod
     def stream(self, note: Note, w: Tensor | None = None) -> Stream:
-        """A note that is held until it is released; its `seconds` are ignored. What is read, in blocks of any size, is
-        the note that `notes` plays when it is held for as long (with an error below -80 dB)."""
+        """The note from its onset, held until its `release`; its own seconds mean nothing. w: (style,) a style vector
+        to use instead of an imagined one. Streams share nothing that changes: each may have a thread of its own."""

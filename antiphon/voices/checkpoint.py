@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import LARGEST_SEED
 from antiphon.voices.kind import kind, kind_of, kinds, read_names
@@ -29,7 +29,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any
     """Write a safetensors file that appears complete or not at all."""
     body = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
-        with whole(path) as draft:
+        with atomic(path) as draft:
             save_file(body, draft, {KEY: json.dumps(meta)})
             os.chmod(draft, 0o644)  # safetensors creates it unreadable to others
     except SafetensorError as e:

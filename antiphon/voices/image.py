@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.core.parallel import spread
-from antiphon.core.registry import part
+from antiphon.core.parallel import parallel_map
+from antiphon.core.registry import choose
 from antiphon.data.controls import controls
 from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
@@ -95,7 +95,7 @@ class ImageVoice(PlayableVoice):
             sound = self._draw(notes[i], given[i : i + 1]).numpy()[0]
             return _held(sound, notes[i].seconds, self.sample_rate)
 
-        return spread(play, len(notes), threads)
+        return parallel_map(play, len(notes), threads)
 
     def _draw(self, note: Note, w: Tensor) -> Tensor:
         """w: (1, noise and styles) -> (1, samples)"""
@@ -120,7 +120,7 @@ def _held(sound: np.ndarray, seconds: float, rate: int) -> np.ndarray:
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
 SAMPLES = 256, 1 << 20  # shortest and longest sound
-TOLD: dict[str, tuple[float, float]] = {
+CONDITIONING: dict[str, tuple[float, float]] = {
     "keys": (0, 128),
     "lowest": (0, 127),
     "instruments": (0, 10_000),
@@ -154,8 +154,8 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ImageModel:
 
 def _network(name: Any, raw: dict[str, Any], labels: LabelTable) -> tuple[Any, Any]:
     """The generator's class and its configuration."""
-    config, make = part(generators(), "generator", str(name))
-    conditions = read_numbers(Conditions, raw.pop("conditions"), TOLD)
+    config, make = choose(generators(), "generator", str(name))
+    conditions = read_numbers(Conditions, raw.pop("conditions"), CONDITIONING)
     told = (conditions.styles, conditions.descriptors)
     if conditions.instruments not in (0, len(labels.instruments)) or told != (len(labels.styles), len(labels.scales)):
         raise ValueError("its label table does not match its configuration")

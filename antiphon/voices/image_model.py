@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator
 from antiphon.networks.model import LabelTable
@@ -31,7 +31,7 @@ class ViewConfig:
     def build(self, samples: int) -> Representation:
         told = {name: value for name in ("window", "hop", "bands") if (value := getattr(self, name))}
         try:
-            view: Representation = part(representations(), "representation", self.name)(**told)
+            view: Representation = choose(representations(), "representation", self.name)(**told)
         except TypeError:
             raise AntiphonError(
                 f"the representation {self.name} does not take {', '.join(told)}: set them to 0"
@@ -72,7 +72,7 @@ class ImageConfig:
         """The critic registered under the generator's name, in a file of discriminators/ or in the generator's own; if
         there is none, a critic for any image."""
         own, apart = (
-            parts(f"antiphon.networks.{folder}", "DISCRIMINATORS") for folder in ("generators", "discriminators")
+            registry(f"antiphon.networks.{folder}", "DISCRIMINATORS") for folder in ("generators", "discriminators")
         )
         critic: ImageCritic = (own | apart).get(self.generator, UsualDiscriminator)(self.network)
         return critic
@@ -80,7 +80,7 @@ class ImageConfig:
 
 def generators() -> dict[str, tuple[type, type[ImageGenerator]]]:
     """Every generator of images by name, with its configuration's class."""
-    return parts("antiphon.networks.generators", "GENERATORS")
+    return registry("antiphon.networks.generators", "GENERATORS")
 
 
 class ImageModel(nn.Module):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 from antiphon.data.controls import Scale
 from antiphon.data.labelling.labels import LONGEST_LABEL
 from antiphon.networks.model import LabelTable
@@ -38,11 +38,11 @@ class Kind(NamedTuple):
 
 def kinds() -> dict[str, Kind]:
     """Every kind by its name."""
-    return parts("antiphon.voices", "KINDS")
+    return registry("antiphon.voices", "KINDS")
 
 
 def kind(name: str) -> Kind:
-    found: Kind = part(kinds(), "kind of voice", name)
+    found: Kind = choose(kinds(), "kind of voice", name)
     return found
 
 

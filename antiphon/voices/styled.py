@@ -18,7 +18,7 @@ from antiphon.voices.interpolation import exponential, logarithm, slerp
 from antiphon.voices.playable import PlayableVoice
 from antiphon.voices.voice import VoiceInfo
 
-CROWD = 64  # style vectors of an instrument from which its typical one and its neighbours are found
+STYLE_SAMPLES = 64  # style vectors of an instrument from which its typical one and its neighbours are found
 
 
 class StyledVoice(PlayableVoice, Encodes):
@@ -29,7 +29,7 @@ class StyledVoice(PlayableVoice, Encodes):
     def __init__(self, model: StyledModel, info: VoiceInfo):
         super().__init__(model, info)
         self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
-        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+        self._known_samples: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class StyledVoice(PlayableVoice, Encodes):
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
         """(style,) the instrument's typical style vector: the one of 64 imagined that is nearest to all others. It is
         one of them, so it sounds like one; a mean of several kinds of an instrument may not."""
-        crowd = self._crowd(instrument, tuple(style))
+        crowd = self._style_samples(instrument, tuple(style))
         return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
@@ -59,15 +59,15 @@ class StyledVoice(PlayableVoice, Encodes):
 
     def nearest(self, w: Tensor) -> str:
         """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
-        likeness = [float((self._crowd(label) @ w).max()) for label in self.instruments]
+        likeness = [float((self._style_samples(label) @ w).max()) for label in self.instruments]
         return self.instruments[int(np.argmax(likeness))]
 
-    def _crowd(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+    def _style_samples(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
         """(64, style) style vectors of an instrument."""
         key = (instrument, style)
-        if key not in self._crowds:
-            self._crowds[key] = self._draw(instrument, style, range(CROWD))
-        return self._crowds[key]
+        if key not in self._known_samples:
+            self._known_samples[key] = self._draw(instrument, style, range(STYLE_SAMPLES))
+        return self._known_samples[key]
 
     def _draw(self, instrument: str, style: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """(seeds, style) style vectors, each from its own seed's noise."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 from antiphon.representations.contract import Representation
 
 
 def representations() -> dict[str, Callable[[], Representation]]:
     """Every representation by name, with its default settings."""
-    return parts("antiphon.representations", "REPRESENTATIONS") | parts("antiphon.voices", "REPRESENTATIONS")
+    return registry("antiphon.representations", "REPRESENTATIONS") | registry("antiphon.voices", "REPRESENTATIONS")
 
 
 def representation(name: str) -> Representation:
     """One by name. Raises AntiphonError for an unknown name."""
-    found: Representation = part(representations(), "representation", name)()
+    found: Representation = choose(representations(), "representation", name)()
     return found

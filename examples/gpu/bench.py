@@ -15,7 +15,7 @@ from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
 from antiphon.recipes.instrument import instrument
 from antiphon.training.batches.excerpts import Excerpts, ExcerptSource
-from antiphon.training.contract import Moment
+from antiphon.training.contract import StepContext
 from antiphon.training.loop import new_game
 from antiphon.training.losses.partials import partials_loss
 from antiphon.training.parallel import own_device
@@ -42,7 +42,7 @@ def bench(data: Path, voice: str, batches: tuple[int, ...] = BATCHES, repeats: i
             torch.cuda.reset_peak_memory_stats()
         try:
             seconds = timed(
-                lambda b=batch, n=count: game.step(b, Moment(2000, 1.0, n), torch.Generator().manual_seed(0)),
+                lambda b=batch, n=count: game.step(b, StepContext(2000, 1.0, n), torch.Generator().manual_seed(0)),
                 repeats,
                 device,
             )  # type: ignore[misc]
@@ -89,8 +89,9 @@ def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[
     wide, gestures, tunings = w.repeat(repeat, 1), many(g), many(tuning)
 
     def one_by_one() -> None:
-        curves = generator.curves(w, g)
-        generator.sound([generator.partials(curves, g, tuning, i) for i in range(len(w))], curves, g)
+        for i in range(len(w)):
+            at = slice(i, i + 1)
+            generator(w[at], g[at], tuning[at])
 
     together = timed(lambda: generator(wide, gestures, tunings), repeats, device)
     alone = timed(one_by_one, repeats, device)

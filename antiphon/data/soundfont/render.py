@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.audio.ops import Audio, cut_tail_by_peak, mono_channel
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import gm
@@ -321,7 +321,7 @@ def _write_flac(path: Path, audio: Audio) -> None:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+    with atomic(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 
 INSTALL = "pip install 'antiphon[eval]' and then pip install --no-deps aisfx==0.1.2 musicnn==0.1.0"
@@ -66,7 +66,7 @@ def converted(name: str, cache: Path, expected: str, convert: Callable[[], dict[
         raise AntiphonError(f"the weights of {name} did not convert as expected: {INSTALL} --force-reinstall")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with whole(path) as draft:
+        with atomic(path) as draft:
             save_file(tensors, draft)
     except (OSError, AntiphonError) as error:
         why = getattr(error, "strerror", None) or error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 
 WORDS = b"Description\0\0\0\0\0"  # of a chunk of text: keyword, not compressed, no language
 
@@ -53,5 +53,5 @@ def write_png(path: str | os.PathLike[str], pixels: np.ndarray, words: str = "")
     """Write `pixels` (height, width, 3) uint8 as a PNG that `words` describe, whole or not at all."""
     target, data = Path(path), encode_png(pixels, words)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole(target) as draft:
+    with atomic(target) as draft:
         draft.write_bytes(data)

@@ -12,9 +12,9 @@ from torch import Tensor
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.physics import midi_to_hz
 from antiphon.networks.gesture import STRIKE, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.transpose import missing_keys, playback_rate, transposed

@@ -32,7 +32,7 @@ class Sounds(Tensors):
         return self._each(lambda x: x[some])
 
 
-class OnsetSource(CropSource):
+class OnsetCropSource(CropSource):
     """Draws sounds of `samples` samples; see CropSource. descriptors: names of those that come along."""
 
     def __init__(self, data: Prepared, samples: int, seed: int, *, descriptors: Sequence[str] = (), **how: Any):

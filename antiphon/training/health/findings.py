@@ -20,7 +20,7 @@ from torch import Tensor
 from antiphon.core.errors import AntiphonError
 from antiphon.training.contract import Examined, Judged, Source
 from antiphon.training.health.diagnostics import Finding, Sign, signs
-from antiphon.training.losses.adversarial import Rule, rule_called
+from antiphon.training.losses.adversarial import Rule
 
 ITEMS = 16  # of each kind, looked at together
 KNOWN = 128  # training items that copies are looked for among
@@ -55,7 +55,7 @@ def spread(a: Tensor) -> Tensor:
     return torch.pdist(a).mean()
 
 
-def crowd_distance(a: Tensor, b: Tensor) -> float:
+def energy_distance(a: Tensor, b: Tensor) -> float:
     """Energy distance of two crowds (n, d), drawn in pairs, over the spread of b: 0 for the same crowd (Szekely 2013).
     Pairs are made under like conditions and are left out."""
     between = torch.cdist(a, b)
@@ -79,7 +79,7 @@ class Health:
 
     def __init__(self, game: Examined, training: Source, held_out: Source | None, every: int, device: torch.device):
         self.game, self.training, self.held_out, self.every, self.device = game, training, held_out, every, device
-        self.rule = rule_called(game.rule)
+        self.rule = game.rule
         self.findings: list[Finding] = []
         self.since: dict[str, list[float]] = {}
         self.steps, self.broken, self.attempt = 0, 0, 0
@@ -113,7 +113,7 @@ class Health:
         made = self.game.judge_generated(batch, rng)
         return {
             **self._verdicts(real, made, *self._unseen(first, rng)),
-            **self._crowd(real.view, made.view),
+            **self._distribution(real.view, made.view),
             **self.game.measured(batch, made.view),
         }
 
@@ -136,12 +136,12 @@ class Health:
         found |= {} if others is None else {"logit_held_out": float(others.mean())}
         return found | beliefs(self.rule, known, played, others)
 
-    def _crowd(self, real: Tensor, made: Tensor) -> dict[str, float]:
+    def _distribution(self, real: Tensor, made: Tensor) -> dict[str, float]:
         a, b = self.game.embed(made), self.game.embed(real)[: len(made)]
         known, close = self._copies_among()
         return {
             "spread": float(spread(a) / spread(b).clamp_min(1e-9)),
-            "distance": crowd_distance(a, b),
+            "distance": energy_distance(a, b),
             "copies": float((nearest(a, known) < close).float().mean()),
         }
 

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from antiphon.core.errors import AntiphonError
-from antiphon.training.contract import Examined, Game, Moment, Source
-from antiphon.training.health.diagnostics import well
+from antiphon.training.contract import Examined, Game, Source, StepContext
+from antiphon.training.health.diagnostics import is_healthy
 from antiphon.training.health.findings import SEED, TOLD, Health
-from antiphon.training.health.interventions import Answers, Dials, chosen
+from antiphon.training.health.interventions import Dials, Interventions, chosen
 from antiphon.training.parallel import of_the_first
 from antiphon.training.recipe import Data, Recipe
 from antiphon.training.reports.page import Outlook
@@ -58,7 +58,7 @@ class Monitor:
         else:
             self.health = Health(game, *_sources(recipe, data), self.every, device)
         in_doubt = self.health is not None and self.health.rule.in_doubt
-        self.answers = Answers(chosen(recipe.answers), in_doubt, data.extent)
+        self.answers = Interventions(chosen(recipe.answers), in_doubt, data.extent)
         self.remembered: int | None = None
         self.word, self.news, self.figures = "", list[str](), dict[str, float]()
 
@@ -71,7 +71,7 @@ class Monitor:
             return Outlook(0, f"Nothing has been looked at yet: that is done every {self.every} steps.")
         return Outlook(looks, "" if self.health.held_out else NONE_HELD_OUT)
 
-    def adjusted(self, moment: Moment) -> Moment:
+    def adjusted(self, moment: StepContext) -> StepContext:
         """The moment as the answers have it."""
         dials = self.answers.dials
         return replace(moment, rate=moment.rate * dials.rate, r1=dials.r1, augment=dials.augment)
@@ -107,7 +107,7 @@ class Monitor:
         if any(answer.kind == "return" for answer in answers):
             return Action.RETURN
         due = self._remembers and step % (REMEMBER * self.every) == 0
-        healthy = due and well(finding) and not any(sign.name in ILL for sign in signs)
+        healthy = due and is_healthy(finding) and not any(sign.name in ILL for sign in signs)
         return Action.REMEMBER if healthy else Action.GO_ON
 
     def _agreed(self, action: Action) -> Action:

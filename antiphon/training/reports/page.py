@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.html import document, image, player
 from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
@@ -113,7 +113,7 @@ def write_page(folder: Path, outlook: Outlook) -> Path:
     path = folder / PAGE
     with suppress(OSError, AntiphonError):  # a full disk may cost the page, but not the run
         text = document(folder.resolve().name, "\n".join(_body(folder, outlook)), style=STYLE, refresh=EVERY)
-        with whole(path) as draft:
+        with atomic(path) as draft:
             draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may be no text
     return path
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 
 KEYS, STEPS = 12, 16
@@ -54,6 +54,6 @@ def prepare_rolls(folder: Path, target: Path, licence: str) -> tuple[int, int]:
         raise AntiphonError(f"{folder} holds no bars: give .csv files of {KEYS} rows of {STEPS} numbers, 0 or 1")
     split = torch.tensor([int(i % EVERY == EVERY - 1) for i in range(len(rolls))])
     said = json.dumps({"licence": licence, "sources": [folder.name]})
-    with whole(target) as draft:
+    with atomic(target) as draft:
         save_file({"rolls": torch.from_numpy(np.stack(rolls)), "split": split}, draft, {"rolls": said})
     return len(rolls), len(files) - len(rolls)

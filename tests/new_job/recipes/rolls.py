@@ -11,7 +11,7 @@ from antiphon.data.rolls import Rolls, prepare_rolls
 from antiphon.networks.model import LabelTable
 from antiphon.networks.rolls import RollConfig, RollModel
 from antiphon.training.batches.rolls import RollSource
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.adversary import AdversaryConfig
 from antiphon.training.games.rolls import RollGame
@@ -73,8 +73,8 @@ class RollsRecipe(Recipe[Rolls]):
     def shared(self, count: int) -> RollsRecipe:
         return replace(self, batch=-(-self.batch // count))
 
-    def at(self, step: int, total: int) -> Moment:
-        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch)
+    def at(self, step: int, total: int) -> StepContext:
+        return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch)
 
     def new_game(self, data: Rolls) -> RollGame:
         return RollGame(RollModel(self.network, LabelTable(("bar",), ())), self.game)

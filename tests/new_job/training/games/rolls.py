@@ -13,7 +13,7 @@ from antiphon.data.rolls import Rolls
 from antiphon.metrics.plots.png import write_png
 from antiphon.networks.rolls import RollCritic, RollModel
 from antiphon.training.batches.rolls import Bars
-from antiphon.training.contract import Examined, Game, Judged, Moment
+from antiphon.training.contract import Examined, Game, Judged, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.voices.rolls import RollVoice
@@ -24,20 +24,21 @@ SHOWN = 4  # bars in a preview
 class RollGame(Game, Examined):
     def __init__(self, model: RollModel, config: AdversaryConfig):
         super().__init__()
-        self.model, self.config, self.rule = model, config, config.rule
-        self.says = rule_called(config.rule)
+        self.model, self.config, self.rule = model, config, rule_called(config.rule)
         self.critics = config.normed(RollCritic(model.config.hidden))
         o = config.optimiser
-        self.take_seats({"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())})
+        self.set_optimizers(
+            {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
+        )
 
-    def step(self, batch: Bars, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: Bars, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         self.set_rates(moment.rate)
         real, fake = batch.rolls, self._draw(len(batch.rolls), rng)
         true, false = self.critics(real), self.critics(fake.detach())
-        loss, seen = self.says.discriminator(true, false), [Seen(self.critics, real, fake.detach())]
+        loss, seen = self.rule.discriminator(true, false), [Seen(self.critics, real, fake.detach())]
         penalty = self.config.penalty([true], lambda: seen, moment.r1, moment.step, rng)
         log = {"critic": loss, "penalty": penalty, "critic_norm": self.update("critics", loss + penalty)}
-        verdict = self.says.generator(true.detach(), self.critics(fake))
+        verdict = self.rule.generator(true.detach(), self.critics(fake))
         log |= {"adversarial": verdict, "generator_norm": self.update("generator", verdict)}
         return {name: value.detach() for name, value in log.items()}
 
