@@ -238,7 +238,7 @@ def test_every_rule_says_how_its_critic_is_read(name):
         assert beliefs(rule, high, high)["certainty"] == 0
 
 
-def test_crowds_that_agree_differ_shrink_and_copy():
+def test_distributions_that_agree_differ_shrink_and_copy():
     rng = torch.Generator().manual_seed(0)
     real, other = (torch.randn(400, 8, generator=rng) for _ in range(2))
     assert abs(energy_distance(other, real)) < 0.03

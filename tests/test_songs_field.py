@@ -154,6 +154,18 @@ def test_what_is_exclusive_comes_before_all_else_of_its_tick(song):
         assert made.drums[0].gain[-1][1] == pytest.approx((30 / 127) ** 2)
 
 
+def test_ports(song):
+    """Each is a module of its own; what a track says that names no port is meant for all of them."""
+    port = MetaMessage("midi_port", port=2)
+    shift, effect = gs(0x40, 0x11, 0x16, 52), gs(0x40, 1, 0x30, 4)
+    made = song(
+        [GS_RESET, gs(0x40, 0x1A, 0x15, 1), effect], [port, shift, *note(60), *beat(10)], [*note(60), *beat(10)]
+    )
+    assert sounds(made) == [48, 60]
+    assert [part.channel for part in made.drums] == [10, 10]
+    assert remark(made) == "1 effect setting"
+
+
 def test_a_reset_resets(song):
     moved = [cc(7, 20), cc(10, 0), cc(11, 20), wheel(8191), *rpn(0, 12), *rpn(2, 70), program(40), *note(60)]
     for reset in (ex(*GM_ON), ex(*GM2_ON), ex(*XG_ON), GS_RESET, gs(0, 0, 0x7F, 1), xg(0, 0, 0x7F, 0)):
@@ -340,11 +352,30 @@ def test_members_share_a_range_and_zones_end(song):
     ranged = [cc(101, 0, 0, 1), cc(100, 0, 0, 1), cc(6, 24, 0, 1)]
     made = song([*zone(0, 3), *ranged, wheel(8191, 0, 2), *note(60, channel=2), *zone(0, 0), *note(60, channel=2)])
     assert sounds(made) == [84, 62]
+    early = song([program(40), program(9, channel=1), *zone(0, 2), *note(60, channel=2), *note(60, channel=1)])
+    assert [part.program for part in early.parts] == [40, 9]  # the leader's, unless a member has its own
     upper = song([*zone(15, 5), *zone(0, 12), wheel(8191, 0, 13), wheel(8191, 0, 11), *note(60, channel=13)])
     assert sounds(upper) == [108]  # channel 14 stays the upper zone's
     shrunk = song([*zone(15, 5), *zone(0, 12), wheel(4096, 0, 11), *note(60, channel=11), *zone(0, 0), *beat(9, 1)])
     assert sounds(shrunk) == pytest.approx([84], abs=0.01)
     assert list(kits(shrunk)) == [10]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([0, 15]), st.integers(0, 20), st.integers(0, 15), st.booleans()), max_size=8))
+def test_zones_come_and_go(tmp_path, drawn):
+    """Whatever they take of each other, every channel can be played, and after a reset all are themselves again."""
+    track = []
+    for leader, members, channel, reset in drawn:
+        ranged = [m.copy(channel=channel) for m in rpn(0, 12)]
+        track += [*zone(leader, members), *([ex(*GM_ON)] if reset else []), *ranged, wheel(8191, 0, channel)]
+        track += note(60, 48, channel)
+    last = [m for channel in range(16) for m in note(60, 48, channel)]
+    made = read_midi(save(tmp_path / "a.mid", [*track, ex(*GM_ON), *last]))
+    assert sum(len(part.notes) for part in made.parts + made.drums) == len(drawn) + 16
+    last = [(part.channel, bool(part.kit)) for part in made.parts + made.drums for n in part.notes
+            if n.onset > len(drawn) * 0.05 - 0.001]  # fmt: skip
+    assert sorted(last) == [(channel, channel == 9) for channel in range(16)]
 
 
 # ---- wrappers and texts ----------------------------------------------------------------------------------------------
@@ -406,6 +437,24 @@ def test_a_single_western_name(name):
 )
 def test_a_single_name(name, encoding):
     assert guess([name.encode(encoding)]) == encoding
+
+
+def test_names_are_reached_however_they_are_typed(tmp_path):
+    """Some keyboards compose letters of two, and half-width kana are the same to who types them."""
+    names = ("FLU\u0302TE", "STRASSE", "ﾄﾞﾗﾑ")
+    path = raw(tmp_path / "a.mid", *(meta(3, name.encode()) + b"\0\x90\x3c\x40\x60\x80\x3c\0" for name in names))
+    for typed, track in (("fl\xfbte", 0), ("flu\u0302te", 0), ("stra\xdfe", 1), ("ドラム", 2)):
+        (player,) = [p for p in band(read_midi(path), mapping={typed: 9}) if p.character.name == "program 9"]
+        assert player.part.track == track
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_any_bytes_are_a_name(texts):
+    for text in texts:
+        shown = readable(text, guess(texts))
+        assert shown.isprintable()
+        assert len(shown) <= 80
 
 
 def meta(kind, data):
@@ -486,11 +535,12 @@ def test_one_line_names_what_is_not_played(song):
         gs(0x40, 1, 0x30, 4), gs(0x40, 3, 0, 1, 0), xg(2, 1, 0, 1, 0), xg(0x30, 36, 2, 90), gs(0x41, 2, 36, 90),
         gs(0x40, 0x11, 0x30, 70), gs(0x40, 0x11, 2, 3), ex(0x7E, 0, 6, 1), ex(0x7F, 0, 6, 2), gs(0x40, 1, 0, 65),
         ex(0x41, 0x10, 0x45, 0x12, 0x10, 0, 0, 65, 47), xg(7, 0, 0, 1), ex(0x42, 0x30, 1), cc(65, 127), cc(5, 9),
-        cc(84, 60), cc(65, 0), cc(91, 40), cc(91, 0), cc(74, 64), *note(60),
+        cc(84, 60), cc(65, 0), cc(91, 40), cc(91, 0), cc(74, 64), wheel(9), wheel(9, 0, 9), wheel(0, 0, 9), *note(60),
     ])  # fmt: skip
     said = remark(made)
     for words in ("3 effect settings", "2 edits of single drums", "2 portamento messages", "1 reverb message,",
-                  "1 sound edit,", "1 part moved to another channel", "1 SysEx message for other devices"):  # fmt: skip
+                  "1 sound edit,", "1 part moved to another channel", "1 SysEx message for other devices",
+                  "1 pitch bend of drums"):  # fmt: skip
         assert words in said + ","
     assert "broken" not in said
     assert "controller" not in said

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from tunes import RATE, cc, cut, instantaneous, level, note, off, on, pitch, program, rpn, save, wheel
 
 import antiphon
@@ -181,3 +182,15 @@ def test_a_morph_within_a_song(gm, tmp_path):
     early, late = slice(0, int(0.7 * RATE)), slice(int(1.75 * RATE), 2 * RATE)
     assert np.abs(morph[early] - flute[early]).max() < 1e-3
     assert np.abs(morph[late] - cello[late]).max() < 0.05 * np.abs(cello[late]).max()
+
+
+@pytest.mark.skipif("kit" not in antiphon.bundled(), reason="the voice kit is not in this checkout")
+def test_a_part_is_made_drums_and_drums_are_made_a_part(gm, tmp_path):
+    """--map 11=kit,10=piano: what is struck is loud at once, and the kit's part has the pitch of its keys."""
+    strokes = [m for key in (36, 38) for m in note(key, 480, channel=10)]
+    path = save(tmp_path / "a.mid", strokes, [m for key in (64, 64) for m in note(key, 480, channel=9)])
+    from_file_to_file(path, tmp_path / "a.wav", gm, stems=True, mapping={"11": "kit", "10": "piano"})
+    stems = {f.name: soundfile.read(f)[0] for f in tmp_path.glob("a-*.wav")}
+    assert set(stems) == {"a-01-11-drums.wav", "a-02-10.wav"}
+    assert np.abs(stems["a-01-11-drums.wav"][: RATE // 10]).max() > 1e-3
+    assert pitch(stems["a-02-10.wav"], 0.1, 0.45) % 12 == pytest.approx(4, abs=0.1)  # an E, or its octave

@@ -128,6 +128,8 @@ class Channel:
                 self.choose(first)
             case 0xE:
                 wheel = (second << 7 | first) - 8192
+                if self.kit and wheel:
+                    self.master.unplayed["pitch bend{s} of drums"] += 1
                 self.turn(now, wheel / (8191 if wheel > 0 else 8192))
             case 0xA if second:
                 self.master.unplayed["aftertouch message{s}"] += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from antiphon.core.errors import AntiphonError
 from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
-from antiphon.music.module import Module
+from antiphon.music.module import Module, exclusive
 from antiphon.music.smf import EXCLUSIVE, PORT, TEMPO, Event, Smf, Track, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
@@ -91,7 +91,8 @@ def _patterns(file: Smf) -> list[list[int]]:
 def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], int, float]:
     """Play a pattern from `start` on. Returns a sound module for each port, how many of its notes were never released,
     and the time of its last event."""
-    modules: dict[int, Module] = defaultdict(Module)
+    tracks = [file.tracks[number] for number in pattern]
+    modules = {port: Module() for port in {0}.union(*(track.ports for track in tracks))}
     ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
     for now, track, status, first, second in _timed(file, pattern, start):
@@ -99,7 +100,9 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], in
         if status >> 4 in (8, 9):
             last = now
         if status == EXCLUSIVE:
-            modules[ports[track]].exclusive(now, bytes(file.tracks[track].exclusive[first]))
+            source = file.tracks[track]
+            meant = [modules[ports[track]]] if source.ports else list(modules.values())
+            exclusive(now, meant, bytes(source.exclusive[first]))
         elif status >= 0x80:
             modules[ports[track]].message(now, track, status, first, second)
         elif status == PORT:

@@ -1,5 +1,6 @@
 """A sound module: sixteen channels, the state that they share, and the MPE zones that join them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from antiphon.music.channel import BEND_RANGE, MPE_ZONE, UNPLAYED, Channel, Master
@@ -65,14 +66,12 @@ class Module:
 
     # ---- system exclusive --------------------------------------------------------------------------------------------
 
-    def exclusive(self, now: float, data: bytes) -> None:
-        """A system exclusive message."""
-        for setting in decode(data):
-            if setting.channels:
-                for number in setting.channels:
-                    _set(now, self.channels[number], setting)
-            else:
-                self._set(now, setting)
+    def set(self, now: float, setting: Setting) -> None:
+        """What a system exclusive message says, of some channels or of the whole module."""
+        for number in setting.channels:
+            _set(now, self.channels[number], setting)
+        if not setting.channels:
+            self._set(now, setting)
 
     def _set(self, now: float, setting: Setting) -> None:
         """A setting of the whole module."""
@@ -103,6 +102,13 @@ class Module:
     def _level(self, now: float) -> None:
         for channel in self.channels:
             channel.level(now, channel.volume, channel.expression)
+
+
+def exclusive(now: float, modules: Sequence[Module], data: bytes) -> None:
+    """A system exclusive message, meant for these modules; what is not played counts once."""
+    for setting in decode(data):
+        for module in modules[: 1 if setting.what == "unplayed" else None]:
+            module.set(now, setting)
 
 
 def _set(now: float, channel: Channel, setting: Setting) -> None:

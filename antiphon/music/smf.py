@@ -42,14 +42,15 @@ class Event(NamedTuple):
 @dataclass(slots=True)
 class Track:
     """events: in order. exclusive: system exclusive messages without their 0xF0. end: the tick of its last event of any
-    kind. whole: whether the track was complete and could be read to its end. names: raw texts that name it, by kind
-    (NAME, INSTRUMENT, TEXT); channels: raw names of its channels; texts: raw texts that are not ASCII; legacy: the
-    encoding of texts that are not Unicode."""
+    kind. whole: whether the track was complete and could be read to its end. ports: those that it mentions. names: raw
+    texts that name it, by kind (NAME, INSTRUMENT, TEXT); channels: raw names of its channels; texts: raw texts that are
+    not ASCII; legacy: the encoding of texts that are not Unicode."""
 
     events: list[Event] = field(default_factory=list)
     exclusive: list[bytearray] = field(default_factory=list)
     end: int = 0
     whole: bool = True
+    ports: set[int] = field(default_factory=set)
     names: dict[int, bytes] = field(default_factory=dict)
     channels: dict[int, bytes] = field(default_factory=dict)
     texts: list[bytes] = field(default_factory=list)
@@ -262,6 +263,7 @@ def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
         track.events.append(Event(tick, TEMPO, int.from_bytes(data[:3], "big")))
     elif kind == PORT and data:
         track.events.append(Event(tick, PORT, data[0]))
+        track.ports.add(data[0])
     elif kind == END:
         track.end = tick
     return kind == END
