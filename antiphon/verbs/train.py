@@ -278,7 +278,7 @@ def _start_warm(run: Run, start_from: str | Path, report: Report) -> None:
     left = run.start_warm(load(start_from), str(start_from), critics_of(find(start_from)))
     if left:
         more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
-        report.say(f"note: {start_from} has nothing that fits {', '.join(left[:NAMED])}{more}: starting without")
+        report.say(f"note: {start_from} has nothing for {', '.join(left[:NAMED])}{more}: these start from scratch")
 
 
 def _say_what_next(folder: Path, report: Report) -> None:
