@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from antiphon.data.labelling import labels
 
@@ -139,3 +139,9 @@ def unstruck(path: Path) -> str:
         r"(?i)(?<![a-z])(soft|light|medium|hard|heavy|p{1,4}|f{1,4}|m[pf]|v(el)?[ _-]?\d+)(?![a-z])", "", path.stem
     )
     return str(path.with_name(re.sub(r"[ _-]+", " ", kept).strip() or path.stem)).lower()
+
+
+def drum_told(path: PurePath) -> tuple[str, str] | None:
+    """The drum that a file's name or its folders' tell of, and which of the two does."""
+    names = [(path.stem, "name"), *((part, "folder") for part in reversed(path.parts[:-1]))]
+    return next(((drum, source) for name, source in names if (drum := drum_of(name))), None)

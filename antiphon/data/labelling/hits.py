@@ -16,7 +16,7 @@ from antiphon.audio.envelope import attack_seconds, decay_rate
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.modes import measure_modes
 from antiphon.data.analysis.partials import HARMONICS, SILENT_DB, free_centres
-from antiphon.data.labelling.drums import AS_RECORDED, DRUMS, drum_of, unstruck, velocity_of
+from antiphon.data.labelling.drums import AS_RECORDED, DRUMS, drum_of, drum_told, unstruck, velocity_of
 from antiphon.data.labelling.row import DEFAULT_VELOCITY, Row
 
 LONGEST = 65_536  # samples of a hit that are kept: 1.49 s
@@ -45,12 +45,6 @@ def as_hit(row: Row, root: Path, listed: bool) -> tuple[Row, str | None]:
         preset, velocity = unstruck(path), velocity_of(path.stem) or DEFAULT_VELOCITY
     drum, source = told
     return replace(row, pitch=AS_RECORDED, instrument=drum, preset=preset, velocity=velocity, source=source), None
-
-
-def drum_told(path: Path) -> tuple[str, str] | None:
-    """The drum that a file's name or its folders' tell of, and which of the two does."""
-    names = [(path.stem, "name"), *((part, "folder") for part in reversed(path.parts[:-1]))]
-    return next(((drum, source) for name, source in names if (drum := drum_of(name))), None)
 
 
 def measure_unpitched(audio: np.ndarray, longest: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:

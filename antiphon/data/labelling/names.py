@@ -1,12 +1,207 @@
-"""x"""
+"""Names read among their siblings: what a folder's files say of pitch, force, role and drum when they are read
+together. "A0v1" says little; beside "A0v2" .. "A0v16" and "C8v16" it says a piano's lowest note, struck softly."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from antiphon.data.labelling import labels, drums, hits
+from pathlib import PurePath
+
+from antiphon.data.labelling import labels
+from antiphon.data.labelling.drums import drum_told
+from antiphon.data.labelling.layers import Told, split_words, struck, told
+from antiphon.data.labelling.pitches import Place, counted, places, separated, settle
+from antiphon.data.labelling.ranges import ANY, ODD, Range, misfit, range_of
+
+_RELEASE = re.compile(r"(?<![A-Za-z])(?:(?:[Rr]elease|REL|[Rr]el|RELEASE|[Rr]eleases)(?![a-z])|RT(?![A-Za-z]))|keyoff|noteoff")
+_NOISE = re.compile(r"(?<![a-z])noises?(?![a-z])|(?<=[a-z])[Nn]oises?(?![a-z])")
+_HANDLING = re.compile(r"(?i)(?<![a-z])(?:pedals?|valves?|scrapes?|breaths?|squeaks?|clicks?|thumps?|knocks?|mechanics?)(?![a-z])")
+_MICROPHONES = (
+    "close", "room", "ambient", "amb", "overhead", "oh", "di", "mic", "cnd", "dyn", "far", "mono", "stereo", "st", "sv",
+    "outrigger", "decca", "spot",
+)  # fmt: skip
+
+
 @dataclass
 class Said:
-    pitch=None; velocity=None; drum=None; role="note"
-def read_names(paths, root=""):
-    out=[]
-    for p in paths:
-        said=labels.parse_name(p.stem); s=Said(); s.pitch=said.pitch; s.velocity=drums.velocity_of(p.stem); d=hits.drum_told(Path(p)); s.drum=d and d[0]; out.append(s)
-    return out
+    """What a name says. pitch: MIDI, or None. source: what says the pitch: name, number, index or folder. shift: the
+    semitones by which its octave was corrected. drum: of data/labelling/drums.py. half: left or right of a pair."""
+
+    pitch: float | None = None
+    source: str = "name"
+    several: bool = False
+    shift: int = 0
+    velocity: int | None = None
+    guessed: bool = False
+    role: str = "note"
+    round_robin: int | None = None
+    microphone: str = ""
+    half: str = ""
+    drum: str | None = None
+    drum_source: str = "name"
+    kind: str = ""
+
+
+def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
+    """What each of a folder's files says. paths: relative to the folder, whose own name is `root`."""
+    said = [Said() for _ in paths]
+    stems = [separated(path.stem[: labels.LONGEST_NAME]) for path in paths]
+    ranges = [_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)]
+    found = _places(paths, stems)
+    _settle(said, found, ranges, paths, stems)
+    _read_roles(said, paths, stems)
+    _read_layers(said, found, paths, stems)
+    _join_halves(said, paths)
+    for one, path, kind in zip(said, paths, ranges, strict=True):
+        one.kind = kind[0] if kind else ""
+        one.drum, one.drum_source = drum_told(path) or (None, "name")
+    return said
+
+
+def _range(stem: str, path: PurePath, root: str) -> tuple[str, Range] | None:
+    """The instrument that the name, or else the nearest folder, tells of; a folder may say more: "Double Bass/Bass"."""
+    own = range_of(stem)
+    for part in (*reversed(path.parts[:-1]), root):
+        outer = range_of(part)
+        if outer and (own is None or (outer[0] != own[0] and outer[0].endswith(own[0]))):
+            own = outer
+            break
+        if own is None and outer:
+            return outer
+    return own
+
+
+# ---- pitch -----------------------------------------------------------------------------------------------------------
+
+
+def _places(paths: Sequence[PurePath], stems: Sequence[str]) -> list[Place | None]:
+    """Where each name says its pitch, by folders, which are named alike if they differ in numbers only."""
+    folders: dict[str, list[int]] = defaultdict(list)
+    for i, path in enumerate(paths):
+        folders[re.sub(r"\d+", "0", str(path.parent))].append(i)
+    found: list[Place | None] = [None] * len(paths)
+    for group in folders.values():
+        for i, place in zip(group, places([stems[i] for i in group]), strict=True):
+            found[i] = place
+    return found
+
+
+def _settle(
+    said: list[Said],
+    found: Sequence[Place | None],
+    ranges: Sequence[tuple[str, Range] | None],
+    paths: Sequence[PurePath],
+    stems: Sequence[str],
+) -> None:
+    """Pitches as they are meant: one octave an instrument, unless its folders are better understood apart."""
+    pools: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for i, place in enumerate(found):
+        if place is not None:
+            kind = ranges[i]
+            pools[kind[0] if kind else "", place.sure].append(i)
+    for (name, sure), pool in pools.items():
+        kind = next((r[1] for i in pool if (r := ranges[i])), None) if name else None
+        apart = _folders(pool, paths)
+        groups = [pool] if not sure and len(apart) == 1 else _together(pool, apart, found, kind or ANY)
+        for group in groups:
+            _settle_group(said, group, found, kind, sure, stems)
+
+
+def _folders(pool: Iterable[int], paths: Sequence[PurePath]) -> list[list[int]]:
+    folders: dict[str, list[int]] = defaultdict(list)
+    for i in pool:
+        folders[re.sub(r"\d+", "", str(paths[i].parent))].append(i)
+    return list(folders.values())
+
+
+def _together(
+    pool: list[int], apart: list[list[int]], found: Sequence[Place | None], kind: Range
+) -> list[list[int]]:
+    """The pool as one group, or its folders where they fit the instrument much better by themselves."""
+    if len(apart) == 1 or len(apart) > 40:
+        return [pool]
+
+    def cost(group: list[int]) -> float:
+        pitches = {place.pitch for i in group if (place := found[i])}
+        return min(misfit(pitches, kind, shift) + price for shift, price in ODD.items())
+
+    return apart if max(map(cost, apart)) + 4 < cost(pool) else [pool]
+
+
+def _settle_group(
+    said: list[Said],
+    group: list[int],
+    found: Sequence[Place | None],
+    kind: Range | None,
+    sure: bool,
+    stems: Sequence[str],
+) -> None:
+    pitches = [place.pitch for i in group if (place := found[i])]
+    numbers = [_number_beside(stems[i], found[i]) for i in group]
+    moved = settle(pitches, kind, numbers, sure)
+    indexed = not sure and counted(pitches)
+    if indexed and all(moved[p] == p for p in moved):
+        return  # they count files
+    for i, pitch in zip(group, pitches, strict=True):
+        place = found[i]
+        if place is None or not place.octave or not 0 <= moved[pitch] <= 127:
+            continue
+        if not sure and not 12 <= moved[pitch] <= 120:
+            continue
+        said[i].pitch, said[i].shift = moved[pitch], round(moved[pitch] - pitch)
+        said[i].source = "name" if sure else "index" if indexed else "number"
+
+
+def _number_beside(stem: str, place: Place | None) -> float | None:
+    """A number of two or three digits next to the note, which may be its MIDI key."""
+    rest = stem if place is None else stem[: place.start] + "|" + stem[place.end :]
+    match = re.search(r"(?<![0-9A-Za-z])(\d{2,3})[ _-]*\||\|[ _-]*(\d{2,3})(?![0-9A-Za-z])", rest)
+    return float(match[1] or match[2]) if match else None
+
+
+# ---- roles, layers, halves -------------------------------------------------------------------------------------------
+
+
+def _read_roles(said: list[Said], paths: Sequence[PurePath], stems: Sequence[str]) -> None:
+    for one, path, stem in zip(said, paths, stems, strict=True):
+        near = path.parts[-2] if len(path.parts) > 1 else ""
+        if _RELEASE.search(stem) or _RELEASE.fullmatch(near):
+            one.role = "release"
+        elif _NOISE.search(stem.lower()) or _NOISE.fullmatch(near.lower()):
+            one.role = "noise"
+        elif one.pitch is None and (_HANDLING.search(stem) or _HANDLING.fullmatch(near)):
+            one.role = "noise"
+        words = split_words(stem)
+        one.microphone = next((word for word in _MICROPHONES if word in words), "")
+
+
+def _read_layers(
+    said: list[Said], found: Sequence[Place | None], paths: Sequence[PurePath], stems: Sequence[str]
+) -> None:
+    """Velocities and round robins, by folders."""
+    names: list[Told] = []
+    for stem, place, one in zip(stems, found, said, strict=True):
+        used = place if place and (place.sure or one.pitch is not None) else None
+        names.append(told(stem if used is None else stem[: used.start] + " " + stem[used.end :]))
+    folders: dict[str, list[int]] = defaultdict(list)
+    for i, path in enumerate(paths):
+        folders[str(path.parent)].append(i)
+    for group in folders.values():
+        struck([names[i] for i in group], [(said[i].role, said[i].pitch) for i in group])
+    for one, name in zip(said, names, strict=True):
+        one.velocity, one.guessed, one.round_robin = name.velocity, name.guessed, name.robin
+
+
+def _join_halves(said: list[Said], paths: Sequence[PurePath]) -> None:
+    """Files whose names differ in an L and an R of their own are the halves of one."""
+    pairs: dict[str, dict[str, int]] = defaultdict(dict)
+    for i, path in enumerate(paths):
+        match = re.search(r"(?<![A-Za-z0-9#])([LR])(?![A-Za-z0-9#])", path.stem)
+        if match:
+            rest = path.stem[: match.start()] + "*" + path.stem[match.end() :]
+            pairs[str(path.with_name(rest + path.suffix))][match[1]] = i
+    for pair in pairs.values():
+        if len(pair) == 2:
+            said[pair["L"]].half, said[pair["R"]].half = "left", "right"
