@@ -12,20 +12,21 @@ from antiphon.data.labelling.labels import DYNAMICS
 
 WORDS = {
     "softest": 25, "softer": 38, "soft": 50, "light": 50, "gentle": 50, "quiet": 50, "weak": 50, "leise": 50,
-    "debole": 50, "piano": 46, "med": 90, "medium": 90, "medio": 90, "mid": 90, "hard": 115, "heavy": 115,
+    "debole": 50, "med": 90, "medium": 90, "medio": 90, "mid": 90, "hard": 115, "heavy": 115,
     "loud": 115, "strong": 115, "laut": 115, "harder": 120, "louder": 120, "hardest": 126, "loudest": 126,
 }  # fmt: skip
 LETTERS = {"h": 115, "m": 80, "l": 50, "s": 50, "p": 46, "f": 94}
 _WITH = {"h": "lms", "m": "hlsfp", "l": "hm", "s": "hm"}  # letters that need one of these beside them
 _NUMBERED = re.compile(
-    r"(?<![A-Za-z])(?:v|vl|vel|velocity|lay|layer|level|lvl|lev|dyn|dynamic|l)[ _-]?(\d{1,3})(?![0-9A-Za-z])",
+    r"(?<![A-Za-z])(?:v|vl|vel|velocity|lay|layer|level|lvl|lev|dyn|dynamic|l(?=\d\d?(?!\d)))[ _-]?(\d{1,3})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 _ROBIN = re.compile(r"(?<![A-Za-z])(?:rr|round[ _-]?robin|robin|alt|take|tk|var)[ _-]?(\d{1,3}|[a-e])(?![0-9A-Za-z])", re.I)
 _COUNTER = re.compile(r"(?<![A-Za-z0-9])\d{1,4}(?![A-Za-z0-9])|(?<=#)\d{1,2}(?![A-Za-z0-9])")
 _GLUED = re.compile(r"(?<=[A-Za-z])\d{1,3}(?=[^A-Za-z0-9][A-Za-z]+$|$)")
 _TAKE = re.compile(r"(?<![A-Za-z0-9])(p{1,3}|m[pf]?|f{1,3})([a-e])(?![A-Za-z0-9])")
-_LETTER = re.compile(r"(?<=[ _-])[a-z]$")
+_LETTER = re.compile(r"(?<=[ _-])[a-z]{1,2}$")
+_OF = {46: "p", 94: "f", 50: "s", 90: "m", 115: "h"}  # the letters of words
 MOST_LAYERS = 36
 
 
@@ -37,6 +38,9 @@ class Told:
     loud: int | None = None
     layer: int | None = None
     letter: str = ""
+    piano: bool = False  # a dynamic, or the instrument
+    tail: str = ""
+    leading: bool = False  # the counter comes first: it counts what was played, and the rest may say by what it is heard
     robin: int | None = None
     counters: list[int] = field(default_factory=list)
     like: str = ""
@@ -64,8 +68,9 @@ def told(rest: str) -> Told:
         rest = rest[: layer.start()] + " " + rest[layer.end() :]
     counter = list(_COUNTER.finditer(rest)) or list(_GLUED.finditer(rest))[-1:]
     said.counters = [int(match[0]) for match in counter]
-    if not counter and (last := _LETTER.search(rest)) and last[0] not in "pmfhls":
-        said.counters, counter = [ord(last[0])], [last]
+    said.leading = bool(counter) and not rest[: counter[0].start()].strip(" _-")
+    if not counter and (last := _LETTER.search(rest)):
+        said.tail = last[0]
     for match in reversed(counter):
         rest = rest[: match.start()] + " " + rest[match.end() :]
     kept = []
@@ -74,6 +79,10 @@ def told(rest: str) -> Told:
         both = words[i - 1] + word if i else ""
         if both in DYNAMICS:
             said.loud, kept = DYNAMICS[both], kept[:-1]
+        elif word == "piano":
+            said.piano = True
+        elif i == len(words) - 1 and word == said.tail and word not in DYNAMICS and word not in _WITH:
+            continue
         elif word in DYNAMICS or (word in WORDS and said.loud is None):
             said.loud = DYNAMICS.get(word) or WORDS[word]
         elif word in _WITH and not said.letter:
@@ -89,10 +98,14 @@ def struck(names: Sequence[Told], keys: Sequence[tuple[object, ...]]) -> None:
     the pitch, and last the pitch."""
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for i, key in enumerate(keys):
-        groups[(*key[:-1], names[i].like)].append(i)
+        groups[(*key[:-1], "" if names[i].leading else names[i].like)].append(i)
     numbers = {name.layer for name in names if name.layer is not None}
+    if not all(name.piano for name in names) and any(name.loud is not None for name in names):
+        for name in names:
+            name.loud = 46 if name.piano and name.loud is None and not name.letter else name.loud
     for group in groups.values():
         members = [names[i] for i in group]
+        _lettered(members)
         _by_words(members)
         _by_letters(members)
         _by_numbers(members, numbers)
@@ -100,16 +113,25 @@ def struck(names: Sequence[Told], keys: Sequence[tuple[object, ...]]) -> None:
             _by_counters(members, [keys[i][-1] for i in group])
 
 
+def _lettered(members: Sequence[Told]) -> None:
+    """Where last letters go beyond those that mean a loudness, they count: a, b, c .. x."""
+    tails = {name.tail for name in members}
+    if len(tails) > 2 and any(tail not in DYNAMICS and tail not in _WITH for tail in tails - {""}):
+        for name in members:
+            name.counters = [26 * len(name.tail) + ord(name.tail[0])] if name.tail else [0]
+            name.loud, name.letter = None, ""
+
+
 def _by_words(members: Sequence[Told]) -> None:
     """Pianissimo says what it means; soft does beside loud, because it may mean the sound."""
-    sayings = {name.loud for name in members if name.loud is not None}
+    sayings = {name.loud or name.letter for name in members if name.loud is not None or name.letter}
     for name in members:
         if name.loud is not None and (len(sayings) > 1 or name.loud not in WORDS.values() or name.loud == 46):
             name.velocity = name.loud
 
 
 def _by_letters(members: Sequence[Told]) -> None:
-    letters = {name.letter for name in members} | {{46: "p", 94: "f"}.get(name.loud or 0, "") for name in members}
+    letters = {name.letter for name in members} | {_OF.get(name.loud or 0, "") for name in members}
     for name in members:
         if name.letter and name.velocity is None and letters & set(_WITH[name.letter]):
             name.velocity = LETTERS[name.letter]
@@ -135,17 +157,22 @@ def _by_numbers(members: Sequence[Told], everywhere: set[int]) -> None:
 
 def _by_counters(members: Sequence[Told], pitches: Sequence[object]) -> None:
     """What counts the files of one pitch counts them from soft to loud, as far as names can tell."""
-    by_pitch: dict[object, list[Told]] = defaultdict(list)
-    for name, pitch in zip(members, pitches, strict=True):
-        by_pitch[pitch].append(name)
+    by_pitch: dict[object, list[int]] = defaultdict(list)
+    for i, pitch in enumerate(pitches):
+        by_pitch[pitch].append(i)
+    width = max(len(name.counters) for name in members)
+    columns = [[name.counters[k] if len(name.counters) > k else 0 for name in members] for k in range(width)]
+    several = {k: sum(len({column[i] for i in alike}) - 1 for alike in by_pitch.values()) for k, column in enumerate(columns)}
+    if not any(several.values()):
+        return
+    column = columns[max(reversed(several), key=lambda k: several[k])]
+    first = min(column)
+    whole = max(column) - first + 1 if first <= 1 and max(column) <= MOST_LAYERS else 0
     for alike in by_pitch.values():
-        width = max(len(name.counters) for name in alike)
-        columns = [[name.counters[k] if len(name.counters) > k else 0 for name in alike] for k in range(width)]
-        best = max(reversed(columns), key=lambda column: len(set(column)), default=[])
-        steps = sorted(set(best))
-        if len(steps) > 1:
-            for name, number in zip(alike, best, strict=True):
-                name.velocity, name.guessed = _of(steps.index(number) + 0.5, len(steps)), True
+        steps = sorted({column[i] for i in alike})
+        for i in alike:
+            place = column[i] - first if whole else steps.index(column[i])
+            members[i].velocity, members[i].guessed = _of(place + 0.5, whole or len(steps)), True
 
 
 def _of(part: float, whole: float) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from antiphon.data.labelling import labels
-from antiphon.data.labelling.drums import drum_told
+from antiphon.data.labelling.drums import drum_told, hat_told
 from antiphon.data.labelling.layers import Told, split_words, struck, told
 from antiphon.data.labelling.pitches import Place, counted, places, separated, settle
 from antiphon.data.labelling.ranges import ANY, ODD, Range, misfit, range_of
@@ -48,7 +48,7 @@ def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
     """What each of a folder's files says. paths: relative to the folder, whose own name is `root`."""
     said = [Said() for _ in paths]
     stems = [separated(path.stem[: labels.LONGEST_NAME]) for path in paths]
-    ranges = [_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)]
+    ranges = _shared([_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)], paths)
     found = _places(paths, stems)
     _settle(said, found, ranges, paths, stems)
     _read_roles(said, paths, stems)
@@ -57,6 +57,7 @@ def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
     for one, path, kind in zip(said, paths, ranges, strict=True):
         one.kind = kind[0] if kind else ""
         one.drum, one.drum_source = drum_told(path) or (None, "name")
+    _read_hats(said, paths)
     return said
 
 
@@ -73,6 +74,16 @@ def _range(stem: str, path: PurePath, root: str) -> tuple[str, Range] | None:
     return own
 
 
+def _shared(ranges: list[tuple[str, Range] | None], paths: Sequence[PurePath]) -> list[tuple[str, Range] | None]:
+    """Files that tell no instrument are of the only one that others in their folder tell of."""
+    folders: dict[PurePath, set[tuple[str, Range]]] = defaultdict(set)
+    for found, path in zip(ranges, paths, strict=True):
+        if found:
+            folders[path.parent].add(found)
+    only = {folder: next(iter(kinds)) for folder, kinds in folders.items() if len({kind for _, kind in kinds}) == 1}
+    return [found or only.get(path.parent) for found, path in zip(ranges, paths, strict=True)]
+
+
 # ---- pitch -----------------------------------------------------------------------------------------------------------
 
 
@@ -83,8 +94,9 @@ def _places(paths: Sequence[PurePath], stems: Sequence[str]) -> list[Place | Non
         folders[re.sub(r"\d+", "0", str(path.parent))].append(i)
     found: list[Place | None] = [None] * len(paths)
     for group in folders.values():
+        drums = 2 * sum(drum_told(paths[i]) is not None for i in group) > len(group)
         for i, place in zip(group, places([stems[i] for i in group]), strict=True):
-            found[i] = place
+            found[i] = None if place is not None and not place.sure and drums else place
     return found
 
 
@@ -104,7 +116,13 @@ def _settle(
     for (name, sure), pool in pools.items():
         kind = next((r[1] for i in pool if (r := ranges[i])), None) if name else None
         apart = _folders(pool, paths)
-        groups = [pool] if not sure and len(apart) == 1 else _together(pool, apart, found, kind or ANY)
+        if not sure:  # some folders count what they hold
+            counts = [group for group in apart if counted(place.pitch for i in group if (place := found[i]))]
+            apart = [group for group in apart if group not in counts]
+            pool = [i for group in apart for i in group]
+            for group in counts:
+                _settle_group(said, group, found, kind, sure, stems)
+        groups = _together(pool, apart, found, kind) if kind else apart
         for group in groups:
             _settle_group(said, group, found, kind, sure, stems)
 
@@ -120,8 +138,8 @@ def _together(
     pool: list[int], apart: list[list[int]], found: Sequence[Place | None], kind: Range
 ) -> list[list[int]]:
     """The pool as one group, or its folders where they fit the instrument much better by themselves."""
-    if len(apart) == 1 or len(apart) > 40:
-        return [pool]
+    if len(apart) < 2 or len(apart) > 40:
+        return apart if len(apart) < 2 else [pool]
 
     def cost(group: list[int]) -> float:
         pitches = {place.pitch for i in group if (place := found[i])}
@@ -192,6 +210,17 @@ def _read_layers(
         struck([names[i] for i in group], [(said[i].role, said[i].pitch) for i in group])
     for one, name in zip(said, names, strict=True):
         one.velocity, one.guessed, one.round_robin = name.velocity, name.guessed, name.robin
+
+
+def _read_hats(said: list[Said], paths: Sequence[PurePath]) -> None:
+    """Among drums, what is closed or open and nothing else is a hat."""
+    folders: dict[PurePath, list[int]] = defaultdict(list)
+    for i, path in enumerate(paths):
+        folders[path.parent].append(i)
+    for group in folders.values():
+        if 2 * sum(said[i].drum is not None for i in group) > len(group):
+            for i in group:
+                said[i].drum = said[i].drum or hat_told(paths[i].stem)
 
 
 def _join_halves(said: list[Said], paths: Sequence[PurePath]) -> None:

@@ -25,7 +25,7 @@ _SYLLABLE = re.compile(
 )  # fmt: skip
 _COUNTED = re.compile(
     r"(?:take|tk|rr|round|robin|var|version|no|nr|track|sample|layer|level|lvl|dyn|bpm|mic|seq|vl?|vel|velocity|"
-    r"[0-9]|[/.:])[ _-]?$",
+    r"[/.:])[ _-]?$",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![0-9.])(\d{1,3})(?![0-9.])")
@@ -161,8 +161,8 @@ def settle(pitches: Sequence[float], kind: Range | None, numbers: Sequence[float
     whether these are notes, not numbers."""
     known = kind or ANY
     keys = sorted(set(pitches))
-    if not sure and (indexed := _indexed(keys, known)):
-        return indexed
+    if not sure and counted(keys):
+        return _indexed(keys, known) or {key: key for key in keys}
     odd = dict(ODD if sure else _ODD_NUMBERS)
     beside = _beside(pitches, numbers)
     if beside is not None:
@@ -183,23 +183,23 @@ def _beside(pitches: Sequence[float], numbers: Sequence[float | None]) -> int | 
     apart = Counter(number - pitch for pitch, number in zip(pitches, numbers, strict=True) if number is not None)
     (shift, count), = apart.most_common(1) or [(0.5, 0)]
     high = max((number for number in numbers if number is not None), default=0)
-    usual = count >= max(3, 0.9 * len(pitches)) and shift in ODD and (shift == 0 or high <= ANY.highest)
+    usual = count >= max(3, 0.9 * sum(apart.values())) and shift in ODD and (shift == 0 or high <= ANY.highest)
     return int(shift) if usual else None
 
 
 def _indexed(keys: Sequence[float], kind: Range) -> dict[float, float] | None:
     """Keys that are counted from the lowest one of a keyboard, each, or every second, third or fourth."""
     low, high, count = keys[0], keys[-1], len(keys)
-    if kind.keys == "organ" and low <= 12 and count >= 5 and high <= _KEYS_ORGAN:
+    if kind.keys == "organ" and count >= 5 and high <= _KEYS_ORGAN:
         return {key: key + _FIRST_ORGAN - 1 for key in keys}
-    if kind.keys != "piano" or count < 12 or low > 4:
+    if kind.keys != "piano" or count < 12:
         return None
     if _KEYS_PIANO - 3 <= high <= _KEYS_PIANO:
         return {key: key + _FIRST_PIANO - 1 for key in keys}
     first = 0 if low == 0 else 1
     step = round((_KEYS_PIANO - 1) / (high - first))
     if 1 < step <= 4 and abs(_FIRST_PIANO + step * (high - first) - 107) <= 2:
-        return {key: _FIRST_PIANO + step * (key - first) for key in keys}
+        return {key: min(_FIRST_PIANO + step * (key - first), ANY.highest) for key in keys}
     return None
 
 

@@ -23,9 +23,11 @@ class Range:
 
 
 ANY = Range(21, 108)
+_KEYBOARDS = {(36, 84), (36, 96), (28, 100), (28, 103), (21, 108)}  # of 49 to 88 keys
+_ENOUGH_KEYS = 20
 # name[, name ...]: lowest-highest, lows / highs where these are the instrument's own
 _TABLE = """
-piano, grand, upright, steinway, bechstein, pianoforte, fortepiano, klavier, flugel, bosendorfer, baby grand, pianino, keys: 21-108 21 / 108 piano
+piano, grand, upright, steinway, bechstein, pianoforte, fortepiano, klavier, flugel, bosendorfer, baby grand, pianino: 21-108 21 / 108 piano
 electric piano, rhodes, e piano, epiano, ep, suitcase, stage piano, cp70, cp80, electric grand, tine piano: 21-108 21 28 / 100 108
 wurlitzer, wurli: 28-98 33 / 96
 pianet, clavinet, clavi, cembalet: 28-91 29 / 88 89
@@ -33,7 +35,7 @@ harpsichord, cembalo, clavichord, spinet, virginal: 27-91 29 36 / 84 89
 celesta, celeste: 48-108 48 60 / 108
 organ, hammond, manual, principal, harmonium, farfisa, vox continental, combo organ, reed organ, pipe organ: 24-108 36 / 96 84 organ
 accordion, bandoneon, concertina, melodica: 29-101
-glockenspiel, glock: 72-108 77 79 / 108
+glockenspiel, glock: 55-108 55 67 77 79 / 84 96 108
 xylophone, xylo: 60-108 60 65 / 108
 marimba: 33-96 36 45 48 / 96
 vibraphone, vibes: 48-96 53 / 89
@@ -45,7 +47,7 @@ violin, violins, vln, vlns, fiddle: 55-105 55
 viola, violas, vla: 48-96 48
 cello, celli, cellos, violoncello, vcl, vlc: 36-88 36
 double bass, contrabass, contrabasses, basses, upright bass, kontrabass, string bass, acoustic bass: 23-72 24 28
-bass guitar, electric bass, bass, ebass, slap bass, fretless: 23-69 28 fretted
+bass guitar, electric bass, bass, ebass, slap bass, slap, slapped, fingered, fretless: 23-69 28 fretted
 guitar, strat, telecaster, les paul, nylon, steel string, dobro: 35-91 40 fretted
 banjo: 43-98 50
 mandolin: 55-105 55 fretted
@@ -127,6 +129,7 @@ def _named(phrase: str) -> tuple[str, Range] | None:
 
 # ---- which octave is meant -------------------------------------------------------------------------------------------
 
+_EXACT = 6.0  # how well it is that a set begins or ends where instruments do
 ODD = {0: 0.0, 12: 6.0, -12: 7.0, 24: 14.0, -24: 18.0}  # how unusual a maker's octave is
 
 
@@ -138,11 +141,13 @@ def misfit(pitches: Iterable[float], kind: Range, shift: float = 0.0) -> float:
     low, high = keys[0], keys[-1]
     outside = [max(kind.lowest - key, key - kind.highest, 0) for key in keys]
     cost = 40 * sum(away > 0 for away in outside) / len(keys) + 0.7 * max(outside)
+    if kind is ANY and len(keys) >= _ENOUGH_KEYS and (low, high) in _KEYBOARDS:
+        cost -= _EXACT
     wide = high - low >= 0.5 * (kind.highest - kind.lowest) and len(keys) >= 6
     for edge, own in ((low, kind.lows), (high, kind.highs)):
         if own:
             away = min(abs(edge - key) for key in own)
-            cost -= 5 if away == 0 and len(keys) >= 4 else 0
+            cost -= _EXACT if away == 0 and len(keys) >= 4 else 0
             cost += 0.4 * min(away, 24) if wide and (kind.highs or edge is high) else 0
     return cost
 
