@@ -14,8 +14,7 @@ import torch
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis import descriptors as analysis
-from antiphon.data.analysis.partials import excerpt, find_peaks
-from antiphon.data.analysis.tracker import open_tracker, track_pitch
+from antiphon.data.analysis.ear import chord_tone, explains, heard_pitch, octave_of, octave_told, partials_that_stand_out
 from antiphon.data.labelling.row import note_name
 
 SAMPLE_RATE = analysis.SAMPLE_RATE
@@ -28,10 +27,6 @@ FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
 FADE = 60.0  # dB/s of what noise is left after the note
 RISES = 2.0  # times the noise's power, the mean over all bands, from which something sounds
 ATTACK = 15.0  # dB that the level rises within 0.1 s at another attack
-CONVINCING = 0.8  # share of the energy that a pitch of which the tracker is not sure must explain
-OVERTONES = 6  # of a second note that are looked for
-STANDS_OUT = 20.0  # dB by which a partial that bears the pitch rises over the floor, and may lie below the loudest
-LOWEST_HZ = 26.0  # where pitches begin
 SAY = "say which note it is with --pitch"
 
 
@@ -204,27 +199,6 @@ def second_attack(audio: np.ndarray) -> int | None:
     return (starts[0] - (len(before) - 1 - int(before.argmin()))) * TICK
 
 
-def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
-    """The MIDI pitch of a second harmonic series beside that of `pitch`; None if there is none.
-
-    Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
-    peaks = find_peaks(part, base)
-    strong = (peaks.above > 15) & (peaks.level > -35)
-    hz, level = peaks.hz[strong], peaks.level[strong]
-    order = hz / base
-    off = np.abs(order - np.round(order)) > np.maximum(0.03 * order, 0.06)
-    for f0 in hz[off & (level > -15)]:
-        if f0 < 0.45 * base or abs(base / f0 - round(base / f0)) < 0.03:
-            continue  # a sub-octave
-        series = f0 * np.arange(1, OVERTONES + 1)
-        foreign = np.abs(series / base - np.round(series / base)) > 0.06
-        near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
-        if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(69 + 12 * np.log2(f0 / 440))
-    return None
-
-
 # ---- pitch -----------------------------------------------------------------------------------------------------------
 
 
@@ -234,16 +208,19 @@ def _settled_pitch(
     """The pitch, and a remark where the ear disagrees with what is claimed, which counts nevertheless, unless only what
     is heard explains the sound."""
     claim = hint if said is None else said
-    heard = _heard_pitch(sound, name, claim, firm=said is not None)
+    heard = heard_pitch(sound, name, claim, firm=said is not None)
     if claim is None:
         if heard is None:
             raise _no_pitch(sound, name, say)
         return heard, ()
     where = "its name says" if said is None else "was said"
-    if heard is not None and not _explains(sound, claim) and _explains(sound, heard):
+    if heard is not None and not explains(sound, claim) and explains(sound, heard):
         if said is not None:
             raise AntiphonError(f"{name} holds {note_name(heard)}, not {note_name(said)}: say what is played in it")
         return heard, (f"{name}: {note_name(heard)} is heard and used, not {note_name(claim)} as {where}",)
+    octave = 0.0 if heard is None or said is not None else heard - claim
+    if octave and abs(octave) == 12 and octave_told(sound, claim) == octave:
+        return claim + octave, (f"{name}: {note_name(claim + octave)} is heard and used, not {note_name(claim)} as {where}",)
     if not analysis.plausible_pitch(sound, claim):
         raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: say what is played in it")
     apart = 0.0 if heard is None else abs(heard - claim)
@@ -252,14 +229,9 @@ def _settled_pitch(
     return claim, (f"{name}: {note_name(claim)} is used as {where}, though {note_name(heard or 0)} is heard",)
 
 
-def _explains(sound: np.ndarray, pitch: float) -> bool:
-    """Whether a pitch is there, and no other beside it."""
-    return analysis.plausible_pitch(sound, pitch) and chord_tone(sound, pitch) is None
-
-
 def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
     """Why no pitch can be heard: a second tone, or, where partials crowd as in a deep vibrato, nothing steady."""
-    partials = _partials_that_stand_out(sound)
+    partials = partials_that_stand_out(sound)
     crowded = len(partials) and (partials < partials[0] + 2).sum() > 2
     other = chord_tone(sound, partials[0]) if len(partials) and not crowded else None
     if other is not None:
@@ -267,48 +239,4 @@ def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
     return AntiphonError(f"no steady pitch can be heard in {name}: {say}")
 
 
-def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -> float | None:
-    """The key nearest to what is heard, None if that is nothing to be sure of. firm: whether the claim is the player's;
-    else two notes in turn are refused."""
-    tracker = open_tracker(demand=claim is None)
-    if tracker is None:
-        return None
-    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
-    heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
-    if heard is None:
-        parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
-        if not firm and None not in parts and abs(parts[0] - parts[1]) > 0.8:  # type: ignore[operator]
-            both = " and then ".join(note_name(round(part)) for part in parts)  # type: ignore[arg-type]
-            raise AntiphonError(f"{name} holds {both}: cut it to one note")
-        faint = [pitch for pitch in (track_pitch(held), lowest) if pitch is not None and np.isfinite(pitch)]
-        heard = next((pitch for pitch in faint if harmonic_share(held, pitch) > CONVINCING), None)
-    if heard is None:
-        return None
-    heard = octave_of(held, heard)
-    if lowest is not None and lowest < heard - 2.5:  # a bell's loudest partial, or an organ's octave, is not its pitch
-        heard = lowest
-    return float(round(heard))
-
-
-def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
-    """MIDI pitches of the strong partials, in rising order."""
-    peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
-    strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
-
-
-def octave_of(audio: np.ndarray, pitch: float) -> float:
-    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker hears too low."""
-    while 83.5 < pitch < 108 and harmonic_share(audio, pitch + 12) > 0.98 * harmonic_share(audio, pitch):
-        pitch += 12
-    return pitch
-
-
-def harmonic_share(audio: np.ndarray, pitch: float) -> float:
-    """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
-    peaks = find_peaks(part, base)
-    order = np.round(peaks.hz / base)
-    near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))
-    energy = 10 ** (peaks.level / 10)
-    return float(energy[near].sum() / max(energy.sum(), 1e-20))
+__all__ = ["OneNote", "chord_tone", "octave_of", "one_note", "second_attack", "without_noise"]

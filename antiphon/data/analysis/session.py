@@ -1,0 +1,114 @@
+"""Notes in a long recording: where each begins and ends, and which pitch it has.
+
+A note begins where the level jumps, where a pitch settles at another than before, or after silence; it ends where the
+next begins or its sound has died away. Audio is (samples,) float32 at 44.1 kHz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from antiphon.audio.envelope import decibels, envelope
+from antiphon.data.analysis import descriptors as analysis
+from antiphon.data.analysis.tracker import open_tracker
+
+SAMPLE_RATE = analysis.SAMPLE_RATE
+TICK = 441  # samples: levels are taken every 10 ms
+JUMP = 10.0  # dB that the level rises within 80 ms where something is struck anew
+QUIET = 50.0  # dB below the loudest of the recording, where there is silence
+SHORTEST = 0.1  # seconds of a note
+PLATEAU = 0.09  # seconds for which a pitch is held when it is another note, not a slide or a vibrato
+STEP = 0.7  # semitones
+LEAD = 0.005  # seconds before its onset at which a note is cut out
+
+
+@dataclass(frozen=True)
+class Span:
+    """One note: samples from start to end, MIDI pitch (None where it is not sure), dB of its loudest 0.1 s."""
+
+    start: int
+    end: int
+    pitch: float | None
+    level: float
+
+
+def notes_in(audio: np.ndarray) -> list[Span]:
+    """The notes of a recording, in their order. Without a tracker (extra `antiphon[pitch]`) they have no pitches, and
+    slurred ones are one."""
+    level = decibels(envelope(audio, TICK, 3))
+    if not len(level):
+        return []
+    loud = level > max(float(level.max()) - QUIET, -80.0)
+    times, midi = _contour(audio)
+    starts = sorted({*_attacks(level, loud), *(_changes(times, midi)), *_wakes(loud)})
+    starts = _apart(starts, level)
+    spans = []
+    for start, stop in pairwise([*starts, len(level)]):
+        end = _end(level, loud, start, stop)
+        if (end - start) * TICK >= SHORTEST * SAMPLE_RATE:
+            spans.append(_span(audio, level, start, end, times, midi))
+    return spans
+
+
+def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    tracker = open_tracker()
+    return tracker.contour(audio, SAMPLE_RATE) if tracker is not None else (np.zeros(0), np.zeros(0))
+
+
+def _attacks(level: np.ndarray, loud: np.ndarray) -> list[int]:
+    """Ticks at which the level begins to jump."""
+    before = np.array([level[max(j - 8, 0) : j + 1].min() for j in range(len(level))])
+    jumps = np.flatnonzero((level - before > JUMP) & loud)
+    firsts = [int(j) for j in jumps if j - 1 not in set(jumps.tolist())]
+    return [max(j - 8, 0) + int(level[max(j - 8, 0) : j + 1].argmin()) for j in firsts]
+
+
+def _wakes(loud: np.ndarray) -> list[int]:
+    """Ticks at which silence ends."""
+    return np.flatnonzero(loud & ~np.concatenate([[False], loud[:-1]])).tolist()
+
+
+def _changes(times: np.ndarray, midi: np.ndarray) -> list[int]:
+    """Ticks at which the pitch leaves one plateau for another."""
+    if len(times) < 2:
+        return []
+    frames = max(round(PLATEAU / float(times[1] - times[0])), 3)
+    found, held = [], None
+    for i in range(len(midi) - frames + 1):
+        part = midi[i : i + frames]
+        if np.isnan(part).any() or np.ptp(part) > 0.5:
+            continue
+        pitch = float(np.median(part))
+        if held is not None and abs(pitch - held) > STEP and abs(abs(pitch - held) - 12) > 0.3:
+            found.append(int(times[i] * SAMPLE_RATE / TICK))
+        held = pitch if held is None or abs(pitch - held) > STEP else 0.9 * held + 0.1 * pitch
+    return found
+
+
+def _apart(starts: list[int], level: np.ndarray) -> list[int]:
+    """Beginnings at least 0.1 s apart; of closer ones the first."""
+    kept: list[int] = []
+    for start in starts:
+        if not kept or (start - kept[-1]) * TICK >= SHORTEST * SAMPLE_RATE:
+            kept.append(start)
+    return kept
+
+
+def _end(level: np.ndarray, loud: np.ndarray, start: int, stop: int) -> int:
+    """The tick at which a note that begins at `start` has died away, `stop` if it has not by then."""
+    silent = np.flatnonzero(~loud[start:stop])
+    for at in silent:
+        if not loud[start + at : start + at + 10].any():
+            return start + int(at)
+    return stop
+
+
+def _span(audio: np.ndarray, level: np.ndarray, start: int, end: int, times: np.ndarray, midi: np.ndarray) -> Span:
+    first = max(round(start * TICK - LEAD * SAMPLE_RATE), 0)
+    loudest = np.convolve(10 ** (level[start:end] / 10), np.full(10, 0.1), "same").max(initial=1e-16)
+    inside = midi[(times * SAMPLE_RATE / TICK >= start + 2) & (times * SAMPLE_RATE / TICK < end)]
+    sure = inside[~np.isnan(inside)]
+    pitch = float(np.median(sure)) if len(sure) >= 3 and len(sure) > 0.3 * len(inside) else None
+    return Span(first, min(end * TICK, len(audio)), pitch, 10 * float(np.log10(loudest)))
