@@ -142,4 +142,3 @@ def harmonic_share(audio: np.ndarray, pitch: float) -> float:
     near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))
     energy = 10 ** (peaks.level / 10)
     return float(energy[near].sum() / max(energy.sum(), 1e-20))
-

@@ -14,7 +14,15 @@ import torch
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis import descriptors as analysis
-from antiphon.data.analysis.ear import chord_tone, explains, heard_pitch, octave_of, octave_told, partials_that_stand_out
+from antiphon.data.analysis.ear import (
+    chord_tone,
+    explains,
+    heard_pitch,
+    octave_of,
+    octave_told,
+    partials_that_stand_out,
+)
+from antiphon.data.analysis.session import notes_in, played
 from antiphon.data.labelling.row import note_name
 
 SAMPLE_RATE = analysis.SAMPLE_RATE
@@ -27,6 +35,9 @@ FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
 FADE = 60.0  # dB/s of what noise is left after the note
 RISES = 2.0  # times the noise's power, the mean over all bands, from which something sounds
 ATTACK = 15.0  # dB that the level rises within 0.1 s at another attack
+SHORTEST_PHRASE = 1.5  # seconds of three notes
+WHOLE = 0.25  # seconds of a note that is worth learning from
+FADE_OUT = 441  # samples: where the next note begins
 SAY = "say which note it is with --pitch"
 
 
@@ -48,6 +59,7 @@ def one_note(
     pitch: MIDI, if the player says it; hint: a pitch its file's name claims, believed where it can be heard at all.
     With neither, the pitch is heard (extra `antiphon[pitch]`). say: how a pitch can be said, for a refusal."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
+    sound, phrase = _first_of_phrase(sound, name)
     sound, more = _one_attack(sound, name)
     if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
         raise AntiphonError(f"{name} holds no note of {SHORTEST:g} s: record a longer one")
@@ -55,7 +67,20 @@ def one_note(
     other = chord_tone(sound, settled)
     if other is not None:
         raise _at_once(name, settled, other)
-    return OneNote(sound, settled, remarks + more + doubt)
+    return OneNote(sound, settled, remarks + phrase + more + doubt)
+
+
+def _first_of_phrase(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Of a phrase its first whole note, and a remark; anything else as it is."""
+    spans = played(notes_in(sound)) if len(sound) > SHORTEST_PHRASE * SAMPLE_RATE else []
+    if len({round(span.pitch) % 12 for span in spans if span.pitch is not None}) < 2 or len(spans) < 3:
+        return sound, ()
+    first = next((span for span in spans if span.end - span.start > WHOLE * SAMPLE_RATE), spans[0])
+    note = sound[first.start : first.end].copy()
+    fade = min(FADE_OUT, len(note))
+    note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    begins, ends = first.start / SAMPLE_RATE, first.end / SAMPLE_RATE
+    return note, (f"{name}: {len(spans)} notes in turn; only the first, from {begins:.2f} to {ends:.2f} s, is used",)
 
 
 def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -220,7 +245,9 @@ def _settled_pitch(
         return heard, (f"{name}: {note_name(heard)} is heard and used, not {note_name(claim)} as {where}",)
     octave = 0.0 if heard is None or said is not None else heard - claim
     if octave and abs(octave) == 12 and octave_told(sound, claim) == octave:
-        return claim + octave, (f"{name}: {note_name(claim + octave)} is heard and used, not {note_name(claim)} as {where}",)
+        return claim + octave, (
+            f"{name}: {note_name(claim + octave)} is heard and used, not {note_name(claim)} as {where}",
+        )
     if not analysis.plausible_pitch(sound, claim):
         raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: say what is played in it")
     apart = 0.0 if heard is None else abs(heard - claim)

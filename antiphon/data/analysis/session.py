@@ -20,7 +20,9 @@ JUMP = 10.0  # dB that the level rises within 80 ms where something is struck an
 QUIET = 50.0  # dB below the loudest of the recording, where there is silence
 SHORTEST = 0.1  # seconds of a note
 PLATEAU = 0.09  # seconds for which a pitch is held when it is another note, not a slide or a vibrato
+SLIP = 0.2  # seconds: shorter, another pitch in the middle of a note is the tracker's
 STEP = 0.7  # semitones
+FAINTER = 20.0  # dB that the notes of a session may differ by
 LEAD = 0.005  # seconds before its onset at which a note is cut out
 
 
@@ -49,7 +51,22 @@ def notes_in(audio: np.ndarray) -> list[Span]:
         end = _end(level, loud, start, stop)
         if (end - start) * TICK >= SHORTEST * SAMPLE_RATE:
             spans.append(_span(audio, level, start, end, times, midi))
-    return spans
+    return _without_slips(spans)
+
+
+def played(spans: list[Span]) -> list[Span]:
+    """Those of a recording's spans that are notes, not breaths, touches or echoes."""
+    loudest = max((span.level for span in spans), default=0.0)
+    return [span for span in spans if span.level > loudest - FAINTER]
+
+
+def holds_several(audio: np.ndarray) -> int:
+    """How many notes a recording holds in turn, if it is no recording of one: at least three, as loud as each other
+    within FAINTER dB, of more than one pitch or with silence between them; else 0."""
+    notes = played(notes_in(audio))
+    classes = {round(span.pitch) % 12 for span in notes if span.pitch is not None}
+    apart = sum(after.start - before.end > 2 * TICK for before, after in pairwise(notes))
+    return len(notes) if len(notes) >= 3 and (len(classes) > 1 or apart >= 2) else 0
 
 
 def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +120,21 @@ def _end(level: np.ndarray, loud: np.ndarray, start: int, stop: int) -> int:
         if not loud[start + at : start + at + 10].any():
             return start + int(at)
     return stop
+
+
+def _without_slips(spans: list[Span]) -> list[Span]:
+    """A note that is interrupted for a moment by what the tracker hears elsewhere is one."""
+    kept: list[Span] = []
+    for span in spans:
+        kept.append(span)
+        if len(kept) < 3:
+            continue
+        first, slip, last = kept[-3:]
+        joined = slip.start - first.end <= TICK and last.start - slip.end <= TICK
+        same = first.pitch is not None and last.pitch is not None and abs(first.pitch - last.pitch) < 0.4
+        if joined and same and slip.end - slip.start < SLIP * SAMPLE_RATE:
+            kept[-3:] = [Span(first.start, last.end, first.pitch, max(first.level, last.level))]
+    return kept
 
 
 def _span(audio: np.ndarray, level: np.ndarray, start: int, end: int, times: np.ndarray, midi: np.ndarray) -> Span:

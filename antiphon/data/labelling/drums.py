@@ -94,8 +94,9 @@ _PHRASES = {
     r"hi[ -]?hats?|charleston|beckenpaar": "hat", r"bass ?drum|drum bass|[bk] ?drum|grosse caisse|gran cassa": "kick",
     r"side ?stick|cross ?stick|rim ?shot|stick": "rim", r"caisse claire|kleine trommel": "snare",
     r"drum sticks|sticks": "sticks", r"hand ?clap": "clap", r"wood ?block": "woodblock",
-    r"jingle ?bells?": "jingle bell", r"bell ?tree": "bell tree", r"hi": "high", r"lo|floor": "low", r"f ?tom": "low tom",
-    r"r ?tom|rack": "tom", r"middle": "mid", r"tomtom": "tom", r"half ?open|semi ?open|open half|open quarter": "open",
+    r"jingle ?bells?": "jingle bell", r"bell ?tree": "bell tree", r"hi": "high", r"lo|floor": "low",
+    r"f ?tom": "low tom", r"r ?tom|rack": "tom", r"middle": "mid", r"tomtom": "tom",
+    r"half ?open|semi ?open|open half|open quarter": "open",
     r"half closed|fully closed": "closed", r"d?hat": "hat",
 }  # fmt: skip
 _WORDS = {
@@ -146,7 +147,7 @@ def _words(name: str) -> set[str]:
 
 
 def _unglued(word: str) -> list[str]:
-    """"hihatclosed" -> hihat closed."""
+    """ "hihatclosed" -> hihat closed."""
     whole = _GLUED.fullmatch(word) and word not in DRUMS
     return re.findall("|".join(_PARTS), word) if whole else [word]
 
@@ -157,11 +158,15 @@ def velocity_of(name: str) -> int | None:
     return said or next((level for word, level in _LOUDNESS.items() if word in _words(name)), None)
 
 
+_FORCE = re.compile(
+    r"(?i)(?<![a-z])(soft(er|est)?|light|med(ium)?|hard(er|est)?|heavy|loud(er|est)?|p{1,4}|f{1,4}|m[pf]|"
+    r"(v(el|l)?|l|layer|level)[ _-]?\d+)(?![a-z])"
+)
+
+
 def unstruck(path: Path) -> str:
     """A file's place and name without what it says of the force: hits of one drum share it."""
-    kept = re.sub(
-        r"(?i)(?<![a-z])(soft|light|medium|hard|heavy|p{1,4}|f{1,4}|m[pf]|v(el)?[ _-]?\d+)(?![a-z])", "", path.stem
-    )
+    kept = _FORCE.sub("", path.stem)
     return str(path.with_name(re.sub(r"[ _-]+", " ", kept).strip() or path.stem)).lower()
 
 
@@ -188,4 +193,3 @@ def _folders_drum(parts: Sequence[str]) -> str | None:
         if drums := _drums_in(_words(parts[last - 1])):
             return next(iter(_drums_in(_words(" ".join(parts[last - 1 :])))), drums[0])
     return None
-

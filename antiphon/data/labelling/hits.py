@@ -42,9 +42,13 @@ def as_hit(row: Row, root: Path, listed: bool) -> tuple[Row, str | None]:
         return row, NO_DRUM if row.pitch is None else A_NOTE
     preset, velocity = row.preset, row.velocity
     if not listed:  # each file is a drum of its own, but for the same one struck softer or harder
-        preset, velocity = unstruck(path), velocity_of(path.stem) or DEFAULT_VELOCITY
+        preset = unstruck(path)
+        if not row.velocity_source:
+            velocity = velocity_of(path.stem) or DEFAULT_VELOCITY
     drum, source = told
-    return replace(row, pitch=AS_RECORDED, instrument=drum, preset=preset, velocity=velocity, source=source), None
+    return replace(
+        row, pitch=AS_RECORDED, instrument=drum, preset=preset, velocity=velocity, source=source, role="drum"
+    ), None
 
 
 def measure_unpitched(audio: np.ndarray, longest: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:

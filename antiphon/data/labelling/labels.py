@@ -97,6 +97,12 @@ def parse_name(stem: str) -> Label:
     )  # fmt: skip
 
 
+def parse_instrument(text: str) -> str | None:
+    """The instrument that words tell of; single letters are none."""
+    found = _instrument(text)
+    return found if found and len(found) > 1 else None
+
+
 def parse_folder(name: str) -> tuple[str | None, tuple[str, ...]]:
     """(instrument, styles) that a folder's name says; no instrument for names such as "samples", "ff" or "3"."""
     words = _words(name)

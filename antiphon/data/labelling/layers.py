@@ -18,10 +18,13 @@ WORDS = {
 LETTERS = {"h": 115, "m": 80, "l": 50, "s": 50, "p": 46, "f": 94}
 _WITH = {"h": "lms", "m": "hlsfp", "l": "hm", "s": "hm"}  # letters that need one of these beside them
 _NUMBERED = re.compile(
-    r"(?<![A-Za-z])(?:v|vl|vel|velocity|lay|layer|level|lvl|lev|dyn|dynamic|l(?=\d\d?(?!\d)))[ _-]?(\d{1,3})(?![0-9A-Za-z])",
+    r"(?<![A-Za-z])(?:v|vl|vel|velocity|lay|layer|level|lvl|lev|dyn|dynamic|l(?=\d\d?(?!\d)))[ _-]?"
+    r"(\d{1,3})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
-_ROBIN = re.compile(r"(?<![A-Za-z])(?:rr|round[ _-]?robin|robin|alt|take|tk|var)[ _-]?(\d{1,3}|[a-e])(?![0-9A-Za-z])", re.I)
+_ROBIN = re.compile(
+    r"(?<![A-Za-z])(?:rr|round[ _-]?robin|robin|alt|take|tk|var)[ _-]?(\d{1,3}|[a-e])(?![0-9A-Za-z])", re.I
+)
 _COUNTER = re.compile(r"(?<![A-Za-z0-9])\d{1,4}(?![A-Za-z0-9])|(?<=#)\d{1,2}(?![A-Za-z0-9])")
 _GLUED = re.compile(r"(?<=[A-Za-z])\d{1,3}(?=[^A-Za-z0-9][A-Za-z]+$|$)")
 _TAKE = re.compile(r"(?<![A-Za-z0-9])(p{1,3}|m[pf]?|f{1,3})([a-e])(?![A-Za-z0-9])")
@@ -40,7 +43,9 @@ class Told:
     letter: str = ""
     piano: bool = False  # a dynamic, or the instrument
     tail: str = ""
-    leading: bool = False  # the counter comes first: it counts what was played, and the rest may say by what it is heard
+    leading: bool = (
+        False  # the counter comes first: it counts what was played, and the rest may say by what it is heard
+    )
     robin: int | None = None
     counters: list[int] = field(default_factory=list)
     like: str = ""
@@ -73,7 +78,7 @@ def told(rest: str) -> Told:
         said.tail = last[0]
     for match in reversed(counter):
         rest = rest[: match.start()] + " " + rest[match.end() :]
-    kept = []
+    kept: list[str] = []
     words = split_words(rest)
     for i, word in enumerate(words):
         both = words[i - 1] + word if i else ""
@@ -111,6 +116,9 @@ def struck(names: Sequence[Told], keys: Sequence[tuple[object, ...]]) -> None:
         _by_numbers(members, numbers)
         if all(name.velocity is None for name in members):
             _by_counters(members, [keys[i][-1] for i in group])
+        elif len({tuple(name.counters) for name in members}) > 1:
+            for name in members:
+                name.robin = name.robin or next(iter(name.counters[-1:]), None)
 
 
 def _lettered(members: Sequence[Told]) -> None:
@@ -162,7 +170,9 @@ def _by_counters(members: Sequence[Told], pitches: Sequence[object]) -> None:
         by_pitch[pitch].append(i)
     width = max(len(name.counters) for name in members)
     columns = [[name.counters[k] if len(name.counters) > k else 0 for name in members] for k in range(width)]
-    several = {k: sum(len({column[i] for i in alike}) - 1 for alike in by_pitch.values()) for k, column in enumerate(columns)}
+    several = {
+        k: sum(len({column[i] for i in alike}) - 1 for alike in by_pitch.values()) for k, column in enumerate(columns)
+    }
     if not any(several.values()):
         return
     column = columns[max(reversed(several), key=lambda k: several[k])]

@@ -13,11 +13,15 @@ from antiphon.data.labelling import labels
 from antiphon.data.labelling.drums import drum_told, hat_told
 from antiphon.data.labelling.layers import Told, split_words, struck, told
 from antiphon.data.labelling.pitches import Place, counted, places, separated, settle
-from antiphon.data.labelling.ranges import ANY, ODD, Range, misfit, range_of
+from antiphon.data.labelling.ranges import ODD, Range, misfit, range_of
 
-_RELEASE = re.compile(r"(?<![A-Za-z])(?:(?:[Rr]elease|REL|[Rr]el|RELEASE|[Rr]eleases)(?![a-z])|RT(?![A-Za-z]))|keyoff|noteoff")
+_RELEASE = re.compile(
+    r"(?<![A-Za-z])(?:(?:[Rr]elease|REL|[Rr]el|RELEASE|[Rr]eleases)(?![a-z])|RT(?![A-Za-z]))|keyoff|noteoff"
+)
 _NOISE = re.compile(r"(?<![a-z])noises?(?![a-z])|(?<=[a-z])[Nn]oises?(?![a-z])")
-_HANDLING = re.compile(r"(?i)(?<![a-z])(?:pedals?|valves?|scrapes?|breaths?|squeaks?|clicks?|thumps?|knocks?|mechanics?)(?![a-z])")
+_HANDLING = re.compile(
+    r"(?i)(?<![a-z])(?:pedals?|valves?|scrapes?|breaths?|squeaks?|clicks?|thumps?|knocks?|mechanics?)(?![a-z])"
+)
 _MICROPHONES = (
     "close", "room", "ambient", "amb", "overhead", "oh", "di", "mic", "cnd", "dyn", "far", "mono", "stereo", "st", "sv",
     "outrigger", "decca", "spot",
@@ -27,7 +31,9 @@ _MICROPHONES = (
 @dataclass
 class Said:
     """What a name says. pitch: MIDI, or None. source: what says the pitch: name, number, index or folder. shift: the
-    semitones by which its octave was corrected. drum: of data/labelling/drums.py. half: left or right of a pair."""
+    semitones by which its octave was corrected. guessed: the velocity is a counter's, which might count round robins.
+    drum: of data/labelling/drums.py. half: left or right of a pair. like: what its siblings share. head: what may name
+    the instrument."""
 
     pitch: float | None = None
     source: str = "name"
@@ -42,6 +48,9 @@ class Said:
     drum: str | None = None
     drum_source: str = "name"
     kind: str = ""
+    like: str = ""
+    head: str = ""
+    counter: int | None = None
 
 
 def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
@@ -111,8 +120,8 @@ def _settle(
     pools: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for i, place in enumerate(found):
         if place is not None:
-            kind = ranges[i]
-            pools[kind[0] if kind else "", place.sure].append(i)
+            said_kind = ranges[i]
+            pools[said_kind[0] if said_kind else "", place.sure].append(i)
     for (name, sure), pool in pools.items():
         kind = next((r[1] for i in pool if (r := ranges[i])), None) if name else None
         apart = _folders(pool, paths)
@@ -134,9 +143,7 @@ def _folders(pool: Iterable[int], paths: Sequence[PurePath]) -> list[list[int]]:
     return list(folders.values())
 
 
-def _together(
-    pool: list[int], apart: list[list[int]], found: Sequence[Place | None], kind: Range
-) -> list[list[int]]:
+def _together(pool: list[int], apart: list[list[int]], found: Sequence[Place | None], kind: Range) -> list[list[int]]:
     """The pool as one group, or its folders where they fit the instrument much better by themselves."""
     if len(apart) < 2 or len(apart) > 40:
         return apart if len(apart) < 2 else [pool]
@@ -158,7 +165,10 @@ def _settle_group(
 ) -> None:
     pitches = [place.pitch for i in group if (place := found[i])]
     numbers = [_number_beside(stems[i], found[i]) for i in group]
-    moved = settle(pitches, kind, numbers, sure)
+    worded = any(
+        re.match(r"(?i)[a-h](?:is|es|s|-?sharp|-?flat)", stems[i][place.start :]) for i in group if (place := found[i])
+    )
+    moved = settle(pitches, kind, numbers, sure, worded)
     indexed = not sure and counted(pitches)
     if indexed and all(moved[p] == p for p in moved):
         return  # they count files
@@ -187,12 +197,17 @@ def _read_roles(said: list[Said], paths: Sequence[PurePath], stems: Sequence[str
         near = path.parts[-2] if len(path.parts) > 1 else ""
         if _RELEASE.search(stem) or _RELEASE.fullmatch(near):
             one.role = "release"
-        elif _NOISE.search(stem.lower()) or _NOISE.fullmatch(near.lower()):
-            one.role = "noise"
-        elif one.pitch is None and (_HANDLING.search(stem) or _HANDLING.fullmatch(near)):
+        elif _is_noise(stem, near, one.pitch is not None):
             one.role = "noise"
         words = split_words(stem)
         one.microphone = next((word for word in _MICROPHONES if word in words), "")
+
+
+def _is_noise(stem: str, folder: str, pitched: bool) -> bool:
+    """Whether a name or its folder's tells of a noise; of pedals and the like only where it tells no pitch."""
+    if _NOISE.search(stem.lower()) or _NOISE.fullmatch(folder.lower()):
+        return True
+    return not pitched and bool(_HANDLING.search(stem) or _HANDLING.fullmatch(folder))
 
 
 def _read_layers(
@@ -201,15 +216,19 @@ def _read_layers(
     """Velocities and round robins, by folders."""
     names: list[Told] = []
     for stem, place, one in zip(stems, found, said, strict=True):
-        used = place if place and (place.sure or one.pitch is not None) else None
-        names.append(told(stem if used is None else stem[: used.start] + " " + stem[used.end :]))
+        spent = place if place and (place.sure or one.pitch is not None) else None
+        names.append(told(stem if spent is None else stem[: spent.start] + " " + stem[spent.end :]))
     folders: dict[str, list[int]] = defaultdict(list)
     for i, path in enumerate(paths):
         folders[str(path.parent)].append(i)
     for group in folders.values():
         struck([names[i] for i in group], [(said[i].role, said[i].pitch) for i in group])
-    for one, name in zip(said, names, strict=True):
+    for one, name, stem, place in zip(said, names, stems, found, strict=True):
         one.velocity, one.guessed, one.round_robin = name.velocity, name.guessed, name.robin
+        one.like, one.counter = name.like, next(iter(name.counters[-1:]), None)
+        used = place is not None and (place.sure or one.pitch is not None)
+        one.head = stem[: place.start] if used and place and place.start else name.like
+        one.several = labels.parse_name(stem).several
 
 
 def _read_hats(said: list[Said], paths: Sequence[PurePath]) -> None:

@@ -28,9 +28,9 @@ _COUNTED = re.compile(
     r"[/.:])[ _-]?$",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![0-9.])(\d{1,3})(?![0-9.])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9.])(\d{1,3})(?![A-Za-z0-9.])")
 _ODD_NUMBERS = {0: 0.0, 12: 8.0, 24: 8.0, -12: 10.0, -24: 12.0}
-_FIRST_ORGAN, _KEYS_ORGAN = 36, 61
+_FIRST_ORGAN, _MANUALS = 36, (49, 54, 56, 58, 61)
 _FIRST_PIANO, _KEYS_PIANO = 21, 88
 
 
@@ -156,14 +156,22 @@ def _numbers(stems: Sequence[str]) -> list[Place | None]:
 # ---- the octave ------------------------------------------------------------------------------------------------------
 
 
-def settle(pitches: Sequence[float], kind: Range | None, numbers: Sequence[float | None], sure: bool) -> dict[float, float]:
+def settle(
+    pitches: Sequence[float],
+    kind: Range | None,
+    numbers: Sequence[float | None],
+    sure: bool,
+    worded: bool = False,
+) -> dict[float, float]:
     """From the pitches of a group as written to MIDI. numbers: of each file one beside its note, if it has any. sure:
-    whether these are notes, not numbers."""
+    whether these are notes, not numbers. worded: sharps are written out, as those do who mean scientific pitch."""
     known = kind or ANY
     keys = sorted(set(pitches))
     if not sure and counted(keys):
         return _indexed(keys, known) or {key: key for key in keys}
     odd = dict(ODD if sure else _ODD_NUMBERS)
+    if worded:
+        odd |= {shift: price + 6 for shift, price in odd.items() if shift}
     beside = _beside(pitches, numbers)
     if beside is not None:
         odd[beside] = odd.get(beside, 0.0) - 15.0
@@ -181,7 +189,7 @@ def settle(pitches: Sequence[float], kind: Range | None, numbers: Sequence[float
 def _beside(pitches: Sequence[float], numbers: Sequence[float | None]) -> int | None:
     """By how many octaves most numbers beside the notes are off them all alike; None if they are no pitches."""
     apart = Counter(number - pitch for pitch, number in zip(pitches, numbers, strict=True) if number is not None)
-    (shift, count), = apart.most_common(1) or [(0.5, 0)]
+    ((shift, count),) = apart.most_common(1) or [(0.5, 0)]
     high = max((number for number in numbers if number is not None), default=0)
     usual = count >= max(3, 0.9 * sum(apart.values())) and shift in ODD and (shift == 0 or high <= ANY.highest)
     return int(shift) if usual else None
@@ -190,7 +198,7 @@ def _beside(pitches: Sequence[float], numbers: Sequence[float | None]) -> int | 
 def _indexed(keys: Sequence[float], kind: Range) -> dict[float, float] | None:
     """Keys that are counted from the lowest one of a keyboard, each, or every second, third or fourth."""
     low, high, count = keys[0], keys[-1], len(keys)
-    if kind.keys == "organ" and count >= 5 and high <= _KEYS_ORGAN:
+    if kind.keys == "organ" and count >= 5 and high in _MANUALS:
         return {key: key + _FIRST_ORGAN - 1 for key in keys}
     if kind.keys != "piano" or count < 12:
         return None

@@ -23,8 +23,6 @@ class Range:
 
 
 ANY = Range(21, 108)
-_KEYBOARDS = {(36, 84), (36, 96), (28, 100), (28, 103), (21, 108)}  # of 49 to 88 keys
-_ENOUGH_KEYS = 20
 # name[, name ...]: lowest-highest, lows / highs where these are the instrument's own
 _TABLE = """
 piano, grand, upright, steinway, bechstein, pianoforte, fortepiano, klavier, flugel, bosendorfer, baby grand, pianino: 21-108 21 / 108 piano
@@ -82,7 +80,7 @@ choir, voice, voices, soprano, alto, tenor, vocal: 33-91
 
 
 def _read() -> dict[str, Range]:
-    table = {}
+    table: dict[str, Range] = {}
     for entry in _TABLE.strip().splitlines():
         names, said = entry.split(": ")
         limits, *more = said.split(" ", 1)
@@ -141,8 +139,6 @@ def misfit(pitches: Iterable[float], kind: Range, shift: float = 0.0) -> float:
     low, high = keys[0], keys[-1]
     outside = [max(kind.lowest - key, key - kind.highest, 0) for key in keys]
     cost = 40 * sum(away > 0 for away in outside) / len(keys) + 0.7 * max(outside)
-    if kind is ANY and len(keys) >= _ENOUGH_KEYS and (low, high) in _KEYBOARDS:
-        cost -= _EXACT
     wide = high - low >= 0.5 * (kind.highest - kind.lowest) and len(keys) >= 6
     for edge, own in ((low, kind.lows), (high, kind.highs)):
         if own:

@@ -31,8 +31,16 @@ class Row:
     style: tuple[str, ...] = ()
     velocity: int = DEFAULT_VELOCITY  # 1..127
     hold_seconds: float | None = None  # from onset to release, where the sidecar says
-    source: str = "name"  # where the pitch, or a drum's name, came from: sidecar, folder, name or tracker
+    source: str = (
+        "name"  # where the pitch, or a drum's name, came from: sidecar, a mapping, chunk, folder, name, tracker
+    )
     split: str = "train"
+    role: str = "note"  # or release, noise, half, drum
+    round_robin: int | None = None  # which of several recordings of the same
+    velocity_source: str = ""  # empty: nothing says it
+    microphone: str = ""
+    right: Path | None = None  # the other half, where left and right are files of their own
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class Manifest:
     remarks: list[str]
     one_shots: bool = False  # hits [data/labelling/hits.py]
     pitched: bool = True  # False: neither hits nor these have a pitch but the nominal one
+    aside: tuple[Row, ...] = ()  # what is known for no note: releases, noises, right halves
 
 
 def note_name(pitch: float) -> str:

@@ -40,7 +40,9 @@ def from_mappings(root: Path, files: Sequence[Path]) -> tuple[dict[Path, Label],
 
 
 def _files(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    found = [path for suffix in suffixes for path in (*root.rglob(f"*{suffix}"), *root.absolute().parent.glob(f"*{suffix}"))]
+    found = [
+        path for suffix in suffixes for path in (*root.rglob(f"*{suffix}"), *root.absolute().parent.glob(f"*{suffix}"))
+    ]
     return sorted(p for p in found if p.is_file() and not p.name.startswith(".") and p.stat().st_size <= MOST_BYTES)
 
 

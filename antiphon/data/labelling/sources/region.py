@@ -45,7 +45,10 @@ def combined(regions: Sequence[Region], mapping: Path) -> Label:
     agree on it, and the velocities are those of the use that has most company."""
     played = [region for region in regions if region.role == "note"] or list(regions)
     pitches = Counter(region.pitch for region in played if region.pitch is not None)
-    pitch, count = (pitches.most_common(1) or [(None, 0)])[0]
+    pitch: float | None = None
+    count = 0
+    if pitches:
+        pitch, count = pitches.most_common(1)[0]
     if 2 * count <= len([region for region in played if region.pitch is not None]) and len(pitches) > 1:
         pitch = None
     (low, high), _ = Counter((region.low, region.high) for region in played).most_common(1)[0]
