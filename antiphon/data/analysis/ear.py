@@ -18,6 +18,7 @@ from antiphon.data.labelling.row import note_name
 
 SAMPLE_RATE = analysis.SAMPLE_RATE
 CONVINCING = 0.8  # share of the energy that a pitch of which the tracker is not sure must explain
+UNCONVINCING = 0.3  # share below which a claim is nothing beside a convincing pitch
 OVERTONES = 6  # of a second note that are looked for
 STANDS_OUT = 20.0  # dB by which a partial that bears the pitch rises over the floor, and may lie below the loudest
 LOWEST_HZ = 26.0  # where pitches begin
@@ -49,7 +50,9 @@ def weigh(sound: np.ndarray, claim: float, heard: float | None) -> Verdict:
     if abs((heard - claim + 6) % 12 - 6) < NEAR:
         settled = CLEAR[0] <= heard <= CLEAR[1] and octave_told(sound, claim) == 12 * round((heard - claim) / 12)
         return Verdict(heard if settled else claim, heard, not settled)
-    if explains(sound, claim) or not explains(sound, heard):
+    shares = harmonic_share(sound, heard), harmonic_share(sound, claim)
+    clear = shares[0] > CONVINCING and shares[1] < UNCONVINCING
+    if (explains(sound, claim) and not clear) or not explains(sound, heard):
         return Verdict(claim, heard, False)
     return Verdict(heard, heard, False)
 

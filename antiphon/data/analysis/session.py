@@ -45,10 +45,11 @@ def notes_in(audio: np.ndarray) -> list[Span]:
     loud = level > max(float(level.max()) - QUIET, -80.0)
     times, midi = _contour(audio)
     starts = sorted({*_attacks(level, loud), *(_changes(times, midi)), *_wakes(loud)})
-    starts = _apart(starts, level)
+    starts = _apart(starts)
     spans = []
     for start, stop in pairwise([*starts, len(level)]):
-        end = _end(level, loud, start, stop)
+        start += int(loud[start:stop].argmax())
+        end = _end(loud, start, stop)
         if (end - start) * TICK >= SHORTEST * SAMPLE_RATE:
             spans.append(_span(audio, level, start, end, times, midi))
     return _without_slips(spans)
@@ -79,7 +80,7 @@ def _attacks(level: np.ndarray, loud: np.ndarray) -> list[int]:
     before = np.array([level[max(j - 8, 0) : j + 1].min() for j in range(len(level))])
     jumps = np.flatnonzero((level - before > JUMP) & loud)
     firsts = [int(j) for j in jumps if j - 1 not in set(jumps.tolist())]
-    return [max(j - 8, 0) + int(level[max(j - 8, 0) : j + 1].argmin()) for j in firsts]
+    return [j - int(level[max(j - 8, 0) : j + 1][::-1].argmin()) for j in firsts]
 
 
 def _wakes(loud: np.ndarray) -> list[int]:
@@ -104,7 +105,7 @@ def _changes(times: np.ndarray, midi: np.ndarray) -> list[int]:
     return found
 
 
-def _apart(starts: list[int], level: np.ndarray) -> list[int]:
+def _apart(starts: list[int]) -> list[int]:
     """Beginnings at least 0.1 s apart; of closer ones the first."""
     kept: list[int] = []
     for start in starts:
@@ -113,7 +114,7 @@ def _apart(starts: list[int], level: np.ndarray) -> list[int]:
     return kept
 
 
-def _end(level: np.ndarray, loud: np.ndarray, start: int, stop: int) -> int:
+def _end(loud: np.ndarray, start: int, stop: int) -> int:
     """The tick at which a note that begins at `start` has died away, `stop` if it has not by then."""
     silent = np.flatnonzero(~loud[start:stop])
     for at in silent:

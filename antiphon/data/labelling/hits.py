@@ -17,7 +17,7 @@ from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.modes import measure_modes
 from antiphon.data.analysis.partials import HARMONICS, SILENT_DB, free_centres
 from antiphon.data.labelling.drums import AS_RECORDED, DRUMS, drum_of, drum_told, unstruck, velocity_of
-from antiphon.data.labelling.row import DEFAULT_VELOCITY, Row
+from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, Row
 
 LONGEST = 65_536  # samples of a hit that are kept: 1.49 s
 FADE = 2048  # samples over which a longer one is faded out
@@ -34,6 +34,8 @@ def as_hit(row: Row, root: Path, listed: bool) -> tuple[Row, str | None]:
     """A row of a folder of notes read as a hit, and why it cannot be one. listed: a table has labelled it."""
     path = row.path.relative_to(root) if row.path.is_relative_to(root) else row.path
     told = drum_told(path)
+    if row.source not in DOUBTED and not listed and (drum := drum_of(row.instrument)):
+        told = drum, row.source  # a sampler's mapping
     if listed:
         told = (drum, "sidecar") if (drum := drum_of(row.instrument)) else told
     elif told is None and (drum := drum_of(root.name)):

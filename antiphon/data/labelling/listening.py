@@ -17,9 +17,8 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.ear import CLEAR, NEAR, explains, heard_pitch, octave_of, weigh
 from antiphon.data.analysis.tracker import LISTEN_SECONDS, Tracker
 from antiphon.data.labelling.names import Said
-from antiphon.data.labelling.row import DEFAULT_VELOCITY, Row, note_name
+from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, Row, note_name
 
-DOUBTED = frozenset({"name", "number", "index", "folder", "chunk"})  # sources of pitches that the ear checks
 MOST_TOLD = 12  # remarks about single files
 _SHIFTS = (0, 12, -12, 24, -24)
 _ENOUGH_PAIRS, _IN_ORDER, _APART_DB = 6, 0.8, 2.0

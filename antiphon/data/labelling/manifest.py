@@ -24,9 +24,9 @@ from antiphon.data.analysis.tracker import open_tracker
 from antiphon.data.labelling import gm, labels
 from antiphon.data.labelling.drums import AS_RECORDED, drum_of
 from antiphon.data.labelling.labels import LONGEST_LABEL
-from antiphon.data.labelling.listening import DOUBTED, Heard, listen, with_layers, with_pitches
+from antiphon.data.labelling.listening import Heard, listen, with_layers, with_pitches
 from antiphon.data.labelling.names import Said, read_names
-from antiphon.data.labelling.row import DEFAULT_VELOCITY, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
+from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
 from antiphon.data.labelling.sources import Label, from_mappings
 from antiphon.data.labelling.sources.chunks import from_chunks
 

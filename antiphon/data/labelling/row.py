@@ -11,6 +11,9 @@ EXTRA = "extra"  # more notes to measure with; they change nothing about the oth
 DEFAULT_VELOCITY = 90
 
 
+DOUBTED = frozenset({"name", "number", "index", "folder", "chunk"})  # sources of pitches that the ear checks
+
+
 UNNAMED = "sound"  # what is called nothing else
 
 
