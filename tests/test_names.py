@@ -29,8 +29,8 @@ def pitches(names, root="sounds"):
     ("stem", "pitch"),
     [
         ("A0v1", 21), ("D#1vL", 27), ("ab3mp", 56), ("a1f", 33), ("A3#", 58), ("Fingered1#A1_1", 33),
-        ("Slap1#Long-D3_3", 50), ("spitfluteD#3-1", 51), ("n_A1-H", 33), ("F#4", 66), ("C4_rr2", 60), ("Felt f B-1", 11),
-        ("PianoC4", 60),
+        ("Slap1#Long-D3_3", 50), ("spitfluteD#3-1", 51), ("n_A1-H", 33), ("F#4", 66), ("C4_rr2", 60),
+        ("Felt f B-1", 11), ("PianoC4", 60),
     ],
 )  # fmt: skip
 def test_notes_glued_to_what_surrounds_them(stem, pitch):

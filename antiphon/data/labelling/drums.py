@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from antiphon.data.labelling import labels
@@ -126,7 +127,7 @@ def drum_of(name: str) -> str | None:
     return next(iter(_drums_in(_words(name))), None)
 
 
-def _drums_in(words: set[str]) -> list[str]:
+def _drums_in(words: frozenset[str]) -> list[str]:
     """The drums that words tell of, what says most first, then in the map's order."""
     if "cymbal" in words and words & _STATES:
         words = (words - {"cymbal"}) | {"hat"}
@@ -135,7 +136,8 @@ def _drums_in(words: set[str]) -> list[str]:
     return ["closed hat" if drum == "hat" else drum for drum in fitting]
 
 
-def _words(name: str) -> set[str]:
+@lru_cache(maxsize=1 << 16)
+def _words(name: str) -> frozenset[str]:
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     words = re.findall(r"[a-zà-ÿ]+", text.lower())
     words = [part for word in words if not re.fullmatch(r"[a-z]+mics?", word) for part in _unglued(word)]
@@ -143,7 +145,7 @@ def _words(name: str) -> set[str]:
     for pattern, word in _PHRASES.items():
         text = re.sub(rf"(?<= )(?:{pattern})(?= )", word, text)
     found = " ".join(_WORDS.get(word, word) for word in text.split()).split()
-    return {word for w in found for word in (w, w.removesuffix("s"))}
+    return frozenset(word for w in found for word in (w, w.removesuffix("s")))
 
 
 def _unglued(word: str) -> list[str]:

@@ -67,6 +67,7 @@ def _fact(row: Row, manifest: Manifest) -> dict[str, Any]:
         "split": row.split,
         "pitch_from": row.source if pitched and row.pitch is not None else "",
         "velocity_from": row.velocity_source,
+        "instrument_from": row.instrument_source,
         "remark": row.remark,
     }
 

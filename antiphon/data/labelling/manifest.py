@@ -217,7 +217,10 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     if len(style) > MOST_STYLES or any(len(name) > LONGEST_LABEL for name in (instrument, preset, *style)):
         why = f"its line in {table.name} has a label of more than {LONGEST_LABEL} characters, or {MOST_STYLES} styles"
     source = "sidecar" if record.get("pitch") else named.source
-    return Row(path, pitch, instrument, preset, style, velocity, seconds, source, split), why
+    row = Row(path, pitch, instrument, preset, style, velocity, seconds, source, split)
+    by_table = {name: "sidecar" if record.get(name) else source for name, source in
+                (("velocity", named.velocity_source), ("instrument", named.instrument_source))}  # fmt: skip
+    return replace(row, velocity_source=by_table["velocity"], instrument_source=by_table["instrument"]), why
 
 
 def _plain(text: str) -> str:
@@ -285,7 +288,7 @@ def _labelled(row: Row, label: Label, said: Said, one_shots: bool) -> Row:
     if label.source != "chunk":
         row = replace(row, role=label.role, round_robin=label.round_robin or row.round_robin)
     drum = drum_of(label.instrument) if label.instrument else None
-    return replace(row, instrument=drum, source=label.source) if drum else row
+    return replace(row, instrument=drum, source=label.source, instrument_source=label.source) if drum else row
 
 
 def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
@@ -318,6 +321,7 @@ def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
         path, pitch, instrument, preset, ordered, velocity, None, source,
         role="half" if said.half == "right" else said.role, round_robin=said.round_robin, microphone=said.microphone,
         velocity_source="name" if said.velocity else "folder" if folder_velocity else "",
+        instrument_source="" if not called else "name" if not (known or named) and own else "folder",
     )  # fmt: skip
     return row, why
 

@@ -41,6 +41,7 @@ class Row:
     role: str = "note"  # or release, noise, half, drum
     round_robin: int | None = None  # which of several recordings of the same
     velocity_source: str = ""  # empty: nothing says it
+    instrument_source: str = ""
     microphone: str = ""
     right: Path | None = None  # the other half, where left and right are files of their own
     remark: str = ""
