@@ -85,6 +85,15 @@ def test_numbers_that_are_keys_and_numbers_that_count():
     assert set(pitches([f"thing {k}.wav" for k in range(1, 30)])) == {None}
 
 
+def test_numbers_that_say_what_they_are():
+    names = ["midi60.wav", "note 61.wav", "hum 440Hz.wav", "bass_synthetic_033-050-075.wav"]
+    assert pitches(names) == [60, 61, 69, 50]
+    assert read(names)[-1].velocity == 75
+    said = read([f"{key:03d}-{velocity}.wav" for key in range(40, 60) for velocity in (31, 64, 100, 127)])
+    assert [one.pitch for one in said[::4]] == list(range(40, 60))
+    assert [one.velocity for one in said[:4]] == [31, 64, 100, 127]
+
+
 def test_octaves_left_out_and_other_alphabets():
     assert pitches(["F.wav", "G#.wav", "F1.wav", "C2.wav"], "things") == [29, 32, 41, 48]
     assert pitches(["Do3.wav", "Sol3.wav", "Sib3.wav", "La4.mp3"]) == [48, 55, 58, 69]

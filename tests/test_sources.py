@@ -108,7 +108,8 @@ def test_a_dspreset_even_one_that_is_no_xml(tmp_path):
     sounds(tmp_path / "Samples", ["1.wav", "2.wav", "3.wav", "4.wav"])
     (tmp_path / "a.dspreset").write_text(
         '<DecentSampler><ui a="1" a="2"/><groups loVel="1"><group hiVel="50">'
-        '<sample path="Samples/1.wav" rootNote="40" seqPosition="3"/><sample path="Samples/2.wav" rootNote="F#3"/></group>'
+        '<sample path="Samples/1.wav" rootNote="40" seqPosition="3"/>'
+        '<sample path="Samples/2.wav" rootNote="F#3"/></group>'
         '<group trigger="release"><sample path="Samples/3.wav" rootNote="41"/></group>'
         '<group pitchKeyTrack="0"><sample path="Samples/4.wav" rootNote="41"/></group></groups>'
     )
@@ -229,6 +230,16 @@ def test_one_name_that_is_wrong_is_used_as_it_is_heard(tmp_path):
     assert "B4 is heard and used, not C5 as its name says" in known["clarinet_C5_ff.wav"].remark
     assert sum("is heard" in remark for remark in manifest.remarks) == 2
     assert not manifest.refused
+
+
+@SWIFT
+def test_a_mapping_of_another_octave_is_used_and_told(tmp_path):
+    for key in (45, 48, 52, 55, 57):
+        sounds(tmp_path, [f"{key}.wav"], key)
+    (tmp_path / "bass.sfz").write_text("".join(f"<region> sample={k}.wav key={k + 12}\n" for k in (45, 48, 52, 55, 57)))
+    manifest = scan(tmp_path)
+    assert sorted(row.pitch for row in manifest.rows) == [57, 60, 64, 67, 69]
+    assert any("12 semitones lower than its mapping says" in remark for remark in manifest.remarks)
 
 
 def levels(folder, order):

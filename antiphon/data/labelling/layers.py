@@ -176,6 +176,10 @@ def _by_counters(members: Sequence[Told], pitches: Sequence[object]) -> None:
     if not any(several.values()):
         return
     column = columns[max(reversed(several), key=lambda k: several[k])]
+    if _are_velocities(column):
+        for name, number in zip(members, column, strict=True):
+            name.velocity = max(number, 1)
+        return
     first = min(column)
     whole = max(column) - first + 1 if first <= 1 and max(column) <= MOST_LAYERS else 0
     for alike in by_pitch.values():
@@ -183,6 +187,12 @@ def _by_counters(members: Sequence[Told], pitches: Sequence[object]) -> None:
         for i in alike:
             place = column[i] - first if whole else steps.index(column[i])
             members[i].velocity, members[i].guessed = _of(place + 0.5, whole or len(steps)), True
+
+
+def _are_velocities(column: Sequence[int]) -> bool:
+    """Whether numbers are velocities as they stand: few, up to 127, the same ones for most pitches."""
+    steps = set(column)
+    return MOST_LAYERS < max(steps) <= 127 and len(steps) <= 16 and 3 * len(steps) <= len(column)
 
 
 def _of(part: float, whole: float) -> int:

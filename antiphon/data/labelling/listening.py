@@ -22,6 +22,7 @@ from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, Row, note_nam
 MOST_TOLD = 12  # remarks about single files
 _SHIFTS = (0, 12, -12, 24, -24)
 _ENOUGH_PAIRS, _IN_ORDER, _APART_DB = 6, 0.8, 2.0
+_SAMPLE = 12  # files of an instrument by which its mapping is checked
 _LOUD = 0.1  # seconds over which a level is taken
 
 
@@ -182,6 +183,22 @@ def _unnamed(row: Row, tracked: float | None) -> Row:
     elif tracked > CLEAR[1] - 1:
         tracked = octave_of(read_audio(row.path, max_seconds=LISTEN_SECONDS), tracked)
     return replace(row, pitch=round(tracked, 2), source="tracker")
+
+
+def doubted_mappings(rows: Sequence[Row], tracker: Tracker) -> list[str]:
+    """Remarks on instruments that sound other octaves than their sampler's mapping says, by a few of their files."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.source not in (*DOUBTED, "sidecar", "tracker"):
+            groups[row.instrument].append(row)
+    remarks = []
+    for instrument, group in groups.items():
+        chosen = sorted(group, key=lambda row: row.pitch or 0.0)[:: max(len(group) // _SAMPLE, 1)][:_SAMPLE]
+        shift = _vote([(row.pitch, listen(row.path, tracker)) for row in chosen])
+        if shift:
+            where = "higher" if shift > 0 else "lower"
+            remarks.append(f"{instrument!r} sounds {abs(shift)} semitones {where} than its mapping says, which is used")
+    return remarks
 
 
 # ---- layers ----------------------------------------------------------------------------------------------------------

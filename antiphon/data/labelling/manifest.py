@@ -24,7 +24,7 @@ from antiphon.data.analysis.tracker import open_tracker
 from antiphon.data.labelling import gm, labels
 from antiphon.data.labelling.drums import AS_RECORDED, drum_of
 from antiphon.data.labelling.labels import LONGEST_LABEL
-from antiphon.data.labelling.listening import Heard, listen, with_layers, with_pitches
+from antiphon.data.labelling.listening import Heard, doubted_mappings, listen, with_layers, with_pitches
 from antiphon.data.labelling.names import Said, read_names
 from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
 from antiphon.data.labelling.sources import Label, from_mappings
@@ -364,7 +364,8 @@ def _alike(one: Path, other: Path) -> bool:
 def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manifest:
     """Fills in unknown pitches, corrects the claimed ones by ear, tells layers from round robins by their levels."""
     doubtful = [row for row in found.rows if row.source in DOUBTED]
-    tracker = None if track is False or not doubtful else open_tracker(demand=track is True)
+    heeded = [row for row in found.rows if row.source != "sidecar"]
+    tracker = None if track is False or not heeded else open_tracker(demand=track is True and bool(doubtful))
     remarks = list(found.remarks)
     ears: dict[Path, Heard | None] = {}
     if tracker is None:
@@ -374,7 +375,7 @@ def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manif
     else:
         ears = {row.path: listen(row.path, tracker) for row in doubtful}
         pitched = with_pitches(found.rows, ears, said)
-        rows, remarks = pitched.rows, remarks + pitched.remarks
+        rows, remarks = pitched.rows, remarks + pitched.remarks + doubted_mappings(found.rows, tracker)
 
     def heard(path: Path) -> Heard | None:
         if path not in ears:

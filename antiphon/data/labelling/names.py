@@ -60,6 +60,7 @@ def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
     ranges = _shared([_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)], paths)
     found = _places(paths, stems)
     _settle(said, found, ranges, paths, stems)
+    _read_marked(said, found, stems)
     _read_roles(said, paths, stems)
     _read_layers(said, found, paths, stems)
     _join_halves(said, paths)
@@ -182,6 +183,16 @@ def _settle_group(
         said[i].source = "name" if sure else "index" if indexed else "number"
 
 
+def _read_marked(said: list[Said], found: Sequence[Place | None], stems: Sequence[str]) -> None:
+    """Numbers that say what they are ("midi60", "440 Hz", NSynth's names) need no siblings."""
+    for one, place, stem in zip(said, found, stems, strict=True):
+        alone = labels.parse_name(stem)
+        one.several = alone.several
+        if alone.preset or (alone.sure and alone.pitch is not None and (place is None or not place.sure)):
+            one.pitch, one.source, one.shift = alone.pitch, "name", 0
+            one.velocity = alone.velocity if alone.preset else None
+
+
 def _number_beside(stem: str, place: Place | None) -> float | None:
     """A number of two or three digits next to the note, which may be its MIDI key."""
     rest = stem if place is None else stem[: place.start] + "|" + stem[place.end :]
@@ -224,11 +235,11 @@ def _read_layers(
     for group in folders.values():
         struck([names[i] for i in group], [(said[i].role, said[i].pitch) for i in group])
     for one, name, stem, place in zip(said, names, stems, found, strict=True):
-        one.velocity, one.guessed, one.round_robin = name.velocity, name.guessed, name.robin
+        if one.velocity is None:
+            one.velocity, one.guessed, one.round_robin = name.velocity, name.guessed, name.robin
         one.like, one.counter = name.like, next(iter(name.counters[-1:]), None)
         used = place is not None and (place.sure or one.pitch is not None)
         one.head = stem[: place.start] if used and place and place.start else name.like
-        one.several = labels.parse_name(stem).several
 
 
 def _read_hats(said: list[Said], paths: Sequence[PurePath]) -> None:
