@@ -178,7 +178,7 @@ def test_a_wavs_own_key_is_read(tmp_path):
 def test_a_key_that_all_files_have_is_none(tmp_path):
     for key in range(50, 56):
         sounds(tmp_path, [f"horn_{note_name(key)}.wav"], key)
-        with_chunk(tmp_path / f"horn_{note_name(key)}.wav", b"smpl", struct.pack("<9I", 0, 0, 22676, 60, 0, 0, 0, 0, 0))
+        with_chunk(tmp_path / f"horn_{note_name(key)}.wav", b"smpl", struct.pack("<9I", 0, 0, 22676, 57, 0, 0, 0, 0, 0))
     assert sorted(row.pitch for row in rows(tmp_path).values()) == list(range(50, 56))
 
 
@@ -260,6 +260,8 @@ def test_levels_tell_layers_from_round_robins(tmp_path):
     alike = rows(levels(tmp_path / "alike", [0, -0.3, 0.2, -0.1, 0.1]))
     assert {row.velocity for row in alike.values()} == {90}
     assert alike["A__C4_4.wav"].round_robin == 4
+    mixed = rows(levels(tmp_path / "mixed", [-3, -12, 0, -9, -5]))
+    assert {row.velocity for row in mixed.values()} == {90}
 
 
 # ---- roles -----------------------------------------------------------------------------------------------------------
