@@ -203,6 +203,27 @@ def test_instruments():
     assert best_shift(range(43, 80), range_of("violin")[1])[0] == 12
 
 
+@pytest.mark.parametrize(
+    ("path", "root", "instrument"),
+    [
+        ("string1/hard_45.wav", "Kay5StringBanjo", "kay5string banjo"),
+        ("a0_sus_cnd.wav", "war tuba", "war tuba"),
+        ("Keys/Upright Piano/Player_dyn1_rr1_004.wav", "VSCO", "upright piano"),
+        ("LLVln_ArcoVib_A3_p.wav", "all", "violin"),
+        ("violin/mellow/violin_Cs4_1_forte.wav", "x", "violin"),
+        ("kazoo_C4.wav", "winds", "kazoo"),
+        ("A0vH.flac", "upright-piano", "upright piano"),
+    ],
+)
+def test_what_an_instrument_is_called(path, root, instrument):
+    from pathlib import Path
+
+    from antiphon.data.labelling.manifest import _from_names
+
+    (said,) = read([path], root)
+    assert _from_names(Path("/x") / root, Path("/x") / root / path, said)[0].instrument == instrument
+
+
 @given(st.lists(st.text(max_size=30), max_size=12))
 def test_any_names_are_read(names):
     said = read([f"x/{name.replace('/', '')}.wav" for name in names])

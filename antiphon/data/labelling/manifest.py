@@ -26,6 +26,7 @@ from antiphon.data.labelling.drums import AS_RECORDED, drum_of
 from antiphon.data.labelling.labels import LONGEST_LABEL
 from antiphon.data.labelling.listening import Heard, doubted_mappings, listen, with_layers, with_pitches
 from antiphon.data.labelling.names import Said, read_names
+from antiphon.data.labelling.ranges import full_name, range_of
 from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
 from antiphon.data.labelling.sources import Label, from_mappings
 from antiphon.data.labelling.sources.chunks import from_chunks
@@ -302,7 +303,10 @@ def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
     named = [name for name, _ in folders if name]
     known += [phrase for name in named if (phrase := f"{name} {root.name.lower()}") in gm.ALIASES]
     own = alone.instrument if not said.head else labels.parse_instrument(said.head)
-    called = next(iter(known or named), None) or own or labels.parse_folder(root.name)[0]
+    outer = labels.parse_folder(root.name)[0]
+    if not known and said.kind:  # what tells an instrument before what tells none: "string1", "soft", a player
+        known = [name for name in (*reversed(named), own, outer) if name and range_of(name)] or [full_name(said.kind)]
+    called = next(iter(known or named), None) or own or outer
     instrument = _plain(called or "") or UNNAMED
     pitch, source = said.pitch, said.source
     for part in reversed(parts):
@@ -321,7 +325,7 @@ def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
         path, pitch, instrument, preset, ordered, velocity, None, source,
         role="half" if said.half == "right" else said.role, round_robin=said.round_robin, microphone=said.microphone,
         velocity_source="name" if said.velocity else "folder" if folder_velocity else "",
-        instrument_source="" if not called else "name" if not (known or named) and own else "folder",
+        instrument_source="" if not called else "name" if called in (own, full_name(said.kind)) else "folder",
     )  # fmt: skip
     return row, why
 

@@ -57,14 +57,15 @@ def read_names(paths: Sequence[PurePath], root: str = "") -> list[Said]:
     """What each of a folder's files says. paths: relative to the folder, whose own name is `root`."""
     said = [Said() for _ in paths]
     stems = [separated(path.stem[: labels.LONGEST_NAME]) for path in paths]
-    ranges = _shared([_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)], paths)
+    told_ranges = [_range(stem, path, root) for stem, path in zip(stems, paths, strict=True)]
+    ranges = _shared(told_ranges, paths)
     found = _places(paths, stems)
     _settle(said, found, ranges, paths, stems)
     _read_marked(said, found, stems)
     _read_roles(said, paths, stems)
     _read_layers(said, found, paths, stems)
     _join_halves(said, paths)
-    for one, path, kind in zip(said, paths, ranges, strict=True):
+    for one, path, kind in zip(said, paths, told_ranges, strict=True):
         one.kind = kind[0] if kind else ""
         one.drum, one.drum_source = drum_told(path) or (None, "name")
     _read_hats(said, paths)

@@ -125,6 +125,20 @@ def _named(phrase: str) -> tuple[str, Range] | None:
     return (name, RANGES[name]) if name else None
 
 
+_SHORT = {
+    "vln": "violin", "vlns": "violins", "vla": "viola", "vcl": "cello", "vlc": "cello", "glock": "glockenspiel",
+    "xylo": "xylophone", "vibes": "vibraphone", "timp": "timpani", "grand": "grand piano", "upright": "upright piano",
+    "wurli": "wurlitzer", "ep": "electric piano", "bass": "bass guitar", "slap": "bass guitar", "trp": "trumpet",
+    "slapped": "bass guitar", "fingered": "bass guitar", "tpt": "trumpet", "tbn": "trombone", "picc": "piccolo",
+    "uke": "ukulele", "strat": "electric guitar", "telecaster": "electric guitar",
+}  # fmt: skip
+
+
+def full_name(name: str) -> str:
+    """What an instrument that `range_of` found by an abbreviation is called."""
+    return _SHORT.get(name, name)
+
+
 # ---- which octave is meant -------------------------------------------------------------------------------------------
 
 _EXACT = 6.0  # how well it is that a set begins or ends where instruments do
