@@ -163,12 +163,21 @@ def test_round_robins_are_no_layers():
         ("45_A2_release.wav", "release"), ("Helpenstill RT A1.wav", "release"), ("db2_rel_rr1.wav", "release"),
         ("Felt Piano Release A6.wav", "release"), ("release/C4.wav", "release"), ("arco_noise_jumpy.wav", "noise"),
         ("pedal_down_1.wav", "noise"), ("noises/a.wav", "noise"), ("PedalOffForte1 C4.wav", "note"),
-        ("Organ Pedal C2.wav", "note"), ("art C4.wav", "note"), ("relaxed C4.wav", "note"),
+        ("Organ Pedal C2.wav", "note"), ("KeyUp C4.wav", "release"),
+        ("hihat_pedal_1.wav", "note"),
+        ("C4_rls.wav", "release"), ("keyupright C4.wav", "note"), ("art C4.wav", "note"), ("relaxed C4.wav", "note"),
     ],
 )  # fmt: skip
 def test_roles(name, role):
     (said,) = read([name])
     assert said.role == role
+
+
+def test_articulations_and_microphones():
+    names = ["tuba-stc-rr2-a#1.wav", "sus/x_C4.wav", "b0_ss_vl3_rr1_cnd.wav", "arco_c3_f_down.wav", "x_C4_Close.wav"]
+    said = read(names)
+    assert [one.articulation for one in said] == ["staccato", "sustain", "", "arco", ""]
+    assert [one.microphone for one in said] == ["", "", "cnd", "", "close"]
 
 
 def test_halves_are_pairs():

@@ -280,6 +280,14 @@ def test_releases_and_noises_are_no_notes(tmp_path, antiphon_line):
     assert "1 release samples, 1 noises" in table
 
 
+def test_noises_are_sounds_where_no_pitch_is_needed(tmp_path):
+    folder = sounds(tmp_path / "x", ["breath.wav", "white noise 1.wav", "rain.wav"])
+    assert len(scan(folder, track=False, pitch="no").rows) == 3
+    assert not scan(folder, track=False).rows
+    sounds(tmp_path / "rel", ["C4_release.wav", "D4_release.wav"])
+    assert len(scan(tmp_path / "rel", track=False).rows) == 2  # nothing else: what a person means by this folder
+
+
 def test_halves_are_one_sound(tmp_path):
     left, right = tone(60, 0.3), tone(60, 0.3) * np.float32(0.7) + tone(72, 0.3) * np.float32(0.3)
     for side, sound in (("L", left), ("R", right)):

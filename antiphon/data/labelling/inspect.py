@@ -62,6 +62,7 @@ def _fact(row: Row, manifest: Manifest) -> dict[str, Any]:
         "preset": row.preset,
         "style": list(row.style),
         "round_robin": row.round_robin,
+        "articulation": row.articulation,
         "microphone": row.microphone,
         "right": place(row.right, manifest) if row.right else None,
         "split": row.split,

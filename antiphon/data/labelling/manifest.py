@@ -86,6 +86,7 @@ def scan(
     if not listed:
         raise AntiphonError(f"{root} holds no sound files (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
+    listed = _with_roles(listed, needs_pitch=pitch == "yes" and not one_shots)
     aside = tuple(row for row, _ in listed if row.role != "note")
     listed = [pair for pair in listed if pair[0].role == "note"]
     for number, (row, why) in enumerate(listed, 1):
@@ -122,6 +123,13 @@ def _unpitched(rows: list[Row], listed: bool) -> list[Row]:
         row if listed or count[row.instrument] >= _FEW else replace(row, instrument=UNNAMED, preset=UNNAMED)
         for row in rows
     ]
+
+
+def _with_roles(listed: list[Listed], *, needs_pitch: bool) -> list[Listed]:
+    """Noises are sounds like others where no pitch is needed, and where there is nothing else."""
+    alone = all(row.role != "note" for row, _ in listed)
+    free = {"noise", "release"} if alone else set() if needs_pitch else {"noise"}
+    return [(replace(row, role="note") if row.role in free else row, why) for row, why in listed]
 
 
 def _several(row: Row) -> str | None:
@@ -324,6 +332,7 @@ def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
     row = Row(
         path, pitch, instrument, preset, ordered, velocity, None, source,
         role="half" if said.half == "right" else said.role, round_robin=said.round_robin, microphone=said.microphone,
+        articulation=said.articulation,
         velocity_source="name" if said.velocity else "folder" if folder_velocity else "",
         instrument_source="" if not called else "name" if called in (own, full_name(said.kind)) else "folder",
     )  # fmt: skip

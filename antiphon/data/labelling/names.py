@@ -16,12 +16,24 @@ from antiphon.data.labelling.pitches import Place, counted, places, separated, s
 from antiphon.data.labelling.ranges import ODD, Range, misfit, range_of
 
 _RELEASE = re.compile(
-    r"(?<![A-Za-z])(?:(?:[Rr]elease|REL|[Rr]el|RELEASE|[Rr]eleases)(?![a-z])|RT(?![A-Za-z]))|keyoff|noteoff"
+    r"(?<![A-Za-z])(?:(?:[Rr]eleases?|RELEASE|REL|[Rr]el|[Rr]ls|RLS)(?![a-z])|RT(?![A-Za-z]))|"
+    r"(?i:(?<![a-z])(?:key|note)[ _-]?(?:off|up)(?![a-z]))"
 )
 _NOISE = re.compile(r"(?<![a-z])noises?(?![a-z])|(?<=[a-z])[Nn]oises?(?![a-z])")
 _HANDLING = re.compile(
     r"(?i)(?<![a-z])(?:pedals?|valves?|scrapes?|breaths?|squeaks?|clicks?|thumps?|knocks?|mechanics?)(?![a-z])"
 )
+_ARTICULATIONS = {
+    "sus": "sustain", "sust": "sustain", "sustain": "sustain", "sustained": "sustain", "long": "sustain",
+    "stac": "staccato", "stacc": "staccato", "stc": "staccato", "staccato": "staccato", "short": "staccato",
+    "spic": "spiccato", "spiccato": "spiccato", "pizz": "pizzicato", "pizzicato": "pizzicato", "arco": "arco",
+    "leg": "legato", "legato": "legato", "trem": "tremolo", "tremolo": "tremolo", "trill": "trill", "marc": "marcato",
+    "marcato": "marcato", "ten": "tenuto", "tenuto": "tenuto", "harm": "harmonics", "harmonic": "harmonics",
+    "harmonics": "harmonics", "sord": "muted", "mute": "muted", "muted": "muted", "slap": "slap", "slapped": "slap",
+    "picked": "picked", "fingered": "fingered", "flutter": "flutter", "gliss": "glissando", "fall": "fall",
+    "vib": "vibrato", "vibrato": "vibrato", "susvib": "vibrato", "arcovib": "vibrato", "nonvib": "non-vibrato",
+    "novib": "non-vibrato",
+}  # fmt: skip
 _MICROPHONES = (
     "close", "room", "ambient", "amb", "overhead", "oh", "di", "mic", "cnd", "dyn", "far", "mono", "stereo", "st", "sv",
     "outrigger", "decca", "spot",
@@ -44,6 +56,7 @@ class Said:
     role: str = "note"
     round_robin: int | None = None
     microphone: str = ""
+    articulation: str = ""
     half: str = ""
     drum: str | None = None
     drum_source: str = "name"
@@ -209,17 +222,19 @@ def _read_roles(said: list[Said], paths: Sequence[PurePath], stems: Sequence[str
         near = path.parts[-2] if len(path.parts) > 1 else ""
         if _RELEASE.search(stem) or _RELEASE.fullmatch(near):
             one.role = "release"
-        elif _is_noise(stem, near, one.pitch is not None):
+        elif _is_noise(stem, near, one.pitch is not None or drum_told(path) is not None):
             one.role = "noise"
         words = split_words(stem)
         one.microphone = next((word for word in _MICROPHONES if word in words), "")
+        told = [_ARTICULATIONS.get(word) for name in (stem, *reversed(path.parts[:-1])) for word in split_words(name)]
+        one.articulation = next(filter(None, told), "")
 
 
-def _is_noise(stem: str, folder: str, pitched: bool) -> bool:
-    """Whether a name or its folder's tells of a noise; of pedals and the like only where it tells no pitch."""
+def _is_noise(stem: str, folder: str, sounds: bool) -> bool:
+    """Whether a name or its folder's tells of a noise; of pedals and the like only where it tells no pitch or drum."""
     if _NOISE.search(stem.lower()) or _NOISE.fullmatch(folder.lower()):
         return True
-    return not pitched and bool(_HANDLING.search(stem) or _HANDLING.fullmatch(folder))
+    return not sounds and bool(_HANDLING.search(stem) or _HANDLING.fullmatch(folder))
 
 
 def _read_layers(

@@ -43,6 +43,7 @@ class Row:
     velocity_source: str = ""  # empty: nothing says it
     instrument_source: str = ""
     microphone: str = ""
+    articulation: str = ""
     right: Path | None = None  # the other half, where left and right are files of their own
     remark: str = ""
 
