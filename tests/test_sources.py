@@ -1,5 +1,6 @@
 """Where labels come from: samplers' mappings, files' own headers, names, the ear; which counts; what inspect tells."""
 
+import contextlib
 import json
 import struct
 from dataclasses import replace
@@ -7,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from antiphon.audio.files import read_audio, write_audio
 from antiphon.core.errors import AntiphonError
@@ -362,3 +365,90 @@ def test_the_page_of_a_folder(tmp_path):
     assert "<audio" in page
     with pytest.raises(AntiphonError, match="exists"):
         inspect(folder, picture=tmp_path / "page.html", quiet=True)
+
+
+# ---- whatever lies there ---------------------------------------------------------------------------------------------
+
+WORDS = [
+    "<region>",
+    "<group>",
+    "<control>",
+    "sample=a C4.wav",
+    "sample=../../x.wav",
+    "key=60",
+    "key=c-9",
+    "pitch_keycenter=",
+    "lovel=1e999",
+    "hivel=nan",
+    "seq_position=inf",
+    "lorand=x",
+    "hirand=-1",
+    "tune=-99999999999",
+    '#include "a.sfz"',
+    "#define $A $A$A",
+    "$A=$A",
+    "transpose=1e400",
+    "\0",
+    "é",
+    "default_path=/",
+    "note_offset=99999",
+]
+TAGS = [
+    '<groups rootNote="x">',
+    '<group loVel="1e999">',
+    '<sample path="a C4.wav" rootNote="c4"/>',
+    "</group>",
+    "<",
+    "&x;",
+    "<drumkit_info>",
+    "<instrument>",
+    "<layer><filename>a C4.wav</filename><min>nan</min></layer>",
+    "</instrument>",
+    '<instrument name="x"><samples><sample power="inf"><audiofile file="a C4.wav"/></sample></samples></instrument>',
+    '<samplemap><sample Root="400" FileName="a C4.wav" HiVel="-3"/></samplemap>',
+    "\0",
+    "</drumkit_info>",
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=12), st.lists(st.sampled_from(TAGS), max_size=6), st.binary(max_size=60)
+)
+def test_any_mapping_is_read_or_remarked(tmp_path_factory, words, tags, junk):
+    folder = sounds(tmp_path_factory.mktemp("m"), ["a C4.wav"])
+    (folder / "a.sfz").write_text("\n".join(words), "utf-8")
+    (folder / "a.dspreset").write_text("".join(tags), "utf-8")
+    (folder / "b.xml").write_text("".join(tags), "utf-8")
+    with_chunk(folder / "a C4.wav", b"smpl", junk)
+    for row in scan(folder, track=False).rows:
+        assert 0 <= row.pitch <= 127
+        assert 1 <= row.velocity <= 127
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"\xff\xfb\x90\x00",
+                b"ID3\x04\0\0\x7f\x7f\x7f\x7f",
+                b"\xff",
+                b"Xing",
+                b"\0" * 500,
+                b"fLaC",
+                b"\xff\xf8\xc9\x18\0",
+                b"RIFF\0\0\0\0WAVE",
+                b"data\0\0\0\0",
+                b"fmt \x10\0\0\0",
+            ]
+        ),
+        max_size=9,
+    )
+)
+def test_any_bytes_are_sound_or_refused(tmp_path_factory, pieces):
+    path = tmp_path_factory.mktemp("b") / "x.mp3"
+    for suffix in (".mp3", ".flac", ".wav"):
+        path.with_suffix(suffix).write_bytes(b"".join(pieces))
+        with contextlib.suppress(AntiphonError):
+            read_audio(path.with_suffix(suffix))
