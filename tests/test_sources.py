@@ -11,7 +11,7 @@ from conftest import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.audio.files import read_audio, write_audio
+from antiphon.audio.files import probe, read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.ear import octave_told, weigh
 from antiphon.data.analysis.recording import one_note
@@ -154,6 +154,12 @@ def test_a_map_of_drums_is_no_map_of_pitches(tmp_path):
     (tmp_path / "kit.sfz").write_text("<region> sample=Kick.wav key=36 <region> sample=Snare.wav key=38")
     assert not rows(tmp_path)
     assert len(rows(tmp_path, one_shots=True)) == 2
+
+
+def test_bells_that_a_mapping_puts_on_keys_are_notes(tmp_path):
+    sounds(tmp_path, [f"bell_{k}.wav" for k in range(8)])
+    (tmp_path / "b.sfz").write_text("".join(f"<region> sample=bell_{k}.wav key={60 + k}\n" for k in range(8)))
+    assert sorted(row.pitch for row in rows(tmp_path).values()) == list(range(60, 68))
 
 
 # ---- headers ---------------------------------------------------------------------------------------------------------
@@ -328,15 +334,18 @@ def test_notes_of_a_session_are_found():
 
 @SWIFT
 def test_a_session_is_refused_and_can_be_cut(tmp_path, antiphon_line):
-    write_audio(tmp_path / "s" / "oboe session.wav", session(KEYS * 2) * np.float32(0.5))
+    loud = np.concatenate([session(KEYS), session(KEYS) * np.float32(0.05)]) * np.float32(0.5)
+    write_audio(tmp_path / "s" / "oboe session.wav", np.stack([loud, loud * np.float32(0.8)], 1))
     (refused,) = scan(tmp_path / "s").refused
-    assert "about 12 notes" in refused.reason
+    assert "about 6 notes" in refused.reason
     assert "data cut" in refused.reason
     said = antiphon_line("data", "cut", tmp_path / "s" / "oboe session.wav", "-o", tmp_path / "notes")
     assert said.out == [str(tmp_path / "notes")]
     assert "<svg" in (tmp_path / "notes" / "cut.html").read_text()
     manifest = scan(tmp_path / "notes")
     assert sorted(row.pitch for row in manifest.rows) == sorted(KEYS * 2)
+    assert {row.velocity for row in manifest.rows} == {115, 26}
+    assert {probe(row.path).channels for row in manifest.rows} == {2}
     assert {row.instrument for row in manifest.rows} == {"oboe"}
     assert not manifest.remarks
     with pytest.raises(AntiphonError, match="not empty"):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from antiphon.verbs.folder_page import player, svg_rect, svg_text
 from antiphon.verbs.page import html_page
 
 LOUDEST = 115  # the velocity of a session's loudest note
+FAINTEST = 40.0  # dB that a note may lie below it
 FADE = 441  # samples: where a note is cut off by the next
 ROW_SECONDS = 20.0  # of the page's picture
 WIDTH, HEIGHT = 1200, 90
@@ -32,16 +34,17 @@ class Cut:
     velocity: int
 
     def sound(self, audio: np.ndarray) -> np.ndarray:
-        """The note, (samples,), faded out where it ends."""
+        """The note of a session, (samples,) or (samples, channels), faded out where it ends."""
         note = audio[self.start : self.end].copy()
         fade = min(FADE, len(note))
-        note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        ramp = np.linspace(1, 0, fade, dtype=np.float32)
+        note[len(note) - fade :] *= ramp if note.ndim == 1 else ramp[:, None]
         return note
 
 
 def spans_of(audio: np.ndarray) -> list[Cut]:
     """The notes of a session that have a pitch; velocities follow their levels, a halving for every 12 dB."""
-    spans = played(notes_in(audio))
+    spans = played(notes_in(audio), FAINTEST)
     top = max((span.level for span in spans), default=0.0)
     return [
         Cut(span.start, span.end, round(span.pitch), max(1, round(LOUDEST * 10 ** ((span.level - top) / 40))))
@@ -73,7 +76,7 @@ def page_of(title: str, audio: np.ndarray, spans: Sequence[Cut], files: Sequence
     rows = [_row(audio, spans, start) for start in np.arange(0, len(audio) / SAMPLE_RATE, ROW_SECONDS)]
     players = "".join(
         f"<tr><td>{note_name(span.pitch)}</td><td>{span.velocity}</td><td>{span.start / SAMPLE_RATE:.2f} s</td>"
-        f"<td>{(span.end - span.start) / SAMPLE_RATE:.2f} s</td><td>{player(file)}</td></tr>"
+        f"<td>{(span.end - span.start) / SAMPLE_RATE:.2f} s</td><td>{player(quote(file))}</td></tr>"
         for span, file in zip(spans, files, strict=True)
     )
     head = "<tr><th>note</th><th>velocity</th><th>at</th><th>lasts</th><th></th></tr>"

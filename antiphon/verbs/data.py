@@ -156,6 +156,7 @@ def cut(
     cut.html shows what was cut where. Raises AntiphonError if no notes are found, for a missing tracker, or (without
     force) if the folder exists and is not empty."""
     from antiphon.audio.files import encode, read_audio
+    from antiphon.audio.ops import to_mono
     from antiphon.data.analysis.tracker import open_tracker
     from antiphon.verbs.cutting import label_of, named, page_of, spans_of
 
@@ -163,7 +164,8 @@ def cut(
     open_tracker(demand=True)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
         raise AntiphonError(f"{folder} exists and is not empty: choose another folder, or add --force to add to it")
-    audio = read_audio(path)
+    sound = read_audio(path, mono=False)
+    audio = to_mono(sound)
     spans = spans_of(audio)
     if not spans:
         raise AntiphonError(f"no notes with a pitch were found in {path.name}")
@@ -171,7 +173,7 @@ def cut(
     folder.mkdir(parents=True, exist_ok=True)
     with all_whole([folder / file for file in (*files, "cut.html")]) as drafts:
         for span, file, draft in zip(spans, files, drafts, strict=False):
-            encode(draft, folder / file, span.sound(audio))
+            encode(draft, folder / file, span.sound(sound if sound.shape[1] == 2 else audio))
         drafts[-1].write_text(page_of(path.name, audio, spans, files), encoding="utf-8", errors="replace")
     report.say(f"{len(spans)} notes of {len(audio) / SAMPLE_RATE:.1f} s; `antiphon data inspect {folder}` lists them")
     return folder

@@ -20,6 +20,7 @@ JUMP = 10.0  # dB that the level rises within 80 ms where something is struck an
 QUIET = 50.0  # dB below the loudest of the recording, where there is silence
 SHORTEST = 0.1  # seconds of a note
 PLATEAU = 0.09  # seconds for which a pitch is held when it is another note, not a slide or a vibrato
+SETTLES = 0.2  # seconds after an attack within which another pitch than before is its own
 SLIP = 0.2  # seconds: shorter, another pitch in the middle of a note is the tracker's
 STEP = 0.7  # semitones
 FAINTER = 20.0  # dB that the notes of a session may differ by
@@ -44,8 +45,11 @@ def notes_in(audio: np.ndarray) -> list[Span]:
         return []
     loud = level > max(float(level.max()) - QUIET, -80.0)
     times, midi = _contour(audio)
-    starts = sorted({*_attacks(level, loud), *(_changes(times, midi)), *_wakes(loud)})
-    starts = _apart(starts)
+    struck = sorted({*_attacks(level, loud), *_wakes(loud)})
+    slurred = [
+        at for at in _changes(times, midi) if not any(0 <= (at - j) * TICK < SETTLES * SAMPLE_RATE for j in struck)
+    ]
+    starts = _apart(sorted({*struck, *slurred}))
     spans = []
     for start, stop in pairwise([*starts, len(level)]):
         start += int(loud[start:stop].argmax())
@@ -55,10 +59,10 @@ def notes_in(audio: np.ndarray) -> list[Span]:
     return _without_slips(spans)
 
 
-def played(spans: list[Span]) -> list[Span]:
-    """Those of a recording's spans that are notes, not breaths, touches or echoes."""
+def played(spans: list[Span], fainter: float = FAINTER) -> list[Span]:
+    """Those of a recording's spans that are notes, not breaths, touches or echoes: within so many dB of the loudest."""
     loudest = max((span.level for span in spans), default=0.0)
-    return [span for span in spans if span.level > loudest - FAINTER]
+    return [span for span in spans if span.level > loudest - fainter]
 
 
 def holds_several(audio: np.ndarray) -> int:
@@ -123,6 +127,12 @@ def _end(loud: np.ndarray, start: int, stop: int) -> int:
     return stop
 
 
+def _alone(note: np.ndarray) -> float | None:
+    """The pitch of a faint note, heard by itself and as loud as others."""
+    tracker, peak = open_tracker(), float(np.abs(note).max(initial=0.0))
+    return tracker.pitch(note * np.float32(0.5 / peak), SAMPLE_RATE) if tracker and peak > 1e-5 else None
+
+
 def _without_slips(spans: list[Span]) -> list[Span]:
     """A note that is interrupted for a moment by what the tracker hears elsewhere is one."""
     kept: list[Span] = []
@@ -144,4 +154,6 @@ def _span(audio: np.ndarray, level: np.ndarray, start: int, end: int, times: np.
     inside = midi[(times * SAMPLE_RATE / TICK >= start + 2) & (times * SAMPLE_RATE / TICK < end)]
     sure = inside[~np.isnan(inside)]
     pitch = float(np.median(sure)) if len(sure) >= 3 and len(sure) > 0.3 * len(inside) else None
+    if pitch is None and len(times):
+        pitch = _alone(audio[first : end * TICK])
     return Span(first, min(end * TICK, len(audio)), pitch, 10 * float(np.log10(loudest)))

@@ -276,11 +276,12 @@ def _from_files(root: Path, files: Sequence[Path], one_shots: bool) -> tuple[lis
     said = dict(zip(files, read, strict=True))
     mapped, remarks = from_mappings(root, files)
     headed = from_chunks([path for path in files if path not in mapped or mapped[path].pitch is None])
+    unpitched = one_shots or _maps_drums(mapped, said)
     listed = []
     for path in files:
         row, why = _from_names(root, path, said[path])
         for label in (headed.get(path), mapped.get(path)):
-            row = row if label is None else _labelled(row, label, said[path], one_shots)
+            row = row if label is None else _labelled(row, label, unpitched)
         listed.append((row, None if row.source != "name" else why))
     counts = Counter(label.source for label in mapped.values())
     for source, count in counts.items():
@@ -288,9 +289,17 @@ def _from_files(root: Path, files: Sequence[Path], one_shots: bool) -> tuple[lis
     return listed, said, remarks
 
 
-def _labelled(row: Row, label: Label, said: Said, one_shots: bool) -> Row:
-    """The row with what a better source says. A key that a drum is put on is no pitch."""
-    if label.pitch is not None and (said.drum is None or said.pitch is not None or said.kind) and not one_shots:
+def _maps_drums(mapped: dict[Path, Label], said: dict[Path, Said]) -> bool:
+    """Whether mappings put drums on keys, which are no pitches: most of their files tell a drum and no pitch, and there
+    are not many keys to each."""
+    drums = [said[path].drum for path in mapped if said[path].drum and said[path].pitch is None]
+    keys = {label.pitch for label in mapped.values()}
+    return 2 * len(drums) > len(mapped) and len(keys) <= 3 * len(set(drums))
+
+
+def _labelled(row: Row, label: Label, unpitched: bool) -> Row:
+    """The row with what a better source says."""
+    if label.pitch is not None and not unpitched:
         row = replace(row, pitch=label.pitch, source=label.source)
     if label.velocity is not None:
         row = replace(row, velocity=label.velocity, velocity_source=label.source)

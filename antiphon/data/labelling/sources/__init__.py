@@ -31,7 +31,8 @@ def from_mappings(root: Path, files: Sequence[Path]) -> tuple[dict[Path, Label],
                         found[file].append(region)
                         names[file] = mapping
             except AntiphonError as error:
-                remarks.append(str(error))
+                if mapping.is_relative_to(root) and str(error) not in remarks:
+                    remarks.append(str(error))
         known.append({file: combined(regions, names[file]) for file, regions in found.items()})
     best: dict[Path, Label] = {}
     for labels in sorted(known, key=len):
