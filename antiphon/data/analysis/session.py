@@ -21,6 +21,7 @@ QUIET = 50.0  # dB below the loudest of the recording, where there is silence
 SHORTEST = 0.1  # seconds of a note
 PLATEAU = 0.09  # seconds for which a pitch is held when it is another note, not a slide or a vibrato
 SETTLES = 0.2  # seconds after an attack within which another pitch than before is its own
+RINGS = 12.0  # dB that the end of a note that rings on lies below its beginning
 SLIP = 0.2  # seconds: shorter, another pitch in the middle of a note is the tracker's
 STEP = 0.7  # semitones
 FAINTER = 20.0  # dB that the notes of a session may differ by
@@ -137,6 +138,9 @@ def _without_slips(spans: list[Span]) -> list[Span]:
     """A note that is interrupted for a moment by what the tracker hears elsewhere is one."""
     kept: list[Span] = []
     for span in spans:
+        if kept and _rings_on(kept[-1], span):
+            kept[-1] = Span(kept[-1].start, span.end, kept[-1].pitch, kept[-1].level)
+            continue
         kept.append(span)
         if len(kept) < 3:
             continue
@@ -146,6 +150,12 @@ def _without_slips(spans: list[Span]) -> list[Span]:
         if joined and same and slip.end - slip.start < SLIP * SAMPLE_RATE:
             kept[-3:] = [Span(first.start, last.end, first.pitch, max(first.level, last.level))]
     return kept
+
+
+def _rings_on(note: Span, after: Span) -> bool:
+    """Whether what follows a note at once, far fainter and of no other pitch, is the end of it."""
+    same = after.pitch is None or (note.pitch is not None and abs(after.pitch - note.pitch) < 0.5)
+    return same and after.start - note.end <= TICK and after.level < note.level - RINGS
 
 
 def _span(audio: np.ndarray, level: np.ndarray, start: int, end: int, times: np.ndarray, midi: np.ndarray) -> Span:
