@@ -46,6 +46,7 @@ $(VENV)/.tests: $(VENV)/.plays
 	@touch $@
 
 docs: $(VENV)/.plays
+	$(PIP) install -q -e '.[plots]'
 	$(BIN)/python docs/make_api.py
 	@mkdir -p out
 	$(BIN)/antiphon morph gm --from flute --to cello -o out/morph.wav --picture --force

@@ -7,7 +7,7 @@
     antiphon.play("song.mid", "song.wav")
     antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
     antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
-    antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a voice of its own, kalimba.safetensors
+    antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a new voice, kalimba.safetensors
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
 
 Names are looked up when they are first used, so that `import antiphon` costs nothing.

@@ -1,10 +1,10 @@
-"""Does the adversary earn its place? The same run with and without it, several seeds each, judged as notes.py does.
+"""Does the adversary earn its place? The same run with and without it, several seeds each, judged as in notes.py.
 
     python benchmarks/adversary.py PREPARED.safetensors --out runs/adversary [--steps 3000] [--notes 1000]
 
-The same line goes on where it stopped: a run that is done is not trained again, one that is judged not judged again.
-"With" is the recipe as it is; "without" has its weights of all that a critic of sound says at 0. Seeds are paired, and
-a pair shares its rehearsal, in which no critic takes part.
+The same command again resumes: finished runs are not trained again, judged ones not judged again. "With" is the recipe
+as it is; "without" sets the weights of all losses from critics of sound to 0. Seeds are paired, and a pair shares its
+rehearsal, in which no critic takes part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.judge import Judge
 from antiphon.metrics.lists import fingerprint
 from antiphon.metrics.meter import Meter
-from antiphon.metrics.renderers import players
+from antiphon.metrics.renderers import renderers
 from antiphon.metrics.sounds import Sounds
 
 SILENT_CRITICS = {f"game.weights.{name}": 0.0 for name in ("adversarial", "features", "imagined")}
@@ -46,25 +46,25 @@ class Settings:
     """Train with and without the adversary. Example: python benchmarks/adversary.py gm.safetensors --steps 3000"""
 
     prepared: Annotated[Path, tyro.conf.Positional]
-    """The prepared file to train on, and whose held-out notes are the judge."""
+    """The prepared file to train on, with the held-out notes to judge by."""
     out: Path = Path("runs/adversary")
     """Where the runs and their figures go."""
     steps: int = 3_000
-    """Of every run, its rehearsal included."""
+    """Steps of every run, including its rehearsal."""
     rehearsal: float = 0.5
-    """Share of the steps that is rehearsed."""
+    """Share of the steps spent in rehearsal."""
     size: str = "small"
     """tiny, small, base or large."""
     seeds: int = 3
-    """Runs with, and runs without; up to 11."""
+    """Number of runs with the adversary, and of runs without it; up to 11."""
     notes: int = 1_000
     """Held-out notes to judge by."""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """A setting of the recipe for all runs, such as batch=8; may be said again."""
+    """A setting of the recipe for all runs, such as batch=8; may be repeated."""
     threads: int | None = None
-    """Processor threads to train with; all unless said."""
+    """Processor threads to train with (default: all)."""
     cache: Path = Path("work-data/cache")
-    """Converted weights of the embeddings, and what was measured of real notes."""
+    """Folder for converted weights of the embeddings and measurements of real notes."""
     embeddings: tuple[str, ...] = ("aisfx", "musicnn")
     """Among aisfx, musicnn, mel."""
 
@@ -93,7 +93,7 @@ class Jury:
         asked |= {"embeddings": list(self.settings.embeddings)}
         if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
             return known["figures"]
-        made = players(antiphon.load(weights), self.judge.sounds)
+        made = renderers(antiphon.load(weights), self.judge.sounds)
         figures = {k: self.judge.distances(self.judge.meter.matched(make), self.fixed) for k, make in made.items()}
         kept.write_text(json.dumps({"asked": asked, "figures": figures}, indent=1) + "\n")
         return figures
@@ -108,7 +108,7 @@ def difference(with_it: Sequence[float], without: Sequence[float]) -> tuple[floa
 
 
 def _student(freedom: int) -> float:
-    """Beyond the table by the expansion round the normal quantile (Abramowitz & Stegun 26.7.5), right to 0.1 %."""
+    """Beyond the table, the expansion around the normal quantile (Abramowitz & Stegun 26.7.5), accurate to 0.1 %."""
     if freedom < len(STUDENT):
         return STUDENT[freedom]
     z = 1.959964
@@ -132,7 +132,7 @@ def run(settings: Settings) -> dict[str, Any]:
 def _trained(
     settings: Settings, folder: Path, steps: int, seed: int, chosen: dict[str, Any], start: Path | None = None
 ) -> Path:
-    """The weights of a run, which goes on if it was begun. start: the voice to begin from, None for from scratch."""
+    """The weights of a run, which is resumed if it was begun. start: the voice to begin from, None for from scratch."""
     from antiphon.recipes.override import parse_settings
 
     console.print(f"{folder}")

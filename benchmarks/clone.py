@@ -2,11 +2,11 @@
 
     python benchmarks/clone.py gm --prepared work-data/gm.safetensors [--notes 2] [--targets 4]
 
-Beside the clone stand the encoder alone (no inversion) and the recording pitch-shifted, as a sampler does it. Each is
-set to the recording's loudness at the recording's own pitch, and compared with the preset's real notes 7 to 24
+The clone is compared with the encoder alone (no inversion) and with the recording pitch-shifted, as a sampler does it.
+Each is set to the recording's loudness at the recording's own pitch, and compared with the preset's real notes 7 to 24
 semitones away, of about the recording's velocity. Brightness, attack and noisiness at the recording's own pitch are
-those of a take and the middle ones of several takes, and stand beside those of the very clone played once more: no
-single take can be nearer than chance leaves it. Tuning stands beside that of the real notes.
+those of one take and the medians of several takes, beside those of another take of the clone itself: no single take can
+be nearer than chance allows. Tuning is compared with that of the real notes.
 """
 
 from __future__ import annotations
@@ -22,39 +22,40 @@ import torch
 
 import antiphon
 from antiphon.audio.mel import fit_length, mel_distance
-from antiphon.data.analysis.descriptors import DESCRIPTORS, hertz, loudness, measure_f0
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
+from antiphon.data.analysis.descriptors import DESCRIPTORS, loudness, measure_f0
 from antiphon.data.prepare import measure
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.sounds import Sounds
 from antiphon.verbs.clone import from_audio
 
 NEAREST, FARTHEST = 7, 24  # semitones from the recording
-SILENCE = 4_410  # samples before the recording, as a person leaves them
+SILENCE = 4_410  # samples before the recording, as in home recordings
 TAKES = 7  # performances of the recorded note
 OCTAVES = (-24, -12, 0, 12, 24)  # semitones at which the tuning is measured
-RATIOS: dict[str, float] = {"brightness": 2, "attack": 10, "noisiness": 10**0.1}  # what the descriptors are logs to
+RATIOS: dict[str, float] = {"brightness": 2, "attack": 10, "noisiness": 10**0.1}  # base of the descriptors' logarithms
 
 
 @dataclass
 class Case:
-    """One recording cloned, and what came out. Distances in dB of log-mel; ratios are clone / recording."""
+    """One recording cloned, and the results. Distances in dB of log-mel; ratios are clone / recording."""
 
     preset: str
     pitch: float
-    heard: bool  # whether the pitch was heard, and right
-    seconds: float  # of one processor
+    heard: bool  # whether the pitch was detected correctly
+    seconds: float  # of processor time
     semitones: list[float]  # to each target
     clone: list[float]
     encoded: list[float]
     shifted: list[float]
     own: dict[str, float]  # distance at the recording's own pitch
     ratios: dict[str, float]  # of RATIOS, at the recording's own pitch
-    again: dict[str, float]  # the same of two performances by the clone, two takes
-    usual: dict[str, float]  # the same of the middle one of TAKES and the recording
+    again: dict[str, float]  # the same for two takes of the clone
+    usual: dict[str, float]  # the same for the median of TAKES and the recording
     attack_ms: float
     noise_points: float
     cents: list[float]  # off the key, over two octaves each way
-    real_cents: list[float]  # the same of the recording and the targets
+    real_cents: list[float]  # the same for the recording and the targets
 
 
 def draw(data: Prepared, notes: int, targets: int, seed: int) -> list[tuple[int, list[int]]]:
@@ -110,13 +111,13 @@ def examine(voice: antiphon.Voice, sounds: Sounds, note: int, targets: list[int]
         usual=_ratios(usual, theirs),
         attack_ms=1000 * (10 ** mine["attack"] - 10 ** theirs["attack"]),
         noise_points=100 * (10 ** (mine["noisiness"] / 10) - 10 ** (theirs["noisiness"] / 10)),
-        cents=[_cents(clone, pitch + step) for step in OCTAVES if hertz(pitch + step) < 4000],
+        cents=[_cents(clone, pitch + step) for step in OCTAVES if midi_to_hz(pitch + step) < 4000],
         real_cents=[measure_f0(data.audio(i), float(data.pitch[i]))[1] for i in (note, *targets)],
     )
 
 
 def _cloned(voice: antiphon.Voice, audio: np.ndarray, pitch: float, velocity: list[int]) -> tuple[antiphon.Voice, bool]:
-    """The clone, made without being told the pitch where it can be; and whether that went well."""
+    """The clone, made with the pitch detected if possible; and whether that was right."""
     try:
         clone = from_audio([audio], voice, velocities=velocity)
         low, high = clone.info.range_of["clone"]
@@ -147,12 +148,12 @@ def _ratios(mine: dict[str, float], theirs: dict[str, float]) -> dict[str, float
 
 
 def _cents(voice: antiphon.Voice, pitch: float) -> float:
-    """How far a note of 1 s lies off its key."""
+    """How far a note of 1 s is off its key, in cents."""
     return measure_f0(voice.note(pitch, seconds=1.0), pitch)[1]
 
 
 def report(cases: list[Case]) -> dict[str, float]:
-    """Print a line for each preset and one for all. -> the last one's figures"""
+    """Print a line for each preset and one for all. -> the figures of the last"""
     columns = ("nearer", "(enc.)", "clone", "enc.", "shift", "own", "(enc.)")
     print(f"{'preset':24}" + "".join(f"{name:>8}" for name in columns) + "  shares, then dB of log-mel")
     for preset in dict.fromkeys(c.preset for c in cases):
@@ -198,8 +199,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", nargs="?", default="gm")
     parser.add_argument("--prepared", type=Path, required=True)
-    parser.add_argument("--notes", type=int, default=2, help="recordings a preset")
-    parser.add_argument("--targets", type=int, default=4, help="real notes that each is compared with")
+    parser.add_argument("--notes", type=int, default=2, help="recordings per preset")
+    parser.add_argument("--targets", type=int, default=4, help="real notes to compare each with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the figures as JSON")
     args = parser.parse_args()

@@ -1,8 +1,8 @@
-"""The GANs that gans.py compares: what makes them alike, and three settings of each to choose from.
+"""The GANs that gans.py compares: what they share, and three settings of each to choose from.
 
-All draw the first 32,768 samples (0.74 s) of a note, know its pitch, instrument and words of style, and may fill gaps
-between recorded keys by transposing. Sizes are such that some thousand steps fit into 40 minutes of two cores: at the
-papers' sizes it would be a few hundred.
+All draw the first 32,768 samples (0.74 s) of a note, are conditioned on its pitch, instrument and style words, and may
+fill gaps between recorded keys by transposing. Sizes are such that several thousand steps fit into 40 minutes of two
+cores: at the papers' sizes it would be a few hundred.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 SAMPLES = 32_768
 GAPS = {"transposed": 0.3}  # as `instrument` does
-ALIKE: dict[str, dict[str, Any]] = {  # the same sounds in the shape of each one's image
+ALIKE: dict[str, dict[str, Any]] = {  # the same sounds, in the shape of each one's images
     "dcgan": GAPS | {"samples": SAMPLES, "network.frames": 64},
     "wavegan": GAPS | {"samples": SAMPLES, "network.samples": SAMPLES},
     # 43 Hz a bin instead of 86: at 44.1 kHz the paper's 16 kHz proportions would merge the partials of low notes.
@@ -24,7 +24,7 @@ ALIKE: dict[str, dict[str, Any]] = {  # the same sounds in the shape of each one
 ONE_MOVE = {"game.critic_steps": 1, "batch": 16}
 ALTERNATING = "a move of the critic for each of the generator, two time scales"
 R3GAN = {"game.rule": "relativistic", "game.lipschitz": 0.0, "game.drift": 0.0}
-PAPERS = {  # sounds by which each paper's generator moved
+PAPERS = {  # sounds that each paper's generator was trained with
     "wavegan": 200_000 * 64,
     "specgan": 100_000 * 64,
     "gansynth": 11_000_000,
@@ -33,7 +33,7 @@ PAPERS = {  # sounds by which each paper's generator moved
 
 @dataclass(frozen=True)
 class Setting:
-    """size: tiny, small, base or large. changes: of the recipe. why: it may be the best."""
+    """size: tiny, small, base or large. changes: to the recipe. why: reason to expect it to be the best."""
 
     size: str
     why: str

@@ -1,16 +1,16 @@
 """Fuzzed input for every reader: python benchmarks/fuzz.py [--cases 10000] [--seed 0] [--out out/fuzz.json]
 
 Case i of a seed is always the same. Cases run in worker processes with limits on memory and time, 250 to a process;
-each case's outcome is a line of OUT.jsonl, so that the same command goes on where it stopped. `--only 17 18` runs
-these cases here and shows what is wrong with them. The outcomes:
+each case's outcome is a line of OUT.jsonl, so that the same command again resumes. `--only 17 18` runs these cases in
+this process and shows what is wrong with them. The outcomes:
 
   refused   AntiphonError of one line; on the command line exit status 2
-  warned    a result, and a line that says what was mended or left out
+  warned    a result, and a line that says what was repaired or left out
   fine      a result
   defect    anything else: another exception, more than LIMIT seconds of processor or MEMORY beyond what Python and
-            torch take, a half-written file left behind, a file of the user's changed, a result after a refusal
+            torch take, a half-written file left behind, a user's file changed, a result after a refusal
 
-Peak memory is what the process holds at most during a case, less what it held before.
+Peak memory is the most that the process holds during a case, minus what it held before.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-CHUNK = 250  # cases a worker process
-LIMIT, BLOCKED = 60, 150  # seconds of processor, and of wall time, that a case may take
-MEMORY = 1536 << 20  # bytes that a case may take
-SILENCE = 600  # seconds without a word after which a worker is lost
+CHUNK = 250  # cases per worker process
+LIMIT, BLOCKED = 60, 150  # seconds of processor and of wall time allowed per case
+MEMORY = 1536 << 20  # bytes allowed per case
+SILENCE = 600  # seconds without output after which a worker counts as lost
 
 
 class Hang(BaseException):
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def prepare_material(folder: Path) -> None:
-    """What is damaged: made once, in a process of its own, because it imports and trains."""
+    """Makes the files to damage once, in a separate process, because that imports and trains."""
     from fuzz_cases import MATERIAL, make_material
 
     if not (folder / MATERIAL / "done").exists():
@@ -81,7 +81,7 @@ def prepare_material(folder: Path) -> None:
 
 
 def watch(first: int, stop: int, args: argparse.Namespace, lines: Path) -> set[int]:
-    """Run the cases first..stop - 1 in a worker; -> those that are done. One that kills its worker is a defect."""
+    """Run the cases first..stop - 1 in a worker. -> those done. A case that kills its worker is a defect."""
     import select
 
     line = [sys.executable, __file__, "--seed", str(args.seed), "--out", str(args.out)]
@@ -131,7 +131,7 @@ def work(cases: Any, seed: int, folder: Path) -> None:
     limit = _status("VmSize") + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     say = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what C libraries print is no word to the parent
+    os.dup2(2, 1)  # what C libraries print is not for the parent
     for case in cases:
         say.write(json.dumps({"case": case}) + "\n")
         say.write(json.dumps(run(case, seed, material)) + "\n")
@@ -142,7 +142,7 @@ def _hang(*_: object) -> None:
 
 
 def run(case: int, seed: int, material: Any) -> dict[str, Any]:
-    """One case: its family, its outcome and what it took."""
+    """One case: its family, its outcome, its time and memory."""
     from fuzz_box import Box
     from fuzz_cases import family_of, leftovers
 
@@ -176,7 +176,7 @@ def run(case: int, seed: int, material: Any) -> dict[str, Any]:
 
 
 def _status(name: str) -> int:
-    """Bytes, of a line of /proc/self/status."""
+    """Bytes, from a line of /proc/self/status."""
     text = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(f"{name}:"))
 
@@ -185,7 +185,7 @@ def _status(name: str) -> int:
 
 
 def summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of a run, in all and by family."""
+    """The figures of a run, in total and by family."""
     families: dict[str, Any] = {}
     for name in sorted({row["family"] for row in rows}):
         own = [row for row in rows if row["family"] == name]

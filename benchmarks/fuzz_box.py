@@ -1,4 +1,4 @@
-"""A case's own folder, how its outcome is told, and what every case may use."""
+"""A case's own folder, how its outcome is determined, and helpers for all cases."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 
-PRECIOUS = "precious.wav"  # a file of the user's in every case's folder
+PRECIOUS = "precious.wav"  # a user's file in every case's folder
 
 
 @dataclass
 class Material:
-    """What is damaged. folder: where cases work. sounds: by format; the rest as in the files of a run."""
+    """The files to damage. folder: where cases work. sounds: by format; the others are named as in a run."""
 
     folder: Path
     sounds: dict[str, bytes]
@@ -36,7 +37,7 @@ class Material:
 
 @dataclass
 class Box:
-    """A case's own folder, its chances, and what it may not do."""
+    """A case's own folder, its random generator, and what it must not do."""
 
     folder: Path
     rng: np.random.Generator
@@ -64,7 +65,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def called(action: Callable[[], Any], warned: Callable[[Any], bool] = lambda _: False) -> dict[str, Any]:
-    """The outcome of a Python twin."""
+    """The outcome of a verb's Python function."""
     import warnings
 
     with warnings.catch_warnings(record=True) as heard, contextlib.redirect_stderr(io.StringIO()) as said:
@@ -105,8 +106,8 @@ def typed(*words: object) -> dict[str, Any]:
 
 def tone(pitch: float, seconds: float = 0.3) -> np.ndarray:
     """(samples,) float32: a note of six harmonics that decays."""
-    t = np.arange(round(seconds * 44100)) / 44100
-    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    f0 = midi_to_hz(pitch)
     wave = sum(np.sin(2 * np.pi * k * f0 * t) / k for k in range(1, 7))
     return (0.3 * wave * np.exp(-t / 0.2)).astype(np.float32)
 

@@ -22,12 +22,12 @@ TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}
 
 
 def leftovers(box: Box, outcome: str) -> str:
-    """What is wrong with the case's folder: half-written files, the user's files changed; nothing if it is as it
+    """What is wrong with the case's folder: half-written files, or changed files of the user's; empty if it is as it
     should be."""
     import soundfile
 
     if hashlib.md5((box.folder / PRECIOUS).read_bytes()).hexdigest() != box.before[PRECIOUS]:
-        return "a file of the user's was changed"
+        return "a user's file was changed"
     after = digests(box.out)
     for name, digest in box.before.items():
         if name not in box.changed and after.get(name) != digest:
@@ -44,9 +44,9 @@ def leftovers(box: Box, outcome: str) -> str:
                 with (box.out / name).open("rb") as file:
                     whole = 0 < soundfile.info(file).frames < 1 << 40
             except Exception as error:
-                return f"{name} is no sound: {error}"
+                return f"{name} is not a sound: {error}"
             if not whole:
-                return f"{name} is not whole"
+                return f"{name} is incomplete"
     return ""
 
 
@@ -114,7 +114,7 @@ def load_material(folder: Path) -> Material:
 
 
 def family_of(case: int, seed: int) -> tuple[str, Callable[[Box], dict[str, Any]], np.random.Generator]:
-    """What a case is: the family's name, how it is tried, and its chances."""
+    """A case: the family's name, how to run it, and its random generator."""
     import fuzz_places
     import fuzz_readers
 

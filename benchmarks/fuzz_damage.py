@@ -29,7 +29,7 @@ def text(rng: np.random.Generator) -> str:
 
 
 def damaged(rng: np.random.Generator, data: bytes) -> bytes:
-    """Bytes, hurt once or a few times: cut, flipped, overwritten, lying, repeated."""
+    """Bytes, damaged once or several times: cut, flipped, overwritten, with false sizes, repeated."""
     found = bytearray(data)
     for _ in range(int(rng.integers(1, 5))):
         at = int(rng.integers(len(found) + 1)) if rng.random() < 0.5 else int(rng.integers(min(len(found), 128) + 1))
@@ -69,7 +69,7 @@ def value(rng: np.random.Generator, depth: int = 0) -> Any:
 
 
 def mutated(rng: np.random.Generator, node: Any) -> Any:
-    """JSON with one place in it changed, taken away, doubled or added to."""
+    """JSON with one place changed, removed, duplicated or extended."""
     if not isinstance(node, dict | list) or not node or rng.random() < 0.12:
         return value(rng)
     key = pick(rng, list(node) if isinstance(node, dict) else range(len(node)))
@@ -85,7 +85,7 @@ def mutated(rng: np.random.Generator, node: Any) -> Any:
 
 
 def as_json(rng: np.random.Generator, body: Any) -> str:
-    """JSON text, now and then too deep or not quite JSON."""
+    """JSON text, sometimes too deep or not quite JSON."""
     chance = rng.random()
     if chance < 0.03:
         return "[" * 200_000
@@ -103,7 +103,7 @@ def split_safetensors(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def lying_safetensors(rng: np.random.Generator, data: bytes, key: str = "antiphon") -> bytes:
-    """A safetensors file whose header, or the JSON in its metadata, says something else; or damaged bytes."""
+    """A safetensors file whose header, or the JSON in its metadata, makes false claims; or damaged bytes."""
     chance = rng.random()
     if chance < 0.25:
         return damaged(rng, data)
@@ -135,7 +135,7 @@ def chunked(*bodies: bytes, kind: int = 1, division: int = 480) -> bytes:
 
 
 def number(n: int) -> bytes:
-    """A variable-length number, of more than four bytes if it takes them."""
+    """A variable-length number, longer than four bytes if necessary."""
     parts = [n & 0x7F]
     while n := n >> 7:
         parts.append(n & 0x7F | 0x80)

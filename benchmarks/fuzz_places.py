@@ -20,7 +20,7 @@ VALUES = ("0", "-1", "nan", "inf", "1e999", "1e-9", "99999999999999999999", "", 
 
 
 def printable(word: str) -> str:
-    """What a shell can hand over: no NUL, nothing that is no character."""
+    """The word as a shell can pass it: no NUL, no lone surrogates."""
     return word.replace("\0", "").encode("utf-8", "replace").decode()
 
 
@@ -67,7 +67,7 @@ def lines(box: Box) -> dict[str, Any]:
         words = ["clone", voice, sound, "-o", box.out / "c", pick(rng, ["--pitch", "--name", "--seed"]), odd()]
     elif verb == "data":
         what = pick(rng, ["inspect", "prepare", "render", odd()])
-        folder = odd()  # "." is wherever the benchmark runs: a lot of honest work
+        folder = odd()  # "." is wherever the benchmark runs: a lot of valid input
         words = ["data", what, box.folder if folder == "." else folder, "-o", box.out / "x.safetensors"]
     else:
         words = [odd() for _ in range(int(rng.integers(1, 5)))]
@@ -78,7 +78,7 @@ def lines(box: Box) -> dict[str, Any]:
 
 
 def places(box: Box) -> dict[str, Any]:
-    """Outputs where none can be, inputs that are no files, names that are hard to write."""
+    """Outputs where none can be, inputs that are not files, names that are hard to write."""
     return _inputs(box) if box.rng.random() < 0.4 else _outputs(box)
 
 
@@ -199,7 +199,7 @@ def _md5(data: bytes) -> str:
 
 
 def full(box: Box) -> dict[str, Any]:
-    """No file may grow beyond some bytes: what is written is refused, or whole."""
+    """No file may grow beyond some bytes: output is refused, or complete."""
     from antiphon.audio.files import write_audio
     from antiphon.data.prepare import prepare
     from antiphon.voices.checkpoint import write_tensors

@@ -38,7 +38,7 @@ def sounds(box: Box) -> dict[str, Any]:
 def _measured(measure: Callable[..., Any], audio: np.ndarray) -> Any:
     try:
         return measure(audio, 60.0)
-    except ValueError as error:  # how it says why a note is refused
+    except ValueError as error:  # how a note's refusal is reported
         from antiphon.core.errors import AntiphonError
 
         raise AntiphonError(str(error)) from None
@@ -51,7 +51,7 @@ def _damaged_sound(box: Box) -> tuple[str, bytes]:
 
 
 def _odd_sound(box: Box) -> tuple[str, bytes]:
-    """Rates, widths, lengths and values that no recording has."""
+    """Sample rates, channels, lengths and values that no recording has."""
     import soundfile
 
     rng = box.rng
@@ -79,7 +79,7 @@ def _odd_sound(box: Box) -> tuple[str, bytes]:
 
 
 def songs(box: Box) -> dict[str, Any]:
-    """A MIDI file, damaged, grown from a grammar, tiny or built to be slow; what is short enough is played."""
+    """A MIDI file: damaged, generated from a grammar, tiny or designed to be slow; played if short enough."""
     from antiphon.music.lengths import ANY_SONG, EACH_NOTE, MAX_HOLD, MAX_SECONDS
     from antiphon.music.midi import read_midi
 
@@ -130,7 +130,7 @@ def _tiny(rng: np.random.Generator) -> bytes:
 
 
 def _slow(rng: np.random.Generator) -> tuple[str, bytes]:
-    """As large as may be, and of one kind of event."""
+    """As large as allowed, with only one kind of event."""
     kind = pick(rng, ["notes", "pedals", "bends", "tracks", "programs", "patterns", "cuts", "unison"])
     size = (4 << 20) - 64
     pattern = {
@@ -148,7 +148,7 @@ def _slow(rng: np.random.Generator) -> tuple[str, bytes]:
 
 
 def _track(rng: np.random.Generator) -> bytes:
-    """Events that make sense one by one."""
+    """Events that are each valid."""
     body = b""
     for _ in range(int(rng.integers(0, 40))):
         body += number(int(pick(rng, [0, 0, 1, 60, 120, 480, 4000, 2**20, 2**28 - 1])))
@@ -230,8 +230,8 @@ def settings(box: Box) -> dict[str, Any]:
     """--set, or a run's record."""
     rng = box.rng
     if rng.random() < 0.5:
+        from antiphon.recipes.lookup import recipe_of
         from antiphon.recipes.override import parse_settings
-        from antiphon.verbs.train import recipe_of
 
         names = [name for name in box.material.record["recipe"] if name != "recipe"]
         box.kind = "--set"
@@ -254,9 +254,9 @@ def _odd(rng: np.random.Generator) -> str:
 
 def _opened(folder: Path) -> Any:
     """A record, as far as `antiphon train` goes with it before it needs sounds."""
+    from antiphon.recipes.lookup import recipe_of
     from antiphon.training.run_folder import read_record
     from antiphon.verbs.helpers import share
-    from antiphon.verbs.train import recipe_of
 
     record = read_record(folder)
     if record is None:
@@ -269,7 +269,7 @@ def _opened(folder: Path) -> Any:
 
 
 def voices(box: Box) -> dict[str, Any]:
-    """A lying voice: shown, loaded, or played if it loads."""
+    """A voice with false claims: shown, loaded, or played if it loads."""
     import antiphon
 
     path = box.file("voice.safetensors", lying_safetensors(box.rng, box.material.weights))
@@ -282,14 +282,14 @@ def voices(box: Box) -> dict[str, Any]:
 
 
 def prepared(box: Box) -> dict[str, Any]:
-    """A lying prepared file, read to its end if it opens."""
+    """A prepared file with false claims, read to its end if it opens."""
     path = box.file("notes.safetensors", lying_safetensors(box.rng, box.material.prepared))
     return called(lambda: _read_through(path))
 
 
 def _read_through(path: Path) -> None:
     from antiphon.data.prepared import Prepared
-    from antiphon.verbs.train import describe
+    from antiphon.recipes.sounds import describe
 
     data = Prepared(path)
     for i in range(min(len(data), 50)):
@@ -299,7 +299,7 @@ def _read_through(path: Path) -> None:
 
 
 def states(box: Box) -> dict[str, Any]:
-    """A lying state of a run."""
+    """A run's state with false claims."""
     from antiphon.voices.checkpoint import read_metadata, read_tensors
 
     path = box.file("state.safetensors", lying_safetensors(box.rng, box.material.state))
@@ -365,7 +365,7 @@ def _greedy() -> bytes:
     return struct.pack("<4sI", b"RIFF", len(body)) + body
 
 
-FAMILIES = {  # name: (share of the cases, what is tried)
+FAMILIES = {  # name: (share of the cases, how to run one)
     "sounds": (24, sounds), "songs": (22, songs), "tables": (12, tables), "settings": (8, settings),
     "voices": (6, voices), "prepared files": (6, prepared), "states": (3, states), "soundfonts": (5, fonts),
 }  # fmt: skip

@@ -1,14 +1,14 @@
-"""The literature's GANs and `instrument` on the same notes, for the same processor time, before the same judge.
+"""The literature's GANs and `instrument` on the same notes, for the same processor time, with the same judge.
 
     python benchmarks/gans.py /usr/share/sounds/sf2/FluidR3_GM.sf2 --out runs/gans        # the table of README.md
     python benchmarks/gans.py examples/notes --out runs/few --notes 24 --size tiny --minutes 0.1 --tuning-minutes 0.02
 
 DATA is a prepared file, a folder of notes, or a soundfont, of which short notes of twelve instruments are rendered, two
 fifths of them held out. Each recipe's three settings (contenders.py) are trained for a few minutes and judged by some
-held-out notes; the best is trained anew for the full time, in steps, by the processor time that its steps took, so that
-a busy machine costs patience and no fairness. All are judged by the other held-out notes. The same line goes on where
-it stopped; where a machine is to be had for an hour only, --only makes a part of the table and --known joins it to
-those made before, by the same notes. OUT/gans.html has players and pictures, and every run a page.html of its curves.
+held-out notes; the best is trained again for the full time, converted to steps by their processor time, so that a busy
+machine costs time but not fairness. All are judged by the other held-out notes. The same command again resumes; if a
+machine is available for an hour only, --only makes part of the table and --known merges it with earlier parts made with
+the same notes. OUT/gans.html has sounds and pictures, and every run a page.html of its curves.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.audio.mel import fit_length
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.run_files import STATE
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.data.soundfont.render import RenderOptions, render
 from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.evaluation import Evaluation, evaluate, shown_rows
@@ -43,22 +45,21 @@ from antiphon.metrics.judge import Judge
 from antiphon.metrics.lists import Row, choose_split, draw_reference, draw_rows, fingerprint
 from antiphon.metrics.meter import Meter
 from antiphon.metrics.plots.sheet import spectrogram_grid
-from antiphon.metrics.renderers import Player
+from antiphon.metrics.renderers import Renderer
 from antiphon.metrics.sounds import Sounds
 from antiphon.metrics.tables import markdown_table, rich_table
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
-from antiphon.training.run_folder import STATE
 from antiphon.verbs.data import prepare
 from antiphon.verbs.evaluation_page import evaluation_page
 from antiphon.verbs.report import Report
 from antiphon.voices.checkpoint import read_metadata
 
-REFERENCES = 2_000  # training notes, at most, among which copies are looked for
+REFERENCES = 2_000  # most training notes among which to look for copies
 SHOWN = 5  # notes in the picture and in the sounds
-CALIBRATION = 40  # steps by whose processor time a run's length is chosen
-# Of a soundfont: notes of up to 0.74 s, their releases included, at every key and so many velocities that more are held
-# out than an embedding has numbers.
+CALIBRATION = 40  # steps whose processor time determines a run's length
+# From a soundfont: notes of up to 0.74 s, including release, at every key and at enough velocities for more held-out
+# notes than an embedding has numbers.
 NOTES = RenderOptions(
     programs=(0, 9, 12, 19, 24, 40, 48, 56, 65, 71, 73, 89), banks=(0,), step=1, velocities=6, hold=(0.1, 0.5),
     longest=SAMPLES / SAMPLE_RATE, block_fraction=0, preset_fraction=0, valid_fraction=0.4,
@@ -75,13 +76,13 @@ class Settings:
     out: Path = Path("runs/gans")
     """Where the runs, figures, pictures and sounds go."""
     minutes: float = 40.0
-    """Of training each, times --threads: of processor time."""
+    """Minutes of training for each, times --threads: processor time."""
     tuning_minutes: float = 5.0
-    """Of each of three settings."""
+    """Minutes for each of three settings."""
     only: tuple[str, ...] = ()
-    """Some recipes; all unless said."""
+    """Some recipes (default: all)."""
     size: str | None = None
-    """In place of the settings' own: tiny to rehearse."""
+    """Instead of the settings' own: tiny for a dry run."""
     notes: int = 1_000
     """Held-out notes to judge by, at most."""
     tuning_notes: int = 150
@@ -89,13 +90,13 @@ class Settings:
     embeddings: tuple[str, ...] = ("aisfx", "musicnn")
     """Among aisfx, musicnn, mel; settings are chosen in the first."""
     seed: int = 0
-    """Of the runs and of the lists of notes."""
+    """Random seed of the runs and of the lists of notes."""
     threads: int = os.cpu_count() or 1
     """Processors to use."""
     known: Path | None = None
-    """A gans.json of other recipes, whose rows are shown beside these."""
+    """A gans.json of other recipes, whose rows are merged with these."""
     cache: Path = Path("work-data/cache")
-    """Converted weights of the embeddings, and what was measured of real notes."""
+    """Folder for converted weights of the embeddings and measurements of real notes."""
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ class Settings:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What makes two tables comparable, as JSON has it."""
+        """The conditions under which two tables are comparable, as JSON."""
         minutes = {"processor minutes": self.minutes * self.threads, "of tuning": self.tuning_minutes * self.threads}
         lists = {"notes": [self.notes, self.tuning_notes], "embeddings": list(self.embeddings), "seed": self.seed}
         return {**minutes, "size": self.size, **lists}
@@ -118,7 +119,7 @@ def notes_of(settings: Settings) -> Prepared:
         return Prepared(settings.data)
     prepared, folder, named = settings.out / "notes.safetensors", settings.data, settings.out / "data.txt"
     if prepared.exists() and named.exists() and named.read_text() != str(settings.data.resolve()):
-        raise AntiphonError(f"{settings.out} compares by {named.read_text()}: say another --out")
+        raise AntiphonError(f"{settings.out} compares by {named.read_text()}: give another --out")
     named.write_text(str(settings.data.resolve()))
     if not prepared.exists():
         if folder.suffix.lower() in (".sf2", ".sf3"):
@@ -129,7 +130,7 @@ def notes_of(settings: Settings) -> Prepared:
 
 
 def check(settings: Settings, prepared: Prepared) -> None:
-    """Whatever would end the comparison hours later."""
+    """Raises now what would otherwise end the comparison hours later."""
     for name in settings.embeddings:
         load_embedding(name, settings.cache)
     for name in settings.recipes:
@@ -140,7 +141,7 @@ def check(settings: Settings, prepared: Prepared) -> None:
 
 
 class Jury:
-    """The judges of settings and of voices: their lists have no note in common."""
+    """The judges of settings and of voices; their lists share no note."""
 
     def __init__(self, settings: Settings, prepared: Prepared) -> None:
         self.settings, self.prepared, self.split = settings, prepared, choose_split(prepared)
@@ -168,7 +169,7 @@ class Jury:
         return self.tuner.fixed_sets()
 
     def distance(self, weights: Path) -> float:
-        """A voice's kernel distance, which is unbiased for few notes, to those of tuning; kept beside it."""
+        """A voice's kernel distance (unbiased for few notes) to the tuning notes; saved beside the voice."""
         kept = weights.with_name("distance.json")
         asked = {"rows": self.asked, "steps": _progress(weights.parent)["step"], "eye": self.tuner.eye}
         if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
@@ -178,7 +179,7 @@ class Jury:
         except AntiphonError as error:  # it diverged
             console.print(f"note: {error}", markup=False)
             return math.inf
-        made = self.tuner.meter.matched(Player(voice, self.tuner.sounds), weights.parent.name)
+        made = self.tuner.meter.matched(Renderer(voice, self.tuner.sounds), weights.parent.name)
         found = self.tuner.distances(made, self.fixed)[self.tuner.eye]["kernel"]
         kept.write_text(json.dumps({"asked": asked, "distance": found}) + "\n")
         return found
@@ -188,7 +189,7 @@ class Jury:
 
 
 def train(settings: Settings, jury: Jury, name: str, number: int, folder: Path, **budget: Any) -> Path:
-    """Train, or go on with, one of the settings of a recipe; budget: minutes or steps. -> its weights"""
+    """Train, or resume, one of the settings of a recipe; budget: minutes or steps. -> its weights"""
     setting = SETTINGS[name][number]
     return antiphon.train(
         jury.prepared.path, folder, recipe=name, size=settings.size or setting.size, seed=settings.seed,
@@ -197,10 +198,10 @@ def train(settings: Settings, jury: Jury, name: str, number: int, folder: Path, 
 
 
 def tuned(settings: Settings, jury: Jury, name: str, number: int) -> dict[str, Any]:
-    """Train a setting for the time of tuning and judge it. -> its distance and its pace, in steps a minute"""
+    """Train a setting for the tuning time and judge it. -> its distance and its pace, in steps per minute"""
     setting, folder = SETTINGS[name][number], settings.out / "tuning" / f"{name}-{number + 1}"
     console.print(f"[bold]{name}[/bold], setting {number + 1}: {setting.why}")
-    if not (folder / "state.safetensors").exists():  # how fast it is, in processor time
+    if not (folder / STATE).exists():  # how fast it is, in processor time
         train(settings, jury, name, number, folder, steps=CALIBRATION)
     steps = int(_progress(folder)["total"])
     if steps <= CALIBRATION:
@@ -210,7 +211,7 @@ def tuned(settings: Settings, jury: Jury, name: str, number: int) -> dict[str, A
 
 
 def pace(settings: Settings, folder: Path) -> float:
-    """Steps a minute of all processors, had the run had them for itself; on a graphics card by the clock."""
+    """Steps per minute if the run had all processors to itself; wall time on a graphics card."""
     progress, voice = _progress(folder), antiphon.load(folder)
     if voice.info.training["device"] == "cuda":
         return 60 * progress["step"] / progress["seconds"]
@@ -223,7 +224,7 @@ def _progress(folder: Path) -> dict[str, Any]:
 
 
 def contender(settings: Settings, jury: Jury, name: str) -> dict[str, Any]:
-    """Choose a recipe's setting and train it for the full time. -> what is told of the run"""
+    """Choose a recipe's setting and train it for the full time. -> the run's facts"""
     tried = [tuned(settings, jury, name, number) for number in range(len(SETTINGS[name]))]
     best = int(np.nanargmin([one["distance"] for one in tried]))
     steps, folder = max(round(settings.minutes * tried[best]["pace"]), 1), settings.out / name
@@ -246,13 +247,13 @@ def contender(settings: Settings, jury: Jury, name: str) -> dict[str, Any]:
 
 
 def judged(settings: Settings, jury: Jury, runs: Mapping[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
-    """All figures of what was trained."""
+    """All figures of the trained voices."""
     judge = jury.judge(jury.rows, settings.embeddings)
     found = evaluate(judge, {name: antiphon.load(settings.out / name) for name in runs}, among_others=True)
-    warnings = [f"{name} has heard {run['of_paper']:.1%} of the sounds of its paper's run: it is undertrained"
+    warnings = [f"{name} was trained on {run['of_paper']:.1%} of the sounds of its paper's run: it is undertrained"
                 for name, run in runs.items() if run["of_paper"] is not None and run["of_paper"] < 0.5]  # fmt: skip
     if jury.split == "train":
-        warnings.insert(0, "nothing is held out of these notes: all have learned what they are judged by")
+        warnings.insert(0, "none of these notes is held out: all recipes are judged by notes they were trained on")
     dimensions = {embedding.name: embedding.dim for embedding in judge.meter.embeddings}
     found.figures = {
         "asked": settings.asked,
@@ -279,7 +280,7 @@ def write(settings: Settings, found: Evaluation, result: Mapping[str, Any]) -> N
     notes = "".join(f"- {warning}\n" for warning in result["warnings"])
     (out / "gans.md").write_text("\n".join([*map(markdown_table, tables(result)), notes]))
     (out / "gans.html").write_text(evaluation_page(found, settings.data.name), encoding="utf-8")
-    heard = {name.split(":")[0]: player for name, player in found.players.items() if name.endswith("imagined")}
+    heard = {name.split(":")[0]: player for name, player in found.renderers.items() if name.endswith("imagined")}
     sounds = next(iter(heard.values())).sounds
     chosen = shown_rows(sounds, SHOWN)
     real = [sounds.real(sounds.rows[at].real) for at in chosen]
@@ -299,7 +300,7 @@ def main() -> None:
     torch.set_num_threads(1)
     try:
         if wrong := set(settings.recipes) - set(SETTINGS):
-            raise AntiphonError(f"no contender is called {', '.join(sorted(wrong))}: use some of {', '.join(SETTINGS)}")
+            raise AntiphonError(f"no contender named {', '.join(sorted(wrong))}: use some of {', '.join(SETTINGS)}")
         settings.out.mkdir(parents=True, exist_ok=True)
         jury = Jury(settings, notes_of(settings))
         check(settings, jury.prepared)
@@ -311,7 +312,7 @@ def main() -> None:
         console.print(str(error), style="red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt as stop:
-        console.print(str(stop) or "stopped: the same line goes on")
+        console.print(str(stop) or "stopped: the same command resumes")
         sys.exit(130)
     for grid in tables(result):
         console.print(rich_table(grid))

@@ -1,4 +1,4 @@
-"""The tables of gans.py, and how those of several calls become one."""
+"""The tables of gans.py, and how to merge those of several calls."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from contenders import SAMPLES, SETTINGS
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.tables import Column, Grid, distances, grid_of, grids, plain
 
-FIXED = ("real", "floor", "naive")  # rows that depend on no voice
+FIXED = ("real", "floor", "naive")  # rows that do not depend on a voice
 
 RUNS: list[Column] = [
     ("setting", lambda row: f"{row['setting']}, {row['tried'][row['setting'] - 1]['why']}"),
@@ -36,7 +36,7 @@ SUMMARY: list[Column] = [
 
 
 def tables(result: Mapping[str, Any]) -> list[Grid]:
-    """The table of the README, how each run came about, and everything that is measured."""
+    """The main table, how each run was made, and all measurements."""
     first = f"{result['notes']} held-out notes of {SAMPLES / SAMPLE_RATE:.2f} s; ±: 95 %"
     far = [column for name in result["embeddings"] for column in distances(name, result["rows"])]
     summary = [*far, *SUMMARY]
@@ -51,27 +51,27 @@ def tables(result: Mapping[str, Any]) -> list[Grid]:
 
 
 def told(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What another call found out, if it was asked the same."""
+    """The result of another call, if it was made under the same conditions."""
     try:
         result: dict[str, Any] = json.loads(path.read_text())
         differ = [name for name, value in asked.items() if result["asked"][name] != value]
         sound = all(isinstance(result[part], dict) for part in ("rows", "runs", "prepared"))
     except (OSError, ValueError, KeyError, TypeError):
-        raise AntiphonError(f"{path} is no gans.json of this benchmark") from None
+        raise AntiphonError(f"{path} is not a gans.json of this benchmark") from None
     if not sound:
-        raise AntiphonError(f"{path} is no gans.json of this benchmark")
+        raise AntiphonError(f"{path} is not a gans.json of this benchmark")
     if differ:
         raise AntiphonError(f"{path} was made with other {differ[0]}: {result['asked'][differ[0]]}")
     return result
 
 
 def joined(result: Mapping[str, Any], path: Path | None) -> dict[str, Any]:
-    """These figures, and from a file those of recipes that are not among them, judged by the same notes."""
+    """These figures, merged with those of other recipes from a file, judged by the same notes."""
     if path is None:
         return dict(result)
     other = told(path, result["asked"])
     if other["prepared"] != result["prepared"]:
-        raise AntiphonError(f"{path} compares by other notes")
+        raise AntiphonError(f"{path} was made with other notes")
     runs = other["runs"] | result["runs"]
     runs = {name: runs[name] for name in SETTINGS if name in runs}
     rows = other["rows"] | result["rows"]

@@ -1,9 +1,9 @@
-"""Does a run hold? Settings known to collapse or to diverge, and every loss and optimiser, with the answers off and on.
+"""Does a run hold? Settings known to collapse or diverge, and every loss and optimiser, with answers off and on.
 
     python benchmarks/health.py PREPARED.safetensors --out runs/health [--steps 4000] [--seeds 3 --first 0]
 
-The same line goes on where it stopped. Of each run, what its averaged generator draws from noise is compared, as
-images, with sounds it was not trained on. Seeds are paired. The table goes to OUT/table.md, or to --table.
+The same command again resumes. The sounds that each run's averaged generator draws from noise are compared, as images,
+with sounds it was not trained on. Seeds are paired. The table goes to OUT/table.md, or to --table.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tyro
 from adversary import difference
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import LOG
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.kernel import kernel_distance
 from antiphon.metrics.neighbours import spread
@@ -32,20 +33,20 @@ from antiphon.recipes.check import check
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training import loop
-from antiphon.training.health.findings import Summary
+from antiphon.training.games.sounds import Summary
 from antiphon.training.loop import Run
 from antiphon.training.recipe import Recipe
-from antiphon.verbs.train import describe, from_prepared
+from antiphon.verbs.train import from_prepared
 
 FEW = 12  # notes: seven seconds of sound
 BATCH = 32
-ALIKE, COVERED = 0.25, 0.1  # a run has failed below this variety, as a share of the real one, or this coverage
+ALIKE, COVERED = 0.25, 0.1  # a run with less variety (as a share of the real) or coverage has failed
 ANSWERS = {"off": "none", "on": "all"}
 RATE = "game.optimiser.rate"
 CRITIC = "game.optimiser.critic_rate"
-FREE = {"network.dropout": 0.0}  # a critic that nothing holds back
+FREE = {"network.dropout": 0.0}  # a critic without regularisation
 CASES: dict[str, dict[str, Any]] = {
-    # What goes wrong, by common experience; none has R1.
+    # Settings that commonly fail; none has R1.
     "few sounds": {"notes": FEW, CRITIC: 1e-3} | FREE,
     "minimax, few sounds": {"notes": FEW, "game.rule": "minimax", CRITIC: 1e-3} | FREE,
     "minimax, fast critic": {"game.rule": "minimax", CRITIC: 1e-2} | FREE,
@@ -69,19 +70,19 @@ class Settings:
     out: Path = Path("runs/health")
     """Where the runs and their figures go."""
     recipe: str = "dcgan"
-    """One of the literature's: it has no reconstruction to hold on to."""
+    """A recipe of the literature, since those have no reconstruction to stabilise them."""
     size: str = "small"
     """tiny, small, base or large."""
     steps: int = 4_000
-    """Of every run."""
+    """Steps of every run."""
     seeds: int = 3
     """Runs of each setting with the answers off, and with them on; up to 11."""
     first: int = 0
-    """The first seed: another than 0 for a look that no threshold was chosen by."""
+    """The first seed: not 0, for runs that no threshold was chosen on."""
     sounds: int = 512
-    """Generated and real ones that are compared."""
+    """Number of generated and of real sounds to compare."""
     cases: tuple[str, ...] = ()
-    """Which rows; all unless said."""
+    """Which rows (default: all)."""
     health: int = 50
     """Steps between two looks."""
     table: Path | None = None
@@ -99,7 +100,7 @@ def plan(settings: Settings, case: Mapping[str, Any], answers: str, seed: int) -
 
 
 def only(data: Prepared, notes: int, seed: int) -> Prepared:
-    """The data with so many training notes; the others are held out under another name."""
+    """The data with only `notes` training notes; the others are held out under another name."""
     train = data.where("train")
     kept = train[torch.from_numpy(np.random.default_rng(seed).permutation(len(train))[:notes])]
     other = copy.copy(data)
@@ -110,7 +111,7 @@ def only(data: Prepared, notes: int, seed: int) -> Prepared:
 
 
 def unknown(data: Prepared) -> Prepared:
-    """The data with the notes that nobody trains on in the place of those to train on: judges' ears only."""
+    """The data with held-out notes in place of the training notes: for judging only."""
     other, labels = copy.copy(data), data.labels.splits
     heard = next((name for name in ("valid", "block", "preset") if len(data.where(name)) >= 8), "train")
     other.split = torch.where(data.split == labels.index(heard), labels.index("train"), labels.index("preset"))
@@ -119,7 +120,7 @@ def unknown(data: Prepared) -> Prepared:
 
 @torch.no_grad()
 def judged(run: Run, data: Prepared, sounds: int) -> dict[str, float]:
-    """kernel: 1000 x squared MMD to unknown real sounds; coverage: of these; variety: spread over theirs."""
+    """kernel: 1000 x squared MMD to unseen real sounds; coverage: of these; variety: spread over theirs."""
     game, summary = run.game.eval(), Summary()
     game.model.load_state_dict(run.ema.module.state_dict())
     source = replace(run.recipe, seed=9_999).source(unknown(data))
@@ -140,7 +141,7 @@ def judged(run: Run, data: Prepared, sounds: int) -> dict[str, float]:
 
 
 def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) -> dict[str, float]:
-    """Train and judge one run, unless that is done. -> its figures, kept in its folder"""
+    """Train and judge one run, unless it is done already. -> its figures, saved in its folder"""
     folder = settings.out / f"{name.replace(' ', '-').replace(',', '')}-{answers}-{seed}"
     case = CASES[name]
     asked = {"steps": settings.steps, "sounds": settings.sounds, "recipe": settings.recipe, "size": settings.size}
@@ -155,7 +156,7 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
     made = plan(settings, case, ANSWERS[answers], seed)
     made.fits(sounds)
     from_prepared(sounds, folder, made, steps=settings.steps, quiet=True)
-    run = Run(folder, sounds, made, describe(sounds, "health"))
+    run = Run(folder, sounds, made, made.describe(sounds, "health"))
     run.resume()
     figures = judged(run, data, settings.sounds) | {"said": float(len(_said(folder)))}
     kept.write_text(json.dumps({"asked": asked, "figures": figures}, indent=1) + "\n")
@@ -163,7 +164,7 @@ def one(settings: Settings, data: Prepared, name: str, answers: str, seed: int) 
 
 
 def _said(folder: Path) -> list[str]:
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
     return [row["said"] for row in rows if "said" in row]
 
 
@@ -193,7 +194,7 @@ def table(settings: Settings, figures: Mapping[str, Mapping[str, list[dict[str, 
     note = (
         f"`{settings.recipe}`, {settings.size}, {settings.steps} steps, {settings.seeds} paired seeds (a figure each), "
         f"{settings.sounds} generated sounds against real ones that were not trained on, as images in 40 bands and 8 "
-        f"stretches of time. Failed: variety below {ALIKE} of the real, coverage below {COVERED}, or no numbers at all."
+        f"stretches of time. Failed: variety below {ALIKE} of the real, coverage below {COVERED}, or not finite."
     )
     lines = [head, "|---" * (len(sides) + 2) + "|", *(row(n, f) for n, f in figures.items())]
     return "\n".join([note, "", *lines, "", whole]) + "\n"
@@ -207,7 +208,7 @@ def main() -> None:
     try:
         data, chosen = Prepared(settings.prepared), settings.cases or tuple(CASES)
         if wrong := set(chosen) - set(CASES):
-            raise AntiphonError(f"no row is called {', '.join(sorted(wrong))}: use some of {', '.join(CASES)}")
+            raise AntiphonError(f"no row named {', '.join(sorted(wrong))}: use some of {', '.join(CASES)}")
         settings.out.mkdir(parents=True, exist_ok=True)
         target = settings.table or settings.out / "table.md"
         figures: dict[str, dict[str, list[dict[str, float]]]] = {}

@@ -1,10 +1,10 @@
-"""Kill a run ten times at random instants; the same line goes on. Are the weights those of an undisturbed run?
+"""Kill a run ten times at random times and resume it. Are the weights those of an undisturbed run?
 
     python benchmarks/kills.py [--kills 10] [--steps 500] [--longest 90] [--seed 0] [--out out/kills]
 
-The run is `antiphon train examples/notes --size tiny`, in processes of its own as a user starts it, and SIGKILL is sent
-to all of them. Its state is saved once a minute, so some kills must come later than that, and there must be steps
-enough for all of them. Prints the step saved at each kill, and both hashes.
+The run is `antiphon train examples/notes --size tiny`, in its own processes as a user starts it, and SIGKILL is sent to
+all of them. Its state is saved once a minute, so some kills must come later than that, and there must be enough steps
+for all of them. Prints the step saved at each kill, and both hashes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import time
 from pathlib import Path
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import STATE, WEIGHTS
 from antiphon.voices.checkpoint import read_metadata
 
 NOTES = Path(__file__).parents[1] / "examples" / "notes"
 
 
 def start(folder: Path, steps: int) -> subprocess.Popen[bytes]:
-    """The line a user types, in a process group of its own."""
+    """The command a user types, in its own process group."""
     line = [sys.executable, "-m", "antiphon", "train", str(NOTES), "-o", str(folder), "--size", "tiny"]
     line += ["--from-scratch", "--steps", str(steps)]
     return subprocess.Popen(line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -36,13 +37,13 @@ def start(folder: Path, steps: int) -> subprocess.Popen[bytes]:
 def step_of(folder: Path) -> int:
     """The step that the run's state holds; 0 before there is one."""
     try:
-        return int(read_metadata(folder / "state.safetensors")["step"])
+        return int(read_metadata(folder / STATE)["step"])
     except AntiphonError:
         return 0
 
 
 def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--longest", type=float, default=90, help="seconds between a start and a kill, at most")
+    parser.add_argument("--longest", type=float, default=90, help="most seconds between a start and a kill")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/kills"))
     asked = parser.parse_args()
@@ -66,7 +67,7 @@ def main() -> None:
         while time.monotonic() - began < wait and process.poll() is None:
             time.sleep(0.01)
         if process.poll() is not None:
-            raise SystemExit(f"the run was over before kill {done + 1}: ask for more --steps or a shorter --longest")
+            raise SystemExit(f"the run ended before kill {done + 1}: use more --steps or a shorter --longest")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         done += 1

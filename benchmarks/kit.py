@@ -1,11 +1,11 @@
-"""How much do the hits of one drum vary? Sixteen imagined ones of each, beside what there was to learn from.
+"""How much do the hits of one drum vary? Sixteen imagined ones of each, compared with the training recordings.
 
     python benchmarks/kit.py kit runs/kit --prepared work-data/kit.safetensors
 
-Spread is the mean distance between two hits of a drum in an embedding (aiSFX; --embedding), of the recordings between
+Spread is the mean distance between two hits of a drum in an embedding (aiSFX; --embedding); for the recordings, between
 its different drums, one stroke each; drums of a single recording have none. `nearest` is the mean distance of an
-imagined hit to the nearest recording of its drum: a kit that repeats its recordings is near them and has no spread of
-its own. Drums are grouped by how many recordings there were.
+imagined hit to the nearest recording of its drum: a kit that repeats its recordings is near them and has no more spread
+than they have. Drums are grouped by the number of recordings.
 """
 
 from __future__ import annotations

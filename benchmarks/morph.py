@@ -1,16 +1,16 @@
-"""Are morphs even, and do they go straight from one end to the other? Judged in an embedding that chose nothing.
+"""Are morphs even, and do they go straight from one end to the other? Judged in an embedding not used to make them.
 
     python benchmarks/morph.py gm --cache work-data/cache
 
 Pairs of labels drawn at random, 8 steps each, in the aiSFX embedding (mel statistics: --embedding mel), three ways: as
 `antiphon morph` goes, in equal steps of w, and by cross-fading the two ends' sounds (the strongest simple alternative).
 
-    widest     the widest step over the mean step; the promise is at most 2
-    back       share of steps that go back, along the line from one end to the other
-    stays      share of steps after which the last end is no nearer, as a share of both distances, than before
+    widest     the widest step over the mean step; promised to be at most 2
+    back       share of steps that go backwards, along the line from one end to the other
+    stays      share of steps that do not bring the last end nearer, as a share of both distances
     away       share of steps that come no farther from the first end or no nearer to the last
-    detour     the steps' lengths together over the distance of the ends
-    pitch      of the steps between that have a pitch where both ends do: share within 50 cents of the key
+    detour     the sum of the steps' lengths over the distance between the ends
+    pitch      share within 50 cents of the key, of the steps between with a pitch if both ends have one
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from antiphon.verbs.morph import from_names
 from antiphon.voices.expression import common_pitch, still
 from antiphon.voices.interpolation import slerp
 
-SECONDS = 1.5  # held
+SECONDS = 1.5  # hold of each note
 COLUMNS = ("widest", "back", "stays", "away", "detour", "pitch")
 Sounds = list[np.ndarray]
 
@@ -59,7 +59,7 @@ WAYS: dict[str, Callable[..., Sounds]] = {"morph": morphed, "equal w": by_w, "cr
 
 
 def judged(sounds: Sounds, key: float, embedding: Embedding) -> tuple[float, ...]:
-    """The figures of COLUMNS for one morph; pitch is NaN where an end has none."""
+    """The figures of COLUMNS for one morph; pitch is NaN if an end has none."""
     points = embedding(sounds).astype(np.float64)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     line = points[-1] - points[0]
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--embedding", choices=sorted(EMBEDDINGS), default="aisfx")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0, help="of the pairs that are drawn")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the pairs")
     args = parser.parse_args()
     voice, embedding = antiphon.load(args.voice), load_embedding(args.embedding, args.cache)
     rng = np.random.default_rng(args.seed)

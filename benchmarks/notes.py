@@ -2,11 +2,11 @@
 
     python benchmarks/notes.py VOICE --prepared PREPARED.safetensors [--n 2000] [--out out/notes.json]
 
-2,000 notes take some 22 minutes of one processor, the first time 16 more for the real ones, which are then kept.
+2,000 notes take about 22 minutes of one processor, the first time 16 more for the real ones, which are then cached.
 
-It is `antiphon evaluate` with a frozen list of notes. Beside the voice stand the real recordings against themselves
-(the floor), the training note a sampler would pitch-shift (naive), the untrained network, and a Gaussian per label in
-place of the mapping network.
+It is `antiphon evaluate` with a saved list of notes. The voice is compared with the real recordings against themselves
+(the floor), the training note a sampler would pitch-shift (naive), the untrained network, and a Gaussian per label
+instead of the mapping network.
 """
 
 from __future__ import annotations
@@ -47,35 +47,35 @@ class Settings:
     voice: Annotated[str, tyro.conf.Positional]
     """A bundled voice's name, a run folder, or a weights file."""
     prepared: Path
-    """The prepared file whose held-out notes are the judge."""
+    """The prepared file with the held-out notes to judge by."""
     n: int = 2_000
     """Notes to compare, at most: as many as are held out in pairs."""
     split: str = "block"
-    """'block': octave blocks held out of known presets. 'preset': presets never heard."""
+    """'block': octave blocks held out of known presets. 'preset': unseen presets."""
     quick: bool = False
-    """300 notes, 1,000 references, log-mel statistics in place of musicnn: to be trusted for order only."""
+    """300 notes, 1,000 references, log-mel statistics instead of musicnn: good for ranking only."""
     embeddings: tuple[str, ...] = ("aisfx", "musicnn")
     """Among aisfx, musicnn, mel; identity, variety and neighbours are judged in the first."""
     references: int = 4_000
-    """Training notes the 1-NN classifier knows."""
+    """Training notes for the 1-NN classifier."""
     seed: int = 1
-    """Of the list of notes, where no frozen one fits."""
+    """Random seed of the list of notes, if no saved one matches."""
     rows: Path = FROZEN
-    """A frozen list: used when it was made for this prepared file and split, and not with --quick."""
+    """A saved list: used if it was made for this prepared file and split, but not with --quick."""
     freeze: bool = False
     """Write the list to --rows and stop."""
     out: Path = Path("out/notes.json")
-    """Where the figures go."""
+    """Where to write the figures."""
     sheet: Path | None = None
-    """Where a spectrogram sheet goes: real beside encoded, ten instruments."""
+    """Where to write a spectrogram sheet: real beside encoded, ten instruments."""
     cache: Path = Path("work-data/cache")
-    """Converted weights, and what was measured of real notes."""
+    """Folder for converted weights and measurements of real notes."""
     threads: int | None = None
-    """Sounds measured at once; as many as there are processors unless said."""
+    """Sounds measured at once (default: as many as there are processors)."""
 
 
 def choose_rows(prepared: Prepared, settings: Settings) -> tuple[list[Row], str]:
-    """The rows, and where they come from: the frozen list if it fits, else drawn."""
+    """The rows and their origin: the saved list if it matches, else drawn."""
     if settings.rows.exists() and not (settings.quick or settings.freeze):
         try:
             return load_rows(settings.rows, prepared, settings.split)[: settings.n], settings.rows.name
@@ -121,7 +121,7 @@ def write_sheet(found: Evaluation, sounds: Sounds, path: Path, *, count: int = 1
     chosen = shown_rows(sounds, count)
     notes = [sounds.rows[at].real for at in chosen]
     titles = [f"{sounds.note(note).instrument} {float(sounds.prepared.pitch[note]):.0f}" for note in notes]
-    spectrogram_sheet(list(zip(titles, map(sounds.real, notes), found.players["encoded"](chosen), strict=True)), path)
+    spectrogram_sheet(list(zip(titles, map(sounds.real, notes), found.renderers["encoded"](chosen), strict=True)), path)
 
 
 def print_report(result: Mapping[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""What the recipes cost: parameters of both sides at every size, multiply-adds for a second of sound, and (with
---prepared FILE, of notes or of hits) processor seconds of a step on one thread, the best of three.
+"""What the recipes cost: parameters of both sides at every size, multiply-adds per second of sound, and (with
+--prepared FILE, of notes or of hits) processor seconds per step on one thread, the best of three.
 
     python benchmarks/recipes.py
     python benchmarks/recipes.py --prepared notes.safetensors --size small --only wavegan instrument
@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import SAMPLE_RATE, Labels, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Labels, Prepared
 from antiphon.networks.gesture import Gesture
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
@@ -29,12 +30,12 @@ from antiphon.voices.cost import multiply_adds, multiply_adds_a_second, paramete
 from antiphon.voices.kind import voice_of
 from antiphon.voices.voice import VoiceInfo
 
-TOTAL = 10_000  # steps of the run that a step is one of
-UNTOLD = {"pitch": "no", "instrument": "no", "style": "no", "view.standardised": "no"}  # what depends on the data
+TOTAL = 10_000  # steps of the run that a step is part of
+UNTOLD = {"pitch": "no", "instrument": "no", "style": "no", "view.standardised": "no"}  # these depend on the data
 
 
 def without_data(method: Recipe) -> Game:
-    """A game whose players are told nothing but that there is one label."""
+    """A game whose players are conditioned on nothing; there is a single label."""
     settings = {name: value for name, value in UNTOLD.items() if name in dict(flatten(method))}
     labels = Labels(("sound",), ({"name": "sound", "instrument": "sound"},), (), ("train",), (), {})
     nothing: Any = SimpleNamespace(labels=labels, pitch=torch.zeros(1), where=lambda split: torch.zeros(1).long())
@@ -42,7 +43,7 @@ def without_data(method: Recipe) -> Game:
 
 
 def heard(game: Any, samples: int) -> tuple[Any, ...]:
-    """What its critics are shown of one sound."""
+    """The critics' inputs for one sound."""
     if isinstance(game, ImageGame):
         return torch.zeros(1, *game.model.generator.shape), torch.zeros(1, 0)
     audio, none = torch.zeros(1, samples), torch.zeros(1).long()
@@ -53,7 +54,7 @@ def heard(game: Any, samples: int) -> tuple[Any, ...]:
 
 
 def cost(method: Any) -> list[str]:
-    """Of both sides."""
+    """The costs of both sides."""
     game = without_data(method)
     made = multiply_adds_a_second(voice_of(game.model, VoiceInfo()))
     judged = multiply_adds(game.critics, *heard(game, method.samples)) * SAMPLE_RATE / method.samples
@@ -74,7 +75,7 @@ def step_time(method: Recipe, data: Prepared, begins: int, repeats: int = 3) -> 
 
 
 def step_times(method: Recipe, data: Prepared) -> str:
-    """Of the game, and of the rehearsal where there is one; "-" for data that is not this recipe's."""
+    """Times of the game, and of the rehearsal if there is one; "-" for data that the recipe does not take."""
     try:
         method.fits(data)
     except AntiphonError:

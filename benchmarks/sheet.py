@@ -2,7 +2,7 @@
 
     python benchmarks/sheet.py gm --prepared work-data/gm.safetensors --out docs/sheet-gm.png
 
-Notes of held-out octaves are taken where an instrument has them, and marked.
+If an instrument has held-out octaves, notes are taken from them and marked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEED = 3
 
 
 def row(voice: antiphon.Voice, data: Prepared, name: str, held_out: set[int]) -> tuple[str, np.ndarray, np.ndarray]:
-    """(title, real, imagined) of a middling note of an instrument."""
+    """(title, real, imagined) of a note from the middle of an instrument's range."""
     notes = np.flatnonzero(data.instrument.numpy() == data.labels.instruments.index(name)).tolist()
     fit = [i for i in notes if 55 <= data.pitch[i] <= 84 and 0.5 < hold_of(data, i) < 3] or notes
     chosen = [i for i in fit if i in held_out] or fit

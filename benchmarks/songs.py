@@ -1,10 +1,9 @@
-"""How fast a whole song is played, and in how much memory, as a user would: `antiphon play` in a process of its own.
+"""How fast a whole song is played, and in how much memory: runs `antiphon play` in a separate process, as users do.
 
     python benchmarks/songs.py [VOICE] [--song SONG.mid] [--minutes 3 60] [--stems] [--room 0.3] [--out out/songs.json]
 
-The song is benchmarks/songs/dense.mid (8 tracks, 4,852 notes in 3 minutes) unless said, played again and again for at
-least so many minutes. Times are from the command to its end, start-up and writing included; memory is the process's
-peak resident set.
+The song is by default benchmarks/songs/dense.mid (8 tracks, 4,852 notes in 3 minutes), repeated for at least --minutes.
+Times are from the command to its end, including start-up and writing; memory is the process's peak resident set.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ SONG = Path(__file__).parent / "songs" / "dense.mid"
 
 
 def lengthened(source: Path, times: int, path: Path) -> Path:
-    """The song so many times over, one after another."""
+    """The song repeated `times` times."""
     song = mido.MidiFile(source)
     ticks = max(sum(message.time for message in track) for track in song.tracks)
     for track in song.tracks:
@@ -44,7 +43,7 @@ def measure(command: list[str]) -> tuple[float, float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # ru_maxrss is in bytes there, else in kilobytes
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # ru_maxrss is in bytes on macOS, elsewhere in kilobytes
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 

@@ -1,8 +1,8 @@
-"""How fast a voice plays and learns here, beside the machine's own matrix products in the same run.
+"""How fast a voice plays and trains on this machine, with the speed of its matrix products for comparison.
 
     python benchmarks/speed.py [VOICE] [--prepared FILE] [--threads 2] [--out out/speed.json]
 
-Notes are 2 s held (their releases come on top and are not counted), one at a time and in batches; the song is
+Notes are held for 2 s (releases are rendered but not counted), one at a time and in batches; the song is
 benchmarks/songs/dense.mid; training steps need a prepared file. Best of three, nothing cached.
 """
 
@@ -22,7 +22,7 @@ from antiphon.data.prepared import Prepared
 from antiphon.music import midi
 from antiphon.recipes.instrument import instrument
 from antiphon.training.batches.excerpts import ExcerptSource
-from antiphon.training.contract import Moment
+from antiphon.training.contract import StepContext
 from antiphon.training.loop import new_game
 from antiphon.verbs import play
 
@@ -41,7 +41,7 @@ def best(work: Callable[[], object], times: int = 3) -> float:
 
 
 def gemm_gflops() -> float:
-    """What the machine multiplies, in float32 GFLOP/s: 1024 x 1024 matrices."""
+    """The machine's matrix products in float32 GFLOP/s: 1024 x 1024 matrices."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     return 2 * 1024**3 / best(lambda: a @ b, 10) / 1e9
 
@@ -56,7 +56,7 @@ def some_notes(voice: antiphon.Voice, count: int) -> list[antiphon.Note]:
 
 
 def training_pace(path: Path) -> float:
-    """Steps a second of the base recipe (16 excerpts of 0.74 s a step)."""
+    """Steps per second of the base recipe (16 excerpts of 0.74 s per step)."""
     data = Prepared(path)
     recipe = instrument("base")
     game = new_game(data, recipe)
@@ -66,7 +66,7 @@ def training_pace(path: Path) -> float:
 
     def step() -> None:
         k = next(steps)
-        game.step(source.batch(k * recipe.batch, recipe.batch), Moment(k, 1.0, recipe.batch), rng)
+        game.step(source.batch(k * recipe.batch, recipe.batch), StepContext(k, 1.0, recipe.batch), rng)
 
     step()
     return 1 / best(step, 5)

@@ -1,8 +1,8 @@
-"""What the style vectors know: nearest neighbours in the space of w, on 800 training notes.
+"""What the style vectors encode: nearest neighbours in the space of w, on 800 training notes.
 
     python benchmarks/styles.py gm --prepared work-data/gm.safetensors
 
-Cheap, so good for watching a run: does w tell presets apart, and does the mapping network land among the right ones?
+Cheap, so good for watching a run: does w separate presets, and is the mapping network's w among the right ones?
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.mapping import NOISE
 

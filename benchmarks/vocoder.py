@@ -1,11 +1,11 @@
-"""What is left of a note after log-mel and back: Griffin-Lim, heap integration, both, and a vocoder, on notes that the
+"""How well a note survives log-mel and back: by Griffin-Lim, heap integration, both, and a vocoder, on notes that the
 vocoder was not trained on.
 
     python benchmarks/vocoder.py runs/vocoder --prepared notes.safetensors --n 300 --sheet sheet.png
 
-Each note is compared with itself (log-spectral and multi-scale log-mel distance) and all of them with all of the real
-ones (Fréchet distance, which the floor, other real notes, puts on a scale). Speed: processor seconds of one thread for
-a second of sound, encoding included, the best of several.
+Each note is compared with the original (log-spectral and multi-scale log-mel distance), and all of them with all of the
+real ones (Fréchet distance, with other real notes, the floor, for scale). Speed: processor seconds of one thread per
+second of sound, including encoding, the best of several.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 import torch
 
 import antiphon
-from antiphon.core.parallel import spread
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.parallel import parallel_map
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.bootstrap import distance_margins, mean_margin, redrawn_distances
 from antiphon.metrics.embeddings import load_embedding
 from antiphon.metrics.frechet import frechet_distance
@@ -38,18 +39,18 @@ from antiphon.representations.log_mel import LogMelSpectrogram
 from antiphon.verbs.report import Report
 from antiphon.voices.vocoder import VocodedLogMel
 
-SECONDS = 4.0  # of the sound that speed is measured with
+SECONDS = 4.0  # length of the sound to measure speed with
 SHOWN = 5  # notes on a sheet
 
 
 def views(voice: str) -> dict[str, Representation]:
-    """The ways back."""
+    """The inversions."""
     rules = {name: LogMelSpectrogram(phases=name) for name in ("griffin-lim", "pghi", "pghi+griffin-lim")}
     return {**rules, "vocoder": VocodedLogMel(antiphon.load(voice).model)}
 
 
 def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7) -> float:
-    """Of one thread, for a second of sound."""
+    """Processor seconds of one thread per second of sound."""
     best = np.inf
     for _ in range(repeats):
         began = time.process_time()
@@ -59,14 +60,14 @@ def processor_seconds(view: Representation, audio: np.ndarray, repeats: int = 7)
 
 
 def times_side_by_side(view: Representation, audio: np.ndarray, sounds: int = 16) -> float:
-    """Real time over the time that it takes, one sound on each processor."""
+    """Speed relative to real time, with one sound on each processor."""
     began = time.perf_counter()
-    spread(lambda _: there_and_back(view, audio), sounds)
+    parallel_map(lambda _: there_and_back(view, audio), sounds)
     return sounds * SECONDS / (time.perf_counter() - began)
 
 
 def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: int) -> dict[str, dict[str, float]]:
-    """The figures of every set, by its name; those named "... +-" are half the width of a 95 % interval."""
+    """The figures of every set by name; those named "... +-" are half the width of a 95 % interval."""
     heard = {name: {eye: one.features[eye]} for name, one in sets.items()}
     margins = distance_margins(redrawn_distances(heard, threads))
     table = {}
@@ -85,7 +86,7 @@ def measured(sets: dict[str, Measured], wanted: np.ndarray, eye: str, threads: i
 
 
 def write_sheet(ways: dict[str, Representation], sounds: Sounds, path: Path) -> None:
-    """A line of spectrograms for some notes: real, then each way back."""
+    """A line of spectrograms for some notes: real, then each inversion."""
     names = [name for name in ways if "+" not in name]
     chosen = np.linspace(0, len(sounds.rows) - 1, SHOWN).astype(int)
     pictures, titles = [], []
@@ -134,7 +135,7 @@ def main() -> None:
 
 
 def _show(table: dict[str, dict[str, float]]) -> None:
-    """As Markdown."""
+    """Print as Markdown."""
     columns = [key for key in table["vocoder"] if not key.endswith("+-")]
     print(f"| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, row in table.items():

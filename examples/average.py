@@ -1,9 +1,9 @@
-"""Averages the weights of voices that were trained one from the other, into a voice that is better than each of them.
+"""Averages the weights of voices that were trained from one another, into a voice that is better than each of them.
 
     python examples/average.py gm=1 runs/gm6=1 runs/gm7=2 -o gm.safetensors
 
-Runs that begin from a common voice stay in one valley of the loss, whose floor lies between them (model soups,
-Wortsman et al. 2022). What the new voice says of itself is what the last one says.
+Runs that begin from a common voice stay in one valley of the loss, whose floor is between them (model soups, Wortsman
+et al. 2022). The new voice's metadata is that of the last one.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Trains a voice's imagination on, alone: its mapping network against what its encoder hears, without making a sound.
+"""Continues training only a voice's mapping network, against the encoder's style vectors, without making a sound.
 
     python examples/imagine.py runs/kit kit.safetensors -o imagined.safetensors [--moves 12000]
 
-In a run the mapping moves once a step, against the last styles heard, and a label of one recording is seldom among
-them. Here styles of many thousand sounds are heard first, labels more evenly than they come, and then the game in the
-space of styles [antiphon/training/games/style.py] is played for as long as you like: 25 ms a move. All but the mapping
-stays as it is.
+In a run the mapping is updated once per step, against the latest styles encoded, among which a label with one recording
+is rare. Here the styles of many thousand sounds are encoded first, with labels more evenly distributed, and then the
+game in the space of styles (antiphon/training/games/style.py) is played for as long as you like: 25 ms per update.
+Everything but the mapping stays as it is.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from antiphon.training.games.style import StyleGame
 from antiphon.voices.checkpoint import save_voice
 from antiphon.voices.styled import StyledVoice
 
-HEARD, AT_ONCE = 8192, 64  # sounds that are heard, and how many together
-BATCH = 384  # styles of a move
-RATE, GAMMA = 1e-3, 0.1  # Adam's, and the penalties' weight
-AVERAGE = 0.998  # of the mapping's weights
-EVENLY = 0.5  # 0: labels as they come; 1: all as often
+HEARD, AT_ONCE = 8192, 64  # sounds to encode, and how many at once
+BATCH = 384  # styles per update
+RATE, GAMMA = 1e-3, 0.1  # learning rate, and weight of the penalties
+AVERAGE = 0.998  # decay of the mapping's averaged weights
+EVENLY = 0.5  # 0: labels as frequent as in the data; 1: all equally frequent
 
 
 def heard(voice: StyledVoice, data: Prepared, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Styles (count, style), labels (count,) and style words (count, words) of training sounds, drawn and changed as in
-    a run, then drawn again so that rare labels are met more often."""
+    """Styles (count, style), labels (count,) and style words (count, words) of training sounds, drawn and augmented as
+    in a run, then resampled so that rare labels are more frequent."""
     source, parts = recipe(voice.kind, seed=seed).source(data), []
     with torch.no_grad():
         for first in range(0, count, AT_ONCE):
@@ -47,10 +47,10 @@ def heard(voice: StyledVoice, data: Prepared, count: int, seed: int) -> tuple[Te
 
 
 def imagine(voice: StyledVoice, data: Prepared, moves: int, seed: int = 0, count: int = HEARD) -> None:
-    """Train the voice's mapping in place. Raises AntiphonError where voice and data have other labels."""
+    """Train the voice's mapping in place. Raises AntiphonError if voice and data have different labels."""
     labels = voice.model.labels
     if (labels.instruments, labels.styles) != (data.labels.instruments, data.labels.styles):
-        raise AntiphonError(f"{data.path} has other labels than {voice.info.name}: give what it was trained on")
+        raise AntiphonError(f"{data.path} has other labels than {voice.info.name}: give the data it was trained on")
     torch.manual_seed(seed)
     w, label, words = heard(voice, data, count, seed)
     game = StyleGame(w.shape[1], len(labels.instruments), len(labels.styles), count, GAMMA, BATCH)
@@ -73,7 +73,7 @@ def imagine(voice: StyledVoice, data: Prepared, moves: int, seed: int = 0, count
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice")
-    parser.add_argument("prepared", type=Path, help="what it was trained on")
+    parser.add_argument("prepared", type=Path, help="the data it was trained on")
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--moves", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -3,7 +3,7 @@
     python examples/make_notes.py FluidR3_GM.sf2 MuseScore_General_Full.sf2 [FOLDER]
 
 Both fonts must be the ones `gm` was rendered from (Debian's fluid-soundfont-gm and
-musescore-general-soundfont-lossless, both MIT): its plan is made again to know which keys it was trained on, and only
+musescore-general-soundfont-lossless, both MIT): its plan is recomputed to know which keys it was trained on, and only
 other keys are rendered here, with other velocities and shorter holds. One octave of each instrument is marked `block`:
 held out for measuring.
 """
@@ -22,13 +22,13 @@ from antiphon.data.soundfont.render import Job, PlannedNote, RenderOptions, coll
 
 PROGRAMS = (0, 9, 12, 19, 24, 40, 48, 56, 65, 71, 73, 89)
 TRAIN, BLOCK = 21, 6  # notes of each instrument
-GM = RenderOptions()  # what `gm` was rendered with
+GM = RenderOptions()  # the options `gm` was rendered with
 SHORT = replace(GM, hold=(0.15, 0.7), longest=1.1)
-PEAK = 10 ** (-9 / 20)  # quieter than need be: FLAC is smaller for it
+PEAK = 10 ** (-9 / 20)  # quieter than necessary, for smaller FLAC files
 
 
 def choose(job: Job) -> list[PlannedNote]:
-    """Notes of a preset at keys that `gm` has not been trained on, spread over the range."""
+    """Notes of a preset at keys that `gm` was not trained on, spread over the range."""
     used = {note.key for note in notes_of(job, GM) if note.split in ("train", "valid")}
     free = [key for key in range(job.low, job.high + 1) if key in job.preset.keys and key not in used]
     start = (job.low + job.high - 11) // 2

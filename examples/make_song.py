@@ -1,4 +1,4 @@
-"""Writes the two songs of the project's own: the example that `antiphon play` plays, and a dense one to time.
+"""Writes the project's own two songs: the example that `antiphon play` plays, and a dense one for timing.
 
     python examples/make_song.py              # antiphon/music/songs/antiphon.mid and benchmarks/songs/dense.mid
 
@@ -48,7 +48,7 @@ class Line:
         self._add(beat, 1, "control_change", control=number, value=min(max(round(value), 0), 127))
 
     def note(self, beat: float, beats: float, pitch: int | str, velocity: float, loose: float = 0.008) -> None:
-        """A note, by a human: a little early or late, a little softer or louder."""
+        """A note as a human plays it: a little early or late, a little softer or louder."""
         pitch = key(pitch) if isinstance(pitch, str) else pitch
         start = beat + self.draw.uniform(-loose, loose)
         velocity = min(max(round(velocity + self.draw.gauss(0, 2.5)), 1), 127)
@@ -64,7 +64,7 @@ class Line:
             self.control(start + x * (end - start), 11, low + (high - low) * math.sin(math.pi / 2 * rise))
 
     def scoop(self, beat: float, depth: float, beats: float = 0.3) -> None:
-        """Slide into the note at `beat` from `depth` semitones away (2 is the wheel's full way)."""
+        """Slide into the note at `beat` from `depth` semitones away (2 is the wheel's full range)."""
         for i in range(13):
             wheel = round(8191 * depth / 2 * math.cos(math.pi / 2 * i / 12) ** 2)
             self._add(beat - 0.02 + beats * i / 12, 1, "pitchwheel", pitch=max(min(wheel, 8191), -8192))
@@ -80,7 +80,7 @@ class Line:
 
 
 def save(path: Path, title: str, tempi: list[tuple[float, float]], lines: list[Line]) -> None:
-    """Write a type 1 file; tempi are (beat, beats a minute)."""
+    """Write a type 1 file; tempi are (beat, beats per minute)."""
     conductor = mido.MidiTrack([mido.MetaMessage("track_name", name=title)])
     conductor.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
     now = 0
@@ -121,7 +121,7 @@ def chords(text: str) -> list[tuple[float, list[str]]]:
 
 
 def choir(line: Line, beat: float, text: str, velocity: float, voices: slice = slice(1, 4), shift: int = 0) -> float:
-    """Sing chords from `beat` on, a voice on two equal notes running tying them; the beat after them."""
+    """Sing chords from `beat` on, tying repeated notes of a voice; returns the beat after them."""
     sung = chords(text)
     for place in range(4)[voices]:
         now, held = beat, 0.0
@@ -163,7 +163,7 @@ def arpeggios(harp: Line, piano: Line, bass: Line, beat: float) -> None:
 
 
 def finale(flute: Line, harp: Line, piano: Line, bells: Line, beat: float) -> None:
-    """What joins the two choirs at the end."""
+    """The instruments that join the two choirs at the end."""
     melody(flute, beat, DESCANT, 84)
     flute.scoop(beat + 24, -0.6, 0.5)
     for now, names in zip(
@@ -265,7 +265,7 @@ def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
     return tempi, [strings, brass, organ, flute, harp, piano, bass, bells, pizzicato, kit]
 
 
-# ---- The dense song: eight tracks which never rest, round and round the tutti's harmony.
+# ---- The dense song: eight tracks that never rest, cycling through the tutti's harmony.
 
 
 def dense(bars: int = 90) -> tuple[list[tuple[float, float]], list[Line]]:

@@ -1,12 +1,12 @@
-"""Trains the bundled voice `gm`. The same line again goes on where it stopped.
+"""Trains the bundled voice `gm`. The same command again resumes.
 
     python examples/train_gm.py FluidR3_GM.sf2 MuseScore_General_Full.sf2 --steps 6000 [--processes 2] [--from gm]
     python examples/train_gm.py --publish
 
-The fonts are Debian's fluid-soundfont-gm and musescore-general-soundfont-lossless, both MIT. Everything lies in
---work: rendered notes (1.2 GB), the prepared file (3.9 GB) and the run. --processes starts that many by torchrun, one
-thread each on a processor: two of them beat two threads. --publish writes the run's voice into the package, and its
-opponents' weights beside it for whoever goes on training.
+The fonts are Debian's fluid-soundfont-gm and musescore-general-soundfont-lossless, both MIT. Everything is in --work:
+rendered notes (1.2 GB), the prepared file (3.9 GB) and the run. --processes starts that many by torchrun, each with one
+thread on one processor: two of them beat two threads. --publish writes the run's voice into the package, with its
+critics' weights beside it for further training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME = "gm"
 
 
 def train(fonts: list[Path], work: Path, steps: int, processes: int, start: str | None) -> None:
-    """Render, prepare, play the game: each only as far as it is not done."""
+    """Render, prepare, train: each only if not done yet."""
     data = work / f"{NAME}.safetensors"
     if not data.exists():
         render(fonts, work / f"{NAME}-notes")

@@ -1,12 +1,12 @@
-"""Trains the bundled voice `kit`, drums. The same line again goes on where it stopped.
+"""Trains the bundled drum voice `kit`. The same command again resumes.
 
     python examples/train_kit.py FluidR3_GM.sf2 MuseScore_General_Full.sf2 --folders sonic-pi audiophob --steps 20000
     python examples/train_kit.py --publish
 
-The fonts are Debian's fluid-soundfont-gm and musescore-general-soundfont-lossless, MIT. The folders hold hits whose
-names say what they are: the drums among /usr/share/sonic-pi/samples (sonic-pi-samples, CC0: drum_*, bd_*, sn_*,
-elec_*, perc_*, tabla_*), and the kit Audiophob of hydrogen-drumkits (CC0), its files named after its instruments.
-Everything lies in --work: rendered hits, one table of all, the prepared file and the run.
+The fonts are Debian's fluid-soundfont-gm and musescore-general-soundfont-lossless, MIT. The folders contain hits with
+descriptive names: the drums among /usr/share/sonic-pi/samples (sonic-pi-samples, CC0: drum_*, bd_*, sn_*, elec_*,
+perc_*, tabla_*), and the kit Audiophob of hydrogen-drumkits (CC0), its files named after its instruments. Everything
+is in --work: rendered hits, one table of all, the prepared file and the run.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from antiphon.verbs.data import prepare, render
 
 NAME, LICENCE = "kit", "MIT and CC0"
 COLUMNS = ("path", "instrument", "preset", "style", "velocity", "split")
-ELECTRIC = ("elec", "bd", "sn")  # how the names of electric drums begin
+ELECTRIC = ("elec", "bd", "sn")  # prefixes of the names of electric drums
 
 
 def gather(fonts: list[Path], folders: list[Path], kit: Path) -> None:
-    """Render the fonts' drums into `kit`, and list them and the folders' in its notes.csv; folders lie in it."""
+    """Render the fonts' drums into `kit`, and list them and the folders' in its notes.csv; folders are inside it."""
     render(fonts, kit / "fonts", drums=True)
     rows = [row for folder in (Path("fonts"), *folders) for row in scan(kit / folder, one_shots=True).rows]
     with (kit / "notes.csv").open("w", newline="", encoding="utf-8") as file:
@@ -48,7 +48,7 @@ def _style(row: Row) -> tuple[str, ...]:
 
 
 def train(fonts: list[Path], folders: list[Path], work: Path, steps: int, processes: int) -> None:
-    """Render, prepare, play the game: each only as far as it is not done."""
+    """Render, prepare, train: each only if not done yet."""
     data = work / f"{NAME}.safetensors"
     if not data.exists():
         gather(fonts, folders, work / NAME)
@@ -61,7 +61,7 @@ def train(fonts: list[Path], folders: list[Path], work: Path, steps: int, proces
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fonts", nargs="*", type=Path)
-    parser.add_argument("--folders", nargs="*", type=Path, default=[], help="of hits, inside WORK/kit")
+    parser.add_argument("--folders", nargs="*", type=Path, default=[], help="folders of hits, inside WORK/kit")
     parser.add_argument("--work", type=Path, default=Path("work-data"))
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

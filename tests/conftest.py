@@ -1,8 +1,8 @@
-"""What tests share: a tiny folder of synthetic notes, a voice learned from it, and the command line in-process."""
+"""Fixtures for all tests: a tiny folder of synthetic notes, a voice trained on it, and the command line in-process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import torch
 
 from antiphon.audio.files import write_audio
 
-torch.set_num_threads(1)  # pytest-xdist keeps the cores busy; more threads would only get into each other's way
+torch.set_num_threads(1)  # pytest-xdist keeps the cores busy; more threads would only slow each other down
 
 RATE = 44100
-TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # settings of a run of a second or two
+TINY = {"batch": 2, "rehearsal_batch": 4, "samples": 8192, "game.imagined": 1, "game.bank": 64}  # a run of a second
 SETTINGS = [f"{name}={value}" for name, value in TINY.items()]
 
 
@@ -41,9 +41,19 @@ def write_notes(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_sheet() -> Iterator[None]:
+    """Pictures would take most of a tiny run's time: one at its end will do."""
+    from antiphon.training import loop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "PREVIEWS", 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of labelled notes; not to be changed."""
+    """A folder of labelled notes; do not change it."""
     return write_notes(tmp_path_factory.mktemp("sounds") / "notes")
 
 
@@ -57,7 +67,7 @@ def prepared(notes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run_folder(notes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of a few steps; not to be changed."""
+    """A finished run of a few steps; do not change it."""
     import antiphon
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
@@ -75,7 +85,7 @@ def voice(run_folder: Path):
 
 @dataclass
 class Said:
-    """What a command line did: exit status, lines on stdout and on stderr."""
+    """The result of a command line: exit status, lines on stdout and on stderr."""
 
     status: int
     out: list[str]

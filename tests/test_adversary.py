@@ -1,5 +1,5 @@
-"""What all games are set by: rules, penalties, spectral norm, dropout and optimisers, for those that learn by imitation
-too; and that without being asked for they change nothing."""
+"""The settings that all games share: rules, penalties, spectral norm, dropout and optimisers, also for games that learn
+by imitation; by default they change nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(name: str, settings: dict | None = None) -> Recipe:
 
 
 def play(method: Recipe, data: Prepared, steps: int = 2, same: bool = False) -> tuple[Game, list[dict[str, Tensor]]]:
-    """The game after some steps, and what it said of each. same: with the same sounds again and again."""
+    """The game after some steps, and its report of each. same: with the same sounds in every step."""
     game, source, said = new_game(data, method), method.source(data), []
     for k in range(steps):
         moment = method.at(k, steps)
@@ -79,6 +79,22 @@ def test_it_is_the_weighted_mean_over_the_critics():
     assert penalty(drift=0.1) == pytest.approx(0.1 * 3.5)
     assert penalty(r1=2.0, every=4) == pytest.approx(4 * 13)
     assert penalty(move=3, r1=2.0, drift=0.1, every=4) == pytest.approx(0.1 * 3.5)
+
+
+def test_r1_looks_at_real_sounds_and_r2_at_generated_ones():
+    """Of a critic that is steep at the ones and flat at the others. WGAN-GP looks between the pairs."""
+    real, generated = torch.full((4, 2), 3.0), torch.full((4, 2), -3.0)
+    seen = [Seen(lambda x: torch.relu(x).sum(1), real, generated)]
+    logits, rng = [torch.zeros(4)], torch.Generator().manual_seed(0)
+
+    def penalty(**weights: float) -> float:
+        return float(AdversaryConfig(**weights).penalty(logits, lambda: seen, 0.0, 0, rng).detach())
+
+    assert penalty(r1=2.0) == pytest.approx(2.0)  # a slope of (1, 1)
+    assert penalty(r2=2.0) == 0
+    assert penalty(r1=2.0, finite=True) > 0.5
+    assert penalty(r2=2.0, finite=True) == 0
+    assert 0 < penalty(lipschitz=1.0) <= 1
 
 
 def test_where_no_slope_is_wanted_nothing_is_looked_at_and_no_dice_are_thrown():
@@ -154,8 +170,8 @@ def test_a_critic_without_a_bound_is_refused_by_every_recipe(name: str):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"game.rule": "chess"}, "no rule is called 'chess'"),
-        ({"game.optimiser.name": "luck"}, "no optimiser is called 'luck'"),
+        ({"game.rule": "chess"}, "no rule named 'chess'"),
+        ({"game.optimiser.name": "luck"}, "no optimiser named 'luck'"),
         ({"game.r1": -1}, r"game\.r1=-1"),
         ({"game.lipschitz": 1e9}, r"game\.lipschitz"),
         ({"game.every": 0}, r"game\.every=0"),
@@ -174,7 +190,7 @@ def test_settings_that_cannot_work(name: str, wrong: dict, says: str):
 
 
 def hard_wired(name: str, game: Game) -> dict[str, torch.optim.Optimizer]:
-    """The players' optimisers as these games had them before there was a choice."""
+    """The players' optimisers as they were before they could be chosen."""
     adam, adamw, critics = torch.optim.Adam, torch.optim.AdamW, game.critics.parameters()
     if name == "vocoder":
         generator = adamw(game.model.parameters(), 1e-3, (0.8, 0.99), weight_decay=1e-4)
@@ -191,8 +207,8 @@ def hard_wired(name: str, game: Game) -> dict[str, torch.optim.Optimizer]:
 @pytest.mark.parametrize("name", PLAY)
 def test_the_usual_game_is_what_it_was(name: str, data, monkeypatch):
     usual = play(made(name), data, 4)[0].state_dict()
-    seated = Game.take_seats
-    monkeypatch.setattr(Game, "take_seats", lambda game, _: seated(game, hard_wired(name, game)))
+    seated = Game.set_optimizers
+    monkeypatch.setattr(Game, "set_optimizers", lambda game, _: seated(game, hard_wired(name, game)))
     monkeypatch.setattr(AdversaryConfig, "penalty", lambda *_: torch.zeros(()))
     before = play(made(name), data, 4)[0].state_dict()
     assert usual.keys() == before.keys()
@@ -201,7 +217,7 @@ def test_the_usual_game_is_what_it_was(name: str, data, monkeypatch):
 
 @pytest.mark.parametrize("name", PLAY)
 def test_a_run_of_before_goes_on(name: str, prepared, tmp_path):
-    """Its record has other names for the learning rates and none for what is new."""
+    """Its record has other names for the learning rates and lacks the newer settings."""
     settings = PLAY[name] | {"game.critic_rate": 2e-3}
     how = {"recipe": name, "size": "tiny", "settings": settings, "from_scratch": True, "threads": 1, "quiet": True}
     for folder, steps in (("whole", 2), ("whole", 4), ("run", 2)):

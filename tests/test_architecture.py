@@ -1,4 +1,4 @@
-"""The architecture: which package may know which. Imports point down, lazy and type-only ones too; none goes round."""
+"""The architecture: which package may import which. Imports point down, lazy and type-only ones too; no circles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Imports = dict[str, set[str]]  # a module's name -> those of the modules that it
 
 
 def imports(folder: Path, package: str) -> Imports:
-    """Of every module below `folder`, whatever it imports of its own package, wherever in the file that stands."""
+    """For every module below `folder`, all its imports from its own package, wherever they are in the file."""
     files = {".".join(filter(None, (package, *p.relative_to(folder).with_suffix("").parts))): p
              for p in folder.rglob("*.py")}  # fmt: skip
     known = {name.removesuffix(".__init__"): path for name, path in files.items()}
@@ -55,7 +55,7 @@ def room(module: str) -> str:
 
 
 def upward(found: Imports) -> list[str]:
-    """Imports that do not point down: to another room on the same floor or a higher one, or to the package's face."""
+    """Imports that do not point down: to another room on the same floor or a higher one, or to `antiphon` itself."""
     return [
         f"{name} -> {other}"
         for name, others in found.items()
@@ -65,7 +65,7 @@ def upward(found: Imports) -> list[str]:
 
 
 def circle(found: Imports) -> list[str]:
-    """The modules of one circle, or none. A registry, which names its own package, is none."""
+    """The modules of one circle, or none. A registry that names its own package is not a circle."""
     try:
         TopologicalSorter(found).prepare()
     except CycleError as error:
@@ -100,6 +100,15 @@ def test_what_a_room_must_never_know(room_, never):
     for path in (PACKAGE / room_).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(rf"^\s*(import|from) {re.escape(never)}\b", text, re.M), path
+
+
+def test_a_run_does_not_know_what_it_learns_from(found):
+    """That is for recipes and games, who bring their own data, batches and previews."""
+    run = ["verbs.train", *(f"training.{name}" for name in ("loop", "recipe", "contract", "state", "run_folder"))]
+    health = [f"training.health.{name}" for name in ("monitor", "findings", "diagnostics", "interventions")]
+    for name in run + health:
+        known = {room(other) for other in found[f"antiphon.{name}"]}
+        assert not known & {"audio", "representations", "data", "networks", "metrics", "music"}, name
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,9 @@ def test_find_audio(tmp_path):
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=300), st.floats(-90, -10))
-def test_trim_tail_keeps_what_is_loud(samples, floor):
+def test_cut_tail_by_peak_keeps_what_is_loud(samples, floor):
     audio = np.array(samples, np.float32)
-    kept = ops.trim_tail(audio, floor, fade=0)
+    kept = ops.cut_tail_by_peak(audio, floor, fade=0)
     np.testing.assert_array_equal(kept, audio[: len(kept)])
     rest = audio[len(kept) :]
     assert rest.size == 0 or np.abs(rest).max() <= np.abs(audio).max() * 10 ** (floor / 20) * (1 + 1e-6)

@@ -1,4 +1,4 @@
-"""What a critic is shown instead of a sound: undone where it can be, differentiable, sane, and without leaks."""
+"""What a critic is shown instead of a sound: invertible where possible, differentiable, sane, and without leaks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sounds(shape: tuple[int, ...] = SHAPES[0]) -> Tensor:
 
 
 def only(kind: str, count: int = 6, seed: int = 0, p: float = MOST) -> Draw:
-    """A draw of one kind only, in which it happens."""
+    """A draw of one kind only, which does happen."""
     return next(d for s in range(seed, seed + 50) if changed(d := draw(count, p, rng(s), (kind,))).all())
 
 

@@ -1,4 +1,4 @@
-"""The way for graphics cards, on the processor: a whole batch at once must sound and learn as note by note does."""
+"""A batch of notes must sound and learn as each note alone does, however many are worked on at once."""
 
 import copy
 import math
@@ -10,14 +10,17 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, midi_to_hz
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks import partials
+from antiphon.networks.generators.instrument import SIZES
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
-from antiphon.training.ahead import Ahead
 from antiphon.training.losses.partials import partials_loss
+from antiphon.training.prefetch import Prefetcher
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.voice import VoiceInfo
 
@@ -34,7 +37,7 @@ def model() -> InstrumentModel:
 
 
 def notes() -> Gesture:
-    """Two notes of steady pitch, three that shake or glide."""
+    """Two notes of steady pitch, three with vibrato or glides."""
     t = HOP * torch.arange(block_count(SAMPLES)) / 44_100
     shake = torch.sin(2 * math.pi * 6 * t)
     semitones = torch.stack([0 * t, 0.5 * shake, 0.05 * shake, 3 * t, 0 * t])
@@ -61,10 +64,30 @@ def played(model: InstrumentModel) -> tuple[Curves, Gesture, Tuning]:
     return replace(curves, envelope=curves.envelope + 5, harmonics=curves.harmonics + uneven), g, still
 
 
-def both(model: InstrumentModel, curves: Curves, g: Gesture, tuning: Tuning) -> tuple[list, batched.Bank]:
-    one_by_one = model.generator.all_partials(curves, g, tuning)
-    assert isinstance(one_by_one, list)
-    return one_by_one, batched.partials(curves, g, tuning, model.generator.centres)
+def each_alone(
+    model: InstrumentModel, curves: Curves, g: Gesture, tuning: Tuning
+) -> list[tuple[Bank, Curves, Gesture]]:
+    """The notes of a batch, one by one, with the partials that each has of its own."""
+    alone = []
+    for i in range(len(g.pitch)):
+        at = slice(i, i + 1)
+        own = Curves(**{k: v[at] for k, v in vars(curves).items()})
+        alone.append((model.generator.all_partials(own, g[at], tuning[at]), own, g[at]))
+    return alone
+
+
+def sounds_alone(model: InstrumentModel, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
+    return torch.cat([model.generator.sound(*note) for note in each_alone(model, curves, g, tuning)])
+
+
+def sounds_together(model: InstrumentModel, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
+    return model.generator.sound(model.generator.all_partials(curves, g, tuning), curves, g)
+
+
+@pytest.fixture(params=[0, 1 << 13, 1 << 30], ids=["one by one", "few", "all"])
+def _lots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is worked on at once: a processor takes a note or a few, a graphics card all."""
+    monkeypatch.setattr(partials, "TOGETHER", request.param)
 
 
 def gradients(model: InstrumentModel, loss: Tensor) -> dict[str, Tensor]:
@@ -73,9 +96,10 @@ def gradients(model: InstrumentModel, loss: Tensor) -> dict[str, Tensor]:
     return {k: p.grad.clone() for k, p in model.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.usefixtures("_lots")
 def test_a_batch_sounds_as_its_notes_do(model: InstrumentModel) -> None:
-    curves, g, tuning = played(model)
-    alone, together = (model.generator.sound(p, curves, g) for p in both(model, curves, g, tuning))
+    given = played(model)
+    alone, together = sounds_alone(model, *given), sounds_together(model, *given)
     assert alone.abs().amax(1).min() > 1e-3
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
@@ -83,7 +107,7 @@ def test_a_batch_sounds_as_its_notes_do(model: InstrumentModel) -> None:
 @torch.no_grad()
 def test_partials_that_are_not_heard_are_left_out(model: InstrumentModel) -> None:
     curves, g, tuning = played(model)
-    bank = batched.partials(curves, g, tuning, model.generator.centres)
+    bank = model.generator.all_partials(curves, g, tuning)
     whole = model.generator.sound(bank, curves, g)
     quiet = bank.audible(torch.full((len(PITCHES),), -6.0))
     assert quiet.sum() < bank.real.sum()
@@ -96,14 +120,15 @@ def test_partials_that_are_not_heard_are_left_out(model: InstrumentModel) -> Non
 @torch.no_grad()
 def test_playing_draws_what_training_draws(model: InstrumentModel) -> None:
     curves, g, tuning = played(model)
-    bank = batched.partials(curves, g, tuning, model.generator.centres)
+    bank = model.generator.all_partials(curves, g, tuning)
     some = torch.tensor([3, 0])  # one that glides, one of steady pitch
     own = bank[some].only(bank.real[some])
     few = Curves(**{k: v[some] for k, v in vars(curves).items()})
-    drawn = batched.coefficients(own, few, g[some])
+    drawn = partials.coefficients(own, few.ensemble, few.detune, partials.Blocks.of(g[some]))
     for i, most in enumerate((0.05, 1e-3)):
-        exact = batched.play(bank, curves, g, 0.0)[some[i]]
-        error = oscillate_near(drawn[i], g.f0[some[i]] / SAMPLE_RATE, own.ratios[i], 1.5) - exact
+        exact = partials.play(bank, curves, g, 0.0)[some[i]]
+        cycles = g.f0[some[i]] / SAMPLE_RATE
+        error = oscillate_near(drawn[i], cycles, own.ratios[i], 1.5, float(cycles[0])) - exact
         assert error.norm() < most * exact.norm()
 
 
@@ -121,14 +146,13 @@ def test_a_note_sounds_the_same_alone_and_among_others(model: InstrumentModel) -
         np.testing.assert_allclose(parts.sum(1), alone, atol=1e-6)
 
 
+@pytest.mark.usefixtures("_lots")
 def test_a_batch_learns_as_its_notes_do(model: InstrumentModel) -> None:
     target = torch.randn(len(PITCHES), SAMPLES, generator=torch.Generator().manual_seed(2)) * 0.1
     found = []
-    for which in (0, 1):
+    for sounds in (sounds_alone, sounds_together):
         curves, g, tuning = played(model)
-        partials = both(model, curves, g, tuning)[which]
-        loss = (model.generator.sound(partials, curves, g) - target).square().mean() * 100
-        loss = loss + partials_loss(partials, g, target)
+        loss = (sounds(model, curves, g, tuning) - target).square().mean() * 100
         found.append((loss.detach(), gradients(model, loss)))
     torch.testing.assert_close(found[1][0], found[0][0], atol=1e-4, rtol=1e-4)
     assert found[0][1].keys() == found[1][1].keys()
@@ -136,19 +160,32 @@ def test_a_batch_learns_as_its_notes_do(model: InstrumentModel) -> None:
         torch.testing.assert_close(found[1][1][name], gradient, atol=1e-4, rtol=1e-3, msg=name)
 
 
+@pytest.mark.usefixtures("_lots")
 def test_the_loss_of_partials_is_that_of_each_note_alone(model: InstrumentModel) -> None:
-    curves, g, tuning = played(model)
     target = torch.randn(len(PITCHES), SAMPLES, generator=torch.Generator().manual_seed(2)) * 0.1
-    alone, together = (partials_loss(p, g, target) for p in both(model, curves, g, tuning))
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+    def alone(curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
+        notes = zip(each_alone(model, curves, g, tuning), target.split(1), strict=True)
+        return torch.stack([partials_loss(bank, own, audio) for (bank, _, own), audio in notes]).mean()
+
+    def together(curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
+        return partials_loss(model.generator.all_partials(curves, g, tuning), g, target)
+
+    losses = [loss(*played(model)) for loss in (alone, together)]
+    torch.testing.assert_close(losses[1], losses[0], atol=1e-5, rtol=1e-5)
+    learned = [gradients(model, loss) for loss in losses]
+    assert learned[0].keys() == learned[1].keys()
+    for name, gradient in learned[0].items():
+        torch.testing.assert_close(learned[1][name], gradient, atol=1e-4, rtol=1e-3, msg=name)
 
 
+@pytest.mark.usefixtures("_lots")
 def test_a_batch_of_steady_notes_and_one_of_moving_notes(model: InstrumentModel) -> None:
     curves, g, tuning = played(model)
     for f0 in (midi_to_hz(g.pitch).unsqueeze(-1).expand_as(g.f0), g.f0 * torch.linspace(1, 1.1, g.f0.shape[1])):
         moved = replace(g, f0=f0)
-        alone, together = (model.generator.sound(p, curves, moved) for p in both(model, curves, moved, tuning))
-        torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+        alone = sounds_alone(model, curves, moved, tuning)
+        torch.testing.assert_close(sounds_together(model, curves, moved, tuning), alone, atol=1e-4, rtol=1e-4)
 
 
 def test_batches_made_ahead_come_in_order_and_once() -> None:
@@ -158,7 +195,7 @@ def test_batches_made_ahead_come_in_order_and_once() -> None:
         made.append(n)
         return n * n
 
-    ahead = Ahead(make, depth=3)
+    ahead = Prefetcher(make, depth=3)
     assert [ahead(n) for n in range(5, 12)] == [n * n for n in range(5, 12)]
     assert len(made) == len(set(made))
     assert set(range(5, 12)) <= set(made)
@@ -170,14 +207,14 @@ def test_what_fails_ahead_fails_where_it_is_used() -> None:
             raise ValueError("no such batch")
         return n
 
-    ahead = Ahead(make)
+    ahead = Prefetcher(make)
     assert ahead(1) == 1
     with pytest.raises(ValueError, match="no such batch"):
         ahead(2)
 
 
 def test_playing_asks_the_trunk_for_few_shapes(model, monkeypatch):
-    """oneDNN keeps megabytes for each shape it has met, so that songs would need more memory the longer they are."""
+    """oneDNN caches megabytes for each shape it has met, so that longer songs would need more memory."""
     voice, met = InstrumentVoice(model, VoiceInfo()), set()
     curves = type(model.generator).curves
 
@@ -187,7 +224,7 @@ def test_playing_asks_the_trunk_for_few_shapes(model, monkeypatch):
         return curves(self, w, g)
 
     monkeypatch.setattr(type(model.generator), "curves", watched)
-    counts, holds = range(1, 17), (0.05, 0.3, 0.6, 0.9)
+    counts, holds = (1, 2, 3, 4, 5, 8, 9, 16), (0.05, 0.3, 0.6, 0.9)  # at both ends of each power of two
     sounds = [voice.notes([Note(60, hold)] * count, threads=1) for count in counts for hold in holds]
     assert {rows for rows, _ in met} == {1, 2, 4, 8, 16}
     assert len(met) <= 15

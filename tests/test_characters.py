@@ -141,11 +141,11 @@ def test_a_name_may_hold_marks_that_mean_nothing():
         (":0.5", "name is missing"),
         ("flute:0,cello:0", "shares"),
         ("flute>", "name is missing"),
-        ("flute>cello@1:00", "stretch of time"),
-        ("flute>cello@1:00-0:30", "stretch of time"),
-        ("flute>cello@a-b", "stretch of time"),
-        ("flute>cello@0:10-0:20>oboe@0:15-0:30", "after the one before"),
-        ("flute>cello>oboe@0-10", "when each change"),
+        ("flute>cello@1:00", "time span"),
+        ("flute>cello@1:00-0:30", "time span"),
+        ("flute>cello@a-b", "time span"),
+        ("flute>cello@0:10-0:20>oboe@0:15-0:30", "after the previous one"),
+        ("flute>cello>oboe@0-10", "the time of each change"),
     ],
 )
 def test_what_makes_no_sense_is_refused(text, says):
@@ -199,7 +199,7 @@ def test_a_morph_without_times_takes_the_whole_piece(voice):
     found = character(voice, "violin>harp", seed=2, seconds=8.0)
     assert torch.equal(found.w(8.0), voice.imagine("harp", (), 2))
     assert not torch.equal(found.w(4.0), voice.imagine("harp", (), 2))
-    with pytest.raises(AntiphonError, match="needs its time"):
+    with pytest.raises(AntiphonError, match="needs a time"):
         character(voice, "violin>harp")
 
 
@@ -222,9 +222,9 @@ def test_what_cannot_sound_is_refused(voice, tmp_path):
     soundfile.write(silent, np.zeros(44100), 44100)
     soundfile.write(slide, 0.5 * np.sin(2 * np.pi * np.cumsum(300 * 4 ** np.linspace(0, 1, 44100)) / 44100), 44100)
     for expression, how, says in [
-        ("theremin", {}, "no instrument is called"),
-        ("violin:1,theremin:1", {}, "no instrument is called"),
-        ("nowhere.wav", {}, "there is no file"),
+        ("theremin", {}, "no instrument named"),
+        ("violin:1,theremin:1", {}, "no instrument named"),
+        ("nowhere.wav", {}, "does not exist"),
         (str(silent), {}, "silent"),
         (str(slide), {}, "such as bell_A5.wav"),
         ("violin", {"variation": 1.5}, "out of range"),

@@ -1,4 +1,4 @@
-"""A weights file is a stranger's file: whatever is in it, it plays or it is refused in one line, and nothing runs."""
+"""Weights files are untrusted: whatever they contain, they play or are refused in one line, and no code runs."""
 
 from __future__ import annotations
 

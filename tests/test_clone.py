@@ -1,4 +1,4 @@
-"""Cloning: what is heard in a recording, what is refused and in which words, and that a clone is a voice like any."""
+"""Cloning: what is heard in a recording, what is refused and how, and that a clone is a voice like any other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recorded(*notes: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Learn for a moment only."""
+    """Make learning short."""
     how = invert.Inversion(pivot_steps=2, steps=2, batch=2)
     monkeypatch.setattr(invert, "Inversion", lambda: how)
 
@@ -174,14 +174,14 @@ def test_where_ear_and_claim_disagree_you_are_told():
     sound = recorded(tone(64, 0.8))
     named = one_note(sound, "flute_A4.wav", hint=69)
     assert (named.pitch, len(named.remarks)) == (64, 1)
-    assert "E4 is heard and used, not A4" in named.remarks[0]
+    assert "it sounds like E4, which is used, not A4" in named.remarks[0]
     octave = one_note(sound, "x", hint=76)
     assert octave.pitch == 64
-    assert "E4 is heard and used, not E5" in octave.remarks[0]
+    assert "it sounds like E4, which is used, not E5" in octave.remarks[0]
     said = one_note(sound, "x", 76)
     assert said.pitch == 76
-    assert "E5 is used as was said, though E4 is heard" in said.remarks[0]
-    with pytest.raises(antiphon.AntiphonError, match="holds E4, not G4"):
+    assert "E5 is used as given, though it sounds like E4" in said.remarks[0]
+    with pytest.raises(antiphon.AntiphonError, match="sounds like E4, not G4"):
         one_note(sound, "x", 67)
 
 
@@ -195,7 +195,7 @@ def test_the_way_to_say_a_pitch_is_the_callers():
 @pytest.mark.parametrize(
     ("sound", "words"),
     [
-        (recorded(tone(57, 0.6) + tone(61, 0.6)), "record one note alone"),
+        (recorded(tone(57, 0.6) + tone(61, 0.6)), "record a single note"),
         (recorded(tone(57, 0.6) + tone(61, 0.6) + tone(64, 0.6)), "A3 and C#4 at once"),
         (recorded(tone(57, 0.8), tone(64, 0.8)), "A3 and then E4"),
         (recorded(tone(57, 0.6)) + 0.2 * NEVER[: len(recorded(tone(57, 0.6)))], "closer or louder"),

@@ -1,4 +1,4 @@
-"""The documentation keeps its word: commands exist, links lead somewhere, and the reference is that of the code."""
+"""The documentation is correct: commands exist, links work, and the reference matches the code."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ PUBLIC = API.public()
 
 
 def blocks(text: str) -> Iterator[str]:
-    """The code blocks of a Markdown page: fenced ones, and paragraphs that are indented by four."""
+    """The code blocks of a Markdown page: fenced ones, and paragraphs indented by four."""
     yield from re.findall(r"^ *```[^\n]*\n(.*?)^ *```", text, re.S | re.M)
     without = re.sub(r"^ *```.*?^ *```", "", text, flags=re.S | re.M)
     yield from re.findall(r"(?:\A|\n[ ]*\n)((?: {4,}[^\n]*\n?)+)", without)
 
 
 def shell_lines(text: str) -> Iterator[list[str]]:
-    """The words of each command in the code blocks, without comments and prompts; `;` and `&&` part commands."""
+    """The words of each command in the code blocks, without comments and prompts; `;` and `&&` separate commands."""
     for block in blocks(text):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             said = re.sub(r"(^|\s)#.*$", "", line.strip().removeprefix("$ "))
@@ -185,7 +185,7 @@ def test_docstrings_say_shapes_and_explain_keywords(name, thing):
     annotations = [str(p.annotation) for p in called.parameters.values()] + [str(called.return_annotation)]
     if any(re.search(r"ndarray|Tensor", a) for a in annotations):
         assert SHAPE.search(doc), f"{name} takes or gives arrays: say their shapes"
-    home = inspect.getmodule(thing)  # what one rung explains, or another that is referred to, need not be said again
+    home = inspect.getmodule(thing)  # what another rung explains need not be repeated
     near = [t for n, t in PUBLIC.items() if inspect.getmodule(t) is home or f"`{n.rpartition('.')[2]}`" in doc]
     ladder = " ".join(inspect.getdoc(t) or "" for t in near)
     for parameter in called.parameters.values():

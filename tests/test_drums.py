@@ -39,7 +39,7 @@ TINY = {"batch": 2, "samples": 8192, "game.imagined": 1, "game.bank": 64, "healt
 
 
 def struck(hz=60.0, octaves=0.0, seconds=0.03, *, noise=0.0, length=0.4, level=0.5, seed=0):
-    """A hit: a mode at `hz` and another 1.6 times as high, which glide down together, and noise that dies sooner."""
+    """A hit: a mode at `hz` and another 1.6 times as high, which glide down together, and shorter noise."""
     t = np.arange(round(length * RATE)) / RATE
     phase = 2 * np.pi * np.cumsum(np.exp2(octaves * np.exp(-t / seconds))) / RATE
     hiss = np.random.default_rng(seed).standard_normal(len(t)) * np.exp(-t / 0.04)
@@ -49,7 +49,7 @@ def struck(hz=60.0, octaves=0.0, seconds=0.03, *, noise=0.0, length=0.4, level=0
 
 @pytest.fixture(scope="module")
 def hits(tmp_path_factory):
-    """A folder of hits named as people name them, one of which nobody can name."""
+    """A folder of hits with the usual kinds of names, one of which names no drum."""
     folder = tmp_path_factory.mktemp("hits")
     for force, level in (("soft", 0.2), ("hard", 0.8)):
         write_audio(folder / f"BD_{force}.wav", struck(55, 1.2, 0.02, level=level))
@@ -156,7 +156,7 @@ def test_a_folder_of_hits_is_prepared_without_a_pitch(hits, prepared):
     console.print(summary(manifest))
     assert "8 hits of 4 drums" in console.export_text()
     assert [item.path.name for item in manifest.refused] == ["thing.wav"]
-    assert "tells no drum" in manifest.refused[0].reason
+    assert "contains no drum" in manifest.refused[0].reason
     assert prepared.labels.one_shots
     assert prepared.labels.instruments == ("closed hat", "kick", "open hat", "snare")
     assert len(prepared.labels.presets) == 4  # soft and hard hits are of one drum
@@ -227,7 +227,7 @@ def replace_rows(tuning, i):
 
 
 def test_modes_sound_where_they_are_and_glide(generator, prepared):
-    """A mode alone, at 120 Hz after a fall of an octave; it starts at once, and nothing stands before it."""
+    """A mode alone, at 120 Hz after a fall of an octave; it starts at once, with nothing before it."""
     batch = StrokeSource(prepared, 16_384, 0, moved=0.0).batch(0, 1)
     ratios, active = batch.tuning.ratios.clone(), torch.zeros(1, SLOTS)
     slot = int((ratios[0] * 261.63 - 120).abs().argmin())
@@ -304,7 +304,7 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(hits, kit, tmp_path
 
 
 def test_the_smallest_learns_with_its_critics_at_work(prepared):
-    """The same hits again and again, by a rule and with penalties of its own choice too."""
+    """The same hits again and again; also with another rule and with penalties."""
     usual = {"batch": 4, "samples": 8192, "game.imagined": 1, "cool_down": 0, "game.optimiser.rate": 2e-3}
     for wish in ({}, {"game.rule": "hinge", "game.r1": 0.1, "game.spectral": True, "game.dropout": 0.2}):
         method = override(recipe("drums", "tiny"), usual | wish)
@@ -447,7 +447,7 @@ def test_a_song_has_its_drums(kit, voice, song, run_folder, tmp_path):
     assert np.abs(drums).max() > 1e-5
     again = antiphon.play(song, tmp_path / "again.wav", voice, kit=str(kit))
     assert out.read_bytes() == again.read_bytes()
-    with pytest.raises(AntiphonError, match="no kit of drums"):
+    with pytest.raises(AntiphonError, match="not a drum kit"):
         antiphon.play(song, tmp_path / "no.wav", voice, kit=run_folder)
 
 

@@ -1,4 +1,4 @@
-"""`antiphon evaluate` and `antiphon compare` as a person types them."""
+"""`antiphon evaluate` and `antiphon compare` as users type them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def few_draws(monkeypatch):
 
 @pytest.fixture(scope="module")
 def many_notes(tmp_path_factory) -> Path:
-    """Short notes of two instruments, of each of which five pairs are held out."""
+    """Short notes of two instruments, with five pairs of each held out."""
     folder = tmp_path_factory.mktemp("many") / "my notes"
     lines = ["path,pitch,instrument,split"]
     for name in ("violin", "harp"):
@@ -149,7 +149,7 @@ def test_the_python_twins_take_any_voice_and_say_the_same_twice(many_prepared, t
         (["--embeddings", "vggish"], "use one of aisfx, mel, musicnn"),
         (["--split", "preset"], "too few notes to judge by in its split 'preset'"),
         (["-n", 3], "use 8 or more"),
-        (["-o", "page.txt"], "end the name in .html"),
+        (["-o", "page.txt"], "use a name that ends in .html"),
         (["--seed=-1"], "seed -1 is out of range"),
     ],
 )
@@ -166,7 +166,7 @@ def test_a_folder_of_too_few_hits_is_named_and_more_are_asked_for(antiphon_line,
         write_audio(folder / f"{('kick', 'snare')[i % 2]}-{i}.wav", tone(48 + i, 0.3, plucked=True))
     said = antiphon_line("evaluate", "kit", folder, "-o", tmp_path / "page.html", "--embeddings", "mel")
     assert said.status == 2
-    for words in (f"{folder} has too few hits", "give more hits of a name"):
+    for words in (f"{folder} has too few hits", "add more hits of a name"):
         assert words in said.err[-1]
     assert "safetensors" not in said.err[-1]
 
@@ -192,12 +192,12 @@ def test_info_tells_cost_recipe_and_paper(antiphon_line, run_folder):
         assert known["recipe"] == recipe
         assert told in known["method"]
         assert known["multiply_adds_a_second"] > 1e5
-        assert "multiply-adds for a second of sound" in "\n".join(antiphon_line("info", voice).out)
+        assert "multiply-adds per second of sound" in "\n".join(antiphon_line("info", voice).out)
 
 
 def test_voices_and_notes_that_are_not_there(antiphon_line, run_folder, many_prepared, prepared, tmp_path):
     for args, complaint in (
-        (["no-voice", many_prepared], "no voice is called 'no-voice'"),
+        (["no-voice", many_prepared], "no voice named 'no-voice'"),
         ([run_folder, tmp_path / "gone.safetensors"], "does not exist"),
         ([run_folder, prepared], "too few notes"),  # fourteen
     ):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SIZES, InstrumentGenerator, midi_to_hz
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import at_blocks, midi_to_hz
 from antiphon.representations.spectral import magnitude
 from antiphon.training.losses.expected import VIEWS, ExpectedLoss, lobes
 from antiphon.training.losses.movement import movement_loss
@@ -53,7 +53,7 @@ def test_a_sines_lobe_is_what_the_fft_shows(hz: float) -> None:
 
 
 def test_the_expected_spectrum_is_the_played_ones(generator: InstrumentGenerator) -> None:
-    """In the mean over many notes, through every window, tones and noise at once."""
+    """On average over many notes, for every window, with tones and noise at once."""
     g = gesture([40 + 2 * i for i in range(24)], start=8192)
     w = torch.randn(len(g.pitch), generator.config.style)
     loss = ExpectedLoss(generator.config)
@@ -62,7 +62,7 @@ def test_the_expected_spectrum_is_the_played_ones(generator: InstrumentGenerator
         sound = generator(w, g, tuning)
         at = replace(g, knots=loss.instants(g, torch.Generator().manual_seed(1)))
         curves = generator.curves(w, at)
-        bank = batched.partials(curves, at, tuning, generator.centres)
+        bank = generator.all_partials(curves, at, tuning)
         f0, first = at_blocks(at.f0, (at.knots - at.start.unsqueeze(-1)) / HOP), 0
         for view in VIEWS:
             look = slice(first, first + view.instants)
@@ -83,7 +83,7 @@ def test_it_teaches(generator: InstrumentGenerator) -> None:
     at = replace(g, knots=loss.instants(g, torch.Generator().manual_seed(0)))
     w = torch.randn(2, generator.config.style, requires_grad=True)
     bank_curves = generator.curves(w, at)
-    bank = batched.partials(bank_curves, at, generator.tuning(w, g.pitch, g.velocity), generator.centres)
+    bank = generator.all_partials(bank_curves, at, generator.tuning(w, g.pitch, g.velocity))
     silent_and_loud = torch.stack([torch.zeros(SAMPLES), 0.1 * torch.randn(SAMPLES)])
     terms = loss(bank, bank_curves, at, silent_and_loud)
     assert set(terms) == {"log", "linear", "mel", "partials"}
@@ -102,7 +102,7 @@ def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
         curves = generator.curves(w, g)
         curves = replace(curves, noise=curves.noise - 6, strike=curves.strike - 6)
         share = torch.full_like(curves.ensemble, 0.6)
-        other = replace(g, take=g.take + 100)  # other phases: what is compared is not chance
+        other = replace(g, take=g.take + 100)  # other phases: the comparison does not depend on chance
         moving = generator.synthesise(replace(curves, ensemble=share), other, tuning)
         losses = [
             float(
@@ -122,10 +122,10 @@ def test_movement_is_heard_and_taught(generator: InstrumentGenerator) -> None:
 
 
 def _seen(generator: InstrumentGenerator, loss: ZoneLoss, g: Gesture, w: torch.Tensor) -> tuple[Bank, Curves]:
-    """What the generator says of takes of a note, where the loss looks."""
+    """The generator's output for takes of a note, where the loss looks."""
     at = replace(g, knots=loss.knots.expand(len(g.pitch), -1))
     curves = generator.curves(w, at)
-    return batched.partials(curves, at, generator.tuning(w, g.pitch, g.velocity), generator.centres), curves
+    return generator.all_partials(curves, at, generator.tuning(w, g.pitch, g.velocity)), curves
 
 
 @pytest.mark.parametrize("pitch", [40, 57, 71])

@@ -1,4 +1,4 @@
-"""The example of docs/extending.md, put where it says and trained as it says."""
+"""The examples of docs/extending.md, placed and trained as it says."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from conftest import tone
 from safetensors.torch import save_file
+from voice_checks import check_voice
 
 import antiphon
+from antiphon.audio.files import read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.training.health import interventions as answers
@@ -38,7 +42,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(import_module(package), "__path__", [*import_module(package).__path__, str(beside)])
         monkeypatch.delitem(sys.modules, f"{package}.{name}", raising=False)
         lines += [line for line in code.splitlines() if line.strip()]
-    assert [name for _, name, _ in blocks] == ["cubes", "companded", "mine", "dense", "dense"]
+    assert [name for _, name, _ in blocks] == ["cubes", "companded", "mine", "dense", "dense", "filter", "filter"]
     return lines
 
 
@@ -89,7 +93,7 @@ def test_its_rule_is_one_of_all(example, name):
 
 
 def test_its_generator_is_one_file(example, prepared, tmp_path):
-    """Trained, saved, read again and played, by a critic that it does not bring."""
+    """Trained, saved, loaded and played, with a critic that it does not provide."""
     voice = run_with_looks(prepared, tmp_path / "run", "dense", 3, 4)
     assert voice.model.config.network.hidden == 64
     assert isinstance(voice.model.config.new_critic(), UsualDiscriminator)
@@ -120,3 +124,45 @@ def test_what_its_voice_could_not_hold_is_refused_before_training(example, prepa
     with pytest.raises(AntiphonError, match="cannot work: use"):
         run_with_looks(prepared, tmp_path / "run", "dense", 1, **settings)
     assert not (tmp_path / "run").exists()
+
+
+# ---- a kind of voice: sound in, sound out ----------------------------------------------------------------------------
+
+
+def thin_and_full() -> tuple[np.ndarray, np.ndarray]:
+    """A note, (samples,), whose bass was taken out as the recipe does, and as it was."""
+    full = tone(79)
+    return full - np.float32(0.8) * np.concatenate([np.zeros(1, np.float32), full[:-1]]), full
+
+
+def test_its_kind_is_one_file_of_sixty_lines(example):
+    text = DOC.read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# antiphon/voices/filter\.py\n(.*?)```", text, re.DOTALL)
+    assert len(code.splitlines()) <= 60
+
+
+def test_its_kind_trains_is_saved_read_again_and_does_what_it_learned(example, prepared, tmp_path):
+    run_with_looks(prepared, tmp_path / "run", "filter", 40, 120)
+    run_with_looks(prepared, tmp_path / "whole", "filter", 120)
+    state, whole = (read_tensors(tmp_path / name / "state.safetensors")[0] for name in ("run", "whole"))
+    assert all(torch.equal(state[key], whole[key]) for key in whole)
+    voice = antiphon.load(tmp_path / "run")
+    assert (voice.kind, voice.plays, voice.blends) == ("filter", False, False)
+    thin, full = thin_and_full()
+    made = voice.transform(thin, 44100)
+    assert made.shape == thin.shape
+    assert np.abs(made - full).mean() < 0.25 * np.abs(thin - full).mean()
+    write_audio(tmp_path / "thin.wav", thin)
+    voice.from_file_to_file(tmp_path / "thin.wav", tmp_path / "full.wav")
+    assert np.abs(read_audio(tmp_path / "full.wav") - made).max() < 1e-3
+    assert sorted((tmp_path / "run" / "sheets").glob("*.png"))
+
+
+def test_its_kind_keeps_what_every_kind_promises(example, prepared, tmp_path, antiphon_line):
+    run_with_looks(prepared, tmp_path / "run", "filter", 2)
+    (tmp_path / "empty").mkdir()
+    assert check_voice(tmp_path / "run", tmp_path / "empty") > 5
+    said = antiphon_line("generate", tmp_path / "run", "-o", tmp_path / "sounds")
+    assert (said.status, len(said.err)) == (2, 1)
+    assert "cannot imagine sounds" in said.err[0]
+    assert "it filters sounds" in "\n".join(antiphon_line("info", tmp_path / "run").out)

@@ -1,5 +1,5 @@
 """Damaged and hostile input, a few hundred cases of each kind: a result or one line, never anything else. The long run,
-with limits on time and memory, is benchmarks/fuzz.py; docs/bad-input.md says what is refused and what is mended."""
+with limits on time and memory, is benchmarks/fuzz.py; docs/bad-input.md says what is refused and what is repaired."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tunes import SineVoice, band, cc, note, off, on, raw, save
 
 import antiphon
 from antiphon.audio.files import read_audio, write_audio, writing_all
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.prepared import Prepared
@@ -41,7 +41,7 @@ FLIPS = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 7)), max_size
 
 
 def flipped(data: bytes, flips: list[tuple[int, int]], cut: int) -> bytes:
-    """Bytes with some bits turned, half of them in the first hundred, and the end cut off."""
+    """Bytes with some bits flipped, half of them in the first hundred, and the end cut off."""
     hurt = bytearray(data)
     for place, bit in flips:
         hurt[place % (100 if place % 2 else len(hurt))] ^= 1 << bit
@@ -49,7 +49,7 @@ def flipped(data: bytes, flips: list[tuple[int, int]], cut: int) -> bytes:
 
 
 def accepted(action) -> bool:
-    """Whether it was done; if not, it was refused in one line."""
+    """Whether it succeeded; otherwise it was refused in one line."""
     try:
         action()
     except AntiphonError as error:
@@ -81,7 +81,7 @@ def test_damaged_sounds(tmp_path, kind):
 @pytest.mark.parametrize("rate", [1, 10_000_000, 2**31 - 1])
 def test_rates_that_no_recording_has(tmp_path, rate):
     soundfile.write(tmp_path / "x.wav", tone(60, 0.1), rate)
-    with pytest.raises(AntiphonError, match="samples a second"):
+    with pytest.raises(AntiphonError, match="sample rate"):
         read_audio(tmp_path / "x.wav")
 
 
@@ -95,7 +95,7 @@ def test_many_channels(tmp_path):
 
 
 def test_a_header_cannot_ask_for_memory(tmp_path):
-    """A flac's header that promises 60 billion samples, and a raw one of 100 GB: only what is there is read."""
+    """A flac header that claims 60 billion samples, and a raw one of 100 GB: only what is there is read."""
     write_audio(tmp_path / "x.flac", tone(60, 0.1))
     data = bytearray((tmp_path / "x.flac").read_bytes())
     data[21:26] = bytes([data[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # 36 bits of STREAMINFO's total
@@ -133,7 +133,7 @@ EVENTS = st.one_of(
     st.sampled_from([1, 480]),
 )
 def test_songs_from_a_grammar(tmp_path_factory, tracks, kind, ticks):
-    """However long it asks for: never more than five minutes, twenty seconds a note and two for the last one."""
+    """Whatever it asks for: never more than five minutes, twenty seconds per note and two for the last one."""
     path = save(
         tmp_path_factory.getbasetemp() / "grammar.mid", *(tracks[:1] if kind == 0 else tracks), kind=kind, ticks=ticks
     )
@@ -223,7 +223,7 @@ def test_any_line_of_a_table(tmp_path_factory, cells):
 
 
 def test_tables_that_are_no_files(tmp_path):
-    """Pipes and folders called like tables are passed by; nobody waits for what a pipe might say."""
+    """Pipes and folders named like tables are skipped; nothing waits for a pipe's contents."""
     soundfile.write(tmp_path / "a C4.wav", tone(60, 0.1), 44100)
     os.mkfifo(tmp_path / "x.csv")
     os.mkfifo(tmp_path / "b C4.wav")
@@ -284,7 +284,7 @@ def test_a_soundfont_that_asks_for_billions(tmp_path):
 
 @pytest.fixture
 def full_disk():
-    """A function that lets no file grow beyond so many bytes."""
+    """A function that limits the size of files."""
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     yield lambda limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -293,7 +293,7 @@ def full_disk():
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff"])
 def test_a_full_disk(tmp_path, full_disk, suffix):
-    """Compressed formats say nothing when the disk fills up while they close: their end would be missing."""
+    """Compressed formats do not report a disk that fills up while they close: their end would be missing."""
     size = write_audio(tmp_path / f"whole{suffix}", tone(60)).stat().st_size
     for share in (0, 0.01, 0.5, 0.9, 0.999):
         full_disk(int(size * share))
@@ -319,7 +319,7 @@ def test_all_files_or_none(tmp_path, full_disk):
 
 def test_nothing_is_left_after_an_error(tmp_path):
     def write() -> None:
-        with all_whole([tmp_path / "a", tmp_path / "b"]) as drafts:
+        with all_atomic([tmp_path / "a", tmp_path / "b"]) as drafts:
             for draft in drafts:
                 draft.write_text("half")
             raise KeyboardInterrupt

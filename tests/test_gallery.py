@@ -37,7 +37,7 @@ SHORT = (
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table of a few short notes in place of the real one."""
+    """A table of a few short notes instead of the real one."""
     monkeypatch.setattr(module, "SECTIONS", SHORT)
 
 

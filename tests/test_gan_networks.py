@@ -1,4 +1,4 @@
-"""Contracts of the literature's GANs, walked over every one there is: shapes, seeds, labels, gradients, cost."""
+"""Contracts of the literature's GANs, checked for all of them: shapes, seeds, labels, gradients, cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import parts
+from antiphon.core.registry import registry
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.discriminators.wavegan import PhaseShuffle
 from antiphon.networks.equalised import EqualConv2d, pixel_norm
@@ -37,8 +37,8 @@ from antiphon.training.losses.adversarial import (
 from antiphon.voices.cost import multiply_adds, parameter_count
 from antiphon.voices.image_model import ImageConfig, ViewConfig
 
-GENERATORS = parts("antiphon.networks.generators", "GENERATORS")
-CRITICS = parts("antiphon.networks.discriminators", "DISCRIMINATORS")
+GENERATORS = registry("antiphon.networks.generators", "GENERATORS")
+CRITICS = registry("antiphon.networks.discriminators", "DISCRIMINATORS")
 NAMES = sorted(GENERATORS)
 TOLD = Conditions(keys=25, lowest=48, instruments=3, styles=2)
 
@@ -133,7 +133,7 @@ def test_weights_are_the_seeds_and_can_be_saved(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_critic_learns_in_a_few_steps(name: str) -> None:
-    """It tells a pattern from what the generator draws."""
+    """It distinguishes a pattern from the generator's output."""
     generator, critic = build(name, Conditions())
     none = torch.zeros(3, 0)
     real = torch.sin(torch.arange(generator.shape[-1]) / 2).expand(3, *generator.shape) * 0.7
@@ -215,7 +215,7 @@ class Odd:
 
 
 def test_every_setting_of_a_network_has_bounds() -> None:
-    """Its own where it says so, else those of its type: never none, which would let a stranger's file choose."""
+    """Its own if given, else those of its type: never none, which would let an untrusted file choose."""
     low, high = limits_of(Odd)["hidden"]
     assert limits_of(Odd)["layers"] == (1, 9)
     assert low == 0 < high < 1 << 20
@@ -228,7 +228,7 @@ def test_every_setting_of_a_network_has_bounds() -> None:
 
 def test_a_setting_that_no_voice_could_hold_is_refused() -> None:
     wordy = make_dataclass("Wordy", [("activation", str, "relu")], frozen=True)
-    with pytest.raises(AntiphonError, match=r"Wordy\.activation can be in no voice"):
+    with pytest.raises(AntiphonError, match=r"Wordy\.activation cannot be saved"):
         limits_of(wordy)
 
 

@@ -1,4 +1,4 @@
-"""What the example for rented GPU machines does of its own: carry a run from one machine to the next."""
+"""What is specific to the example for rented GPU machines: carrying a run from one machine to the next."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a run sees of itself: every sign on a series whose answer is known, and the answers to them."""
+"""How a run monitors itself: every sign on a series where it is known, and the interventions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from conftest import TINY
 
 import antiphon
 from antiphon.core.errors import AntiphonError
-from antiphon.training import loop
 from antiphon.training.augment import MOST
+from antiphon.training.games.sounds import Summary
 from antiphon.training.health import monitor as watch
-from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, overfitting, signs, well
-from antiphon.training.health.findings import Summary, beliefs, crowd_distance, nearest, spread
+from antiphon.training.health.diagnostics import OVERFIT, SURE, WON_LONG, YOUNG, Finding, is_healthy, overfitting, signs
+from antiphon.training.health.findings import beliefs, energy_distance, nearest, spread
 from antiphon.training.health.interventions import (
     DOUBT,
     HEART,
@@ -27,8 +27,8 @@ from antiphon.training.health.interventions import (
     RELAXED,
     RETURNS,
     SLOWER,
-    Answers,
     Dials,
+    Interventions,
     chosen,
 )
 from antiphon.training.loop import Run
@@ -44,7 +44,7 @@ WELL = Finding(
 
 
 def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
-    """A run that is well and gets nearer, but for what `of` says: numbers, or functions of the finding's number."""
+    """A healthy run that improves, except for what `of` overrides: numbers, or functions of the finding's index."""
     dice = np.random.default_rng(0)
     found, of = [], {"distance": lambda i: 3 / (i + 2)} | of
     for i in range(count):
@@ -98,6 +98,13 @@ def test_each_sign_is_seen(name, grave, of):
     assert len(found[name].words) > 20
 
 
+@pytest.mark.parametrize("usual", [0.02, 3.0, 500.0])
+def test_an_explosion_is_told_by_multiples_of_what_is_usual(usual):
+    """Whatever the scale of a run's gradients is."""
+    assert "diverging" in names(findings(30, generator_norm=after(29, 40 * usual, usual)))
+    assert "diverging" not in names(findings(30, generator_norm=after(29, 20 * usual, usual)))
+
+
 def test_a_young_run_may_be_alike_and_the_critic_may_win_for_a_while():
     assert names(findings(YOUNG - 1, spread=0.1)) == set()
     short = signs(findings(WON_LONG - 1, certainty=0.995, adversarial=lambda i: i))
@@ -112,7 +119,7 @@ def test_what_swung_before_the_run_went_back_is_not_held_against_it():
 
 
 def test_a_climb_is_no_swing_and_an_outlier_no_departure():
-    """Both are what young runs do: each sent healthy ones back to the beginning, before signs told them apart."""
+    """Young runs do both: each sent healthy ones back to the beginning, before the signs distinguished them."""
     climb = [-14, -16, -10, -14, 10, 29, 31, 24]  # dB of standard deviation: 21
     assert names(findings(8, loudness=lambda i: climb[i])) == set()
     outlier = {"distance": lambda i: 1.5 if i == 19 else 3 / (i + 10)}
@@ -141,7 +148,7 @@ def test_a_run_has_settled_when_it_is_no_nearer():
 
 
 def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
-    """1,000 steps, a look every 50: imitations that get no better, or a crowd that comes no nearer, little noise."""
+    """1,000 steps, a look every 50: imitations that do not improve, or a distribution that comes no nearer."""
     said = {"of imitations": 0, "of a crowd": 0}
     for seed in range(20):
         dice = np.random.default_rng(seed)
@@ -155,7 +162,7 @@ def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
 
 @pytest.mark.parametrize("fall", [0.5, 0.7])
 def test_noise_does_not_tell_an_improving_run_to_stop(fall):
-    """Looks of a small crowd differ by half; a run that still halves its distance is not to be told of it."""
+    """Findings from few sounds vary by half; a run that still halves its distance must not be warned."""
     false = 0
     for seed in range(30):
         dice = np.random.default_rng(seed)
@@ -190,9 +197,9 @@ def test_overfitting_needs_evidence():
 
 
 def test_a_state_worth_going_back_to():
-    assert well(WELL)
-    assert well(Finding(0))  # where nothing could be measured, nothing speaks against it
-    assert not any(well(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
+    assert is_healthy(WELL)
+    assert is_healthy(Finding(0))  # what could not be measured is not a sign
+    assert not any(is_healthy(replace(WELL, **of)) for of in ({"spread": 0.1}, {"loudness": -60.0}, {"loudness": 40.0}))
 
 
 # ---- measures ------------------------------------------------------------------------------------
@@ -220,7 +227,7 @@ def test_what_the_critic_believes():
 
 @pytest.mark.parametrize("name", rules())
 def test_every_rule_says_how_its_critic_is_read(name):
-    """0..1, more for a larger logit, none of it certain where both look alike."""
+    """0..1, larger for a larger logit, and not certain if both look alike."""
     rule, low, high = rules()[name], torch.full((4,), -3.0), torch.full((4,), 3.0)
     for logits in (low, high):
         assert bool(((rule.belief(logits) >= 0) & (rule.belief(logits) <= 1)).all())
@@ -231,11 +238,11 @@ def test_every_rule_says_how_its_critic_is_read(name):
         assert beliefs(rule, high, high)["certainty"] == 0
 
 
-def test_crowds_that_agree_differ_shrink_and_copy():
+def test_distributions_that_agree_differ_shrink_and_copy():
     dice = torch.Generator().manual_seed(0)
     real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
-    assert abs(crowd_distance(other, real)) < 0.03
-    shifts = [crowd_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
+    assert abs(energy_distance(other, real)) < 0.03
+    shifts = [energy_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
     assert shifts == sorted(shifts)
     assert shifts[0] > 0.05
     assert float(spread(0.1 * other) / spread(real)) == pytest.approx(0.1, rel=0.05)
@@ -254,11 +261,11 @@ def test_the_summary_hears_waveforms_and_sees_images():
 # ---- answers -------------------------------------------------------------------------------------
 
 
-def answers(*kinds: str, in_doubt: bool = True) -> Answers:
-    return Answers(kinds or chosen("all"), in_doubt, 12.0)
+def answers(*kinds: str, in_doubt: bool = True) -> Interventions:
+    return Interventions(kinds or chosen("all"), in_doubt, "12 minutes")
 
 
-def decide(given: Answers, found: list[Finding]):
+def decide(given: Interventions, found: list[Finding]):
     return given.decide(found, signs(found))
 
 
@@ -337,12 +344,6 @@ def test_answers_go_on_where_they_were():
 OFTEN = TINY | {"health": 2, "rehearsal": 0.0}
 
 
-@pytest.fixture(autouse=True)
-def one_sheet(monkeypatch):
-    """Pictures take most of a tiny run's time."""
-    monkeypatch.setattr(loop, "SHEETS", 1)
-
-
 def train(source, out, **how):
     options = {"size": "tiny", "settings": OFTEN, "from_scratch": True, "threads": 1, "quiet": True, "steps": 8}
     return antiphon.train(source, out, **(options | how))
@@ -365,7 +366,7 @@ def test_a_run_looks_at_itself_logs_it_and_draws_a_page(prepared, tmp_path):
 
 
 def test_looking_changes_nothing(prepared, tmp_path):
-    """The same bytes with and without, while no sign asks for an answer."""
+    """The same bytes with and without, as long as no sign calls for an intervention."""
     seen = train(prepared, tmp_path / "seen", settings=OFTEN | {"answers": "none"})
     unseen = train(prepared, tmp_path / "unseen", settings=OFTEN | {"health": 0})
     assert seen.read_bytes() == unseen.read_bytes()
@@ -374,7 +375,7 @@ def test_looking_changes_nothing(prepared, tmp_path):
 
 def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypatch):
     dials = Dials(1.0, 0.5, 0.4)
-    monkeypatch.setattr(Answers, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
+    monkeypatch.setattr(Interventions, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
     train(prepared, tmp_path / "whole")
     one_step = Run._one_step
 
@@ -403,7 +404,7 @@ def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
     how = {"recipe": recipe, "settings": settings, "steps": 6}
     weights = {}
     for name, dials in {"rest": Dials(), "r1": Dials(r1=1.0), "augment": Dials(augment=0.8)}.items():
-        monkeypatch.setattr(Answers, "decide", lambda self, found, _, d=dials: setattr(self, "dials", d) or [])
+        monkeypatch.setattr(Interventions, "decide", lambda self, found, _, d=dials: setattr(self, "dials", d) or [])
         train(prepared, tmp_path / name, **how)
         weights[name] = read_tensors(tmp_path / name / "state.safetensors")[0]
     critic = next(k for k in weights["rest"] if k.startswith("game.critics.") and k.endswith("weight"))
@@ -422,11 +423,12 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
     assert kept["remembered"] % 5 == 0
+    assert kept["health"]["attempt"] == kept["answers"]["returns"]  # each attempt is judged anew
     antiphon.load(tmp_path / "run")
 
 
 def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "well", lambda finding: True)
+    monkeypatch.setattr(watch, "is_healthy", lambda finding: True)
     train(prepared, tmp_path / "run", steps=10)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
     assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
@@ -445,7 +447,7 @@ def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
 
 
 def normal(folder):
-    """What the page answers to whether this is normal, after three looks."""
+    """The page's answer to "is this normal?", after three looks."""
     return write_page(folder, Outlook(3)).read_text(encoding="utf-8").split("Is this normal?</b>")[1].split("</p>")[0]
 
 

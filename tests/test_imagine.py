@@ -1,4 +1,4 @@
-"""The example that trains a voice's imagination on, alone."""
+"""The example that continues training only a voice's mapping network."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def imagining(monkeypatch: pytest.MonkeyPatch):
 
 
 def strays(voice, w: torch.Tensor, label: torch.Tensor, words: torch.Tensor) -> float:
-    """How far from the nearest style heard imagined ones lie, on average."""
+    """Mean distance of imagined styles from the nearest encoded one."""
     z = torch.randn(len(label), NOISE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         made = voice.model.mapping(z, label, words)

@@ -1,4 +1,4 @@
-"""The judge of voices: what it compares with, that a perfect voice wins, and how sure its figures are."""
+"""The judge of voices: what it compares with, that a perfect voice wins, and the margins of its figures."""
 
 from __future__ import annotations
 
@@ -230,12 +230,12 @@ def test_a_hold_of_nothing_is_refused_where_a_file_is_opened(tmp_path):
     at = raw.index(load_file(path)["hold"].tobytes())
     raw[at : at + 8] = bytes(8)
     path.write_bytes(raw)
-    with pytest.raises(AntiphonError, match="hold lies outside its note"):
+    with pytest.raises(AntiphonError, match="hold is outside its note"):
         Prepared(path)
 
 
 class Parrot:
-    """The least a voice can be, at a rate of its own: one sound for everything."""
+    """A minimal voice, at its own sample rate: one sound for everything."""
 
     sample_rate = 22_050
     instruments = ("violin",)
@@ -294,9 +294,6 @@ def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
 ):
     import gans
 
-    from antiphon.training import loop
-
-    monkeypatch.setattr(loop, "SHEETS", 1)
     monkeypatch.setitem(gans.SETTINGS, "dcgan", gans.SETTINGS["dcgan"][:2])
     prepared = _prepared(tmp_path / "p.safetensors")
     settings = gans.Settings(
@@ -412,7 +409,7 @@ def test_gaussians_have_the_cloud_they_were_fitted_on():
     drawn = np.stack([LabelGaussians(cloud, np.zeros(400)).draw(0, seed) for seed in range(2_000)])
     assert drawn.mean(0) == pytest.approx(cloud.mean(0), abs=0.25)
     assert np.cov(drawn.T) == pytest.approx(np.cov(cloud.T), abs=0.8)
-    assert LabelGaussians(cloud, np.zeros(400)).draw(7, 0).shape == (3,)  # an unknown label: the whole cloud
+    assert LabelGaussians(cloud, np.zeros(400)).draw(7, 0).shape == (3,)  # an unknown label: the whole set
 
 
 def test_embeddings_without_their_packages_say_what_to_do(monkeypatch, tmp_path):

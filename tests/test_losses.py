@@ -1,13 +1,20 @@
-"""Losses against their closed forms, and the property that makes each worth having."""
+"""Losses against their closed forms, and the property for which each was chosen."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from antiphon.core.errors import AntiphonError
+from antiphon.data.prepared import Prepared
+from antiphon.networks.gesture import Gesture
+from antiphon.networks.oscillators import block_count
+from antiphon.networks.partials import Bank
 from antiphon.representations.spectral import LogMel, magnitude, mel_filters
+from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.games.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
 from antiphon.training.losses.adversarial import (
     feature_matching,
@@ -18,7 +25,9 @@ from antiphon.training.losses.adversarial import (
     rules,
 )
 from antiphon.training.losses.onset import SAMPLES, onset_loss
+from antiphon.training.losses.partials import partials_loss
 from antiphon.training.losses.spectral import SpectralLoss
+from antiphon.training.losses.tuning import tuning_losses
 
 REAL, FAKE = torch.tensor([0.3, 1.5]), torch.tensor([-0.2, 0.8])
 
@@ -63,7 +72,7 @@ def test_gradient_penalty_of_a_linear_score_is_its_squared_slope() -> None:
 
 
 def test_minimax_teaches_nothing_to_a_generator_that_loses() -> None:
-    """Why textbooks' own loss stalls, and the non-saturating one does not (Goodfellow 2014, section 3)."""
+    """Why the textbook loss stalls, and the non-saturating one does not (Goodfellow 2014, section 3)."""
     slopes = {}
     for name in ("minimax", "non-saturating"):
         hopeless = torch.tensor([-12.0], requires_grad=True)
@@ -279,11 +288,76 @@ def test_gradient_of_silence_is_finite() -> None:
     assert float(F.relu(x.grad.abs()).max()) < 1e6
 
 
+def test_each_sound_of_a_batch_counts_alike() -> None:
+    """A loud one does not outweigh the others: a batch's loss is the mean of what its sounds' are alone."""
+    rng = torch.Generator().manual_seed(3)
+    real = torch.cat([sine(300, 0.5), sine(900, 0.005), sine(2000, 0.05)])
+    fake = real + torch.tensor([[0.01], [0.002], [0.02]]) * torch.randn(real.shape, generator=rng)
+    loss = SpectralLoss()
+    together = loss(fake, real)
+    alone = [loss(f.unsqueeze(0), r.unsqueeze(0)) for f, r in zip(fake, real, strict=True)]
+    for name, value in together.items():
+        torch.testing.assert_close(value, torch.stack([one[name] for one in alone]).mean(), rtol=1e-4, atol=1e-6)
+
+
+def test_features_of_the_real_sound_stay_where_they_are() -> None:
+    real, fake = ([[torch.randn(2, 8, requires_grad=True)]] for _ in range(2))
+    feature_matching(real, fake).backward()
+    assert real[0][0].grad is None
+    assert fake[0][0].grad is not None
+    assert fake[0][0].grad.abs().max() > 0
+
+
+# --- levels of partials
+
+
+def test_partials_are_compared_where_a_window_shows_the_note_alone() -> None:
+    """Before half a window has gone by it shows the silence before the onset, too, and reads low."""
+    times = torch.arange(0.0, 9.0) * 1024
+    g = Gesture(
+        pitch=torch.tensor([69.0]), velocity=torch.ones(1), release=torch.tensor([math.inf]), start=torch.tensor([0]),
+        samples=8192, knots=times.unsqueeze(0), f0=torch.full((1, block_count(8192)), 440.0), take=torch.tensor([0]),
+    )  # fmt: skip
+    level = torch.full((9, 3), -2.0, requires_grad=True)
+    own = torch.arange(3).unsqueeze(0)
+    bank = Bank(torch.tensor([[1.0, 2.0, 3.0]]), level.unsqueeze(0), torch.ones(1, 3, dtype=torch.bool), (3,), own)
+    loss = partials_loss(bank, g, sine(440, 0.4)[:, :8192])
+    loss.backward()
+    assert level.grad is not None
+    moved = level.grad.abs().amax(1)
+    assert moved[0] == 0
+    assert (moved[1:] > 0).all()
+
+
+# --- tuning
+
+
+def test_the_tuner_is_at_rest_where_it_says_what_was_measured(prepared) -> None:
+    """And each thing that it says otherwise costs something."""
+    batch = ExcerptSource(Prepared(prepared), 8192, 1).batch(0, 4)
+    off = replace(batch.tuning, cents=torch.tensor([20.0, -30.0, 5.0, 0.0]))  # a recording may be out of tune
+    batch = replace(batch, tuning=off, cents=off.cents.unsqueeze(-1).expand(-1, batch.cents.shape[1]))
+    knots = batch.gesture.knots
+
+    def loss(drift: float = 0.0, **changes: torch.Tensor) -> float:
+        curves = SimpleNamespace(drift=torch.full(knots.shape, drift))
+        return float(tuning_losses(replace(off, **changes), curves, knots, batch))  # type: ignore[arg-type]
+
+    at_rest = loss()
+    assert at_rest < 1e-2
+    assert loss(drift=20.0) - at_rest == pytest.approx(1.0, abs=1e-3)  # in units of 20 cents
+    assert loss(cents=off.cents + 20) - at_rest == pytest.approx(1.0, abs=1e-3)
+    sharp = loss(ratios=off.ratios * 2 ** (20 / 1200))
+    assert sharp - at_rest == pytest.approx(1.0, abs=1e-2)
+    assert loss(active=1 - off.active) > at_rest + 1
+    assert loss(vibrato=off.vibrato + torch.tensor([0.0, 10.0, 0.0])) > at_rest + 0.1
+
+
 # --- onsets
 
 
 def risen(seconds: float, phase: float = 0.0) -> torch.Tensor:
-    """(SAMPLES,) a tone that rises linearly within so many seconds."""
+    """(SAMPLES,) a tone that rises linearly within that many seconds."""
     t = torch.arange(SAMPLES) / 44_100
     return 0.5 * torch.sin(2 * math.pi * 440 * t + phase) * (t / seconds).clamp(max=1)
 

@@ -79,7 +79,7 @@ def test_a_table_comes_first(tmp_path):
     assert (first.style, first.hold_seconds, first.split, first.source) == (("bright", "solo"), 0.5, "block", "sidecar")
     assert (second.pitch, second.split) == (69.5, "train")
     assert {refused.path.name for refused in manifest.refused} == {"c.wav", "d.wav", "missing.wav"}
-    assert any("1 sound files are in no table" in remark for remark in manifest.remarks)
+    assert any("no table lists them: 1" in remark for remark in manifest.remarks)
 
 
 def test_only_path_is_needed(tmp_path):
@@ -104,7 +104,7 @@ def test_nsynth(tmp_path):
 
 
 def test_broken_tables_and_folders(tmp_path):
-    with pytest.raises(AntiphonError, match="no folder"):
+    with pytest.raises(AntiphonError, match="is not a folder"):
         scan(tmp_path / "nowhere")
     with pytest.raises(AntiphonError, match="no sound files"):
         scan(tmp_path)
@@ -153,7 +153,7 @@ def test_the_tracker_listens(tmp_path):
     assert any("octave too low" in remark for remark in manifest.remarks)
     assert not manifest.refused
     assert pitches["cello_C3_wrong.wav"] == 66  # wrong by whole semitones: as it is heard
-    assert any("F#4 is heard and used, not C4" in remark for remark in manifest.remarks)
+    assert any("it sounds like F#4, which is used, not C4" in remark for remark in manifest.remarks)
 
 
 def test_note_names():

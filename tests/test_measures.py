@@ -1,4 +1,4 @@
-"""The measures face closed forms, hand-counted cases, and damage that must be told in order."""
+"""Metrics against closed forms, hand-counted cases, and damage that they must rank."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from antiphon.audio.mel import fit_length, mel_bands, mel_distance, trim_tail
+from antiphon.audio.mel import cut_tail, fit_length, mel_bands, mel_distance
 from antiphon.data.analysis.tracker import track_pitch
 from antiphon.metrics.frechet import frechet_distance, gaussian, gaussian_distance
 from antiphon.metrics.kernel import kernel_distance, kernel_distances_redrawn, kid
@@ -16,8 +16,17 @@ from antiphon.metrics.ndb import binned, bins_for, k_means
 from antiphon.metrics.ndb import ndb as ndb_of_bins
 from antiphon.metrics.neighbours import label_accuracy, nearest, spread, squared_distances
 from antiphon.metrics.pitch import in_range, pitch_score
-from antiphon.metrics.plots.png import GLYPHS, draw_text, write_png
-from antiphon.metrics.plots.sheet import HEIGHT, WIDTH, column_times, log_spectrogram, spectrogram_sheet
+from antiphon.metrics.plots import titles
+from antiphon.metrics.plots.png import encode_png, words_of, write_png
+from antiphon.metrics.plots.sheet import (
+    HEIGHT,
+    WIDTH,
+    column_times,
+    log_spectrogram,
+    spectrogram_sheet,
+    spectrogram_strip,
+)
+from antiphon.metrics.plots.titles import draw_title
 from antiphon.metrics.prdc import prdc
 from antiphon.metrics.spectral import log_spectral_distance
 
@@ -197,7 +206,7 @@ def test_mel_bands_sum_to_one_and_mels_invert():
 
 
 def damaged(clean: np.ndarray, how: str) -> list[np.ndarray]:
-    """A sound as it is, and damaged more and more."""
+    """A sound unchanged, and with increasing damage."""
     if how == "low-pass":
         signal = pytest.importorskip("scipy.signal")
         filters = [signal.butter(6, cut, fs=RATE, output="sos") for cut in (16_000, 8_000, 4_000, 1_000)]
@@ -211,7 +220,7 @@ def damaged(clean: np.ndarray, how: str) -> list[np.ndarray]:
 
 
 def in_embedding(name: str):
-    """Distance in an embedding, which is skipped where its weights are not installed."""
+    """Distance in an embedding, which is skipped if its weights are not installed."""
     from antiphon.metrics.embeddings import load_embedding
     from antiphon.metrics.networks.weights import default_cache, installed
 
@@ -247,7 +256,7 @@ def test_log_spectral_distance_is_the_gain():
 
 def test_tails_are_cut_and_lengths_matched():
     sound = np.concatenate([tone(69, 0.5, decay=0), 1e-5 * tone(69, 1.0, decay=0)])
-    assert abs(len(trim_tail(sound)) - 0.5 * RATE) <= 441
+    assert abs(len(cut_tail(sound)) - 0.5 * RATE) <= 441
     assert len(fit_length(sound, 100)) == 100
     assert fit_length(sound, 1_000)[-1] == 0  # faded
     assert len(fit_length(sound[:50], 100)) == 100
@@ -286,18 +295,51 @@ def _read_png(path: Path) -> np.ndarray:
     return rows.reshape(height, width, 3)
 
 
-def test_png_round_trip_and_text(tmp_path):
+def test_png_round_trip(tmp_path):
     pixels = np.zeros((20, 30, 3), np.uint8)
-    draw_text(pixels, 0, 0, "i", scale=1)
-    assert pixels[:5, :3, 0].astype(bool).tolist() == [[b == "1" for b in f"{int(r):03b}"] for r in GLYPHS["I"]]
-    draw_text(pixels, 25, 0, "too long a text")  # cut, not an error
+    pixels[3, 4] = 5, 6, 7
     write_png(tmp_path / "new" / "a.png", pixels)
     assert (_read_png(tmp_path / "new" / "a.png") == pixels).all()
+    pixels[5:10], pixels[10:15, :9] = (250, 20, 1), (0, 90, 255)  # few colours, and no two channels alike
+    write_png(tmp_path / "coloured.png", pixels)
+    assert (_read_png(tmp_path / "coloured.png") == pixels).all()
     many = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)  # more colours than a palette holds
     write_png(tmp_path / "many.png", many)
     assert (_read_png(tmp_path / "many.png") == many).all()
     with pytest.raises(ValueError, match="uint8"):
         write_png(tmp_path / "b.png", pixels.astype(float))
+
+
+@pytest.mark.parametrize("words", ["", "flute 60 v100; Gitarre öl", "a lone \udcfe"])
+def test_a_png_brings_its_words_along(words):
+    png = encode_png(np.zeros((2, 3, 3), np.uint8), words)
+    assert words_of(png) == words.replace("\udcfe", "?")
+    assert words_of(png[:40]) == words_of(b"no picture at all") == ""
+
+
+def test_titles_are_written_where_pillow_is(tmp_path):
+    pytest.importorskip("PIL")
+    for text in ("flute", "a title that is far too long for its place"):
+        pixels = np.full((16, 60, 3), 24, np.uint8)
+        draw_title(pixels, text)
+        assert 200 < pixels.max() <= 230
+        assert (pixels != 24).any(2).mean() > 0.03
+    sound = 0.1 * np.sin(np.arange(RATE) / 10)
+    spectrogram_sheet([("flute 60", sound, sound)], tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes()[25] == 3  # letters keep to a palette
+
+
+def test_without_pillow_a_sheet_says_beside_it_what_it_shows(tmp_path, monkeypatch):
+    monkeypatch.setattr(titles, "_font", lambda: None)
+    sound = 0.1 * np.sin(np.arange(RATE) / 10)
+    spectrogram_sheet([("flute 60", sound, sound), ("cello 40", sound, sound)], tmp_path / "sheet.png")
+    spectrogram_strip([sound, sound], ["flute", "cello"], tmp_path / "strip.png")
+    said = [words_of((tmp_path / name).read_bytes()) for name in ("sheet.png", "strip.png")]
+    assert said == [
+        "Real beside generated, 2 to a line: flute 60 (1.0 s); cello 40 (1.0 s)",
+        "2 to a line: flute; cello",
+    ]
+    assert (_read_png(tmp_path / "strip.png")[:4] == 24).all()
 
 
 def test_sheet_shows_a_tone_where_it_is(tmp_path):

@@ -22,7 +22,7 @@ SONG = ROOT / "antiphon/music/songs/antiphon.mid"
 
 
 def song(tmp_path: Path, *tracks, **how) -> Song:
-    """The song that these tracks of messages make; 480 ticks are half a second."""
+    """The song made of these tracks of messages; 480 ticks are half a second."""
     return read_midi(save(tmp_path / "song.mid", *tracks, **how))
 
 
@@ -210,7 +210,7 @@ def test_ramps_end_on_their_steps():
 
 
 def test_odd_but_common_files(tmp_path):
-    """A RIFF wrapper, an alien chunk, a count of fewer tracks than there are, a key signature of eight flats: none of
+    """A RIFF wrapper, an unknown chunk, a count of fewer tracks than there are, a key signature of eight flats: none of
     them matters."""
     song(tmp_path, [MetaMessage("key_signature", key="C"), on(60), off(60, 480)])
     data = (tmp_path / "song.mid").read_bytes().replace(b"\xff\x59\x02\0\0", b"\xff\x59\x02\xf8\0")
@@ -235,7 +235,7 @@ def test_a_damaged_track_is_played_as_far_as_it_goes(tmp_path):
 
 
 def rewritten(tmp_path, sizes: dict[int, int] | None = None, between: bytes = b"") -> Path:
-    """Three tracks of a note each, some with lengths that are not theirs, and bytes between the chunks."""
+    """Three tracks of one note each, some with wrong lengths, and bytes between the chunks."""
     path = save(tmp_path / "three.mid", *([on(60 + n), off(60 + n, 480)] for n in range(3)))
     head, *bodies = path.read_bytes().split(b"MTrk")
     for n, size in (sizes or {}).items():
@@ -264,7 +264,7 @@ def test_tracks_that_are_not_there_are_missed(tmp_path):
         (tmp_path / "less.mid").write_bytes(broken)
         made = read_midi(tmp_path / "less.mid")
         assert len(made.parts) == 2
-        assert "should have 3 tracks: 2" in made.warnings[0]
+        assert "should have 3 tracks: only 2" in made.warnings[0]
 
 
 def notes_of(song: Song) -> int:

@@ -1,5 +1,5 @@
-"""A folder that is not what a recipe takes it for: sounds without a pitch, drums among notes, notes among drums, too
-few, too short. Each is learned from, or refused, or remarked on, before training."""
+"""Folders that do not fit the recipe: sounds without a pitch, drums among notes, notes among drums, too few, too short.
+Each is used, refused or remarked on before training."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ def test_any_folder_of_sounds_trains_what_needs_no_pitch(antiphon_line, nolabels
     run = tmp_path / "run"
     said = antiphon_line("train", nolabels, "-o", run, "--recipe", recipe, *TINY)
     assert said.status == 0, said.err
-    assert said.err[0] == "note: the pitch of 16 of 16 sounds is unknown: all are learned without any"
+    assert said.err[0] == "note: the pitch of 16 of 16 sounds is unknown: all are used without pitch"
     if recipe == "vocoder":
         return
     assert antiphon_line("generate", run, "-o", tmp_path / "new", "-n", 2).status == 0
@@ -139,7 +139,7 @@ def test_drums_with_a_pitch_in_their_names_are_notes(tmp_path, antiphon_line):
 
 
 def test_a_run_that_failed_can_be_begun_as_another(antiphon_line, tmp_path):
-    """What was prepared of the sounds for one recipe is not kept for the next."""
+    """Sounds prepared for one recipe are not reused for the next."""
     folder, run = notes(tmp_path / "notes", 0.06), tmp_path / "run"
     said = antiphon_line("train", folder, "-o", run, "--recipe", "wavegan", *TINY)
     assert said.status == 2

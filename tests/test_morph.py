@@ -45,7 +45,7 @@ def test_the_same_seed_makes_the_same_sounds(voice, steps):
     [
         ({"steps": 1}, "steps"),
         ({"steps": 10_000}, "steps"),
-        ({"pitch": "H"}, "no pitch"),
+        ({"pitch": "H"}, "not a pitch"),
         ({"seconds": 0}, "cannot last"),
         ({"velocity": 0}, "velocity"),
         ({"seed": -1}, "seed"),
@@ -82,7 +82,7 @@ def test_morph_as_typed(antiphon_line, run_folder, notes, tmp_path):
     ("start", "stop", "says"),
     [
         ("theremin", "harp", "no instrument"),
-        ("violin", "gone.wav", "no file"),
+        ("violin", "gone.wav", "does not exist"),
         ("violin>harp", "harp", "changes over time"),
         ("violin", ",", "name is missing"),
     ],

@@ -10,15 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.data.analysis.partials import stretched as measured_stretch
 from antiphon.networks.discriminators.logmel import Discriminators
-from antiphon.networks.generators.instrument import SIZES, midi_to_hz
+from antiphon.networks.generators.instrument import SIZES
 from antiphon.networks.gesture import Gesture, Tuning
 from antiphon.networks.layers import bounded
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.physics import midi_to_hz, stretched
 from antiphon.networks.timegrid import SPARSEST, knots, pad_knots
 from antiphon.representations.mel import hat_weights
-from antiphon.voices.synthesis import _hush, _last_sounding
+from antiphon.voices.synthesis import _last_sounding, _release_gate
 
 LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
 
@@ -85,7 +87,7 @@ def test_every_parameter_of_the_generator_gets_a_finite_gradient(model: Instrume
 
 
 def test_partials_are_in_tune(model: InstrumentModel) -> None:
-    """The strongest line of a harmonic tone lies on a multiple of f0, between the keys too."""
+    """The strongest line of a harmonic tone is at a multiple of f0, between the keys too."""
     g = gesture([61.37], samples=32_768, hold=40_000)
     n = 1
     k = torch.arange(1, 65).float().expand(n, -1)
@@ -101,7 +103,7 @@ def test_partials_are_in_tune(model: InstrumentModel) -> None:
 
 
 def test_crops_continue_each_other(model: InstrumentModel) -> None:
-    """A crop further on is the same note: what the trunk says does not depend on where the crop begins."""
+    """A later crop is of the same note: the trunk's output does not depend on where the crop begins."""
     whole, later = gesture([60.0], samples=16_384, hold=30_000), gesture([60.0], 8192, 8192, 30_000)
     w = torch.ones(1, model.config.style)
     with torch.no_grad():
@@ -110,6 +112,53 @@ def test_crops_continue_each_other(model: InstrumentModel) -> None:
     torch.testing.assert_close(
         hat_weights(at, whole.knots) @ a.envelope, hat_weights(at, later.knots) @ b.envelope, atol=1e-3, rtol=1e-3
     )
+
+
+def test_loud_is_not_soft_with_more_gain(model: InstrumentModel) -> None:
+    """How hard a note is played reaches the trunk, which says how its sound changes."""
+    g, w = gesture([60.0]), torch.ones(1, model.config.style)
+    with torch.no_grad():
+        soft, loud = (model.generator.curves(w, replace(g, velocity=torch.tensor([v]))) for v in (0.2, 1.0))
+    for name in ("envelope", "harmonics", "noise", "strike"):
+        apart = getattr(loud, name) - getattr(soft, name)
+        assert apart.std() > 1e-3, name
+
+
+def test_a_note_does_not_know_when_it_will_be_let_go(model: InstrumentModel) -> None:
+    """Or it could not be played while a key is down. From its release on it does know."""
+    g, w = gesture([60.0], samples=16_384), torch.ones(1, model.config.style)
+    with torch.no_grad():
+        early, late = (
+            model.generator.curves(w, replace(g, release=torch.tensor([at]), knots=g.knots)) for at in (5000.0, 9000.0)
+        )
+    held = g.knots[0] < 5000
+    for name in ("envelope", "harmonics", "free", "noise", "strike", "ensemble", "drift"):
+        one, other = getattr(early, name)[0], getattr(late, name)[0]
+        torch.testing.assert_close(one[held], other[held], atol=1e-4, rtol=1e-3)
+        assert (one[~held] - other[~held]).abs().max() > 1e-3, name
+
+
+def test_partials_of_a_stiff_string_lie_where_physics_says() -> None:
+    """f_k = k f0 sqrt(1 + B k^2), as measured, to the first (Fletcher 1964)."""
+    b, k = 4e-4, np.arange(1, 80)
+    wanted = k * np.sqrt(1 + b * k**2) / np.sqrt(1 + b)
+    np.testing.assert_allclose(stretched(torch.from_numpy(k), torch.tensor(b)).numpy(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(measured_stretch(k, b) / measured_stretch(1, b), wanted, rtol=1e-6)
+
+
+def test_the_ear_is_told_the_pitch_and_when_a_note_was_let_go(model: InstrumentModel) -> None:
+    sound = 0.1 * torch.randn(1, 65_536, generator=torch.Generator().manual_seed(1))
+
+    def heard(pitch: float, release: float) -> torch.Tensor:
+        with torch.no_grad():
+            w: torch.Tensor = model.encoder(sound, torch.tensor([pitch]), torch.tensor([release]))
+        return w
+
+    once = heard(60.0, 2e4)
+    assert torch.equal(once, heard(60.0, 2e4))
+    assert (once - heard(72.0, 2e4)).abs().max() > 1e-3
+    assert (once - heard(60.0, 4e4)).abs().max() > 1e-4
+    torch.testing.assert_close(heard(60.0, 1e6), heard(60.0, math.inf))  # after what is heard it is all the same
 
 
 def test_encoder_and_mapping_give_points_on_the_sphere(model: InstrumentModel) -> None:
@@ -170,21 +219,23 @@ def test_a_released_note_that_fell_silent_stays_silent() -> None:
     loud = torch.tensor([[-2.0, -3.0, -9.5, -12.0, -4.0, -12.0]]).expand(3, -1)
     times = 100.0 * torch.arange(6).expand(3, -1)
     released = torch.tensor([250.0, 50.0, math.inf])
-    died = _last_sounding(loud + _hush(loud, times, released), times)  # at -8.9 nepers: 60 dB below the peak
+    peak = loud.amax(1)
+    # each dies at -8.9 nepers, 60 dB below the peak
+    died = _last_sounding(loud + _release_gate(loud, times, released, peak), times, peak)
     torch.testing.assert_close(died, torch.tensor([190.8, 190.8, 461.2]), atol=0.1, rtol=0)
 
 
 def test_a_note_that_nearly_fell_silent_hardly_swells_again() -> None:
     lowest = torch.linspace(-12.0, -2.0, 201)  # of notes that come back to -4 nepers
     loud = torch.stack([torch.full_like(lowest, -2.0), lowest, torch.full_like(lowest, -4.0)], 1)
-    hush = _hush(loud, torch.arange(3.0).expand(201, -1), torch.full((201,), 0.5))
+    hush = _release_gate(loud, torch.arange(3.0).expand(201, -1), torch.full((201,), 0.5), torch.full((201,), -2.0))
     again = (loud + hush)[:, 2]
     assert not hush[:, :2].any()
-    assert (again.diff().abs() < 0.16).all()  # no leap
+    assert (again.diff().abs() < 0.16).all()  # no jump
     assert again[0] < -8.9
     torch.testing.assert_close(again[lowest > -5], torch.full_like(again[lowest > -5], -4.0))
 
 
 def test_only_released_notes_are_hushed() -> None:
     loud = torch.tensor([[-2.0, -20.0, -2.0]])
-    assert not _hush(loud, torch.arange(3.0).unsqueeze(0), torch.tensor([5.0])).any()
+    assert not _release_gate(loud, torch.arange(3.0).unsqueeze(0), torch.tensor([5.0]), torch.tensor([-2.0])).any()

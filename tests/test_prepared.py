@@ -15,17 +15,18 @@ import torch
 
 from antiphon.audio.files import write_audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.prepare import Measured, measure, prepare
 from antiphon.data.prepared import KEY, LAYOUT, Labels, Prepared
 
-RATE = analysis.SAMPLE_RATE
+RATE = SAMPLE_RATE
 
 
 def note(pitch: float, velocity: int, seconds: float, kind: str) -> np.ndarray:
     """50 ms of silence, then a plucked or a held tone with a release of 0.1 s."""
     t = np.arange(int((seconds + 0.4) * RATE)) / RATE
-    hz = analysis.hertz(pitch)
+    hz = midi_to_hz(pitch)
     audio = sum(np.sin(2 * np.pi * k * hz * t + k) / k**2 for k in range(1, 8) if k * hz < 18000)
     audio *= np.exp(-3 * t) if kind == "pluck" else np.minimum(t / 0.05, 1)
     audio *= np.exp(-np.maximum(t - seconds, 0) / 0.02) * (velocity / 127) ** 2 * 0.3
@@ -66,7 +67,7 @@ def prepared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert calls[-1] == (15, 15)
     assert {refused.path.name: refused.reason.split(",")[0] for refused in report.refused} == {
         "silent.wav": "silent",
-        "faint.wav": "too faint beside the rest of its preset",
+        "faint.wav": "too faint compared with the rest of its preset",
         "wrong.wav": "nothing sounds near its pitch",
     }
     return path
@@ -141,6 +142,23 @@ def test_excerpts_of_audio_and_f0(prepared: Path) -> None:
     track = data.f0_cents(3)
     assert len(track) == len(whole) // 512 + 1
     np.testing.assert_array_equal(data.f0_cents(3, len(track) - 1, len(track) + 2), track[[-1, -1, -1]])
+
+
+def test_a_held_out_split_takes_the_place_of_the_training_split(prepared: Path) -> None:
+    data = Prepared(prepared)
+    data.split[:3] = data.labels.splits.index("block")
+    other = data.training_on("block")
+    assert other.where("train").tolist() == data.where("block").tolist() == [0, 1, 2]
+    assert other.where("block").tolist() == data.where("train").tolist()
+    np.testing.assert_array_equal(other.audio(1), data.audio(1))
+
+
+def test_how_much_there_is_to_train_on_is_said_in_words(prepared: Path) -> None:
+    data = Prepared(prepared)
+    seconds = sum(data.samples(i) for i in range(12)) / SAMPLE_RATE
+    assert data.extent == f"{seconds:.0f} seconds"
+    data.split[:] = 1
+    assert data.extent == "0 seconds"
 
 
 def test_pickles_as_a_path(prepared: Path) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,9 +24,8 @@ from antiphon.recipes.check import check
 from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
-from antiphon.training import loop
 from antiphon.training.batches.excerpts import ExcerptSource
-from antiphon.training.batches.onset_crops import OnsetSource
+from antiphon.training.batches.onset_crops import OnsetCropSource
 from antiphon.training.ema import Ema
 from antiphon.training.games.optimisers import OPTIMISERS
 from antiphon.training.loop import Run, new_game
@@ -61,16 +59,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_sheets() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        yield
-
-
 @pytest.fixture(scope="module")
 def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each recipe's finished run, made when it is first asked for."""
+    """Each recipe's finished run, made on first use."""
 
     class Runs(dict):
         def __missing__(self, name: str) -> Path:
@@ -83,7 +74,7 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def mute(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is told nothing."""
+    """An unconditional run."""
     folder = tmp_path_factory.mktemp("mute")
     told = {"pitch": "no", "instrument": "no", "style": "no"}
     train(prepared, folder, "dcgan", steps=1, settings=settings("dcgan") | told)
@@ -149,7 +140,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared
     with pytest.raises(KeyboardInterrupt, match="saved at step 7"):
         train(prepared, tmp_path / "run", name, steps=STEPS)
     monkeypatch.undo()
-    monkeypatch.setattr(loop, "SHEETS", 1)
     torch.manual_seed(99)  # whatever a person did in between
     train(prepared, tmp_path / "run", None, steps=STEPS, size=None, settings=None)  # the folder knows the rest
     assert digest(tmp_path / "run" / "weights.safetensors") == digest(runs[name] / "weights.safetensors")
@@ -212,7 +202,7 @@ def test_an_average_keeps_a_batch_norms_statistics():
 
 
 def test_crops_begin_at_the_onset_and_the_same_notes_are_drawn(data):
-    onsets, excerpts = OnsetSource(data, 8192, 3), ExcerptSource(data, 8192, 3)
+    onsets, excerpts = OnsetCropSource(data, 8192, 3), ExcerptSource(data, 8192, 3)
     sounds = onsets.batch(10, 12)
     starts = [data.audio(i, 0, 8192) for i in range(len(data))]
     assert all(any(np.array_equal(sound, start) for start in starts) for sound in sounds.audio.numpy())
@@ -298,7 +288,7 @@ def test_descriptors_are_controls(antiphon_line, prepared, data, tmp_path):
     assert "brightness=0..1" in "\n".join(antiphon_line("info", folder).out)
 
 
-@pytest.mark.parametrize(("names", "says"), [("loudness", "what is measured is"), ("attack,attack", "each once")])
+@pytest.mark.parametrize(("names", "says"), [("loudness", "choose from"), ("attack,attack", "each once")])
 def test_descriptors_that_cannot_be_told(prepared, tmp_path, names, says):
     with pytest.raises(AntiphonError, match=says):
         train(prepared, tmp_path / "run", "dcgan", steps=1, settings=settings("dcgan") | {"descriptors": names})
@@ -314,8 +304,8 @@ def test_what_it_cannot_do_is_one_line(antiphon_line, runs, mute, song, tmp_path
     out, pitched = tmp_path / "out.wav", runs["wavegan"]
     for line, says in [
         (("play", song, "-o", out, "--voice", mute), "cannot play a song"),
-        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot be told a pitch"),
-        (("play", song, "-o", out, "--voice", pitched, "--parts"), "tell tones from noise"),
+        (("generate", mute, "-o", out, "--pitch", "C4"), "cannot play a given pitch"),
+        (("play", song, "-o", out, "--voice", pitched, "--parts"), "separate tones from noise"),
         (("play", song, "-o", out, "--voice", pitched, "--instrument", "harp,violin"), "cannot blend"),
         (("morph", pitched, "--from", "harp", "--to", "violin", "-o", out), "cannot morph"),
         (("clone", pitched, pitched / "sounds" / "step-000030.wav", "-o", out), "cannot"),
@@ -394,8 +384,8 @@ def test_a_lie_is_refused(lie: str, runs, tmp_path):
     ("name", "wrong", "says"),
     [
         ("wavegan", {"game.lipschitz": 0}, "add game.lipschitz=10"),
-        ("dcgan", {"game.rule": "chess"}, "no rule is called 'chess'"),
-        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser is called 'luck'"),
+        ("dcgan", {"game.rule": "chess"}, "no rule named 'chess'"),
+        ("dcgan", {"game.optimiser.name": "luck"}, "no optimiser named 'luck'"),
         ("dcgan", {"pitch": "perhaps"}, "use auto, yes, no"),
         ("dcgan", {"samples": 44_100}, "until they agree"),
         ("dcgan", {"view.name": "spectre"}, "no representation"),
@@ -413,7 +403,7 @@ def test_settings_that_cannot_work(name: str, wrong: dict, says: str):
 def test_a_name_or_size_that_is_not_there(antiphon_line, prepared, tmp_path):
     said = antiphon_line("train", prepared, "-o", tmp_path / "run", "--recipe", "vae", "--steps", "1")
     assert said.status == 2
-    assert "no recipe is called 'vae'" in said.err[-1]
+    assert "no recipe named 'vae'" in said.err[-1]
     assert "gansynth" in said.err[-1]
     with pytest.raises(AntiphonError, match="no size"):
         recipe("dcgan", "huge")

@@ -1,4 +1,4 @@
-"""One contract for every representation there is, and the numerics below it against scipy and closed forms."""
+"""One contract for all representations, and the numerics below them against scipy and closed forms."""
 
 import heapq
 import math
@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import parts
+from antiphon.core.registry import registry
 from antiphon.representations.contract import exactness
 from antiphon.representations.griffin_lim import griffin_lim
 from antiphon.representations.heap_integration import Edges, _gradients, _potentials, heap_integration
@@ -64,9 +64,9 @@ def test_a_new_file_is_a_new_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (package / "a.py").write_text("WARES = {'nail': 1}")
     (package / "b.py").write_text("OTHER = {'saw': 2}")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert parts("shop", "WARES") == {"nail": 1}
+    assert registry("shop", "WARES") == {"nail": 1}
     (package / "c.py").write_text("WARES = {'screw': 3}")
-    assert parts("shop", "WARES") == {"nail": 1, "screw": 3}
+    assert registry("shop", "WARES") == {"nail": 1, "screw": 3}
     for module in [m for m in sys.modules if m.split(".")[0] == "shop"]:
         monkeypatch.delitem(sys.modules, module)
 
@@ -227,7 +227,7 @@ def test_a_sines_frequency_is_read_in_every_bin_that_hears_it(hz: float) -> None
 
 
 def test_a_chirps_frequency_rises_with_it() -> None:
-    """Slowly: what a bin reads lags behind a chirp that crosses it within a window."""
+    """Slowly: a bin's reading lags behind a chirp that crosses it within a window."""
     _, turns = MagnitudeIF().encode(chirp(rise=500.0))[0]
     frames = torch.arange(5, 80)
     hz = 200 + 500 * (frames - 0.5) * 512 / RATE  # halfway between two frames
@@ -260,7 +260,7 @@ def test_all_that_if_leaves_out_is_the_highest_bin() -> None:
 
 
 def agreement(spectrum: Tensor, phases: Tensor, samples: int) -> float:
-    """dB by which the magnitudes of the sound with those phases agree with those asked for."""
+    """dB by which the magnitudes of the sound with those phases agree with those given."""
     back = stft(istft(torch.polar(spectrum, phases), 2048, 512, samples), 2048, 512).abs()
     return float(10 * torch.log10(spectrum.square().sum() / (back - spectrum).square().sum()))
 
@@ -295,7 +295,7 @@ def test_whole_array_integration_is_as_good_as_the_heap() -> None:
 
 
 def test_phases_follow_the_maximum_spanning_tree() -> None:
-    """Turns that are not in the tree (scipy's) may be anything: no path goes over them."""
+    """Phase differences outside the tree (scipy's) may be anything: no path uses them."""
     rng = np.random.default_rng(0)
     high, wide = 12, 17
     nodes = np.arange(high * wide).reshape(high, wide)
@@ -324,7 +324,7 @@ def test_phase_gradients_of_a_sine_and_of_a_click() -> None:
 
 
 def test_heap_integration_against_griffin_lim() -> None:
-    """Alone it is the equal of 32 iterations; as a place to begin from it beats twice as many by far."""
+    """Alone it equals 32 iterations; as a starting point it beats twice as many by far."""
     for x in (note(samples=20_000), chirp(20_000)):
         spectrum = stft(x, 2048, 512).abs()
         samples = x.shape[1]

@@ -1,4 +1,4 @@
-"""A hit made another: damped, brighter or darker, and nothing else."""
+"""A hit turned into another: damped, brighter or darker, and nothing else."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
-"""One small MIDI file for each thing that files in the wild do, and what must be heard of it.
+"""One small MIDI file for each thing that files in the wild do, and what it must sound like.
 
-A note of velocity 127 at the default volume, in the middle, has the amplitude LOUD when both channels are added.
+A note of velocity 127 at the default volume, in the centre, has the amplitude LOUD when both channels are added.
 """
 
 import struct
@@ -92,7 +92,7 @@ def test_running_status_goes_on_after_meta_events_and_sysex(hear_raw):
 
 @pytest.mark.parametrize(("frames", "rate"), [(24, 24), (25, 25), (29, 30 / 1.001), (30, 30)])
 def test_smpte_time(hear_raw, frames, rate):
-    """Ticks are 1/40 of a frame, and tempo means nothing."""
+    """Ticks are 1/40 of a frame, and tempo is ignored."""
     body = b"\0\xff\x51\x03\x0f\x42\x40" + b"\x87\x68\x90\x45\x7f\x83\x74\x80\x45\0\0\xff\x2f\0"  # 1000 ticks, 500
     sound = hear_raw(body, division=(256 - frames) << 8 | 40)
     assert spans(sound) == [(1000 / 40 / rate, 1500 / 40 / rate)]
@@ -162,7 +162,7 @@ def test_a_note_of_no_length_is_heard(hear):
 
 
 def test_overlapping_notes_of_one_key(hear):
-    """First come, first released: 0-1 s and 0.5-1.5 s."""
+    """First in, first out: 0-1 s and 0.5-1.5 s."""
     sound = hear([on(), on(69, 480), off(69, 480), off(69, 480)])
     levels = [tone(sound, 69, start, start + 0.4) for start in (0.05, 0.55, 1.05)]
     assert levels == pytest.approx([LOUD, 2 * LOUD, LOUD], rel=0.02)
@@ -253,7 +253,7 @@ def test_the_range_changes_while_the_wheel_is_turned(hear):
 
 
 def test_increments_of_a_parameter_in_hand(hear):
-    """RP-018: of the bend range a cent each, of the coarse tuning a semitone."""
+    """RP-018: a cent each for the bend range, a semitone for the coarse tuning."""
     cents = [cc(101, 0), cc(100, 0), *[cc(96, 0)] * 50, cc(97, 127)]
     assert pitch(hear([*cents, wheel(8191), *note()]), 0.05, 0.45) == pytest.approx(71.49, abs=0.01)
     semitones = [cc(101, 0), cc(100, 2), *[cc(97, 0)] * 3]
@@ -376,12 +376,16 @@ def test_a_later_track_may_set_the_program(hear):
     assert tone(hear(note(), [program(127)]), 81, 0, 0.5) == pytest.approx(LOUD, rel=0.02)
 
 
-def test_banks_aftertouch_and_effects_are_ignored(tmp_path):
+def test_banks_aftertouch_and_effects_are_ignored_and_named(tmp_path):
     odd = [cc(0, 121), cc(32, 3), program(10), Message("aftertouch", value=100), Message("polytouch", note=69, value=9),
            cc(91, 127), cc(93, 127), cc(74, 20), cc(5, 60), cc(65, 127), cc(84, 50), cc(126, 1)]  # fmt: skip
     song = read_midi(save(tmp_path / "odd.mid", [*odd, on(), *odd[3:-1], off(69, 480)]))
     plain = read_midi(save(tmp_path / "plain.mid", [program(10), *note()]))
-    assert not song.warnings
+    (remark,) = song.warnings
+    assert remark.startswith("not played as written: ")
+    assert "4 portamento messages" in remark
+    assert "4 aftertouch messages" in remark
+    assert not plain.warnings
     assert np.array_equal(mixed(song), mixed(plain))
 
 

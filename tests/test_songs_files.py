@@ -1,4 +1,4 @@
-"""What a song leaves on disk: the mix, stems, parts and the room; whole or not at all, in memory that does not grow."""
+"""A song's files: the mix, stems, parts and the room; complete or not at all, in memory that does not grow."""
 
 import tracemalloc
 from itertools import pairwise
@@ -28,14 +28,14 @@ def duo(tmp_path) -> Song:
 
 
 def bounced(song: Song, out: Path, room=0.0, **how) -> dict[str, np.ndarray]:
-    """What bounce wrote, by what the files' names add to the mix's."""
+    """The files that bounce wrote, by what their names add to the mix's."""
     bounce(in_room(stream(band(song), SineVoice(), **how), RATE, room), out, RATE)
     files = sorted(out.parent.glob(f"{out.stem}*{out.suffix}"))
     return {f.stem[len(out.stem) + 1 :]: soundfile.read(f, dtype="float32")[0] for f in files}
 
 
 def below_11_khz(sound: np.ndarray) -> np.ndarray:
-    """The master takes away what lies above 19.5 kHz, of which hard starts of sines have plenty, the first most."""
+    """The master removes what is above 19.5 kHz, of which abrupt starts of sines have plenty, the first most."""
     return resample_poly(sound.astype(np.float64), 1, 2)[50:]
 
 
@@ -63,7 +63,7 @@ def test_the_room_is_a_stem_of_its_own(duo, tmp_path):
     assert sorted(found) == ["", "01-01", "02-02", "room"]
     whole = sum(sound for name, sound in found.items() if name)
     assert np.abs(below_11_khz(whole - found[""])).max() < 2e-3
-    assert 0.01 < level(found["room"], 1.1, 1.2).min() < 0.3  # it goes on after the song
+    assert 0.01 < level(found["room"], 1.1, 1.2).min() < 0.3  # it continues after the song
 
 
 def test_a_stem_that_would_clip_lowers_all_stems(tmp_path):
@@ -91,7 +91,7 @@ def test_formats(duo, tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".opus"])
 def test_the_files_true_peak(suffix, tmp_path):
-    """Chords struck hard, then quiet for long: the limiter works, in the file as well."""
+    """Chords struck hard, then a long quiet passage: the limiter works, in the file as well."""
     notes = [SongNote(4 * i, 0.2, 40 + 3 * j, 127) for i in range(3) for j in range(24)]
     out = bounced(Song((Part(0, 0, 0, "", tuple(notes)),)), tmp_path / f"loud{suffix}")[""]
     assert 0.7 * CEILING < true_peak(out) <= CEILING

@@ -1,10 +1,11 @@
-"""Songs with the bundled voice: what the sine of the other tests cannot show."""
+"""Songs with the bundled voice: what the sines of the other tests cannot show."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from tunes import RATE, cc, cut, instantaneous, level, note, off, on, pitch, program, rpn, save, wheel
 
 import antiphon
@@ -62,7 +63,7 @@ def busy(tmp_path):
 
 
 def test_a_song_is_the_sum_of_its_notes_one_by_one(gm, busy):
-    """To a thousandth, -60 dB: batches round a little otherwise than single notes."""
+    """To a thousandth, -60 dB: rounding differs slightly between batches and single notes."""
     mix = played(busy, gm)
     alone = np.zeros_like(mix)
     for player in players_of(busy, gm):
@@ -112,7 +113,7 @@ def test_onsets_within_3_ms(gm, tmp_path):
         (alone,) = gm.notes([player.note(0)], player.w(0)[None])
         rises = [np.flatnonzero(x[:2205] > 0.1 * x[:2205].max())[0] for x in (sound[at:], np.abs(alone))]
         assert abs(rises[0] - rises[1]) <= 0.003 * RATE
-        assert rises[0] <= 0.01 * RATE  # what is struck answers at once
+        assert rises[0] <= 0.01 * RATE  # struck instruments sound at once
 
 
 def test_pitch_wheel_range_and_tuning(gm, tmp_path):
@@ -174,10 +175,22 @@ def test_strokes_of_one_key_are_alike_and_not_the_same(gm, tmp_path):
 
 
 def test_a_morph_within_a_song(gm, tmp_path):
-    """At its ends it is the flute and the cello that the song would have without it."""
+    """At its ends it is the flute and the cello that the song would have without the morph."""
     path = save(tmp_path / "a.mid", [m for _ in range(4) for m in (on(60, 240), off(60, 240))])
     names = ("flute>cello@0:01-0:01.5", "flute", "cello")
     morph, flute, cello = (cut(played(path, gm, instrument=name), 0, 2) for name in names)
     early, late = slice(0, int(0.7 * RATE)), slice(int(1.75 * RATE), 2 * RATE)
     assert np.abs(morph[early] - flute[early]).max() < 1e-3
     assert np.abs(morph[late] - cello[late]).max() < 0.05 * np.abs(cello[late]).max()
+
+
+@pytest.mark.skipif("kit" not in antiphon.bundled(), reason="the voice kit is not in this checkout")
+def test_a_part_is_made_drums_and_drums_are_made_a_part(gm, tmp_path):
+    """--map 11=kit,10=piano: what is struck is loud at once, and the kit's part has the pitch of its keys."""
+    strokes = [m for key in (36, 38) for m in note(key, 480, channel=10)]
+    path = save(tmp_path / "a.mid", strokes, [m for key in (64, 64) for m in note(key, 480, channel=9)])
+    from_file_to_file(path, tmp_path / "a.wav", gm, stems=True, mapping={"11": "kit", "10": "piano"})
+    stems = {f.name: soundfile.read(f)[0] for f in tmp_path.glob("a-*.wav")}
+    assert set(stems) == {"a-01-11-drums.wav", "a-02-10.wav"}
+    assert np.abs(stems["a-01-11-drums.wav"][: RATE // 10]).max() > 1e-3
+    assert pitch(stems["a-02-10.wav"], 0.1, 0.45) % 12 == pytest.approx(4, abs=0.1)  # an E, or its octave

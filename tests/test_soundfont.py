@@ -178,7 +178,7 @@ def test_render(tiny, tmp_path, monkeypatch):
 
 
 class Whistle:
-    """In FluidSynth's place: every note is the same."""
+    """A substitute for FluidSynth: every note is the same."""
 
     def select(self, font, preset):
         self.pitch = preset.program
@@ -210,7 +210,7 @@ def test_fonts_of_one_name_would_share_folders(tiny, tmp_path, making):
     (tmp_path / "other").mkdir()
     twin = tmp_path / "other" / "Tiny.sf2"
     twin.write_bytes(tiny.read_bytes())
-    with pytest.raises(AntiphonError, match="2 of the soundfonts are called tiny: rename one"):
+    with pytest.raises(AntiphonError, match="2 of the soundfonts are named tiny: rename one"):
         making([tiny, twin], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

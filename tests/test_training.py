@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed, prolonged, begun from a voice: the same line goes on and comes to the same weights."""
+"""Runs that are stopped, killed, prolonged or begun from a voice: resuming leads to the same weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import torch
 from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
+from antiphon.training import loop
+from antiphon.training.games import sounds
 from antiphon.training.loop import Run
 from antiphon.training.run_folder import read_record
 from antiphon.verbs import helpers
@@ -70,6 +72,16 @@ def test_what_a_run_leaves(run_folder: Path):
     assert json.loads((run_folder / "config.json").read_text())["batch"] == TINY["batch"]
     assert (run_folder / "sheets" / "step-000010.png").exists()
     assert (run_folder / "sounds" / "step-000010.wav").exists()
+
+
+def test_pictures_are_drawn_on_the_way_and_at_the_end(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[int] = []
+    monkeypatch.setattr(loop, "PREVIEWS", 3)
+    monkeypatch.setattr(sounds, "write_sheet", lambda folder, voice, data, step: drawn.append(step) or folder)
+    train(prepared, tmp_path / "run", steps=8)
+    assert drawn == [2, 4, 6, 8]
+    train(prepared, tmp_path / "run", steps=11)
+    assert drawn[4:] == [9, 11]
 
 
 def test_a_readable_log(uninterrupted: Path):
@@ -173,7 +185,7 @@ def test_a_complete_run_is_left_alone_and_can_be_prolonged(prepared, tmp_path):
     assert weights.stat().st_mtime_ns == before
     train(prepared, tmp_path / "run", steps=3)
     assert read_metadata(tmp_path / "run" / "state.safetensors")["step"] == 3
-    train(prepared, tmp_path / "run")  # what is not said is as before
+    train(prepared, tmp_path / "run")  # options left out are as before
     assert read_metadata(tmp_path / "run" / "state.safetensors")["total"] == 3
 
 
@@ -219,6 +231,17 @@ def test_two_processes_stopped_and_gone_on_with_come_to_the_same_bytes(prepared,
     assert all(torch.equal(state[k], other[k]) for k in other)
 
 
+def test_under_torchrun_the_first_process_opens_the_run_and_the_others_read_what_it_wrote(notes, tmp_path):
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "antiphon", "train", str(notes),
+            "-o", str(tmp_path / "run"), "--size", "tiny", "--steps", "2", "--from-scratch",
+            "--set", *SETTINGS]  # fmt: skip
+    done = subprocess.run(line, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("learning from 14 notes") == 1  # one of them prepares and says so
+    training = antiphon.load(tmp_path / "run").info.training
+    assert (training["steps"], training["processes"]) == (2, 2)
+
+
 def test_a_run_says_so_when_it_loses_a_process(prepared, tmp_path, monkeypatch):
     started, start, one_step = [], helpers.Helpers._start, Run._one_step
     monkeypatch.setattr(helpers.Helpers, "_start", lambda self: started.append(start()) or started[-1])
@@ -237,7 +260,7 @@ def test_a_run_says_so_when_it_loses_a_process(prepared, tmp_path, monkeypatch):
 def test_helpers_do_not_outlive_a_killed_run():
     code = "from antiphon.verbs.helpers import Helpers; Helpers(1); print('started', flush=True); input()"
     pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    debug = os.environ | {"ANTIPHON_DEBUG": "1"}  # then a helper holds this pipe too, which ends with the last of them
+    debug = os.environ | {"ANTIPHON_DEBUG": "1"}  # then a helper holds this pipe too, until it ends
     first = subprocess.Popen([sys.executable, "-c", code], env=debug, text=True, **pipes)
     assert first.stdout.readline() == "started\n"
     first.kill()
@@ -266,9 +289,14 @@ def test_a_folder_that_was_only_prepared_is_not_prepared_again(notes, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         train(notes, folder, steps=1)
     prepared = (folder / "prepared.safetensors").stat().st_mtime_ns
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1)
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
+    with pytest.raises(KeyboardInterrupt):
+        train(notes, folder, steps=1, recipe="wavegan", settings={})  # another request may prepare otherwise
+    assert (folder / "prepared.safetensors").stat().st_mtime_ns > prepared
     monkeypatch.undo()
     train(notes, folder, steps=1)
-    assert (folder / "prepared.safetensors").stat().st_mtime_ns == prepared
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "run.json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +74,18 @@ def test_excerpts_fill_gaps_as_often_as_asked_and_say_their_own_pitch(data):
     moved = [float(p) not in recorded for p in batch.gesture.pitch]
     assert moved == [crop.semitones != 0 for crop in crops[:16]]
     assert any(moved)
+    pitches = [float(data.pitch[crop.note]) + crop.semitones for crop in crops[:16]]
+    np.testing.assert_allclose(batch.gesture.pitch.numpy(), pitches, atol=1e-5)
+    pitches = [float(data.pitch[crop.reference]) + crop.reference_semitones for crop in crops[:16]]
+    np.testing.assert_allclose(batch.reference_pitch.numpy(), pitches, atol=1e-5)
     heard = [float(p) not in recorded for p in batch.reference_pitch]
     assert heard == [crop.reference_semitones != 0 for crop in crops[:16]]
     assert any(heard)
+    speeds = [2 ** (crop.semitones / 12) for crop in crops[:16]]  # a higher note is a shorter one
+    held = [float(data.hold[crop.note]) for crop in crops[:16]]
+    released = [math.floor(h / s) if h >= 0 else math.inf for h, s in zip(held, speeds, strict=True)]
+    np.testing.assert_allclose(batch.gesture.release.numpy(), released, atol=1)
+    assert any(h >= 0 and crop.semitones for h, crop in zip(held, crops, strict=False))
     sounding = batch.audio.abs().amax(1) > 0
     assert bool(torch.isfinite(batch.audio).all())
     assert bool(sounding.any())

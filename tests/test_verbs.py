@@ -1,4 +1,4 @@
-"""The verbs from Python: what they return, that seeds mean what they say, and that nothing is overwritten."""
+"""The verbs from Python: what they return, that seeds are reproducible, and that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from antiphon.data.prepared import Prepared
 from antiphon.recipes.check import check
 from antiphon.recipes.instrument import InstrumentRecipe, instrument
 from antiphon.recipes.override import flatten, override, parse_settings
-from antiphon.training.run_folder import Record, Request, alone, check_same, fingerprint, read_record
+from antiphon.recipes.sounds import SoundsRecipe, describe
+from antiphon.training.run_folder import Record, Request, alone, budget, check_same, fingerprint, read_record
 from antiphon.verbs import generate, play
 from antiphon.verbs.evaluate import _contender
-from antiphon.verbs.train import _budget, describe
 from antiphon.voices import find
 
 AntiphonError = antiphon.AntiphonError
@@ -110,7 +110,7 @@ def test_pitches_come_from_the_trained_range(voice, tmp_path):
 
 def test_what_was_never_learned_is_said(voice, tmp_path, capsys):
     antiphon.generate(voice, tmp_path, 1, instrument="harp", pitch="C8", seconds=0.02)
-    assert "harp was learned from G3 to G5: C8 is a guess" in capsys.readouterr().err
+    assert "harp was trained on G3 to G5: C8 is a guess" in capsys.readouterr().err
 
 
 def test_existing_files_stop_it_before_it_starts(voice, tmp_path):
@@ -196,13 +196,18 @@ def test_every_size_can_be_trained_and_restored(size):
 
 
 def test_the_fingerprint_knows_the_notes_not_their_place(tmp_path):
+    def known(folder):
+        return fingerprint(folder, SoundsRecipe.suffixes)
+
     first, second = write_notes(tmp_path / "a"), write_notes(tmp_path / "elsewhere" / "b")
-    assert fingerprint(first) == fingerprint(second)
+    assert known(first) == known(second)
+    (second / "README.md").write_text("no sound")
+    assert known(first) == known(second)
     soundfile.write(second / "new.wav", tone(60), 44100)
-    assert fingerprint(first) != fingerprint(second)
+    assert known(first) != known(second)
     (second / "new.wav").unlink()
     soundfile.write(second / "harp" / "055.wav", tone(56), 44100)
-    assert fingerprint(first) != fingerprint(second)
+    assert known(first) != known(second)
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
@@ -218,15 +223,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 
 
 def test_minutes_that_are_changed_twice_count_from_the_latest(tmp_path, monkeypatch):
-    """The state's own number of steps is of the minutes before both changes, until the next checkpoint."""
-    monkeypatch.setattr("antiphon.verbs.train._total", lambda folder: 1000)
+    """The state's own number of steps is from the minutes before both changes, until the next checkpoint."""
+    monkeypatch.setattr("antiphon.training.run_folder.total_steps", lambda folder: 1000)
     record = Record("notes", "abc", Request(), {}, None, 1, None, 10.0)
     for minutes, steps in ((20, 2000), (30, 3000), (30, 3000), (5, 500)):
-        found = _budget(record, tmp_path, None, minutes)
-        assert found == (steps, minutes)
-        record = dataclasses.replace(record, steps=found[0], minutes=found[1])
-    assert _budget(record, tmp_path, None, None) == (500, 5)
-    assert _budget(record, tmp_path, 7, None) == (7, None)
+        record = budget(record, tmp_path, None, minutes)
+        assert (record.steps, record.minutes) == (steps, minutes)
+    assert budget(record, tmp_path, None, None) == record
+    assert budget(record, tmp_path, 7, None) == dataclasses.replace(record, steps=7, minutes=None)
 
 
 def test_a_folders_name_is_its_whole_name(notes, tmp_path, monkeypatch):

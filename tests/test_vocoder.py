@@ -1,4 +1,4 @@
-"""The vocoder: phases that follow their turns, the losses that teach them, the recipe, and what its voice can do."""
+"""The vocoder: propagated phases, the losses that train them, the recipe, and what its voice can do."""
 
 import json
 import math
@@ -22,10 +22,9 @@ from antiphon.recipes.lookup import recipe
 from antiphon.representations.contract import exactness
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
-from antiphon.training import loop
-from antiphon.training.batches.random_crops import StretchSource
+from antiphon.training.batches.random_crops import RandomCropSource
 from antiphon.training.loop import Run
-from antiphon.training.losses.phase_derivatives import turn_losses
+from antiphon.training.losses.phase_derivatives import phase_derivative_losses
 from antiphon.voices.checkpoint import KEY, read_tensors
 from antiphon.voices.vocoder import VocodedLogMel
 
@@ -54,11 +53,9 @@ def decibels(truth: Tensor, found: Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def run(prepared, tmp_path_factory):
-    """A finished run of a few steps; not to be changed."""
+    """A finished run of a few steps; do not change it."""
     folder = tmp_path_factory.mktemp("vocoder") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SHEETS", 1)
-        train(prepared, folder)
+    train(prepared, folder)
     return folder
 
 
@@ -99,7 +96,7 @@ def test_uncertain_turns_are_outvoted_by_their_neighbours():
 
 
 def test_a_steady_tone_of_any_frequency_stays_one_tone():
-    """Turns that are the same in every frame: what a network says that has heard nothing but a level."""
+    """Phase differences that are the same in every frame: the output of a network that knows only the level."""
     t = torch.arange(60_000).double() / RATE
     sine = (0.3 * torch.sin(2 * math.pi * 1234.5 * t)).float().unsqueeze(0)
     size = stft(sine, 2048, 512)[..., 40:41].abs().expand(-1, -1, 118)
@@ -136,9 +133,9 @@ def test_levels_imply_the_turns_of_a_sine_and_of_a_click():
 def test_turn_losses_are_least_where_the_turns_are_true():
     spectrum = stft(torch.randn(2, 12_000, generator=torch.Generator().manual_seed(0)), 2048, 512)
     advance, lock = turns_of(spectrum)
-    true = turn_losses(Spectra(spectrum.abs(), advance, lock), spectrum)
+    true = phase_derivative_losses(Spectra(spectrum.abs(), advance, lock), spectrum)
     assert all(abs(float(v)) < 1e-6 for v in true.values())
-    worse = turn_losses(Spectra(2 * spectrum.abs(), -advance, 0 * lock), spectrum)
+    worse = phase_derivative_losses(Spectra(2 * spectrum.abs(), -advance, 0 * lock), spectrum)
     assert float(worse["level"]) == pytest.approx(math.log(2), abs=0.01)
     assert float(worse["advance"]) == pytest.approx(4, abs=1e-3)
     assert float(worse["lock"]) == pytest.approx(1, abs=1e-3)
@@ -147,7 +144,7 @@ def test_turn_losses_are_least_where_the_turns_are_true():
 def test_what_an_image_cannot_show_counts_nothing():
     quiet = 1e-6 * stft(torch.randn(1, 12_000, generator=torch.Generator().manual_seed(0)), 2048, 512)
     advance, lock = turns_of(quiet)
-    found = turn_losses(Spectra(quiet.abs(), -advance, -lock), quiet)
+    found = phase_derivative_losses(Spectra(quiet.abs(), -advance, -lock), quiet)
     assert found["advance"] == found["lock"] == 0
 
 
@@ -165,7 +162,7 @@ def test_critics_hear_the_difference_and_teach_it():
 
 
 def test_stretches_come_from_anywhere_at_any_level(prepared):
-    source = StretchSource(Prepared(prepared), 8192, 3, 20.0)
+    source = RandomCropSource(Prepared(prepared), 8192, 3, 20.0)
     sounds = source.batch(5, 40).audio
     assert sounds.shape == (40, 8192)
     assert sounds.abs().max() <= 0.98
@@ -198,7 +195,6 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_
             os.kill(os.getpid(), signal.SIGINT)
         return scalars
 
-    monkeypatch.setattr(loop, "SHEETS", 1)
     monkeypatch.setattr(Run, "_one_step", stepped)
     with pytest.raises(KeyboardInterrupt, match="saved at step 18"):
         train(prepared, tmp_path / "run")
@@ -237,7 +233,7 @@ def test_a_file_becomes_a_file(run, tmp_path):
     assert written.shape == (12_000,)
     with pytest.raises(AntiphonError, match="exists"):
         vocoder.from_file_to_file(tmp_path / "in.wav", tmp_path / "out.flac")
-    with pytest.raises(AntiphonError, match="there is no file"):
+    with pytest.raises(AntiphonError, match="does not exist"):
         vocoder.from_file_to_file(tmp_path / "no.wav", tmp_path / "other.flac")
 
 

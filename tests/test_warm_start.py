@@ -1,4 +1,4 @@
-"""A GAN that begins from a voice with other labels: what belongs to a label is found by its name, in any network."""
+"""A GAN that begins from a voice with other labels: weights of a label are found by its name, in any network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW = LabelTable(("flute", "violin", "viola"), ("bright", "dark"))
 
 
 def game(name: str, labels: LabelTable, seed: int, *, lowest: int, keys: int = 6, **settings) -> ImageGame:
-    """A new game of the tiny recipe, told these labels and keys."""
+    """A new game of the tiny recipe, conditioned on these labels and keys."""
     made = recipe(name, "tiny")
     told = Conditions(keys, lowest, len(labels.instruments), len(labels.styles))
     config = ImageConfig(replace(made.network, conditions=told), made.view, made.samples)
@@ -37,7 +37,7 @@ def begun(mine: ImageGame, theirs: ImageGame, opponents: bool = True) -> list[st
 
 
 def heard(played: ImageGame, pitch: float, instrument: str, words: tuple[str, ...] = ()) -> list[torch.Tensor]:
-    """What the generator draws under a label, and what the critic says of it."""
+    """The generator's output for a label, and the critic's judgement of it."""
     model = played.model.eval()
     style = torch.tensor([[float(word in words) for word in model.labels.styles]])
     label = torch.tensor([model.labels.instruments.index(instrument)])

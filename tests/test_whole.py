@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, whoever writes them."""
+"""Files appear complete or not at all, whatever writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import numpy as np
 import pytest
 
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.data.soundfont import render as soundfont
 from antiphon.metrics.plots.png import write_png
@@ -36,10 +36,10 @@ def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch):
 
 def test_none_of_several_appears_before_all_are_written(tmp_path):
     places = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(ZeroDivisionError), all_whole(places) as (first, _):
+    with pytest.raises(ZeroDivisionError), all_atomic(places) as (first, _):
         first.write_text(str(1 / 0))
     assert list(tmp_path.iterdir()) == []
-    with all_whole(places) as drafts:
+    with all_atomic(places) as drafts:
         for draft in drafts:
             draft.write_text("done")
         assert not any(place.exists() for place in places)

@@ -1,4 +1,4 @@
-"""Work in processes of their own: in order, a little ahead, the same on one processor and on several."""
+"""Work in separate processes: in order, a little ahead, the same on one processor and on several."""
 
 import os
 import signal

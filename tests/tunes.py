@@ -1,4 +1,4 @@
-"""What tests of songs share: small MIDI files, a voice whose every sample is known, and ways to listen."""
+"""Shared by tests of songs: small MIDI files, a voice whose every sample is known, and ways to listen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def off(note=69, time=0, channel=0):
 
 
 def note(note=69, time=480, channel=0, velocity=127):
-    """A note at once, and `time` ticks later its end."""
+    """A note, and its end `time` ticks later."""
     return [on(note, 0, velocity, channel), off(note, time, channel)]
 
 
@@ -48,7 +48,7 @@ def wheel(pitch, time=0, channel=0):
 
 
 def rpn(number, coarse, fine=None):
-    """A registered parameter set by data entry, and let go."""
+    """A registered parameter set by data entry, then deselected."""
     entry = [cc(101, 0), cc(100, number), cc(6, coarse)] + ([] if fine is None else [cc(38, fine)])
     return [*entry, cc(101, 127), cc(100, 127)]
 
@@ -59,7 +59,7 @@ def save(path: Path, *tracks, kind=1, ticks=480) -> Path:
 
 
 def raw(path: Path, *bodies: bytes, kind=1, division=480) -> Path:
-    """A file of track chunks as they are given."""
+    """A file of the given track chunks."""
     header = struct.pack(">4sLHHH", b"MThd", 6, kind, len(bodies), division)
     path.write_bytes(header + b"".join(struct.pack(">4sL", b"MTrk", len(body)) + body for body in bodies))
     return path
@@ -85,7 +85,7 @@ class Character:
 def casting(expression, seed):
     """Programs sound by their number, and "sine" as program 0."""
     if isinstance(expression, str) and expression != "sine":
-        raise AntiphonError(f"no instrument is called {expression!r}")
+        raise AntiphonError(f"no instrument named {expression!r}")
     number = 0 if expression == "sine" else expression
     return Character(f"program {number}", number / 127)
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-SAMPLE_RATE = 44100
+from antiphon.core.units import SAMPLE_RATE
+
 FRAME = 512
 CENT = np.log(2.0) / 1200
 
 
-def hertz(pitch: float) -> float:
-    """MIDI pitch to Hz."""
-    return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
-
-
 def frames_of(samples: int) -> int:
-    """How many frames a note of so many samples has."""
+    """Number of frames in a note of `samples` samples."""
     return samples // FRAME + 1
 
 
@@ -35,7 +31,7 @@ def envelope(audio: np.ndarray, hop: int, width: int) -> np.ndarray:
 
 
 def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
-    """Audio through a causal one-pole high-pass of `hz` if its mean exceeds 0.3 % of its peak, else itself."""
+    """Audio through a causal one-pole high-pass of `hz` if its mean exceeds 0.3 % of its peak, else unchanged."""
     if not len(audio) or abs(float(audio.mean())) <= 3e-3 * float(np.abs(audio).max()):
         return audio
     pole = np.exp(-2 * np.pi * hz / SAMPLE_RATE)
@@ -46,7 +42,7 @@ def without_dc(audio: np.ndarray, hz: float = 10.0) -> np.ndarray:
 
 
 def find_onset(audio: np.ndarray) -> int:
-    """The first sample at which the sound rises, to 16 samples: where it passes -40 dB re its peak, walked back to the
+    """Sample at which the sound begins, to within 16: where it passes -40 dB re its peak, traced back to where it is
     quiet."""
     hop = 16
     level = envelope(audio, hop, 5)
@@ -62,7 +58,7 @@ def find_onset(audio: np.ndarray) -> int:
     return (j + int(ahead.argmax())) * hop if ahead.any() else j * hop
 
 
-def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
+def cut_and_fade_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) -> np.ndarray:
     """The note up to where it stays `floor_db` below its loudest 10 ms, plus a fade of `fade` seconds; a copy."""
     hop = 441
     level = envelope(audio, hop, 1)
@@ -77,7 +73,7 @@ def trim_tail(audio: np.ndarray, floor_db: float = -60.0, fade: float = 0.02) ->
 
 
 def loudness(audio: np.ndarray) -> float:
-    """RMS in dBFS of the loudest 0.2 s (of the whole, where shorter)."""
+    """RMS in dBFS of the loudest 0.2 s (of the whole sound if shorter)."""
     hop = 441
     level = envelope(audio, hop, 1)
     span = min(20, len(level))
@@ -86,7 +82,7 @@ def loudness(audio: np.ndarray) -> float:
 
 
 def attack_seconds(audio: np.ndarray) -> float:
-    """Seconds from 10 to 90 % of the greatest amplitude of the first second, at least 1 ms."""
+    """Rise time in seconds, from 10 to 90 % of the peak amplitude within the first second; at least 1 ms."""
     hop = 44
     amplitude = np.sqrt(envelope(audio[:SAMPLE_RATE], hop, 9))
     top = float(amplitude.max()) if len(amplitude) else 0.0
@@ -95,7 +91,7 @@ def attack_seconds(audio: np.ndarray) -> float:
 
 
 def decay_rate(audio: np.ndarray, hold: int) -> float:
-    """dB/s lost between the loudest moment and the release (or -50 dB), 0 .. 120, by a straight line."""
+    """Decay in dB/s from the loudest moment to the release (or -50 dB), 0 .. 120, by a straight-line fit."""
     hop = 441
     level = decibels(envelope(audio[: hold if hold > 0 else len(audio)], hop, 5))
     if len(level) < 8:

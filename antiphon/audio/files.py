@@ -15,11 +15,11 @@ import numpy as np
 
 from antiphon.audio.headers import UNFINISHED, mended
 from antiphon.audio.ops import Audio, resample, to_mono
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 
-SAMPLE_RATE = 44100
-SUFFIXES = frozenset(  # of what libsndfile reads
+SUFFIXES = frozenset(  # formats that libsndfile reads
     f".{name}"
     for name in "wav wave flac ogg oga opus mp3 aiff aif aifc caf w64 rf64 au snd".split()  # noqa: SIM905
 )
@@ -34,10 +34,10 @@ _WRITERS = {  # suffix: (libsndfile's format, subtype)
 }
 _ESTIMATED = {"MP3", "MPEG", "OGG"}  # libsndfile's names of formats without a count of samples that could be missed
 _SLICE = 1 << 18  # libvorbis overflows its stack when handed minutes at once
-LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # Hz of recordings
+LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # accepted sample rates, Hz
 MOST_CHANNELS = 64
-MOST_VALUES = 1 << 27  # samples times channels that are read: 50 minutes of one channel, half a gigabyte
-LOUDEST = 1e6  # of a recording: floats that were never scaled, perhaps; beyond it, no sound
+MOST_VALUES = 1 << 27  # most samples times channels read from a file: 50 minutes of mono, half a gigabyte
+LOUDEST = 1e6  # largest sample accepted: some floats are never scaled, but beyond this it is not sound
 
 
 @dataclass(frozen=True)
@@ -56,35 +56,35 @@ class Probe:
 
 
 def find_audio(folder: str | Path) -> list[Path]:
-    """Every audio file under a folder, by its suffix, sorted; hidden files and folders are left out."""
+    """Every audio file under a folder (recognised by suffix), sorted; hidden files and folders are skipped."""
     root = Path(folder)
     if not root.is_dir():
-        raise AntiphonError(f"{root} is not a folder: give a folder of sound files")
+        raise AntiphonError(f"{root} is not a folder: give a folder of audio files")
     found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
 
 def probe(path: str | Path) -> Probe:
-    """The header of an audio file. Raises AntiphonError if it is missing, no audio, empty, truncated, or of a rate or
-    width that no recording has."""
+    """The header of an audio file. Raises AntiphonError if the file is missing, not audio, empty or truncated, or
+    claims a sample rate or a number of channels that no recording has."""
     import soundfile
 
     path = Path(path)
     if not os.path.isfile(path):
-        raise AntiphonError(f"{path} is no file" if os.path.exists(path) else f"there is no file {path}")
+        raise AntiphonError(f"{path} is not a file" if os.path.exists(path) else f"{path} does not exist")
     if path.stat().st_size == 0:
         raise AntiphonError(f"{path} is empty (0 bytes)")
     try:
         with _opened(path) as info:
             pass
     except (soundfile.SoundFileError, RuntimeError, TypeError, OSError):
-        raise AntiphonError(f"{path} is not audio that can be read (wav, flac, ogg, opus, mp3, aiff, caf)") from None
+        raise AntiphonError(f"{path} is not readable audio: use wav, flac, ogg, opus, mp3, aiff or caf") from None
     if info.frames <= 0 or info.channels <= 0:
-        raise AntiphonError(f"{path} holds no samples")
+        raise AntiphonError(f"{path} contains no samples: export it again")
     if not LOWEST_RATE <= info.samplerate <= HIGHEST_RATE:
-        raise AntiphonError(f"{path} says it has {info.samplerate} samples a second: export it again, at 44100")
+        raise AntiphonError(f"{path} claims a sample rate of {info.samplerate} Hz: export it again at 44100 Hz")
     if info.channels > MOST_CHANNELS:
-        raise AntiphonError(f"{path} says it has {info.channels} channels: export it again, with 1 or 2")
+        raise AntiphonError(f"{path} claims to have {info.channels} channels: export it again with 1 or 2")
     if _truncated(path):
         raise AntiphonError(f"{path} is truncated: copy it again")
     return Probe(int(info.samplerate), int(info.frames), int(info.channels), info.format in _ESTIMATED)
@@ -93,32 +93,32 @@ def probe(path: str | Path) -> Probe:
 def read_audio(
     path: str | Path, *, mono: bool = True, sample_rate: int = SAMPLE_RATE, max_seconds: float | None = None
 ) -> Audio:
-    """Reads a file of any rate and width, at most its first `max_seconds`.
+    """Reads a file of any sample rate and number of channels, at most its first `max_seconds`.
 
     Returns float32 at `sample_rate` Hz, full scale 1.0: (samples,) if `mono` (channels are averaged where they agree,
-    otherwise the loudest is taken), else (samples, channels). Memory follows what the file holds, not what its header
-    says. Raises AntiphonError if the file is missing, empty, truncated, no audio, too long, or holds NaN, infinite or
-    absurdly large samples.
+    otherwise the loudest is taken), else (samples, channels). Memory use depends on what the file contains, not on what
+    its header claims. Raises AntiphonError if the file is missing, empty, truncated, not audio, too long, or contains
+    NaN, infinite or absurdly large samples.
     """
     header = probe(path)
     rate = header.sample_rate
     wanted = header.frames if max_seconds is None else min(header.frames, int(max_seconds * rate))
     if wanted * header.channels > MOST_VALUES and max_seconds is not None:
-        raise AntiphonError(f"{path} has too many channels and too high a rate to be read: export it again, at 44100")
+        raise AntiphonError(f"{path} has too many channels at too high a sample rate: export it again at 44100 Hz")
     audio = _read(Path(path), wanted)
     short = 0 if header.estimated else wanted - len(audio)
     if short > 0.1 * rate or not len(audio):
         raise AntiphonError(f"{path} is truncated: it has {len(audio)} of {wanted} samples; copy it again")
     if not np.isfinite(audio).all():
-        raise AntiphonError(f"{path} holds NaN or infinite samples: export it again")
+        raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
     if np.abs(audio).max() > LOUDEST:
-        raise AntiphonError(f"{path} holds samples far beyond full scale: export it again")
+        raise AntiphonError(f"{path} contains samples far beyond full scale: export it again")
     return resample(to_mono(audio) if mono else audio, rate, sample_rate)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The soundfile.SoundFile of a path, which may be longer than the 1,024 bytes that libsndfile itself can take."""
+    """The soundfile.SoundFile of a path, which may be longer than the 1,024 bytes that libsndfile itself accepts."""
     import soundfile
 
     if (mend := mended(path)) is not None:
@@ -144,46 +144,46 @@ def _read(path: Path, wanted: int) -> Audio:
                 pieces.append(piece)
                 left -= len(piece)
                 if (wanted - left) * file.channels > MOST_VALUES:
-                    raise AntiphonError(f"{path} is too long for a recording of notes: cut it")
+                    raise AntiphonError(f"{path} is too long: cut it into shorter files")
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
     return np.concatenate(pieces) if pieces else np.zeros((0, 1), np.float32)
 
 
 def check_sound(audio: Audio, name: str | Path, sample_rate: int = SAMPLE_RATE, shortest: float = 0.03) -> None:
-    """Raises AntiphonError if (samples,) audio is under `shortest` seconds , under -80 dBFS or not finite."""
+    """Raises AntiphonError if (samples,) audio is shorter than `shortest` seconds, below -80 dBFS or not finite."""
     if len(audio) < shortest * sample_rate:
-        raise AntiphonError(f"{name} is too short: {len(audio)} samples, a note needs {shortest} s")
+        raise AntiphonError(f"{name} is too short: it has {len(audio)} samples, and a note needs at least {shortest} s")
     if not np.isfinite(audio).all():
-        raise AntiphonError(f"{name} holds NaN or infinite samples")
+        raise AntiphonError(f"{name} contains NaN or infinite samples")
     if float(np.abs(audio).max()) < 1e-4:
         raise AntiphonError(f"{name} is silent")
 
 
 def check_target(path: str | Path, *, force: bool = False) -> Path:
-    """The path, if `write_audio` may write it. Raises AntiphonError if it exists (unless `force`) or for its suffix."""
+    """The path, if `write_audio` may write it. Raises AntiphonError for its suffix or, without `force`, a file."""
     path = Path(path)
     if path.suffix.lower() not in _WRITERS:
-        raise AntiphonError(f"cannot write {path.name!r}: end the name in {', '.join(sorted(_WRITERS))}")
+        raise AntiphonError(f"cannot write {path.name!r}: use a name that ends in one of {', '.join(sorted(_WRITERS))}")
     return check_place(path, force=force)
 
 
 def check_place(path: Path, *, force: bool = False) -> Path:
-    """The path, if a file may be written there. Raises AntiphonError if there is one (unless `force`) or a folder."""
+    """The path, if a file may be written there. Raises AntiphonError for a folder, or a file without `force`."""
     if os.path.isdir(path):
-        raise AntiphonError(f"{path} is a folder: give the name of a file in it")
+        raise AntiphonError(f"{path} is a folder: give a file name inside it")
     if os.path.lexists(path) and not os.path.isfile(path):
-        raise AntiphonError(f"{path} is no ordinary file: give another name")
+        raise AntiphonError(f"{path} is not a regular file: choose another name")
     if os.path.exists(path) and not force:
         raise AntiphonError(f"{path} exists: choose another name, or add --force to replace it")
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise AntiphonError(f"cannot write {path}: {folder} is no folder that may be written to")
+        raise AntiphonError(f"cannot write {path}: {folder} is not a folder you can write to")
     try:
         os.lstat(path)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:  # a name that no file can have
+    except (OSError, ValueError) as error:  # a name that no file may have
         raise AntiphonError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
     return path
 
@@ -196,7 +196,7 @@ def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RAT
     """
     audio = np.asarray(audio, dtype=np.float32)
     if audio.ndim not in (1, 2):
-        raise AntiphonError(f"cannot write {path}: the audio has a shape of {audio.shape}")
+        raise AntiphonError(f"cannot write {path}: the audio's shape is {audio.shape}, not (samples, channels)")
     channels = 1 if audio.ndim == 1 else audio.shape[1]
     with writing(path, channels, sample_rate=sample_rate, force=force) as write:
         write(audio)
@@ -207,9 +207,9 @@ def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RAT
 def writing(
     path: str | Path, channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
 ) -> Iterator[Callable[[Audio], None]]:
-    """`write_audio` for sound that comes in blocks: gives a function that takes the next (n, channels) samples.
+    """`write_audio` for sound that comes in blocks: yields a function that takes the next (n, channels) samples.
 
-    The file appears when the `with` block is left; after an error in it there is none."""
+    The file appears when the `with` block ends; after an error in the block there is none."""
     with writing_all([path], channels, sample_rate=sample_rate, force=force) as (write,):
         yield write
 
@@ -218,12 +218,12 @@ def writing(
 def writing_all(
     paths: Sequence[str | Path], channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
 ) -> Iterator[list[Callable[[Audio], None]]]:
-    """`writing` for several files: all of them appear when the `with` block is left, or none does."""
+    """`writing` for several files: all of them appear when the `with` block ends, or none does."""
     targets = [check_target(path, force=force) for path in paths]
     try:
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
-        with all_whole(targets) as drafts, ExitStack() as stack:
+        with all_atomic(targets) as drafts, ExitStack() as stack:
             pairs = zip(targets, drafts, strict=True)
             encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels)) for each in pairs]
             yield [encoder.write for encoder in encoders]
@@ -232,17 +232,17 @@ def writing_all(
 
 
 def encode(draft: Path, target: Path, audio: Audio, sample_rate: int = SAMPLE_RATE) -> None:
-    """Writes (samples,) or (samples, 2) float audio to `draft` in the format that `target`'s suffix says, for a file
+    """Writes (samples,) or (samples, 2) float audio to `draft` in the format of `target`'s suffix, for a file
     that is to appear together with others."""
     with _Encoder(target, draft, sample_rate, 1 if audio.ndim == 1 else audio.shape[1]) as encoder:
         encoder.write(audio)
 
 
 class _Encoder:
-    """A sound file being written to a draft; what goes wrong is an OSError, with the system's own words.
+    """A sound file being written to a draft; failures raise an OSError with the system's own message.
 
-    libsndfile writes through a file of ours, because it keeps a full disk to itself while it closes a compressed file,
-    which then lacks its end."""
+    libsndfile writes through a Python file object, because it does not report a full disk when it closes a compressed
+    file, which would then lack its end."""
 
     def __init__(self, target: Path, draft: Path, sample_rate: int, channels: int):
         import soundfile
@@ -263,7 +263,7 @@ class _Encoder:
 
     def write(self, audio: Audio) -> None:
         if not np.isfinite(audio).all():
-            raise AntiphonError(f"cannot write {self.target}: the audio has NaN or infinite samples")
+            raise AntiphonError(f"cannot write {self.target}: the audio contains NaN or infinite samples")
         self._write(self._resample.resample_chunk(audio) if self._resample else audio)
 
     def _write(self, audio: Audio) -> None:
@@ -297,7 +297,7 @@ class _Encoder:
 
 
 class _Disk:
-    """A file for libsndfile to write into, which remembers what went wrong: exceptions do not pass through C."""
+    """A file for libsndfile to write into, which remembers errors, since exceptions do not pass through C."""
 
     def __init__(self, path: Path):
         self._file = path.open("w+b", buffering=0)
@@ -320,7 +320,7 @@ class _Disk:
 
 
 def _truncated(path: Path) -> bool:
-    """Whether a WAV or AIFF claims more bytes of samples than the file has; libsndfile would shorten it silently."""
+    """Whether a WAV or AIFF claims more bytes of samples than the file has, which libsndfile ignores silently."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

@@ -33,7 +33,7 @@ def to_mono(audio: Audio, similar: float = 0.9) -> Audio:
 
 
 def mono_channel(audio: Audio, similar: float = 0.9) -> int | None:
-    """Which channel of (samples, channels) speaks for all of them, or None if their average does."""
+    """Which channel of (samples, channels) represents them all, or None if their average does."""
     energy = np.square(audio, dtype=np.float64).sum(axis=0)
     loudest = int(np.argmax(energy))
     if audio.shape[1] == 1 or np.any(energy <= 1e-8 * energy[loudest]):
@@ -42,8 +42,9 @@ def mono_channel(audio: Audio, similar: float = 0.9) -> int | None:
     return None if np.all(inner > similar * np.sqrt(energy * energy[loudest])) else loudest
 
 
-def trim_tail(audio: Audio, floor_db: float = -60.0, fade: int = 220) -> Audio:
-    """Cuts (samples,) audio after its last sample above `floor_db` re its peak, fading the last `fade` samples."""
+def cut_tail_by_peak(audio: Audio, floor_db: float = -60.0, fade: int = 220) -> Audio:
+    """Audio (samples,) cut after its last sample above `floor_db` re its peak, the last `fade` samples of that faded;
+    a copy. `envelope.cut_and_fade_tail` goes by power and keeps all that is above; `mel.cut_tail` fades nothing."""
     size = np.abs(audio)
     peak = float(size.max(initial=0.0))
     if peak == 0.0:

@@ -1,6 +1,6 @@
-"""The command line: parse, call a verb [cli/commands.py], print the result's path last; errors in one line.
+"""The command line: parse, call a verb (cli/commands.py), print the result's path last; errors in one line.
 
-What takes time to import is imported inside `main`, so that Ctrl-C finds somebody to answer it from the start.
+What takes time to import is imported inside `main`, so that Ctrl-C is handled from the start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from antiphon.core.errors import AntiphonError
 if TYPE_CHECKING:
     from antiphon.cli.commands import Command
 
-STOPPED = ("SIGTERM", "SIGHUP")  # mean what Ctrl-C means, unless somebody has decided otherwise (nohup)
+STOPPED = ("SIGTERM", "SIGHUP")  # treated like Ctrl-C, unless already ignored (nohup)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         sys.exit(141)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else "the files could not be read or written: "
+        where = f"{error.filename}: " if error.filename else "a file could not be read or written: "
         _fail(where + (error.strerror or str(error)), 2)
     except MemoryError:
         _fail("not enough memory for this: try fewer or shorter notes", 2)
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get("ANTIPHON_DEBUG"):
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}"
-        _fail(f"something went wrong inside ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
+        _fail(f"internal error ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
 
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let what asks the program to end clear up as Ctrl-C does: no temporary file stays."""
+    """Let other termination signals clean up as Ctrl-C does, so that no temporary files are left."""
     old = {}
     with contextlib.suppress(ValueError):  # not the main thread: the caller handles signals
         for number in (getattr(signal, name) for name in STOPPED if hasattr(signal, name)):
@@ -71,7 +71,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _legible() -> None:
-    """Show what a terminal's alphabet lacks by its number, rather than fail when all the work is done."""
+    """Escape characters that the terminal's encoding lacks, rather than fail when all the work is done."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -94,8 +94,8 @@ def _run(argv: list[str]) -> int:
         near = difflib.get_close_matches(verb, [*VERBS, "data"], 1)
         hint = f"did you mean `antiphon {near[0]}`?" if near else f"use {', '.join(VERBS)}"
         raise AntiphonError(f"there is no `antiphon {verb}`: {hint}")
-    if "" in argv:  # as a path it would mean the folder one is in
-        raise AntiphonError("one of the words is empty: give it, or leave its option out (an unset variable?)")
+    if "" in argv:  # as a path it would mean the current folder
+        raise AntiphonError("one of the arguments is empty: give a value or leave the option out (an unset variable?)")
     _parse(verb, argv[words:]).run()
     sys.stdout.flush()
     return 0
@@ -115,7 +115,7 @@ def _overview(beginning: str = "") -> str:
 
 
 def _parse(verb: str, args: list[str]) -> Command:
-    """The verb with its options; what tyro has to say about wrong ones becomes one line."""
+    """The verb with its options; tyro's complaints about wrong ones become one line."""
     import tyro
 
     from antiphon.cli.commands import VERBS
@@ -139,11 +139,13 @@ def _gist(box: str) -> str:
         text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
     text = " ".join(text.split()).rstrip(".")
     text = re.sub(
-        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*", r"\1 is no number", text
+        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*",
+        r"\1 is not a number",
+        text,
     )
-    text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is no whole number", text)
-    text = re.sub(r"could not convert string to float: ('.*')", r"\1 is no number", text)
-    return text[:1].lower() + text[1:] if text else "these options make no sense"
+    text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is not a whole number", text)
+    text = re.sub(r"could not convert string to float: ('.*')", r"\1 is not a number", text)
+    return text[:1].lower() + text[1:] if text else "these options cannot be understood"
 
 
 def _fail(text: str, status: int) -> None:

@@ -1,5 +1,5 @@
-"""The verbs of the command line: what each takes, its help, and the call behind it. What is heavy is imported when a
-verb runs."""
+"""The verbs of the command line: the options of each, their help, and the call behind it. Heavy modules are imported
+when a verb runs."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ class Play:
     """
 
     song: Annotated[Positional[Path | None], opt("SONG.mid")] = None
-    """a MIDI file; the bundled song if left out"""
+    """a MIDI file (default: the bundled song)"""
     out: Annotated[Path | None, opt("OUT.wav", "-o")] = None
-    """where to (wav, flac, ogg, mp3, opus, aiff); a free name in this folder if left out"""
+    """the sound file (wav, flac, ogg, mp3, opus, aiff; default: an unused name in this folder)"""
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     instrument: Annotated[str | None, opt("LABEL")] = None
-    """one instrument for every part, in place of the song's own; a blend (flute:0.6,strings:0.4) or NOTE.wav too"""
+    """one instrument for every part, in place of the song's own; also a blend (flute:0.6,strings:0.4) or NOTE.wav"""
     map: Annotated[Words, opt("WHERE=LABEL,...")] = ()
-    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or a piece of a track's name"""
+    """instruments for some parts; WHERE is a channel (1-16), tN for track N, or part of a track's name; the LABEL kit
+    makes a part drums (11=kit), any other makes drums melodic"""
     morph: Annotated[Words, opt("FROM>TO@M:SS-M:SS")] = ()
-    """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or all through the song if none are
-    said; --map and --instrument take such morphs too, for parts of your choice"""
+    """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or throughout the song if none are
+    given; --map and --instrument take such morphs too, for the parts you choose"""
     variation: Annotated[float | None, opt("0-1")] = None
-    """how far from their instruments' typical sounds the players may be; 1 if left out"""
+    """how far the players may stray from their instruments' typical sounds (default: 1)"""
     room: Annotated[float, arg(metavar="0-1")] = 0.0
     """reverberation: 0 is none, 1 a hall"""
     stems: Flag = False
-    """a file for each track as well (and one for the room); together they are the mix before its limiter"""
+    """also write a file for each track (and one for the room); together they are the mix before its limiter"""
     kit: Annotated[str | None, opt("V")] = None
-    """a voice of drums for channel 10; the bundled kit if left out"""
+    """a drum voice for the song's drums (default: the bundled kit)"""
     parts: Flag = False
-    """two more files: all that is tone, and all that is noise"""
+    """also write two files: everything tonal, and everything noisy"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """which players: another seed, another band"""
+    """random seed, a number or any name: another seed, another band"""
     force: Flag = False
     """replace files that exist"""
 
@@ -65,7 +66,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Generate:
-    """Make new notes from noise, each into a file of its own.
+    """Make new notes from noise, each in its own file.
 
     Example: antiphon generate gm -o sounds -n 8 --instrument violin --pitch A4 --style bright
     """
@@ -77,21 +78,21 @@ class Generate:
     n: Annotated[int, arg(aliases=["-n"], metavar="N")] = 16
     """how many"""
     instrument: Annotated[str | None, opt("LABEL")] = None
-    """which instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav);
-    any if left out"""
+    """an instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav)
+    (default: any)"""
     style: Annotated[Words, opt("LABEL ...")] = ()
-    """words of character, such as bright or plucked; of a voice that was told descriptors also brightness=0..1"""
+    """style words, such as bright or plucked; if the voice was trained with descriptors, also brightness=0..1"""
     variation: Annotated[float | None, opt("0-1")] = None
-    """how far from the typical sound (or the recording) to go: 0 is just there, 1 as far as the sounds learned from;
-    1 if left out, 0 for a recording"""
+    """how far from the typical sound (or the recording) to go: 0 is not at all, 1 as far as the training sounds
+    (default: 1; 0 for a recording)"""
     pitch: Annotated[str | None, opt("C4|61|60.5")] = None
-    """which note; drawn from the instrument's range if left out"""
+    """the note to play (default: drawn from the instrument's range)"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
     seconds: Annotated[float | None, opt("S")] = None
-    """how long it is held, 2 if left out; its release follows"""
+    """how long it is held, before its release (default: 2)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """the first sound's seed, a number or any name; the others count up from it"""
+    """random seed of the first sound, a number or any name; the others count up from it"""
     force: Flag = False
     """replace files that exist"""
 
@@ -106,7 +107,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Morph:
-    """Turn one sound into another in steps that are even to the ear, one after another in a file.
+    """Turn one sound into another in steps that are even to the ear, one after another in one file.
 
     Example: antiphon morph gm --from flute --to cello -o morph.wav --picture
     """
@@ -114,25 +115,25 @@ class Morph:
     voice: Annotated[Positional[str], arg(metavar="V")]
     """a bundled voice, a run folder or a weights file"""
     start: Annotated[str, arg(name="from", metavar="LABEL|NOTE.wav")]
-    """where it begins: an instrument, a blend (flute:0.6,strings:0.4) or a recording of one note"""
+    """where to begin: an instrument, a blend (flute:0.6,strings:0.4) or a recording of one note"""
     stop: Annotated[str, arg(name="to", metavar="LABEL|NOTE.wav")]
-    """where it ends"""
+    """where to end"""
     out: Annotated[Path, arg(metavar="OUT.wav", aliases=["-o"])]
-    """where to (wav, flac, ogg, mp3, opus, aiff)"""
+    """the sound file (wav, flac, ogg, mp3, opus, aiff)"""
     steps: Annotated[int, arg(metavar="N")] = 8
-    """how many sounds, both ends counted"""
+    """how many sounds, including both ends"""
     pitch: Annotated[str | None, opt("C4|61|60.5")] = None
-    """which note; one that both can play if left out"""
+    """the note to play (default: one that both can play)"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
     seconds: Annotated[float, arg(metavar="S")] = 1.5
-    """how long each is held; its release follows"""
+    """how long each is held, before its release"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """which player of the instruments, a number or any name"""
+    """random seed, a number or any name: another seed, another player"""
     variation: Annotated[float | None, opt("0-1")] = None
-    """how far from the typical sounds (or the recordings) the ends may be; see `antiphon generate --help`"""
+    """how far the ends may be from the typical sounds (or the recordings); see `antiphon generate --help`"""
     picture: Flag = False
-    """draw the spectrograms side by side into a PNG of the same name"""
+    """also draw the spectrograms side by side, in a PNG of the same name"""
     force: Flag = False
     """replace files that exist"""
 
@@ -146,7 +147,7 @@ class Morph:
 
 @dataclass(frozen=True)
 class Clone:
-    """Make a voice of an instrument from one recorded note of it, or several.
+    """Make a voice of an instrument from one recorded note of it, or from several.
 
     Example: antiphon clone gm kalimba.wav -o kalimba; antiphon play song.mid --voice kalimba
     """
@@ -158,11 +159,11 @@ class Clone:
     out: Annotated[Path, arg(metavar="MYVOICE", aliases=["-o"])]
     """the new voice's file; .safetensors is added to its name"""
     pitch: Annotated[tuple[str, ...], opt("A3 ...")] = ()
-    """which note each recording is, in their order; heard if left out"""
+    """the note of each recording, in their order (default: estimated from the sound)"""
     name: Annotated[str | None, opt("LABEL")] = None
-    """what to call the instrument; the first recording's name if left out"""
+    """what to call the instrument (default: the first recording's name)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """of the chances of learning, a number or any name"""
+    """random seed, a number or any name"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -175,7 +176,7 @@ class Clone:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Make the sounds that the documentation shows, and one page to see and hear them and how each was made.
+    """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
     Example: antiphon gallery -o gallery --only morph blend
     """
@@ -185,9 +186,9 @@ class Gallery:
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     only: Annotated[Words, opt("NAME ...")] = ()
-    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone and song; all if left out"""
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song (default: all)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """other players of the same instruments"""
+    """random seed, a number or any name: another seed, other players"""
     force: Flag = False
     """replace files that exist"""
 
@@ -199,40 +200,40 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Train:
-    """Learn a voice from a folder of recorded notes. The same line again goes on where it stopped.
+    """Learn a voice from a folder of recorded notes. The same command again resumes an interrupted run.
 
     Example: antiphon train my-notes -o runs/mine --minutes 60
     """
 
     source: Annotated[Positional[Path], arg(metavar="FOLDER")]
-    """a folder of sound files, or one file of `antiphon data prepare`"""
+    """a folder of sound files, or a file made by `antiphon data prepare`"""
     out: Annotated[Path, arg(metavar="RUN", aliases=["-o"])]
     """the run's folder: weights, sheets, sounds, log"""
     recipe: Annotated[str | None, opt("NAME")] = None
-    """which method: instrument (unless said), drums, or one of the literature's GANs: dcgan, wavegan, specgan,
+    """the method: instrument (the default), drums, or one of the literature's GANs: dcgan, wavegan, specgan,
     gansynth, gansynth-r3gan (docs/recipes.md)"""
     size: Annotated[Literal["tiny", "small", "base", "large"] | None, opt("tiny|small|base|large")] = None
-    """how large the networks are; the starting voice's, or base"""
+    """how large the networks are (default: the starting voice's size, or base)"""
     steps: Annotated[int | None, opt("N")] = None
-    """train for so many steps"""
+    """train for this many steps"""
     minutes: Annotated[float | None, opt("M")] = None
-    """train for about so long on this machine (10 unless said)"""
+    """train for about this long on this machine (default: 10)"""
     start_from: Annotated[str | None, arg(name="from", metavar="V", help_behavior_hint="")] = None
-    """begin from this voice; the bundled gm where there is one"""
+    """begin from this voice (default: the bundled gm, where there is one)"""
     from_scratch: Flag = False
-    """begin from nothing"""
+    """begin with untrained networks"""
     seed: Annotated[str | None, opt("N|NAME")] = None
-    """of the run's chances, a number or any name (0 unless said)"""
+    """random seed, a number or any name (default: 0)"""
     set: Annotated[Words, opt("NAME=VALUE ...")] = ()
     """any setting of the recipe, such as game.rule=hinge or batch=8"""
     threads: Annotated[int | None, opt("N")] = None
-    """processors to use, a process each; all, or as before"""
+    """processors to use, one process each (default: all, or as many as before)"""
     workers: Annotated[int | None, opt("N")] = None
-    """processes that measure the notes first; one a processor"""
+    """processes that analyse the notes before training (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
-    """of the sounds; noted in the voice"""
+    """licence of the sounds; recorded in the voice"""
     force: Flag = False
-    """begin anew in a folder that holds another run"""
+    """start over in a folder that holds another run"""
 
     def run(self) -> None:
         from antiphon.recipes.override import parse_settings
@@ -247,7 +248,7 @@ class Train:
         }
         how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
         weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
-        if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
             print(weights)
 
 
@@ -259,15 +260,15 @@ class Info:
     """
 
     voice: Annotated[Positional[str | None], opt("V")] = None
-    """a bundled voice, a run folder or a weights file; lists the bundled ones if left out"""
+    """a bundled voice, a run folder or a weights file (default: list the bundled voices)"""
     json: Flag = False
-    """as JSON"""
+    """print JSON"""
 
     def run(self) -> None:
         if self.voice is None:
             from antiphon.voices.find import bundled
 
-            print("\n".join(bundled()) or "no voice is bundled")
+            print("\n".join(bundled()) or "no voices are bundled")
             return
         from antiphon.verbs.info import card, facts
 
@@ -289,9 +290,9 @@ class Inspect:
     folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
     """a folder of sound files"""
     one_shots: Flag = False
-    """the sounds are drums and the like: names, no pitch"""
+    """the sounds are drums or the like: they have names but no pitch"""
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
-    """whether each sound must have a pitch; auto: unless most have none"""
+    """whether every sound must have a pitch; auto: yes, unless most have none"""
 
     json: Flag = False
     """as JSON: every file with its labels and where they came from, and what was refused"""
@@ -340,7 +341,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Render:
-    """Render soundfonts into a folder of labelled notes (needs FluidSynth). The same line again goes on.
+    """Render soundfonts into a folder of labelled notes (needs FluidSynth). The same command again resumes.
 
     Example: antiphon data render FluidR3_GM.sf2 -o notes --programs 0 40 73
     """
@@ -350,15 +351,15 @@ class Render:
     out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
     """the folder for the notes and their table"""
     programs: Annotated[tuple[int, ...], opt("0-127 ...")] = ()
-    """General MIDI programs; all that play single notes if left out"""
+    """General MIDI programs (default: all that play single notes)"""
     step: int = 2
     """semitones from one key to the next"""
     velocities: int = 3
-    """layers of velocity a key"""
+    """velocity layers per key"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
-    """of velocities, holds and what is held out, a number or any name"""
+    """random seed of velocities, holds and what is held out, a number or any name"""
     drums: Flag = False
-    """the hits of the fonts' drum kits, for `antiphon train --recipe drums`"""
+    """render the hits of the fonts' drum kits instead, for `antiphon train --recipe drums`"""
 
     def run(self) -> None:
         from antiphon.verbs.data import render
@@ -370,7 +371,7 @@ class Render:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Measure a folder of notes into one file: with the package it is all that training elsewhere needs.
+    """Analyse a folder of notes into one file: besides the package, all that training on another machine needs.
 
     Example: antiphon data prepare my-notes -o my-notes.safetensors
     """
@@ -380,13 +381,13 @@ class Prepare:
     out: Annotated[Path, arg(metavar="FILE.safetensors", aliases=["-o"])]
     """the prepared file"""
     one_shots: Flag = False
-    """the sounds are drums and the like: names, no pitch"""
+    """the sounds are drums or the like: they have names but no pitch"""
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
-    """whether each sound must have a pitch; auto: unless most have none"""
+    """whether every sound must have a pitch; auto: yes, unless most have none"""
     workers: Annotated[int | None, opt("N")] = None
-    """processes; one a processor"""
+    """processes to use (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
-    """of the sounds; noted in the file and in voices trained on it"""
+    """licence of the sounds; recorded in the file and in voices trained on it"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -419,12 +420,12 @@ def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
 
 
 def _settings(groups: tuple[tuple[str, ...], ...]) -> list[str]:
-    """NAME=VALUE one by one; a comma parts two of them only where another NAME= follows."""
+    """NAME=VALUE one by one; a comma separates two of them only where another NAME= follows."""
     texts = [text for group in groups for words in group for text in re.split(r",(?=[^,=]+=)", words)]
     return [text.strip(" ,") for text in texts if text.strip(" ,")]
 
 
 def _workers(asked: int | None) -> int:
     if asked is not None and not 1 <= asked <= 1024:
-        raise AntiphonError(f"cannot use {asked} workers: use 1 or more")
+        raise AntiphonError(f"cannot use {asked} workers: use 1 to 1024")
     return asked or os.cpu_count() or 1

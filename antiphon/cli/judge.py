@@ -13,29 +13,29 @@ from antiphon.cli.options import Flag, opt, show
 
 @dataclass(frozen=True, kw_only=True)
 class _Judging:
-    """What both take."""
+    """The options of both."""
 
     n: Annotated[int | None, opt("N", "-n")] = None
-    """notes to compare, at most; 2000, or 300 with --quick"""
+    """how many notes to compare, at most (default: 2000, or 300 with --quick)"""
     split: Annotated[Literal["block", "preset", "valid", "train"] | None, opt("block|preset|valid|train")] = None
-    """which notes: held-out octaves, presets or single ones, or training notes; the first there are enough of"""
+    """which notes: held-out octaves, presets or single ones, or training notes (default: the first with enough)"""
     embeddings: Annotated[tuple[str, ...], opt("NAME ...")] = ()
-    """what to compare in: aisfx, musicnn, mel; those installed if left out"""
+    """embeddings to compare in: aisfx, musicnn, mel (default: those installed)"""
     quick: Flag = False
-    """fewer notes and one network: to be trusted for order only"""
+    """fewer notes and one network: good for ranking only"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "1"
-    """of the choice of notes"""
+    """random seed of the choice of notes"""
     cache: Annotated[Path | None, opt("FOLDER")] = None
-    """where weights and what was measured of real notes are kept"""
+    """where to keep networks' weights and measurements of real notes"""
     threads: Annotated[int | None, opt("N")] = None
-    """processors to use; all if left out"""
+    """processors to use (default: all)"""
     force: Flag = False
     """replace files that exist"""
 
 
 @dataclass(frozen=True)
 class Evaluate(_Judging):
-    """Judge a voice by real notes: distances, variety, pitch, likeness, copying; tables, JSON and a page to hear.
+    """Judge a voice by real notes: distances, variety, pitch, likeness, copying; as tables, JSON and a page to hear.
 
     Example: antiphon evaluate runs/mine my-notes -o mine.html
     """
@@ -45,7 +45,7 @@ class Evaluate(_Judging):
     data: Annotated[Positional[Path], arg(metavar="DATA")]
     """the real notes: a prepared file, a run folder or a folder of notes"""
     out: Annotated[Path, arg(metavar="PAGE.html", aliases=["-o"])] = Path("evaluation.html")
-    """the page of tables, sounds and pictures; the figures go beside it, as .json"""
+    """the page of tables, sounds and pictures; the figures are written beside it, as .json"""
 
     def run(self) -> None:
         from antiphon.verbs.evaluate import evaluate
@@ -65,7 +65,7 @@ class Compare(_Judging):
     data: Annotated[Path, arg(metavar="DATA")]
     """the real notes: a prepared file, a run folder or a folder of notes"""
     out: Annotated[Path, arg(metavar="PAGE.html", aliases=["-o"])] = Path("comparison.html")
-    """the page of tables, sounds and pictures; the figures go beside it, as .json"""
+    """the page of tables, sounds and pictures; the figures are written beside it, as .json"""
 
     def run(self) -> None:
         from antiphon.verbs.compare import compare

@@ -1,4 +1,4 @@
-"""How the command line's options are written down, and how results are shown."""
+"""How the command line's options are declared, and how results are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
 
 
 def opt(metavar: str, *aliases: str) -> object:
-    """An option whose help shows no default, because its text says it or there is none."""
+    """An option whose help shows no default, because its text gives it or there is none."""
     return arg(metavar=metavar, aliases=aliases, help_behavior_hint="")
 
 
@@ -23,7 +23,7 @@ class Command(Protocol):
 
 
 def show(renderable: Any) -> None:
-    """Print a rich renderable, as wide as it wants where no terminal limits it."""
+    """Print a rich renderable, at its full width where no terminal limits it."""
     from rich.console import Console
 
     console = Console()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name beside their place, and renamed when complete."""
+"""Files that appear complete or not at all: written under another name beside their place, then renamed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 
 from antiphon.core.errors import AntiphonError
 
-UNFINISHED = ".part"  # how the names of files end that are being written; they begin with a dot
+UNFINISHED = ".part"  # suffix of files being written; their names begin with a dot
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """The name under which to write what shall be `path`: it gets there when the block is left, and after an error in
-    the block nothing is left of it. Raises AntiphonError, in one line, where the system cannot write (a full disk)."""
-    with all_whole([path]) as (temporary,):
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary name under which to write what becomes `path` when the block ends; after an error in the block
+    nothing is left of it. Raises AntiphonError, in one line, where the system cannot write (a full disk)."""
+    with all_atomic([path]) as (temporary,):
         yield temporary
 
 
 @contextmanager
-def all_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """`whole` for several files: none of them appears before all are written and on the disk. What may then fail is a
-    renaming only (of a file that another program holds, say), and that leaves those before it in their places."""
+def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """`atomic` for several files: none of them appears before all are written and on the disk. After that only a
+    renaming can fail (a file that another program holds open, say), which leaves those already renamed in place."""
     drafts = [_draft(path) for path in paths]
     try:
         yield drafts
         for draft in drafts:
-            _flush(draft)  # a disk that is full may say so only now
+            _flush(draft)  # a full disk may be reported only now
         for draft, path in zip(drafts, paths, strict=True):
             os.replace(draft, path)
     except OSError as error:
@@ -41,7 +41,7 @@ def all_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _draft(path: Path) -> Path:
-    mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as names can be
+    mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as possible
     return path.with_name(f".{mark:08x}.{os.getpid()}{UNFINISHED}")
 
 

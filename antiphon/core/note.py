@@ -1,4 +1,4 @@
-"""One note to be played: what every voice takes and every player hands over."""
+"""One note to be played: the input of every voice."""
 
 import math
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ LARGEST_SEED = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note, as a player would read it.
+    """One note, as a player would read it from a score.
 
     pitch: MIDI key, 60 = C4, any real number in 0..127. seconds: how long it is held, > 0 and at most 300; its
-    release follows. velocity: 1..127. instrument: a label of the voice, None = the voice's choice. style: labels of
-    character. seed: character (the same instrument, style and seed give the same instrument). take: the noise of this
-    very note; both are whole numbers in 0..2^31 - 1. bend: piecewise-linear (seconds since onset, semitones) points in
+    release follows. velocity: 1..127. instrument: a label of the voice; None lets the voice choose. style: style
+    labels. seed: character (the same instrument, style and seed give the same instrument). take: the noise of this
+    one note; both are whole numbers in 0..2^31 - 1. bend: piecewise-linear (seconds since onset, semitones) points in
     ascending order, held before the first and after the last. Raises AntiphonError for values out of range.
     """
 
@@ -48,6 +48,6 @@ class Note:
     def _check_bend(self) -> None:
         times = [time for time, _ in self.bend]
         if any(later < earlier for earlier, later in pairwise(times)):
-            raise AntiphonError("a note's bend points must be in ascending order of time")
+            raise AntiphonError("a note's bend points must be in ascending order of time: sort them")
         if not all(math.isfinite(time) and abs(semitones) <= 127 for time, semitones in self.bend):
-            raise AntiphonError("a note's bend points must be finite and within 127 semitones")
+            raise AntiphonError("a note's bend points must have finite times and stay within 127 semitones")

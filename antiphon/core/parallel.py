@@ -1,8 +1,8 @@
 """Independent pieces of work on all processors, each on one thread.
 
-Torch's own threads split every small operation and wait for each other at its end; beside one other busy process that
-is several times slower than a single thread. Whole pieces of work side by side have nothing to wait for, and side by
-side in processes of their own they do not even wait for Python.
+Torch's own threads split every small operation and wait for each other at its end; with one other busy process beside
+them that is several times slower than a single thread. Whole pieces of work side by side have nothing to wait for, and
+in separate processes they do not even wait for Python's lock.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any, TypeVar
 from antiphon.core.errors import AntiphonError
 
 T = TypeVar("T")
-MOST = 16  # processes: what they make waits in memory for its turn
-GONE = "one of the processes that play ended (killed? out of memory?): the same line starts again"
+MOST = 16  # processes: their results wait in memory for their turn
+GONE = "one of the worker processes ended (killed? out of memory?): run the same command again"
 
 
-def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
-    """[work(0), ..., work(count - 1)], `threads` at once (as many as there are processors, if None), in order."""
+def parallel_map(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
+    """[work(0), ..., work(count - 1)], `threads` at once (default: as many as there are processors), in order."""
     threads = min(threads or _processors(), count)
     before = _torch_threads(1)
     _keep_memory()
@@ -42,11 +42,11 @@ def spread(work: Callable[[int], T], count: int, threads: int | None = None) -> 
 
 
 def in_order(work: Callable[[int], T], count: int, processes: int | None = None) -> Iterator[T]:
-    """work(0), ..., work(count - 1), one after another; the next ones are under way while one is used. So many
-    `processes` work (as many as there are processors, if None), where the system can fork; elsewhere a thread does.
+    """work(0), ..., work(count - 1), one after another; the next ones are computed while one is used, by this many
+    `processes` (default: as many as there are processors) where the system can fork, elsewhere by a thread.
 
-    A fork has all that `work` needs, whatever it is; what comes back must be picklable. What `work` raises is raised
-    here in its turn, and an AntiphonError if a process is lost."""
+    A fork has all that `work` needs, whatever it is; results must be picklable. What `work` raises is raised here in
+    its turn; an AntiphonError is raised if a process is lost."""
     processes = min(processes or _processors(), count, MOST)
     if processes > 1 and sys.platform == "linux" and not multiprocessing.current_process().daemon:
         return _by_crew(work, count, processes)
@@ -65,17 +65,17 @@ def _by_thread(work: Callable[[int], T], count: int) -> Iterator[T]:
 
 
 def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T]:
-    """Each process is given a piece beside the one it works on; all together are at most two rounds ahead."""
+    """Each process is given one piece beyond the one it works on; together they are at most two rounds ahead."""
     crew: list[_Helper] = []
     ready: dict[int, tuple[Any, Exception | None]] = {}
     given = 0
-    gc.collect()  # free lists, too: one tuple in them keeps a megabyte
+    gc.collect()  # free lists too: one tuple in them can keep a megabyte alive
     _free_memory()
     try:
         try:
             for _ in range(processes):
                 crew.append(_Helper(work, [helper.pipe for helper in crew]))
-        except OSError:  # no more processes are allowed: those that there are will do
+        except OSError:  # no more processes are allowed: make do with those there are
             if not crew:
                 yield from _by_thread(work, count)
                 return
@@ -97,7 +97,7 @@ def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T
 
 
 class _Helper:
-    """A forked process that does what it is asked for by a pipe, and ends when the pipe does."""
+    """A forked process that works on requests from a pipe and ends when the pipe closes."""
 
     def __init__(self, work: Callable[[int], Any], pipes: Sequence[Connection]):
         """pipes: to other helpers; a copy of one kept open here would hide its end from them."""
@@ -130,7 +130,7 @@ class _Helper:
 
 
 def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Connection]) -> None:
-    """A helper's whole life. Ctrl-C is for the process that was asked, which ends the others."""
+    """A helper's main loop. Ctrl-C is left to the parent process, which ends its helpers."""
     for other in others:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -147,13 +147,13 @@ def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Con
             answer = (i, None, _sendable(error))
         try:
             pipe.send(answer)
-        except OSError:  # nobody is there any more
+        except OSError:  # the parent is gone
             return
         _free_memory()
 
 
 def _torch_threads(count: int) -> int:
-    """Has torch use so many threads in this one, where it is loaded at all. -> as many as before"""
+    """Sets torch's number of threads in this process, if torch is loaded; returns the previous number."""
     torch = sys.modules.get("torch")
     if torch is None:
         return count
@@ -163,7 +163,7 @@ def _torch_threads(count: int) -> int:
 
 
 def _sendable(error: Exception) -> Exception:
-    """What went wrong, and where, as something that a pipe carries."""
+    """The error and its traceback, in a form that can be pickled."""
     where = traceback.format_exc()
     try:
         error = pickle.loads(pickle.dumps(error))
@@ -174,21 +174,21 @@ def _sendable(error: Exception) -> Exception:
 
 
 def _keep_memory() -> None:
-    """Lets glibc keep freed memory for the next tensor. It returns freed blocks to the kernel, and new pages cost more
-    than what is computed in them, until it has seen a block near its limit of 32 MB freed (mallopt(3),
-    M_MMAP_THRESHOLD). Nothing is touched, so this costs nothing; elsewhere than on glibc it does nothing."""
+    """Lets glibc keep freed memory for the next tensor. Until it has seen a block near its limit of 32 MB freed
+    (mallopt(3), M_MMAP_THRESHOLD), it returns freed blocks to the kernel, and new pages cost more than what is computed
+    in them. The block is never touched, so this costs nothing; without glibc it does nothing."""
     bytearray(31 << 20)
 
 
 def _free_memory() -> None:
-    """Returns to the system what lies unused between the blocks in use: before a fork, which would pass it on, and
-    after each piece of work, lest the gaps add up for hours. Elsewhere than on glibc it does nothing."""
+    """Returns unused memory between the blocks in use to the system: before a fork, which would inherit it, and after
+    each piece of work, lest the gaps add up over hours. Without glibc it does nothing."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
 
 
 def _processors() -> int:
-    """How many this process may keep busy: one, if it is one of several itself."""
+    """How many processors this process may keep busy: one, if it is itself one of several."""
     if multiprocessing.current_process().daemon:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

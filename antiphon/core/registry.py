@@ -1,4 +1,4 @@
-"""Adding a part is adding a file: what a package's files offer in a dictionary of a given name, together."""
+"""Adding a part means adding a file: collects the dictionaries of one name from all files of a package."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from antiphon.core.errors import AntiphonError
 
 
-def parts(package: str, table: str) -> dict[str, Any]:
-    """Every part by its name: the union of the dictionaries called `table` in the files of `package`, by file.
+def registry(package: str, table: str) -> dict[str, Any]:
+    """Every part by its name: the union of the dictionaries called `table` in the files of `package`, in file order.
 
-    `parts("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
+    `registry("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
     """
     found: dict[str, Any] = {}
     for file in sorted(iter_modules(import_module(package).__path__), key=lambda f: f.name):
@@ -21,8 +21,8 @@ def parts(package: str, table: str) -> dict[str, Any]:
     return found
 
 
-def part(offered: Mapping[str, Any], kind: str, name: str) -> Any:
-    """The part of that name. Raises AntiphonError, listing those there are, for any other."""
+def choose(offered: Mapping[str, Any], kind: str, name: str) -> Any:
+    """The part of that name. Raises AntiphonError, listing the available names, if there is none."""
     if name not in offered:
-        raise AntiphonError(f"no {kind} is called '{name}': use one of {', '.join(sorted(offered))}")
+        raise AntiphonError(f"no {kind} named '{name}': use one of {', '.join(sorted(offered))}")
     return offered[name]

@@ -1,4 +1,4 @@
-"""What is measured of sounds, such as brightness, as controls: 0 is as little as there was in training, 1 as much."""
+"""Measured descriptors of sounds, such as brightness, as controls: 0 is the least met in training, 1 the most."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from antiphon.core.errors import AntiphonError
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
 
-RARE = 0.02  # share of the training sounds that lie below a scale's 0, and above its 1
+RARE = 0.02  # share of the training sounds below a scale's 0, and above its 1
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A descriptor's range. low, high: what was measured at 0 and at 1. usual: mean and standard deviation on the
-    scale, of each of a model's instruments."""
+    """A descriptor's range. low, high: the measured values at 0 and at 1. usual: mean and standard deviation on the
+    scale, for each of a model's instruments."""
 
     name: str
     low: float
@@ -35,16 +35,16 @@ class Scale:
 def scales(data: Prepared, names: Sequence[str], together: bool) -> tuple[Scale, ...]:
     """The scales of some descriptors over the training notes. together: of all instruments as if they were one.
 
-    Raises AntiphonError for a descriptor that was not measured, or is the same in all notes."""
+    Raises AntiphonError for a descriptor that was not measured or is the same in all notes."""
     notes, found = data.where("train"), []
     for name in names:
         if name not in data.labels.descriptors or names.count(name) > 1:
             known = ", ".join(data.labels.descriptors) or "nothing"
-            raise AntiphonError(f"descriptors={','.join(names)} cannot be told: what is measured is {known}; each once")
+            raise AntiphonError(f"descriptors={','.join(names)} cannot be used: choose from {known}, each once")
         measured = data.descriptors[notes, data.labels.descriptors.index(name)].double()
         low, high = torch.quantile(measured, torch.tensor([RARE, 1 - RARE], dtype=torch.float64)).tolist()
         if high - low < 1e-6:
-            raise AntiphonError(f"descriptors={name} is the same in all these notes: there is nothing to tell")
+            raise AntiphonError(f"descriptors={name} is the same in all these notes: leave it out")
         plain = Scale(name, low, high, ())
         instrument = torch.zeros(len(notes)) if together else data.instrument[notes]
         groups = [
@@ -64,12 +64,12 @@ def controls(words: Sequence[str], known: Sequence[Scale]) -> dict[str, float]:
             s.name for s in known if s.name.startswith(name.lower())
         ]
         if len(hits) != 1:
-            listed = ", ".join(s.name for s in known) or "none of a sound's measures"
-            raise AntiphonError(f"'{word}' cannot be told: this voice knows {listed}")
+            listed = ", ".join(s.name for s in known) or "no descriptors"
+            raise AntiphonError(f"'{word}' is not a control of this voice: it knows {listed}")
         try:
             found[hits[0]] = float(value)
         except ValueError:
             found[hits[0]] = -1.0
         if not 0 <= found[hits[0]] <= 1:
-            raise AntiphonError(f"'{word}' makes no sense: say {hits[0]}=0 (least in training) to {hits[0]}=1 (most)")
+            raise AntiphonError(f"'{word}' is not valid: use {hits[0]}=0 (least in training) to {hits[0]}=1 (most)")
     return found

@@ -1,6 +1,6 @@
-"""From a folder of notes to one prepared file: every note is read, cut to its sounding part, measured and packed.
+"""From a folder of notes to one prepared file: every note is read, cut to its sounding part, analysed and packed.
 
-Two passes: the first (parallel) measures and spools the notes to a temporary file; the second knows each preset's gain
+Two passes: the first (parallel) analyses and spools the notes to a temporary file; the second knows each preset's gain
 and writes the prepared file. Memory stays bounded by the tables.
 """
 
@@ -21,20 +21,21 @@ import numpy as np
 from antiphon.audio.files import check_place
 from antiphon.audio.ops import to_mono
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.labelling import hits
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.labelling.row import EXTRA, PITCHLESS, Manifest, Refused, Row
-from antiphon.data.prepared import LAYOUT, SAMPLE_RATE, Labels, write_prepared
+from antiphon.data.prepared import LAYOUT, Labels, write_prepared
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
-PEAK = 32600 / 32768  # no sample may be louder
-LONGEST = 20.0  # seconds of a note that are kept
-SILENCE_DB = -70.0  # a note whose peak lies below this is refused
+PEAK = 32600 / 32768  # the largest sample allowed
+LONGEST = 20.0  # seconds kept of a note
+SILENCE_DB = -70.0  # a note whose peak is below this is refused
 FAINTEST_DB = (
     -62.0
-)  # and so is one whose loudness lies below this once its preset's gain is applied: 16 bits would show
+)  # and so is one whose loudness is below this after its preset's gain: 16-bit quantisation would show
 
 
 @dataclass
@@ -60,18 +61,18 @@ Kept = list[tuple[Row, Measured]]
 
 
 def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) -> Measured:
-    """Cuts one recording (samples,) to its note and measures it. Raises ValueError saying why if it is unusable."""
+    """Cuts one recording (samples,) to its note and measures it. Raises ValueError, with the reason, if unusable."""
     audio = analysis.without_dc(_sounding(audio))
     onset = analysis.find_onset(audio)
     hint = None if hold_seconds is None else max(round(hold_seconds * SAMPLE_RATE) - onset, 1)
-    audio = analysis.trim_tail(audio[onset:])
+    audio = analysis.cut_and_fade_tail(audio[onset:])
     if len(audio) < SAMPLE_RATE // 50:
         raise ValueError("shorter than 20 ms")
     hold = analysis.find_release(audio, hint)
     cents, tuning = analysis.measure_f0(audio, pitch)
     if not analysis.plausible_pitch(audio, pitch):
         raise ValueError(f"nothing sounds near its pitch, MIDI {pitch:g}")
-    hz = analysis.hertz(pitch) * 2 ** (cents.astype(np.float64) / 1200)
+    hz = midi_to_hz(pitch) * 2 ** (cents.astype(np.float64) / 1200)
     partials = analysis.measure_partials(audio, hz)
     held = cents[: hold // analysis.FRAME + 1] if hold > 0 else cents
     vibrato = analysis.measure_vibrato(held)
@@ -93,12 +94,12 @@ def measure(audio: np.ndarray, pitch: float, hold_seconds: float | None = None) 
 
 
 def measure_one_shot(audio: np.ndarray) -> Measured:
-    """As `measure`, of one hit."""
+    """`measure` for one hit."""
     return _packed(*hits.measure_hit(_sounding(audio)))
 
 
 def measure_sound(audio: np.ndarray) -> Measured:
-    """As `measure`, of a sound of no known pitch."""
+    """`measure` for a sound without a known pitch."""
     return _packed(*hits.measure_unpitched(_sounding(audio)))
 
 
@@ -115,7 +116,7 @@ def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
 
 
 def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measured | str:
-    """One row in a worker: the measured note, or the reason why not."""
+    """One row in a worker: the measured note, or the reason why there is none."""
     from antiphon.audio.files import read_audio
 
     path, pitch, hold_seconds, sort, right = job
@@ -139,13 +140,13 @@ def _results(jobs: Sequence[tuple], workers: int) -> Generator[Measured | str, N
         yield from map(_work, jobs)
         return
     with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are taken
+        for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are consumed
             yield from pool.map(_work, jobs[at : at + 512], chunksize=8)
 
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Processes that start afresh while the block lasts use one thread each, unless the user has decided otherwise."""
+    """Processes spawned during the block use one thread each, unless the user has set otherwise."""
     ours = {name: "1" for name in _THREADS if name not in os.environ}
     os.environ.update(ours)
     try:
@@ -191,12 +192,12 @@ def prepare(
                 progress(done, len(rows))
         if not kept:
             why = f": the first was refused because {report.refused[0].reason}" if report.refused else ""
-            other = "; without a pitch there are --recipe drums and wavegan" if _all_pitchless(report.refused) else ""
-            raise AntiphonError(f"no usable notes found{why}{other}; `antiphon data inspect` lists what was seen")
+            other = "; --recipe drums and wavegan need no pitch" if _all_pitchless(report.refused) else ""
+            raise AntiphonError(f"no usable notes found{why}{other}; `antiphon data inspect` lists every file")
         gains = _gains(kept)
         loud = [m.row["loudness"] + 20 * np.log10(gains[_key(row)]) for row, m in kept]
         faint = [row for (row, _), db in zip(kept, loud, strict=True) if db < FAINTEST_DB]
-        report.refused += [Refused(row.path, "too faint beside the rest of its preset") for row in faint]
+        report.refused += [Refused(row.path, "too faint compared with the rest of its preset") for row in faint]
         kept = [pair for pair, db in zip(kept, loud, strict=True) if db >= FAINTEST_DB]
         said: dict[str, Any] = {"licence": licence, "sources": list(sources)}
         said |= {"hit": {"one_shots": True}, "sound": {"unpitched": True}}.get(sort, {})
@@ -212,7 +213,7 @@ def _all_pitchless(refused: Sequence[Refused]) -> bool:
 
 @contextmanager
 def _spooling(out_path: Path) -> Iterator[Any]:
-    """A temporary file beside `out_path`; a full disk becomes one line."""
+    """A temporary file beside `out_path`; a full disk becomes an error of one line."""
     try:
         out_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out_path.parent) as spool:
@@ -231,13 +232,13 @@ def _scaled(spool: Any, kept: Kept, gains: dict[tuple[str, str], float]) -> Iter
 
 
 def _key(row: Row) -> tuple[str, str]:
-    """What makes a preset: two instruments may each have one of the same name."""
+    """The identity of a preset: two instruments may each have one of the same name."""
     return row.instrument, row.preset
 
 
 def _gains(kept: Kept) -> dict[tuple[str, str], float]:
-    """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK. Extra notes have
-    no say, so that notes come out the same with and without them."""
+    """One linear gain per preset: its 90th-percentile loudness at TARGET_DB, but no sample above PEAK. Extra notes do
+    not count, so that the others are the same with and without them."""
     notes: dict[tuple[str, str], list[tuple[bool, Measured]]] = {}
     for row, measured in kept:
         notes.setdefault(_key(row), []).append((row.split != EXTRA, measured))
@@ -252,7 +253,7 @@ def _gains(kept: Kept) -> dict[tuple[str, str], float]:
 def _tabulate(
     kept: Kept, gains: dict[tuple[str, str], float], said: dict[str, Any]
 ) -> tuple[Labels, dict[str, np.ndarray]]:
-    """Labels, which say `said` too, and every table but audio."""
+    """Labels, including the facts in `said`, and every table but audio."""
     instruments = sorted({row.instrument for row, _ in kept})
     presets = sorted({_key(row) for row, _ in kept})
     styles = sorted({style for row, _ in kept for style in row.style})

@@ -1,11 +1,12 @@
 """One prepared data set in one file: int16 audio and tables in a .safetensors, label tables as JSON in its metadata.
 
-Reading needs torch and numpy only, so that the file plus the package is enough to train elsewhere.
-The audio is memory-mapped and never loaded whole; it is also written without ever being held whole.
+Reading needs only torch and numpy, so that the file plus the package is enough to train on another machine. The audio
+is memory-mapped and never loaded, or written, all at once.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from antiphon.audio.envelope import FRAME, SAMPLE_RATE
-from antiphon.core.atomic import whole
+from antiphon.audio.envelope import FRAME
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.analysis.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.data.labelling.labels import LONGEST_LABEL
@@ -26,7 +28,7 @@ from antiphon.data.labelling.labels import LONGEST_LABEL
 VERSION = 1
 KEY = "antiphon"
 LONGEST_HEADER = 16 << 20  # bytes
-LARGEST = 1e6  # of any value in a table, and the ranges of those that have one of their own:
+LARGEST = 1e6  # of any value in a table, except for those with a range of their own:
 RANGES = {"pitch": (0.0, 127.0), "velocity": (1.0, 127.0), "glide": (-10.0, 10.0)}
 _DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
 
@@ -53,7 +55,7 @@ LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "audio": ("I16", ("T",)),
     "style": ("U8", ("N", "S")),
 }
-ONE_SHOT_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # more, in a file of hits [data/labelling/hits.py]
+ONE_SHOT_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # more tables, of hits (data/labelling/hits.py)
     "modes": ("F32", ("N", SLOTS, 2)),  # Hz and dB
     "glide": ("F32", ("N", 2)),  # octaves and seconds
 }
@@ -77,12 +79,12 @@ class Labels:
 
     @property
     def one_shots(self) -> bool:
-        """Whether these are hits, whose pitch is nominal, and not notes."""
+        """Whether these are hits, whose pitch is nominal, rather than notes."""
         return self.extra.get("one_shots") is True
 
     @property
     def pitched(self) -> bool:
-        """Whether these are notes, whose pitch is known."""
+        """Whether these are notes with a known pitch."""
         return not self.one_shots and self.extra.get("unpitched") is not True
 
     @property
@@ -101,9 +103,9 @@ class Labels:
 class Prepared:
     """A prepared file, opened memory-mapped and checked.
 
-    Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), but for `audio`, which
-    is a method, and `cents`, which stays memory-mapped: use `f0_cents(i)`. Raises AntiphonError when anything in the
-    file contradicts anything else.
+    Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), except for `audio`,
+    which is a method, and `cents`, which stays memory-mapped: use `f0_cents(i)`. Raises AntiphonError if anything in
+    the file is inconsistent.
     """
 
     start: torch.Tensor
@@ -124,7 +126,7 @@ class Prepared:
     free_level: torch.Tensor
     descriptors: torch.Tensor
     style: torch.Tensor
-    modes: torch.Tensor  # of hits only, as is `glide`
+    modes: torch.Tensor  # only in files of hits, like `glide`
     glide: torch.Tensor
 
     def __init__(self, path: str | Path) -> None:
@@ -141,7 +143,7 @@ class Prepared:
         return len(self.pitch)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}  # a worker process maps the file again and copies nothing
+        return {"path": self.path}  # a worker process maps the file again instead of copying it
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"])  # type: ignore[misc]
@@ -151,7 +153,7 @@ class Prepared:
         return int(self.start[i + 1] - self.start[i])
 
     def audio(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Samples start..stop of note i, float32 in [-1, 1]; zeros beyond its end, so the length is stop - start."""
+        """Samples start..stop of note i, float32 in [-1, 1]; zeros beyond its end, so its length is stop - start."""
         first, last = int(self.start[i]), int(self.start[i + 1])
         stop = last - first if stop is None else stop
         if start < 0 or stop < start:
@@ -168,17 +170,30 @@ class Prepared:
         return self._cents[np.minimum(first + np.arange(start, stop), last - 1)].astype(np.float32)
 
     def where(self, split: str) -> torch.Tensor:
-        """Indices of the notes of the split called so ("train", "valid", "block", "preset"); empty if it has none."""
+        """Indices of the notes of a split ("train", "valid", "block" or "preset"); empty if it has none."""
         if split not in self.labels.splits:
             return torch.zeros(0, dtype=torch.int64)
         return torch.nonzero(self.split == self.labels.splits.index(split)).flatten()
+
+    def training_on(self, split: str) -> Prepared:
+        """The same notes, those of a split held out taken for those to train on, and the other way round."""
+        train, unseen = (self.labels.splits.index(name) for name in ("train", split))
+        other = copy.copy(self)
+        other.split = torch.where(self.split == unseen, train, torch.where(self.split == train, unseen, self.split))
+        return other
+
+    @property
+    def extent(self) -> str:
+        """How long all training notes together last, in words."""
+        minutes = float(self.start.diff()[self.where("train")].sum()) / SAMPLE_RATE / 60
+        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
 
 
 def write_prepared(
     path: str | Path, labels: Labels, tables: Mapping[str, np.ndarray], audio: Iterable[np.ndarray]
 ) -> None:
     """Writes a prepared file in bounded memory: `tables` holds every table of `LAYOUT` but audio; `audio` yields int16
-    pieces whose lengths sum to start[-1]. The file appears whole or not at all."""
+    pieces whose lengths sum to start[-1]. The file appears complete or not at all."""
     path = Path(path)
     sizes = {"N": len(tables["pitch"]), "N+1": len(tables["pitch"]) + 1, "S": len(labels.styles)}
     sizes |= {"D": len(labels.descriptors), "T": int(tables["start"][-1]), "F": int(tables["frame_start"][-1])}
@@ -191,7 +206,7 @@ def write_prepared(
         at = end
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)
-    with whole(path) as temporary, open(temporary, "wb") as file:
+    with atomic(path) as temporary, open(temporary, "wb") as file:
         file.write(len(raw).to_bytes(8, "little") + raw)
         for name, (dtype, _) in labels.layout.items():
             before = file.tell()
@@ -206,7 +221,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and the byte at which its tensors begin."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(LONGEST_HEADER, path.stat().st_size - 8):
@@ -230,21 +245,21 @@ def _read_labels(path: Path, metadata: Any) -> Labels:
     try:
         body = json.loads(metadata[KEY])
         if body.pop("version") != VERSION or body.pop("sample_rate") != SAMPLE_RATE or body.pop("frame") != FRAME:
-            raise ValueError("made by another version")
+            raise ValueError("it was made by another version")
         body.pop("free_range")
         names = {name: body.pop(name) for name in ("instruments", "styles", "splits", "descriptors")}
         for name, values in names.items():
             if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
                 raise ValueError(f"{name} is not a list of names")
             if len(set(values)) != len(values):
-                raise ValueError(f"{name} holds a name twice")
+                raise ValueError(f"{name} contains a name twice")
             if not all(0 < len(value) <= LONGEST_LABEL for value in values):
-                raise ValueError(f"{name} holds a name that is empty or too long")
+                raise ValueError(f"{name} contains a name that is empty or too long")
         presets = tuple({**preset, "name": str(preset["name"])} for preset in body.pop("presets"))
         if not {preset["instrument"] for preset in presets} <= set(names["instruments"]):
             raise ValueError("a preset's instrument is unknown")
         if not isinstance(body.get("sources", []), list):
-            raise ValueError("its sources are no list")
+            raise ValueError("its sources are not a list")
         return Labels(presets=presets, extra=body, **{name: tuple(values) for name, values in names.items()})
     except (KeyError, TypeError, AttributeError) as error:
         raise _bad(path, f"its labels are missing or malformed: {error}") from None
@@ -261,9 +276,9 @@ def _map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[s
             entry = header[name]
             shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
             kind = np.dtype(_DTYPES[dtype])
-            whole = all(type(n) is int for n in (*shape, begin, end))
-            if entry["dtype"] != dtype or len(shape) != len(dims) or not whole or min(shape) < 0:
-                raise ValueError(f"table {name} has the wrong form")
+            integers = all(type(n) is int for n in (*shape, begin, end))
+            if entry["dtype"] != dtype or len(shape) != len(dims) or not integers or min(shape) < 0:
+                raise ValueError(f"table {name} has the wrong type or shape")
             if not 0 <= begin <= end <= size or end - begin != int(np.prod(shape, dtype=object)) * kind.itemsize:
                 raise ValueError(f"table {name} is truncated or misplaced")
             empty = end == begin
@@ -280,7 +295,7 @@ def _validate(p: Prepared) -> None:
     notes, labels = len(p.pitch), p.labels
     sizes = {"N": notes, "N+1": notes + 1, "S": len(labels.styles), "D": len(labels.descriptors)}
     if notes == 0:
-        raise _bad(p.path, "it holds no notes")
+        raise _bad(p.path, "it contains no notes")
     for name, (dtype, dims) in labels.layout.items():
         if name in ("audio", "cents"):
             continue
@@ -289,13 +304,13 @@ def _validate(p: Prepared) -> None:
             raise _bad(p.path, f"table {name} has shape {tuple(table.shape)}")
         low, high = RANGES.get(name, (-LARGEST, LARGEST))
         if dtype == "F32" and table.numel() and not low <= float(table.min()) <= float(table.max()) <= high:
-            raise _bad(p.path, f"table {name} holds a value that makes no sense")
+            raise _bad(p.path, f"table {name} contains a value out of range")
     if not np.isfinite(p._cents).all():
-        raise _bad(p.path, "table cents holds a value that is not finite")
+        raise _bad(p.path, "table cents contains a value that is not finite")
     for name, total in (("start", len(p._audio)), ("frame_start", len(p._cents))):
         table = getattr(p, name)
         if int(table[0]) != 0 or int(table[-1]) != total or not bool((table.diff() > 0).all()):
-            raise _bad(p.path, f"offsets {name} do not fit")
+            raise _bad(p.path, f"offsets {name} do not match")
     if not torch.equal(p.frame_start.diff(), p.start.diff() // FRAME + 1):
         raise _bad(p.path, "frames do not match samples")
     limits = {"instrument": labels.instruments, "preset": labels.presets, "split": labels.splits}
@@ -306,4 +321,4 @@ def _validate(p: Prepared) -> None:
     if not torch.equal(torch.tensor(labels.preset_instrument)[p.preset], p.instrument):
         raise _bad(p.path, "a note's instrument is not its preset's")
     if not bool(((p.hold == -1) | ((p.hold > 0) & (p.hold <= p.start.diff()))).all()):
-        raise _bad(p.path, "a hold lies outside its note")
+        raise _bad(p.path, "a hold is outside its note")

@@ -1,1 +1,1 @@
-"""How good is it: distances between sets of sounds, pitch, identity, variety, and pictures to look at."""
+"""How good a voice is: distances between sets of sounds, pitch, identity, variety, and pictures."""

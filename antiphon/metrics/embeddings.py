@@ -1,7 +1,7 @@
-"""Embeddings that sounds are compared in: one vector a sound. aiSFX and musicnn are networks whose weights are
-installed apart [weights.py]; log-mel statistics need nothing.
+"""Embeddings in which sounds are compared: one vector per sound. aiSFX and musicnn are networks whose weights are
+installed separately (weights.py); log-mel statistics need nothing.
 
-Onsets are where sounds begin; what is shorter than an embedding hears is padded with silence; levels are untouched.
+Sounds begin at their onset; those shorter than an embedding's window are padded with silence; levels are unchanged.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from antiphon.audio.mel import mel_power
-from antiphon.core.registry import part
-from antiphon.metrics.networks.batching import SAMPLE_RATE, padded
+from antiphon.core.registry import choose
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import padded
 
 BUILT_IN = "mel"
 
@@ -25,7 +26,7 @@ class Embedding(Protocol):
 
     name: str
     dim: int
-    seconds: float  # how much of a sound it hears
+    seconds: float  # how much of a sound it covers
 
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
         """Sounds, each (samples,) float at 44.1 kHz, to (n, dim) float32."""
@@ -45,8 +46,8 @@ class MelStatistics:
         cuts = [round(edge * SAMPLE_RATE / 256) for edge in self.edges]
         parts = []
         for start, stop in pairwise(cuts):
-            part = decibels[start:stop]
-            parts += [part.mean(0), part.std(0), 10 * np.abs(rise[start:stop]).mean(0)]
+            stretch = decibels[start:stop]
+            parts += [stretch.mean(0), stretch.std(0), 10 * np.abs(rise[start:stop]).mean(0)]
         return np.concatenate(parts).astype(np.float32)
 
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
@@ -74,7 +75,7 @@ EMBEDDINGS: dict[str, Callable[[Path], Embedding]] = {
 
 
 def load_embedding(name: str, cache: Path) -> Embedding:
-    """The embedding called `name`; its converted weights are kept in `cache`. Raises AntiphonError if there is none
-    called so, or if its weights are not installed."""
-    embedding: Embedding = part(EMBEDDINGS, "embedding", name)(cache)
+    """The embedding named `name`; its converted weights are kept in `cache`. Raises AntiphonError if there is none
+    of that name, or if its weights are not installed."""
+    embedding: Embedding = choose(EMBEDDINGS, "embedding", name)(cache)
     return embedding

@@ -1,4 +1,4 @@
-"""Voices, and folders of sounds, before one judge: all their figures, and what warns against trusting them."""
+"""Evaluates voices and folders of sounds with one judge: their figures, and warnings about how far to trust them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from antiphon.metrics.gaussians import LabelGaussians
 from antiphon.metrics.judge import CROWD, Judge
 from antiphon.metrics.meter import Measured
 from antiphon.metrics.renderers import (
-    Player,
+    Renderer,
     copiers,
     fit_gaussians,
     folder_sounds,
-    gaussian_player,
-    players,
+    gaussian_renderer,
     plays,
+    renderers,
     unknown_labels,
     untrained,
 )
 from antiphon.metrics.sounds import Sounds
 from antiphon.metrics.variety import variety
 
-SHOWN = ("encoded", "imagined", "vocoded")  # rows that are looked at closely
+SHOWN = ("encoded", "imagined", "vocoded")  # rows to look at closely
 
 
 @dataclass
 class Evaluation:
-    """figures: JSON. players: by the rows' names, for whoever wants to hear them. gaussians: a single voice's, where it
-    can listen. warnings: in words."""
+    """figures: JSON. players: by the rows' names, to listen to them. gaussians: a single voice's, if it can encode.
+    warnings: one line each."""
 
     figures: dict[str, Any]
-    players: dict[str, Player] = field(default_factory=dict)
+    renderers: dict[str, Renderer] = field(default_factory=dict)
     gaussians: LabelGaussians | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -45,9 +45,9 @@ def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool 
     """`rows` by name, `labels` (accuracy, pitch and distance by instrument) and `variety` of one voice, or of several
     their `rows` only, named "voice: row".
 
-    contenders: voices, or folders of sounds, by name. among_others: a single voice is told of as several are. Besides
-    real, floor and naive a voice has the rows `untrained` (where it has networks), `imagined` and `encoded` (where it
-    can listen), and alone `gaussian` too; a vocoder `untrained` and `vocoded`, beside other ways back from log-mel.
+    contenders: voices, or folders of sounds, by name. among_others: report a single voice in the form for several.
+    Besides real, floor and naive a voice has the rows `untrained` (if it has networks), `imagined` and `encoded` (if it
+    can encode), and when alone also `gaussian`; a vocoder has `untrained`, `vocoded` and other inversions of log-mel.
     """
     alone = len(contenders) == 1 and not among_others
     sets, found = judge.fixed_sets(), Evaluation({})
@@ -57,12 +57,12 @@ def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool 
             sets[name] = _folder(judge, contender, found)
             continue
         made = _ways(judge, name, contender, alone, found)
-        found.players |= {start + way: player for way, player in made.items()}
+        found.renderers |= {start + way: player for way, player in made.items()}
         sets |= {start + way: judge.meter.matched(player, start + way) for way, player in made.items()}
     table = judge.table(sets)
-    _add_between(judge, table, found.players)
+    _add_between(judge, table, found.renderers)
     found.figures = {"rows": table}
-    if alone and found.players:
+    if alone and found.renderers:
         found.figures |= _closer(judge, next(iter(contenders.values())), sets, found)
     found.warnings = _warnings(judge, table) + found.warnings
     found.figures = _without_nan(found.figures)
@@ -70,36 +70,36 @@ def evaluate(judge: Judge, contenders: Mapping[str, Any], *, among_others: bool 
 
 
 def _folder(judge: Judge, folder: Path, found: Evaluation) -> Measured:
-    """Sounds that answer to no note: as many as there are notes, if there are so many."""
+    """Sounds without a corresponding note: as many as there are notes, if there are enough."""
     sounds = folder_sounds(folder, len(judge.rows))
     if len(sounds) < len(judge.rows):
         found.warnings.append(
-            f"{folder} holds {len(sounds)} sounds for {len(judge.rows)} notes: its Fréchet distance is too high"
+            f"{folder} has {len(sounds)} sounds for {len(judge.rows)} notes: its Fréchet distance is too high"
         )
     return judge.meter.free(sounds, str(folder))
 
 
-def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -> dict[str, Player]:
-    """What a voice has to show."""
+def _ways(judge: Judge, name: str, voice: Any, alone: bool, found: Evaluation) -> dict[str, Renderer]:
+    """The rows of a voice."""
     sounds, made = judge.sounds, {}
     if not plays(voice):
         return copiers(voice, sounds)
     fresh = untrained(voice)
     if fresh is None:
-        found.warnings.append(f"{name} has no row 'untrained': there is no network in it to begin anew")
+        found.warnings.append(f"{name} has no row 'untrained': it has no network to reset")
     else:
-        made["untrained"] = Player(fresh, sounds)
-    known = players(voice, sounds)
+        made["untrained"] = Renderer(fresh, sounds)
+    known = renderers(voice, sounds)
     if alone and "encoded" in known:
         found.gaussians = fit_gaussians(voice, sounds, judge.reference)
-        made["gaussian"] = gaussian_player(voice, sounds, found.gaussians)
+        made["gaussian"] = gaussian_renderer(voice, sounds, found.gaussians)
     if strange := unknown_labels(voice, sounds):
         listed = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if len(strange) > 5 else "")
-        found.warnings.append(f"{name} does not know {listed}: in place of such notes it imagines what it likes")
+        found.warnings.append(f"{name} does not know {listed}: for such notes it imagines sounds of its own choice")
     return made | {way: known[way] for way in ("imagined", "encoded") if way in known}
 
 
-def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[str, Player]) -> None:
+def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[str, Renderer]) -> None:
     for name, player in made.items():
         asked = name.endswith(("imagined", "encoded")) and getattr(player.voice, "pitched", True)
         if asked and judge.meter.hears_pitch:
@@ -108,9 +108,9 @@ def _add_between(judge: Judge, table: dict[str, dict[str, Any]], made: Mapping[s
 
 
 def _closer(judge: Judge, voice: Any, sets: dict[str, Measured], found: Evaluation) -> dict[str, Any]:
-    """What is told of a single voice only."""
-    labels = judge.by_label(sets, [way for way in SHOWN if way in found.players])
-    if not plays(voice):  # what is imagined may be too much alike
+    """Figures for a single voice only."""
+    labels = judge.by_label(sets, [way for way in SHOWN if way in found.renderers])
+    if not plays(voice):  # imagined sounds may be too similar
         return {"labels": labels}
     with judge.meter.bar("variety"):
         spread = variety(voice, found.gaussians, judge.sounds, judge.meter.embeddings[0])
@@ -123,15 +123,15 @@ def _warnings(judge: Judge, table: Mapping[str, Any]) -> list[str]:
         if n <= embedding.dim:
             said.append(
                 f"{n} notes are fewer than the {embedding.dim} numbers of the {embedding.name} embedding: Fréchet "
-                "distances compare within this table only, and roughly; trust the kernel distances more"
+                "distances are comparable only within this table, and roughly; trust the kernel distances more"
             )
     if not judge.meter.hears_pitch and judge.prepared.labels.pitched:
         said.append("pitch is not measured: pip install 'antiphon[eval]'")
     largest = int(np.unique(judge.labels, return_counts=True)[1].max())
     if largest < CROWD:
         said.append(
-            f"diversity is not measured: it takes {CROWD} of the notes that judge to be of one label, and no label has "
-            f"more than {largest} here: give more of each, or a larger -n"
+            f"diversity is not measured: it takes {CROWD} notes of one label to judge by, and no label has more than "
+            f"{largest} here: give more of each, or a larger -n"
         )
     for name, row in table.items():
         if row["broken"]:
@@ -140,14 +140,14 @@ def _warnings(judge: Judge, table: Mapping[str, Any]) -> list[str]:
 
 
 def shown_rows(sounds: Sounds, count: int) -> list[int]:
-    """Positions of a row for each of up to `count` instruments, spread over those of the list."""
+    """Positions of one row for each of up to `count` instruments, spread over the list's."""
     first = {int(sounds.prepared.instrument[row.real]): at for at, row in reversed(list(enumerate(sounds.rows)))}
     kinds = sorted(first)
     return [first[kinds[at]] for at in np.unique(np.linspace(0, len(kinds) - 1, count).round().astype(int))]
 
 
 def _without_nan(value: Any) -> Any:
-    """NaN is no JSON: None in its place."""
+    """Replaces NaN, which JSON lacks, with None."""
     if isinstance(value, dict):
         return {key: _without_nan(part) for key, part in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

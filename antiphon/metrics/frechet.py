@@ -1,4 +1,4 @@
-"""Fréchet distance between two clouds of embeddings, each taken for a Gaussian (Dowson & Landau 1982; FID, FAD)."""
+"""Fréchet distance between two clouds of embeddings, each treated as a Gaussian (Dowson & Landau 1982; FID, FAD)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:
-    """The symmetric square root of a positive semi-definite matrix; rounding below zero is cut."""
+    """The symmetric square root of a positive semi-definite matrix; rounding errors below zero are clamped."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 

@@ -1,6 +1,6 @@
 """The figures of voices: each row of the table is a set of sounds, one for each real note of a list.
 
-Beside what is judged stand the real notes themselves (`real`), other real notes as near to them as there are (`floor`)
+Beside the sets to judge are the real notes themselves (`real`), other real notes as near to them as possible (`floor`)
 and what a sampler would play, the nearest training note resampled (`naive`).
 """
 
@@ -31,19 +31,19 @@ from antiphon.metrics.ndb import binned, ndb
 from antiphon.metrics.neighbours import label_accuracy, nearest, spread
 from antiphon.metrics.pitch import pitch_score
 from antiphon.metrics.prdc import prdc_by_row
-from antiphon.metrics.renderers import Player
+from antiphon.metrics.renderers import Renderer
 
 DISTANCES = {"fad": frechet_distance, "kernel": kernel_distance, "kid": kid}
-FIXED = ("real", "floor", "naive")  # rows that no voice makes
-BETWEEN = 300  # notes asked for half a semitone up
-COPY_QUANTILE = 0.01  # nearer to a training note than this share of unseen real notes: a copy
-CROWD = 4  # notes of a label among which diversity can be told
+FIXED = ("real", "floor", "naive")  # rows that do not depend on a voice
+BETWEEN = 300  # notes requested half a semitone up
+COPY_QUANTILE = 0.01  # a copy is nearer to a training note than this share of unseen real notes
+CROWD = 4  # notes of a label needed to measure diversity
 
 
 class Judge:
-    """Measures the real notes once, then other sets beside them.
+    """Measures the real notes once, then compares other sets with them.
 
-    meter: knows the rows and the embeddings, whose first one is `eye`: identity, neighbours and variety are judged in
+    meter: has the rows and the embeddings, the first of which is `eye`: identity, neighbours and variety are judged in
     it. reference: indices of training notes.
     """
 
@@ -58,25 +58,25 @@ class Judge:
         self.labels = self.instrument[self.reals]
 
     def fixed_sets(self) -> dict[str, Measured]:
-        """What does not depend on a voice: the real notes, the floor's, and the nearest training notes shifted."""
+        """The sets that do not depend on a voice: real notes, the floor's, and the nearest training notes shifted."""
         sounds, rows = self.sounds, self.rows
         fixed: dict[str, Producer] = {
             "real": lambda part: [sounds.real(rows[at].real) for at in part],
             "floor": lambda part: [sounds.real(rows[at].other) for at in part],
             "naive": lambda part: [sounds.shifted(rows[at].naive, self.wanted[at]) for at in part],
         }
-        # The floor's notes keep their own lengths, which are distributed as the real ones' are.
+        # The floor's notes keep their own lengths, whose distribution is that of the real ones.
         return {k: self.meter.matched(make, k, keep=True, fit=k != "floor") for k, make in fixed.items()}
 
     @cached_property
     def known(self) -> np.ndarray:
-        """The training notes as the eye sees them, (reference, dim)."""
+        """The training notes in the eye's embedding, (reference, dim)."""
         recordings = [partial(self.sounds.real, int(index)) for index in self.reference]
         measured = self.meter.free(recordings, "training notes", keep=True, embeddings=self.meter.embeddings[:1])
         return measured.features[self.eye]
 
     def table(self, sets: Mapping[str, Measured]) -> dict[str, dict[str, Any]]:
-        """Every set's figures against sets["real"], by its name; "floor" and "naive" must be among them. `margins`
+        """Every set's figures against sets["real"], by name; "floor" and "naive" must be among them. `margins`
         holds half the widths of 95 % intervals."""
         table = {name: self._row(part, sets) for name, part in sets.items()}
         answering = {name: part.features for name, part in sets.items() if part.answers}
@@ -103,18 +103,18 @@ class Judge:
 
     @staticmethod
     def distances(part: Measured, sets: Mapping[str, Measured]) -> dict[str, dict[str, float]]:
-        """By embedding, the distances of one set to the real notes, also on the scale floor = 0, naive = 1."""
+        """The distances of one set to the real notes by embedding, also on the scale floor = 0, naive = 1."""
         real, floor, naive = (sets[name].features for name in FIXED)
         out: dict[str, dict[str, float]] = {name: {} for name in real}
         for name, key in product(real, DISTANCES):
             low, high, value = (DISTANCES[key](side[name], real[name]) for side in (floor, naive, part.features))
-            # Few notes may put the floor above naive; then there is no scale to speak of.
+            # With few notes the floor may be above naive; then there is no scale.
             scaled = (value - low) / (high - low) if high > low and part is not sets["real"] else float("nan")
             out[name] |= {key: value, f"{key}_normalised": scaled}
         return out
 
     def _add_neighbours(self, row: dict[str, Any], part: Measured, real: Measured) -> None:
-        """Precision, recall, density, coverage, and how near the training notes are."""
+        """Precision, recall, density, coverage, and the distance to the training notes."""
         features = part.features[self.eye]
         four = prdc_by_row(real.features[self.eye], features)
         row["prdc"] = {key: float(values.mean()) for key, values in four.items()}
@@ -126,14 +126,14 @@ class Judge:
         row["margins"] |= {"nearest": ratio_margin(distance, own), "copies": mean_margin(copied)}
 
     def _add_answers(self, row: dict[str, Any], part: Measured, sets: Mapping[str, Measured]) -> None:
-        """What is judged note by note: pitch, label, distance to the very note, and variety within a label."""
+        """Figures note by note: pitch, label, distance to the corresponding note, and variety within a label."""
         margins, eye = row["margins"], self.eye
         if self.meter.hears_pitch:
             others = self.prepared.pitch.numpy()[[row.other for row in self.rows]].astype(np.float64)
-            wanted = others if part is sets["floor"] else self.wanted  # its notes have pitches of their own
+            wanted = others if part is sets["floor"] else self.wanted  # its notes have their own pitches
             row["pitch"] = pitch_score(part.pitch, wanted)
             margins |= pitch_margins(part.pitch, wanted)
-        # The floor's notes are others, but of the same presets, pitch by pitch: the labels are the same.
+        # The floor's notes differ but are of the same presets, so the labels are the same.
         taught = self.instrument[self.reference]
         right = [taught[nearest(x.features[eye], self.known)[1]] == self.labels for x in (part, sets["real"])]
         mine, real = (float(one.mean()) for one in right)
@@ -146,13 +146,13 @@ class Judge:
         margins["diversity"] = mean_margin(ratios)
 
     def _spreads(self, part: Measured) -> np.ndarray:
-        """Mean distance between two notes of a label, for every label that has some."""
+        """Mean distance between two notes of a label, for every label with enough."""
         groups = [self.labels == label for label in np.unique(self.labels)]
         features = part.features[self.eye]
         return np.array([spread(features[mine]) for mine in groups if mine.sum() >= CROWD])
 
-    def between(self, player: Player, label: str = "") -> tuple[dict[str, float], dict[str, float]]:
-        """Pitch between the keys: some of the rows asked for half a semitone up. -> the figures and their margins"""
+    def between(self, player: Renderer, label: str = "") -> tuple[dict[str, float], dict[str, float]]:
+        """Pitch between the keys: some of the rows requested half a semitone up. -> the figures and their margins"""
         chosen = np.unique(np.linspace(0, len(self.rows) - 1, min(BETWEEN, len(self.rows))).astype(int))
         measured: list[float] = []
         with self.meter.bar(label) as advance:

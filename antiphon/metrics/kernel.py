@@ -1,4 +1,4 @@
-"""Kernel distances between two clouds of embeddings: unbiased squared MMD, which does not punish small sets."""
+"""Kernel distances between two clouds of embeddings: squared MMD, which is unbiased for small sets too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antiphon.metrics.neighbours import squared_distances
 
 
 def _unbiased(within_a: np.ndarray, within_b: np.ndarray, between: np.ndarray) -> float:
-    """Squared MMD from kernel matrices, the diagonals left out (Gretton et al. 2012, equation 3)."""
+    """Squared MMD from kernel matrices without their diagonals (Gretton et al. 2012, equation 3)."""
     n, m = len(within_a), len(within_b)
     a = (within_a.sum() - np.trace(within_a)) / (n * (n - 1))
     b = (within_b.sum() - np.trace(within_b)) / (m * (m - 1))
@@ -26,7 +26,7 @@ def kernel_distance(features: np.ndarray, reference: np.ndarray) -> float:
 def kernel_distances_redrawn(features: np.ndarray, reference: np.ndarray, lists: np.ndarray) -> np.ndarray:
     """`kernel_distance` on redrawn rows: lists (draws, n) positions in both sets, of n rows each. -> (draws,)
 
-    The kernels are computed once, and pairs of one row with itself, of which redrawing makes more, stay left out."""
+    The kernels are computed once, and pairs of a row with itself, which redrawing multiplies, are still left out."""
     within_a, within_b, between = _gaussian_kernels(features, reference)
     counts = np.stack([np.bincount(row, minlength=len(features)) for row in lists]).astype(np.float64)
     pairs = counts.sum(1) ** 2 - np.square(counts).sum(1)
@@ -40,7 +40,7 @@ def kernel_distances_redrawn(features: np.ndarray, reference: np.ndarray, lists:
 
 
 def _gaussian_kernels(features: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kernel matrices (n, n), (m, m) and (n, m), as wide as the median distance within the reference."""
+    """Kernel matrices (n, n), (m, m) and (n, m), whose width is the median distance within the reference."""
     within = squared_distances(reference, reference)
     width = np.median(within[np.triu_indices(len(within), 1)]) or 1.0
 
@@ -54,7 +54,7 @@ def _gaussian_kernels(features: np.ndarray, reference: np.ndarray) -> tuple[np.n
 def kid(features: np.ndarray, reference: np.ndarray) -> float:
     """1000 x squared MMD with the kernel (x.y / dim + 1)^3 (KID, Binkowski et al. 2018). Shapes as above.
 
-    Both sets are scaled by the reference's root mean square, or the figure would depend on the embedding's units.
+    Both sets are scaled by the reference's root mean square, so that the embedding's units do not matter.
     """
     scale = np.sqrt(np.mean(np.square(reference, dtype=np.float64))) or 1.0
     a, b = (np.asarray(x, np.float64) / scale for x in (features, reference))

@@ -1,8 +1,8 @@
-"""Which notes a voice is judged on: a function of the prepared file's tables and a seed, which JSON can freeze.
+"""Which notes a voice is judged on: a function of the prepared file's tables and a seed, which can be saved as JSON.
 
-A row names a real note that was never trained on, a second real note as near to it as there is (the floor), a note to
-take the style from, the training note a sampler would pitch-shift, and a seed. Of one-shots the same is said of drums:
-another drum of the label takes the place of another note of the preset.
+A row names a real note that was never trained on, a second real note as near to it as possible (the floor), a note to
+take the style from, the training note a sampler would pitch-shift, and a seed. The same holds for one-shots, with
+another drum of the label in place of another note of the preset.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.row import EXTRA
 from antiphon.data.prepared import Prepared
 
 HELD_OUT = ("block", "preset", "valid")  # splits never trained on, the hardest first
-FEWEST = 8  # rows that can be judged
-MIN_SECONDS = 0.25  # a note to take a style from lasts at least this long
+FEWEST = 8  # rows needed to judge
+MIN_SECONDS = 0.25  # shortest note to take a style from
 
 
 @dataclass(frozen=True)
 class Row:
-    """Indices into the prepared file, and the seed of what is imagined in this note's place."""
+    """Indices into the prepared file, and the seed of the note imagined in place of the real one."""
 
     real: int
-    other: int  # the floor: another real note, as near as there is
+    other: int  # the floor: another real note, as near as possible
     source: int  # its style is encoded
-    naive: int  # it is pitch-shifted to the real one's pitch
+    naive: int  # the training note that is shifted to the real one's pitch
     seed: int
 
 
 def fingerprint(prepared: Prepared) -> str:
-    """A hash of what the notes are; equal for equal prepared files wherever they lie."""
+    """A hash of the notes; equal for equal prepared files wherever they are."""
     digest = hashlib.blake2b(digest_size=12)
     for name in ("pitch", "velocity", "hold", "start", "preset", "instrument", "split"):
         digest.update(np.ascontiguousarray(getattr(prepared, name).numpy()).tobytes())
@@ -44,19 +45,19 @@ def fingerprint(prepared: Prepared) -> str:
 
 
 def kinds(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """What each note is and what it is one of, (N,) each: a note of a preset; but of one-shots, where the strokes of a
-    drum are all but the same sound, a drum of a label."""
+    """What each note belongs to and the kind of that, (N,) each: itself and a preset; for one-shots, since strokes of a
+    drum are nearly the same sound, a drum and a label."""
     preset = prepared.preset.numpy()
     return (preset, prepared.instrument.numpy()) if prepared.labels.one_shots else (np.arange(len(preset)), preset)
 
 
 def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed: int = 1) -> list[Row]:
     """Up to `n` rows from `split` ("block": octave blocks held out, with their extra notes, "preset": presets held
-    out, "valid": single notes held out, "train": half of what was trained on), presets in turn.
+    out, "valid": single notes held out, "train": half of the training notes), presets in turn.
 
-    Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note twice. Of
-    one-shots a stroke of a drum is paired with one of another drum of its label, whose style is encoded too. Raises
-    AntiphonError where fewer than 8 rows come of it.
+    Notes are paired with their neighbours in pitch, and one of a pair serves as the other's floor: no note is used
+    twice. For one-shots, a stroke of a drum is paired with one of another drum of its label, whose style is encoded
+    too. Raises AntiphonError if there are fewer than 8 rows.
     """
     rng = np.random.default_rng(seed)
     pairs = _in_turn(_pairs(prepared, split, rng), n)
@@ -74,12 +75,12 @@ def draw_rows(prepared: Prepared, *, split: str = "block", n: int = 2_000, seed:
 
 
 def _what_is_missing(prepared: Prepared, split: str, pairs: int) -> str:
-    """What there is too little of to judge by, and what to do about it."""
+    """What is too scarce to judge by, and what to do about it."""
     what, alike = ("hits", "of a name") if prepared.labels.one_shots else ("notes", "of a preset")
     found = f"{what} to judge by in its split {split!r}: {pairs} pairs {alike}, and {FEWEST} are needed"
     if split == "train":
-        return f"{found} beside as many to learn from: give more {what} {alike}"
-    return f"{found}: hold more out, or judge by others (--split train)"
+        return f"{found} besides as many to learn from: add more {what} {alike}"
+    return f"{found}: hold more out, or judge by training notes (--split train)"
 
 
 def choose_split(prepared: Prepared) -> str:
@@ -91,28 +92,28 @@ def choose_split(prepared: Prepared) -> str:
 
 
 def training_notes(prepared: Prepared, judged: Sequence[int]) -> np.ndarray:
-    """Indices of the training notes, less those that are judged themselves, and less all strokes of a judged drum."""
+    """Indices of the training notes, without those that are judged and without all strokes of a judged drum."""
     notes, (own, _) = prepared.where("train").numpy(), kinds(prepared)
     return notes[~np.isin(own[notes], own[np.asarray(judged, int)])]
 
 
 def _pairs(prepared: Prepared, split: str, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
-    """For each kind of a split its notes in pairs of neighbours in pitch, shuffled. Of the training notes half the
-    pairs are left to learn from; kinds without a note to learn from are left out (but where all are held out)."""
+    """For each kind of a split, its notes in pairs of neighbours in pitch, shuffled. Of the training notes, half the
+    pairs are left to learn from; kinds without a note to learn from are left out (unless whole kinds are held out)."""
     pool = prepared.where(split).numpy()
     if split == "block":
         pool = np.concatenate([pool, prepared.where(EXTRA).numpy()])
     train = prepared.where("train").numpy()
     (own, kind), pitch = kinds(prepared), prepared.pitch.numpy()
     if split != "train":
-        pool = pool[~np.isin(own[pool], own[train])]  # no drum is held out of which a stroke is not
+        pool = pool[~np.isin(own[pool], own[train])]  # a drum is held out only with all its strokes
     if split != "preset":
         pool = pool[np.isin(kind[pool], kind[train])]
     queues = []
     for name in np.unique(kind[pool]):
         notes = pool[kind[pool] == name]
         notes = notes[np.lexsort((rng.random(len(notes)), pitch[notes]))]
-        notes = notes[np.sort(np.unique(own[notes], return_index=True)[1])]  # a stroke of each drum
+        notes = notes[np.sort(np.unique(own[notes], return_index=True)[1])]  # one stroke of each drum
         pairs = [rng.permutation(notes[at : at + 2]) for at in range(0, len(notes) - 1, 2)]
         rng.shuffle(pairs)
         kept = pairs[: len(pairs) // 2] if split == "train" else pairs
@@ -121,19 +122,19 @@ def _pairs(prepared: Prepared, split: str, rng: np.random.Generator) -> list[lis
 
 
 def _in_turn(queues: list[list[tuple[int, int]]], n: int) -> list[tuple[int, int]]:
-    """The first of every queue, then the second ..., `n` at most."""
+    """The first of every queue, then the second and so on, at most `n`."""
     longest = max(map(len, queues), default=0)
     return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)][:n]
 
 
 def _source(prepared: Prepared, real: int, other: int, taught: np.ndarray | None, rng: np.random.Generator) -> int:
-    """Another note of the same preset: one of those taught, or, where the whole preset is held out, any third one; the
-    other one, where there is none, as of a drum."""
+    """Another note of the same preset: one that was trained on or, if the whole preset is held out, any third one; the
+    `other` one if there is none, as with drums."""
     same = prepared.preset.numpy() == int(prepared.preset[real])
     if taught is not None:
         same &= np.isin(np.arange(len(prepared)), taught)
     same[[real, other]] = False
-    long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * 44_100)
+    long = same & (np.diff(prepared.start.numpy()) >= MIN_SECONDS * SAMPLE_RATE)
     choices = np.flatnonzero(long if long.any() else same)
     return int(rng.choice(choices)) if len(choices) else other
 
@@ -150,14 +151,14 @@ def nearest_note(prepared: Prepared, note: int, candidates: np.ndarray) -> int:
 
 
 def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1, judged: Sequence[int] = ()) -> np.ndarray:
-    """Indices of about `n` training notes, presets alike: what the 1-NN classifier knows. Every preset takes part; the
-    notes that are judged do not."""
+    """Indices of about `n` training notes, evenly over presets: the 1-NN classifier's reference. Every preset takes
+    part; the notes that are judged do not."""
     rng = np.random.default_rng(seed)
     pool = rng.permutation(training_notes(prepared, judged))
     if not len(pool):
-        raise AntiphonError(f"{prepared.path} has no training notes to compare with: all of it is held out")
+        raise AntiphonError(f"{prepared.path} has no training notes to compare with: all its notes are held out")
     preset = prepared.preset.numpy()[pool]
-    # Each note's turn within its preset; the first n turns are as even over presets as can be.
+    # Each note's rank within its preset; the first n ranks are spread over presets as evenly as possible.
     order = np.argsort(preset, kind="stable")
     turns = np.empty(len(pool), np.int64)
     turns[order] = np.arange(len(pool)) - np.searchsorted(preset[order], preset[order])
@@ -165,14 +166,14 @@ def draw_reference(prepared: Prepared, *, n: int = 4_000, seed: int = 1, judged:
 
 
 def save_rows(path: Path, prepared: Prepared, rows: list[Row], split: str) -> None:
-    """Freeze a list: JSON, one row a line."""
+    """Save a list as JSON, one row per line."""
     lines = ",\n".join(json.dumps(astuple(row)) for row in rows)
     head = json.dumps({"fingerprint": fingerprint(prepared), "split": split, "columns": list(Row.__annotations__)})
     path.write_text(f'{head[:-1]}, "rows": [\n{lines}\n]}}\n')
 
 
 def load_rows(path: Path, prepared: Prepared, split: str) -> list[Row]:
-    """Read a frozen list back. Raises AntiphonError if it was made for other notes or another split."""
+    """Read a saved list. Raises AntiphonError if it was made for other notes or another split."""
     body = json.loads(path.read_text())
     if body["fingerprint"] != fingerprint(prepared) or body["split"] != split:
         raise AntiphonError(f"{path} lists the notes of another prepared file or split: draw a new list with --freeze")

@@ -1,4 +1,4 @@
-"""What is measured of each sound of a set: its embeddings, its pitch, and how far it is from the note it answers."""
+"""Measurements of each sound of a set: its embeddings, its pitch, and its distance to the corresponding note."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.mel import fit_length, mel_distance, trim_tail
-from antiphon.core.atomic import whole
-from antiphon.core.parallel import spread
+from antiphon.audio.mel import cut_tail, fit_length, mel_distance
+from antiphon.core.atomic import atomic
+from antiphon.core.parallel import parallel_map
 from antiphon.data.analysis.tracker import can_track, track_pitch
 from antiphon.metrics.embeddings import Embedding
 from antiphon.metrics.networks.batching import BATCH
@@ -20,12 +20,12 @@ from antiphon.metrics.sounds import LIMIT, Sounds
 from antiphon.metrics.spectral import log_spectral_distance
 
 CHUNK = 64  # notes in memory at a time
-FORMAT = 2  # of what is cached
+FORMAT = 2  # version of the cache
 
-Producer = Callable[[Sequence[int]], Sequence[np.ndarray]]  # positions of rows to a sound for each
+Producer = Callable[[Sequence[int]], Sequence[np.ndarray]]  # positions of rows to one sound each
 Advance = Callable[[int, int], None]  # (done, total)
-Bar = Callable[[str], AbstractContextManager[Advance]]  # what shows the progress of a named piece of work
-_Chunk = tuple[list[np.ndarray], list[np.ndarray], int]  # sounds, the real ones they answer to, how many were broken
+Bar = Callable[[str], AbstractContextManager[Advance]]  # shows the progress of a named piece of work
+_Chunk = tuple[list[np.ndarray], list[np.ndarray], int]  # sounds, the corresponding real ones, how many were broken
 
 
 @contextmanager
@@ -36,8 +36,8 @@ def no_bar(label: str) -> Iterator[Advance]:
 
 @dataclass
 class Measured:
-    """What is kept of a set of n sounds: embeddings by name (n, dim), MIDI pitch (n,), mel and log-spectral distance
-    in dB (n,). Sounds that answer to no real note have features only; where pitch cannot be tracked there is none."""
+    """Measurements of a set of n sounds: embeddings by name (n, dim), MIDI pitch (n,), mel and log-spectral distance
+    in dB (n,). Sounds without a corresponding note have features only; pitch needs a tracker."""
 
     features: dict[str, np.ndarray]
     pitch: np.ndarray
@@ -47,14 +47,14 @@ class Measured:
 
     @property
     def answers(self) -> bool:
-        """Whether sound k answers to row k."""
+        """Whether sound k corresponds to row k."""
         return len(self.mel) > 0
 
 
 class Meter:
-    """Measures sets of sounds chunk by chunk; what is measured of real sounds is cached by content.
+    """Measures sets of sounds chunk by chunk; measurements of real sounds are cached by content.
 
-    threads: pieces of a chunk measured at once; as many as there are processors, if None. bar: shows progress.
+    threads: pieces of a chunk measured at once (default: as many as there are processors). bar: shows progress.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Meter:
     def matched(self, produce: Producer, label: str = "", *, keep: bool = False, fit: bool = True) -> Measured:
         """Measure one sound for each row, cut at -60 dB and, if `fit`, cut or padded to its real note's length.
 
-        produce: positions of rows to their sounds, a chunk at a time. keep: in the cache.
+        produce: positions of rows to their sounds, a chunk at a time. keep: cache the measurements.
         """
         return self._gather(self._chunks(produce, fit), self.embeddings, len(self.sounds.rows), label, keep)
 
@@ -83,7 +83,7 @@ class Meter:
             targets = [self.sounds.real(rows[at].real) for at in part]
             raw = [np.asarray(sound, np.float32) for sound in produce(part)]
             broken = sum(not np.isfinite(sound).all() for sound in raw)
-            clean = [trim_tail(np.nan_to_num(sound)) for sound in raw]
+            clean = [cut_tail(np.nan_to_num(sound)) for sound in raw]
             pairs = zip(clean, targets, strict=True)
             yield [fit_length(sound, len(target)) for sound, target in pairs] if fit else clean, targets, broken
 
@@ -95,7 +95,7 @@ class Meter:
         keep: bool = False,
         embeddings: list[Embedding] | None = None,
     ) -> Measured:
-        """Measure sounds that answer to no real one: their features, in all embeddings unless some are given."""
+        """Measure sounds without corresponding notes: their features, in all embeddings unless some are given."""
         return self._gather(self._free_chunks(produced), embeddings or self.embeddings, len(produced), label, keep)
 
     @staticmethod
@@ -103,7 +103,7 @@ class Meter:
         for start in range(0, len(produced), CHUNK):
             sounds = [np.asarray(make(), np.float32)[:LIMIT] for make in produced[start : start + CHUNK]]
             broken = sum(not np.isfinite(sound).all() for sound in sounds)
-            yield [trim_tail(np.nan_to_num(sound)) for sound in sounds], [], broken
+            yield [cut_tail(np.nan_to_num(sound)) for sound in sounds], [], broken
 
     def _gather(
         self, chunks: Iterable[_Chunk], embeddings: list[Embedding], total: int, label: str, keep: bool
@@ -126,7 +126,7 @@ class Meter:
             some = slice(k * BATCH, (k + 1) * BATCH)
             return self._measure_piece(sounds[some], targets[some], embeddings)
 
-        parts = spread(piece, -(-len(sounds) // BATCH), self.threads)
+        parts = parallel_map(piece, -(-len(sounds) // BATCH), self.threads)
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _measure_piece(
@@ -151,6 +151,6 @@ class Meter:
                 return dict(stored)
         out = self._measure(sounds, targets, embeddings)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as draft, draft.open("wb") as file:
+        with atomic(path) as draft, draft.open("wb") as file:
             np.savez(file, **out)  # type: ignore[arg-type]
         return out

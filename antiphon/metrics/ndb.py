@@ -1,6 +1,6 @@
-"""Number of statistically different bins (Richardson & Weiss, NeurIPS 2018): which kinds of sound come too often or too
-rarely? Real embeddings are clustered, and each cluster's share of the generated ones is tested against its share of the
-real ones: a mode that was dropped is a bin that differs."""
+"""Number of statistically different bins (Richardson & Weiss, NeurIPS 2018): which kinds of sound are too frequent or
+too rare? Real embeddings are clustered, and each cluster's share of the generated ones is tested against its share of
+the real ones: a dropped mode is a bin that differs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from antiphon.metrics.neighbours import squared_distances
 
 SIGNIFICANT = 1.96  # standard errors: the two-sided 5 % level of the paper
-PER_BIN = 20  # real rows a bin, on average
+PER_BIN = 20  # real rows per bin, on average
 MOST_BINS = 100
-ROUNDS = 50  # of Lloyd's algorithm, at most
+ROUNDS = 50  # most iterations of Lloyd's algorithm
 
 
 def bins_for(n: int) -> int:
-    """How many bins n real rows are worth: 20 rows a bin, 2 to 100."""
+    """How many bins n real rows allow: 20 rows per bin, 2 to 100 bins."""
     return int(np.clip(n // PER_BIN, 2, MOST_BINS))
 
 
@@ -26,7 +26,7 @@ def k_means(features: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
     centres = points[[rng.integers(len(points))]]
     for _ in range(k - 1):
         away = squared_distances(points, centres).min(1)
-        share = away / away.sum() if away.any() else None  # all points lie on centres: any will do
+        share = away / away.sum() if away.any() else None  # all points are on centres: any will do
         centres = np.concatenate([centres, points[[rng.choice(len(points), p=share)]]])
     for _ in range(ROUNDS):
         owner = squared_distances(points, centres).argmin(1)
@@ -40,8 +40,8 @@ def k_means(features: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
 def binned(
     features: np.ndarray, reference: np.ndarray, *, bins: int | None = None, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """The bin of each row of features (n, dim) and of reference (m, dim), whose clusters they are: (n,), (m,), and how
-    many there are."""
+    """The bin of each row of features (n, dim) and of reference (m, dim), whose clusters the bins are: (n,), (m,), and
+    the number of bins."""
     k = bins or bins_for(len(reference))
     centres = k_means(reference, k, seed)
     mine, theirs = (squared_distances(x, centres).argmin(1) for x in (features, reference))
@@ -49,7 +49,7 @@ def binned(
 
 
 def different_bins(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """(..., k) bool: whose shares differ, by the two-proportion z-test; mine, theirs: (..., k) counts."""
+    """(..., k) bool: which shares differ, by the two-proportion z-test; mine, theirs: (..., k) counts."""
     n, m = mine.sum(-1, keepdims=True), theirs.sum(-1, keepdims=True)
     pooled = (mine + theirs) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
@@ -58,7 +58,7 @@ def different_bins(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def ndb(mine: np.ndarray, theirs: np.ndarray, k: int) -> dict[str, float]:
-    """Of rows in k bins, as `binned` gives them: `bins`, the number of them whose shares differ (`different`), that
+    """Figures of rows in k bins, as `binned` gives them: `bins`, the number whose shares differ (`different`), that
     number over bins (`share`; about 0.05 for equal distributions), and the Jensen-Shannon divergence of the two
     histograms (`divergence`, 0..1 bit)."""
     counts = [np.bincount(bins, minlength=k) for bins in (mine, theirs)]

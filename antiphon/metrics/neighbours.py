@@ -1,15 +1,15 @@
-"""Nearest neighbours in an embedding: who does a sound take after, and has it been copied?"""
+"""Nearest neighbours in an embedding: what does a sound resemble, and is it a copy?"""
 
 from __future__ import annotations
 
 import numpy as np
 
-CHUNK = 2_048  # rows of the distance matrix held at a time
+CHUNK = 2_048  # rows of the distance matrix computed at a time
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances (n, m) between the rows of a (n, dim) and b (m, dim), float64, never below zero."""
-    # Centring first keeps the subtraction below from cancelling: distances do not notice it.
+    # Centring first avoids cancellation in the subtraction below; it does not change distances.
     centre = np.mean(b, 0, dtype=np.float64)
     a, b = np.asarray(a, np.float64) - centre, np.asarray(b, np.float64) - centre
     return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T, 0)
@@ -34,7 +34,7 @@ def nearest(features: np.ndarray, reference: np.ndarray, *, skip_self: bool = Fa
 def label_accuracy(
     features: np.ndarray, labels: np.ndarray, reference: np.ndarray, reference_labels: np.ndarray
 ) -> float:
-    """Share of rows, 0..1, whose nearest row of `reference` bears the same label (a 1-nearest-neighbour classifier)."""
+    """Share of rows, 0..1, whose nearest row of `reference` has the same label (a 1-nearest-neighbour classifier)."""
     _, index = nearest(features, reference)
     return float(np.mean(np.asarray(reference_labels)[index] == np.asarray(labels)))
 

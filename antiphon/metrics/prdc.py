@@ -20,7 +20,7 @@ def prdc(real: np.ndarray, generated: np.ndarray, *, k: int = 5) -> dict[str, fl
 
 
 def prdc_by_row(real: np.ndarray, generated: np.ndarray, *, k: int = 5) -> dict[str, np.ndarray]:
-    """What each row adds to the four figures: (m,) for precision and density, (n,) for recall and coverage.
+    """Each row's contribution to the four figures: (m,) for precision and density, (n,) for recall and coverage.
 
     precision: share of generated rows inside some real row's k-ball. recall: share of real rows inside some generated
     row's k-ball. density: real k-balls a generated row lies in, over k (1 when the sets agree, unbounded). coverage:

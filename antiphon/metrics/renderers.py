@@ -1,8 +1,8 @@
-"""What answers the real notes of a list: a voice, its untrained twin, a voice with other styles, sounds.
+"""Renders the notes of a list: with a voice, its untrained twin, a voice with other styles, or sounds of a folder.
 
-All a voice must have is `notes`. What else it has is used: `encode` (recordings to style vectors), `instruments` and
+All a voice needs is `notes`. Whatever else it has is used: `encode` (recordings to style vectors), `instruments` and
 `styles` (labels it knows), `sample_rate`, `untrained(seed)` (itself before its first step). A vocoder has no `notes`
-and answers with what log-mel and back leave of the real ones.
+and resynthesises the real ones from log-mel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from antiphon.audio.files import find_audio, read_audio
 from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.gaussians import LabelGaussians
 from antiphon.metrics.meter import CHUNK
 from antiphon.metrics.sounds import LIMIT, Sounds
@@ -28,24 +28,24 @@ from antiphon.representations.contract import Representation
 from antiphon.representations.log_mel import LogMelSpectrogram
 
 
-class Player:
-    """Rows played by a voice: a producer.
+class Renderer:
+    """Plays rows with a voice: a producer.
 
-    vectors: (rows, dim) style vectors; without them the voice imagines, from each row's labels and seed.
+    vectors: (rows, dim) style vectors; without them the voice imagines them from each row's labels and seed.
     """
 
     def __init__(self, voice: Any, sounds: Sounds, vectors: np.ndarray | None = None) -> None:
         self.voice, self.sounds, self.vectors = voice, sounds, vectors
 
     def __call__(self, part: Sequence[int], raised: float = 0.0) -> list[np.ndarray]:
-        """The sounds of some rows, each (samples,) at 44.1 kHz; `raised` by so many semitones."""
+        """The sounds of some rows, each (samples,) at 44.1 kHz; `raised` by that many semitones."""
         rows = [self.sounds.rows[at] for at in part]
         notes = [self.sounds.note(row.real, seed=row.seed, raised=raised) for row in rows]
         return play(self.voice, notes, None if self.vectors is None else self.vectors[list(part)])
 
 
-class Copier(Player):
-    """Rows answered by what a way there and back leaves of the real notes, samples in and out: a vocoder's."""
+class Copier(Renderer):
+    """Rows resynthesised from the real notes, samples in and out, as a vocoder does."""
 
     def __init__(self, voice: Any, sounds: Sounds, way: Callable[[np.ndarray], np.ndarray]) -> None:
         super().__init__(voice, sounds)
@@ -58,7 +58,7 @@ class Copier(Player):
 def play(voice: Any, notes: Sequence[Note], w: np.ndarray | None = None) -> list[np.ndarray]:
     """Each note's sound, (samples,) float32 at 44.1 kHz; w: (n, dim) style vectors in place of imagined ones.
 
-    Of a note's labels those are asked for that the voice knows; without a label it plays what it likes."""
+    Of a note's labels, those that the voice knows are requested; without a label the voice chooses."""
     asked = [_in_its_words(voice, note) for note in notes]
     played = voice.notes(asked) if w is None else voice.notes(asked, w=w)
     rate = getattr(voice, "sample_rate", SAMPLE_RATE)
@@ -88,12 +88,12 @@ def untrained(voice: Any, seed: int = 0) -> Any:
 
 
 def plays(voice: Any) -> bool:
-    """Whether a voice answers notes; a vocoder does not."""
+    """Whether a voice plays notes; a vocoder does not."""
     return hasattr(voice, "notes")
 
 
-def copiers(voice: Any, sounds: Sounds) -> dict[str, Player]:
-    """A vocoder, before its first step and now, beside the ways back from log-mel that need no learning."""
+def copiers(voice: Any, sounds: Sounds) -> dict[str, Renderer]:
+    """A vocoder, before its first step and now, and the inversions of log-mel that need no training."""
     rules = {"Griffin-Lim": "griffin-lim", "heap integration": "pghi"}
     ways = {name: partial(one.transform, sample_rate=SAMPLE_RATE)
             for name, one in (("untrained", voice.untrained()), ("vocoded", voice))}  # fmt: skip
@@ -119,33 +119,33 @@ def encode_notes(voice: Any, sounds: Sounds, indices: Sequence[int]) -> np.ndarr
     return np.concatenate(parts)
 
 
-def players(voice: Any, sounds: Sounds) -> dict[str, Player]:
-    """`encoded`, where the voice can: in the style of another note of the preset. `imagined`: from noise and label."""
-    imagined = {"imagined": Player(voice, sounds)}
+def renderers(voice: Any, sounds: Sounds) -> dict[str, Renderer]:
+    """`encoded`, if the voice can: in the style of another note of the preset. `imagined`: from noise and label."""
+    imagined = {"imagined": Renderer(voice, sounds)}
     if not can_encode(voice):
         return imagined
-    encoded = Player(voice, sounds, encode_notes(voice, sounds, [row.source for row in sounds.rows]))
+    encoded = Renderer(voice, sounds, encode_notes(voice, sounds, [row.source for row in sounds.rows]))
     return {"encoded": encoded} | imagined
 
 
 def fit_gaussians(voice: Any, sounds: Sounds, reference: np.ndarray) -> LabelGaussians:
-    """Gaussians of the style vectors of training notes, by instrument."""
+    """Gaussians of training notes' style vectors, by instrument."""
     labels = sounds.prepared.instrument.numpy()[reference]
     return LabelGaussians(encode_notes(voice, sounds, reference.tolist()), labels)
 
 
-def gaussian_player(voice: Any, sounds: Sounds, gaussians: LabelGaussians) -> Player:
-    """Rows played from style vectors that Gaussians drew."""
+def gaussian_renderer(voice: Any, sounds: Sounds, gaussians: LabelGaussians) -> Renderer:
+    """Rows played with style vectors drawn from Gaussians."""
     labels = sounds.prepared.instrument.numpy()
     drawn = [gaussians.draw(int(labels[row.real]), row.seed) for row in sounds.rows]
-    return Player(voice, sounds, np.stack(drawn))
+    return Renderer(voice, sounds, np.stack(drawn))
 
 
 def folder_sounds(folder: str | Path, n: int, seed: int = 0) -> list[Callable[[], np.ndarray]]:
-    """Up to `n` sounds of a folder, drawn by seed; each is read when it is called. Raises AntiphonError if there are
+    """Up to `n` sounds of a folder, drawn by seed; each is read when called. Raises AntiphonError if there are
     fewer than 8."""
     found = find_audio(folder)
     if len(found) < 8:
-        raise AntiphonError(f"{folder} holds {len(found)} sounds: at least 8 are needed to compare")
+        raise AntiphonError(f"{folder} has {len(found)} sounds: at least 8 are needed to compare")
     chosen = np.random.default_rng(seed).permutation(len(found))[:n]
     return [partial(read_audio, found[at], max_seconds=LIMIT / SAMPLE_RATE) for at in sorted(chosen)]

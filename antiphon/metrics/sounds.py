@@ -1,4 +1,4 @@
-"""Real notes of a list, as they are compared: recordings, shifted recordings, and what a voice is asked for instead."""
+"""Real notes of a list, as they are compared: recordings, shifted recordings, and the notes to request of a voice."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
-from antiphon.audio.mel import trim_tail
+from antiphon.audio.mel import cut_tail
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.lists import Row
 
-LIMIT = 4 * SAMPLE_RATE  # samples: longer notes are compared by their first 4 s
+LIMIT = 4 * SAMPLE_RATE  # samples: of longer notes the first 4 s are compared
 
 
 class Sounds:
     """Real, shifted and generated sounds for given rows, each (samples,) float32 at 44.1 kHz.
 
-    limit: samples by which they are compared, where all voices can play so many.
+    limit: samples to compare, if all voices can play that many.
     """
 
     def __init__(self, prepared: Prepared, rows: Sequence[Row], limit: int = LIMIT) -> None:
@@ -28,16 +29,16 @@ class Sounds:
 
     def real(self, index: int) -> np.ndarray:
         """A recording, its first 4 s (or what the limit is), cut at -60 dB."""
-        return trim_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
+        return cut_tail(self.prepared.audio(index, 0, min(self.prepared.samples(index), self.limit)))
 
     def shifted(self, index: int, pitch: float) -> np.ndarray:
-        """A recording resampled to another MIDI pitch: what a sampler does, length and formants move along."""
+        """A recording resampled to another MIDI pitch, as a sampler does: length and formants change too."""
         audio = self.prepared.audio(index, 0, min(self.prepared.samples(index), 4 * LIMIT))
         ratio = 2 ** ((pitch - float(self.prepared.pitch[index])) / 12)
         return soxr.resample(audio, SAMPLE_RATE * ratio, SAMPLE_RATE) if abs(ratio - 1) > 1e-4 else audio
 
     def note(self, index: int, *, seed: int = 0, raised: float = 0.0) -> Note:
-        """The note a voice is asked for in the place of real note `index`: same pitch, hold, velocity, labels."""
+        """The note to request of a voice in place of real note `index`: same pitch, hold, velocity, labels."""
         prepared = self.prepared
         hold = int(prepared.hold[index])
         held = (hold if hold > 0 else prepared.samples(index)) / SAMPLE_RATE

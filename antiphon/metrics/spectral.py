@@ -1,4 +1,4 @@
-"""Log-spectral distance (Gray & Markel 1976): how far two spectra lie apart, bin by bin, with no ear in between."""
+"""Log-spectral distance (Gray & Markel 1976): how far two spectra are apart, bin by bin, with no model of hearing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE, HOP = 2_048, 512  # samples
 def log_spectral_distance(audio: np.ndarray, target: np.ndarray) -> float:
     """Root mean square over frequency of the difference in dB, its mean over time; 0 for equal sounds.
 
-    audio, target: (samples,), the shorter is padded with silence. Both are clamped 60 dB below the target's loudest
+    audio, target: (samples,); the shorter is padded with silence. Both are clamped 60 dB below the target's loudest
     bin, and frames in which neither reaches that are left out.
     """
     length = max(len(audio), len(target), 1)

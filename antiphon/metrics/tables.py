@@ -16,7 +16,7 @@ Column = tuple[str, Callable[[Row], str]]  # a heading, and the text of a row's 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text: what it shows in a sentence, its headings without the first (names), and a name and cells a
+    """A table of text: a sentence that describes it, its headings without the first (names), and a name and cells per
     row."""
 
     title: str
@@ -25,15 +25,15 @@ class Grid:
 
 
 def grids(result: Mapping[str, Any]) -> list[Grid]:
-    """Every table of an evaluation's figures [evaluation.py]."""
+    """Every table of an evaluation's figures (evaluation.py)."""
     rows = result["rows"]
     told = f"{result['notes']} notes of split {result['split']!r} ({result['list']})"
     made = [
-        grid_of(f"Distance to the real notes, also on the scale floor 0, naive 1; less is better; {told}; ±: 95 %",
+        grid_of(f"Distance to the real notes, also on the scale floor 0, naive 1; lower is better; {told}; ±: 95 %",
               rows, [column for name in result["embeddings"] for column in distances(name, rows)]),
-        grid_of("What is there: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
+        grid_of("Coverage: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
               " diversity within a label, distance to training notes", rows, VARIETY),
-        grid_of("Note by note: nearest training note's label, pitch, distance to the very note in dB", rows, NOTES),
+        grid_of("Note by note: nearest training note's label, pitch, distance to the real note in dB", rows, NOTES),
     ]  # fmt: skip
     if result.get("variety", {}).get("rows"):
         found = result["variety"]
@@ -44,7 +44,7 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
 
 
 def markdown_table(grid: Grid) -> str:
-    """A grid for a page of text, under its title."""
+    """A grid as Markdown, under its title."""
     lines = [
         ("", *grid.headings),
         ("---", *["---:"] * len(grid.headings)),
@@ -67,7 +67,7 @@ def rich_table(grid: Grid) -> Table:
 
 
 def grid_of(title: str, rows: Mapping[str, Row], columns: Sequence[Column]) -> Grid:
-    """A table of these columns."""
+    """A table of the given columns."""
     body = [(name, [cell(row) for _, cell in columns]) for name, row in rows.items()]
     return Grid(title, [heading for heading, _ in columns], body)
 
@@ -77,7 +77,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str]:
-    """The text of a figure, "a b" being row["a"]["b"], with its 95 % margin where it has one."""
+    """The text of a figure, "a b" being row["a"]["b"], with its 95 % margin if it has one."""
 
     def text(row: Row) -> str:
         value: Any = row
@@ -90,8 +90,8 @@ def plain(path: str, form: str = ".2f", margin: str = "") -> Callable[[Row], str
 
 
 def distances(name: str, rows: Mapping[str, Row]) -> list[Column]:
-    """The columns of what an embedding hears; on the scale of floor and naive only where those are far enough apart for
-    one [judge.py]."""
+    """The columns of an embedding; on the scale of floor and naive only if those are far enough apart for one
+    (judge.py)."""
     columns = []
     for key, title in (("fad", "FAD"), ("kernel", "KAD")):
         columns.append((f"{name} {title}", plain(f"{name} {key}", ".2f", f"{name} {key}")))

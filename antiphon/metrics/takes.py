@@ -1,7 +1,7 @@
 """Which performances of a note are most like a recording of it.
 
-Phases, noise and the drift of ensembles are chance: of two takes of one note, four in ten have attacks within 10 % of
-each other and half have as much noise. A recording is one take, so those of a clone that came out like it are found.
+Phases, noise and the drift of ensembles are random: of pairs of takes of one note, four in ten have attacks within 10 %
+of each other and half have as much noise. A recording is one take, so the takes of a clone most like it are selected.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from antiphon.metrics.sounds import Sounds
 if TYPE_CHECKING:
     from antiphon.voices.capabilities import PlaysNotes
 
-TRIED = 48  # takes of a recording,
-ALTOGETHER = 192  # and of all of them
-KEPT = 8  # as many as a song plays by turns
-# what a change of a tenth is in each descriptor's unit: octaves, decades, decibels
+TRIED = 48  # takes per recording,
+ALTOGETHER = 192  # and of all recordings together
+KEPT = 8  # as many as a song alternates between
+# a change of a tenth in each descriptor's unit: octaves, decades, decibels
 TENTHS = {"brightness": np.log2(1.1), "attack": np.log10(1.1), "noisiness": 10 * np.log10(1.1)}
-HOPELESS = 5.0  # tenths: a descriptor that no take gets right shall not decide between them
+HOPELESS = 5.0  # tenths: a descriptor that no take matches must not decide between them
 
 
 def nearest_takes(
@@ -36,10 +36,10 @@ def nearest_takes(
     kept: int = KEPT,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[float, tuple[int, ...]]:
-    """For each key of `data`'s notes, the takes that are most like them in brightness, attack and noisiness, the
+    """For each key of `data`'s notes, the takes most like them in brightness, attack and noisiness, the
     nearest first.
 
-    The voice, of one character, plays the notes as they are, each `tried` times; of very many notes less often."""
+    The voice, of one character, plays the notes as they are, each `tried` times, or fewer if there are many notes."""
     sounds, tried = Sounds(data, []), max(min(tried, ALTOGETHER // len(data)), kept)
     apart: dict[float, list[np.ndarray]] = {}
     for note, pitch in enumerate(data.pitch.tolist()):
@@ -50,7 +50,7 @@ def nearest_takes(
 
 
 def _tenths_apart(voice: PlaysNotes, sounds: Sounds, index: int, takes: Sequence[int]) -> np.ndarray:
-    """(takes,) how far each is from a recorded note, in tenths of its descriptors, HOPELESS at most."""
+    """(takes,) distance of each from a recorded note, in tenths of its descriptors, HOPELESS at most."""
     real, note = sounds.real(index), replace(sounds.note(index), instrument=voice.instruments[0])
     target = _described(real, note.pitch)
     made = voice.notes([replace(note, seed=take) for take in takes], threads=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.audio.mel import fit_length, trim_tail
+from antiphon.audio.mel import cut_tail, fit_length
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.gm import family_of, program_of
 from antiphon.data.prepared import Prepared
@@ -18,15 +18,15 @@ from antiphon.metrics.prdc import prdc
 from antiphon.metrics.renderers import play
 from antiphon.metrics.sounds import Sounds
 
-PRESETS = 6  # a label's presets, at least
-CENTRES = (48.0, 60.0, 72.0)  # MIDI pitches the presets are compared at
-REACH = 3.0  # semitones a preset's nearest note may lie away
+PRESETS = 6  # fewest presets of a label
+CENTRES = (48.0, 60.0, 72.0)  # MIDI pitches at which presets are compared
+REACH = 3.0  # semitones by which a preset's nearest note may differ
 VELOCITY = 90.0
 K = 3
 
 
 def groups(prepared: Prepared) -> dict[str, np.ndarray]:
-    """Labels with enough presets and the presets' indices: instruments, or, where fewer than three have, families."""
+    """Labels with enough presets and the presets' indices: instruments, or families if fewer than three have."""
     owner = np.array(prepared.labels.preset_instrument)
     names = np.array([prepared.labels.instruments[index] for index in owner])
     found = {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
@@ -48,7 +48,7 @@ def _family(instrument: str) -> str:
 
 
 def preset_notes(prepared: Prepared, presets: np.ndarray, centre: float) -> list[tuple[int, int]]:
-    """For each preset in reach its note nearest to `centre` and VELOCITY, and its next best one."""
+    """For each preset in range, its note nearest to `centre` and VELOCITY, and the next nearest."""
     pitch, velocity = prepared.pitch.numpy(), prepared.velocity.numpy()
     chosen = []
     for preset in presets:
@@ -88,7 +88,7 @@ def _means(parts: list[dict[str, float]]) -> dict[str, Any]:
 def _compare(
     voice: Any, gaussians: LabelGaussians | None, sounds: Sounds, embedding: Embedding, pairs: list[tuple[int, int]]
 ) -> dict[str, dict[str, float]]:
-    """One label at one pitch: each real note is answered by an imagined one of its pitch, velocity and hold."""
+    """One label at one pitch: each real note against an imagined one of its pitch, velocity and hold."""
     first = [index for index, _ in pairs]
     notes = [sounds.note(index, seed=1_000 + at) for at, index in enumerate(first)]
     labels = sounds.prepared.instrument.numpy()[first]
@@ -103,7 +103,7 @@ def _compare(
     real = embedding(reals)
     out = {}
     for kind, played in sets.items():
-        clean = [trim_tail(np.nan_to_num(np.asarray(sound, np.float32))) for sound in played]
+        clean = [cut_tail(np.nan_to_num(np.asarray(sound, np.float32))) for sound in played]
         features = embedding([fit_length(sound, len(target)) for sound, target in zip(clean, reals, strict=True)])
         figures = prdc(real, features, k=K)
         out[kind] = {

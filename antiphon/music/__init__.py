@@ -1,2 +1,2 @@
 """Music: MIDI files to songs (smf, channel, midi, song), who plays what (casting), the mix (player, room, master) and
-its files (bounce)."""
+the files it is written to (bounce)."""

@@ -1,4 +1,4 @@
-"""A song to files: bounce. A level is known only at a song's end, so the sound waits on disk until then."""
+"""A song to files: bounce. The gain is known only at the song's end, so the sound waits on disk until then."""
 
 import os
 import re
@@ -16,17 +16,17 @@ from antiphon.music.player import MIX, Block
 
 PIECE = 1 << 18  # samples read back at once
 LOSSY = (".mp3", ".ogg", ".opus")  # formats whose coders move peaks
-CODERS = 10 ** (-1 / 20)  # the room left for that: of songs driven into the limiter they need up to 0.8 dB
-LONGEST_NAME = 255  # bytes of a file's name
-SHORTEST_WORD = len("100-16")  # of a bus's name: it is told from the others by its beginning
+CODERS = 10 ** (-1 / 20)  # headroom for that: songs driven into the limiter need up to 0.8 dB
+LONGEST_NAME = 255  # bytes of a file name
+SHORTEST_WORD = len("100-16")  # of a bus's name: its beginning tells it from the others
 
 
 def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = False) -> Path:
-    """Write a song's buses: the mix, mastered, to `out`, each other one beside it (`song-NAME.wav`); returns `out`.
+    """Write a song's buses: the mix, mastered, to `out`, the others beside it (`song-NAME.wav`); returns `out`.
 
-    Those share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less where the true
+    The others share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less if the true
     peak of a bus would pass the ceiling. All files appear or none does. The sound waits in a folder beside `out`, 21 MB
-    a minute and bus. Raises AntiphonError if a file exists (unless `force`) or cannot be written.
+    per minute and bus. Raises AntiphonError if a file exists (unless `force`) or cannot be written.
     """
     meter = Meter(sample_rate)
     try:
@@ -36,7 +36,7 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
             for block in blocks:
                 meter.add(block[MIX])
                 for bus, sound in block.items():
-                    if bus not in spools:  # all are in the first block, which comes before any work
+                    if bus not in spools:  # the first block has all of them, and comes before any work
                         target = check_target(_beside(out, bus), force=force)
                         spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
                     spools[bus].add(sound)
@@ -79,7 +79,7 @@ class _Spool:
 
 
 def _beside(out: Path, bus: str) -> Path:
-    """The file of a bus: `out` for the mix, else with the bus's name behind its own, as much of both as fits."""
+    """The file of a bus: `out` for the mix, else `out` with the bus's name appended, as much of both as fits."""
     if bus == MIX:
         return out
     stem, word = out.stem, re.sub(r"[^\w-]+", "-", bus.lower()).strip("-")[:60]

@@ -1,10 +1,12 @@
-"""Who plays what: every part of a song is given an instrument, a character that lasts, and variants of its notes."""
+"""Who plays what: gives every part of a song an instrument, a lasting character, and variants of its notes."""
 
 import re
+import unicodedata
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,10 +15,12 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
 from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song, SongNote
 
-VARIANTS = 8  # of a note; each stroke of a key takes the next
-VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points a cycle
-SETTLE = 0.1  # seconds after its release in which a note's vibrato comes to rest
-OVERRIDDEN = 128  # the program, for its seed, of a part whose instrument the user has chosen
+VARIANTS = 8  # of a note; each press of a key takes the next
+VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points per cycle
+SETTLE = 0.1  # seconds after its release until a note's vibrato comes to rest
+KIT = "kit"  # the expression that makes a part a drum kit
+DRUM_WORDS = re.compile(r"(?i)\b(drums?|drum ?(kit|set)|percussion|schlagzeug|batterie|batería)\b|ドラム|ударны")
+OVERRIDDEN = 128  # stands for the program in the seed of a part whose instrument the user chose
 
 Expression = str | int  # an instrument's name, or a General MIDI program
 
@@ -29,14 +33,15 @@ class Character(Protocol):
     def w(self, seconds: float = 0.0) -> Any: ...
 
 
-Casting = Callable[[Expression, int], Character]  # what an instrument expression means, for a seed
+Casting = Callable[[Expression, int], Character]  # (instrument expression, seed) to a character
 
 
 class Player:
-    """A part, who plays it, and how its controllers move. `stem`: what it shares a stem with, (track, channel).
-    `voice`: what sounds it, if it is not the song's voice."""
+    """A part, who plays it, and how its controllers move. `stem`: (track, channel), which parts of one stem share.
+    `voice`: the voice that renders it, if not the song's. `word`: its name if its track has none."""
 
     voice: Any = None
+    word: str = ""
 
     def __init__(self, part: Part, character: Character, seed: int):
         self.part, self.character, self.seed = part, character, seed
@@ -50,16 +55,16 @@ class Player:
             strokes[note.pitch] += 1
 
     def note(self, index: int) -> Note:
-        """The voice's note: one character for the whole part, the next variant for each stroke of a key."""
+        """The voice's note: one character for the whole part, the next variant for each press of a key."""
         note = self.part.notes[index]
         bend = self._bend_of(note)
-        start = bend[0][1] if bend else 0.0  # the key of the sound is where it begins: bends are for small ways
+        start = bend[0][1] if bend else 0.0  # the sound's key is its first pitch: bends are for small distances
         moved = tuple((at, semitones - start) for at, semitones in bend) if len(bend) > 1 else ()
         label = self.character.label(note.onset)
         return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, self.take(index), moved)
 
     def take(self, index: int) -> int:
-        """Which variant of its key a note is."""
+        """Which variant of its key the note is."""
         return round(100 * self.part.notes[index].pitch) * VARIANTS + int(self._variants[index])
 
     def w(self, index: int) -> np.ndarray:
@@ -67,16 +72,16 @@ class Player:
         return np.asarray(self.character.w(self.part.notes[index].onset), np.float32)
 
     def level(self, index: int) -> float:
-        """What a note is multiplied by."""
+        """The gain of a note."""
         return 1.0
 
     def cut(self, index: int) -> float:
-        """When a note is silenced; inf if never."""
+        """When a note is cut off, in seconds; inf if never."""
         after = bisect_right(self.part.cuts, self.part.notes[index].onset)
         return self.part.cuts[after] if after < len(self.part.cuts) else np.inf
 
     def _bend_of(self, note: SongNote) -> Points:
-        """(seconds since the onset, semitones): the wheels' movements while the key is down, and where they left it."""
+        """(seconds since the onset, semitones): the wheels' movements while the key is down, then the last value."""
         start, stop = note.onset, note.onset + note.seconds
         still, calm = self._bend.constant(start, stop), self._vibrato.constant(start, stop)
         if still is not None and calm == 0.0:
@@ -94,7 +99,7 @@ class Player:
 
 
 def _playable(semitones: float, note: SongNote) -> float:
-    """A bend that leaves the note among the pitches there are."""
+    """The bend, limited so that the pitch stays within 0..127."""
     return min(max(semitones, LOWEST_PITCH - note.pitch), HIGHEST_PITCH - note.pitch)
 
 
@@ -109,30 +114,72 @@ def cast(
 ) -> list[Player]:
     """A player for each part of a song.
 
-    instrument: for every part, in place of the song's programs. mapping: for some, by channel (1..16), "tN" for track N
-    (from 1) or a piece of a track's name; of several that fit a part the last one counts, before `instrument`. seed:
-    which players; it is a function of what a part is and not of its place, so that other parts may come and go.
-    drummer: who plays a part of channel 10, for a seed; without one they are skipped, with a warning.
-    Raises AntiphonError where nothing can be played, a name means nothing or fits no part.
+    instrument: for every melodic part, in place of the song's programs. mapping: for some parts, by channel (1..16),
+    "tN" for track N (from 1) or part of a track's name; if several match a part, the last one counts, and before
+    `instrument`. "kit" makes a part a drum part; any other expression makes a drum part melodic. seed: which players; a
+    part's own seed depends on what the part is and not on its place, so that other parts may come and go. drummer:
+    makes the player of a drum part from a seed; without one such parts are skipped, with a warning. Raises
+    AntiphonError if nothing can be played, or if a name is unknown or matches no part.
     """
-    if song.drums and not drummer:
-        warnings.warn("channel 10 (drums) is skipped: this voice plays pitched instruments only", stacklevel=3)
-    if not song.parts and not drummer:
-        raise AntiphonError("the song has drums only (channel 10): nothing this voice can play")
     for key in mapping or {}:
-        if not any(_fits(key, part) for part in song.parts):
-            if any(_fits(key, part) for part in song.drums):
-                raise AntiphonError(f"'{key}' is drums, which a kit plays (--kit), not an instrument")
-            raise AntiphonError(f"no part fits '{key}': {_listed(song.parts)}")
+        if not any(_fits(key, part) for part in song.parts + song.drums):
+            raise AntiphonError(f"no part matches '{key}': {_listed(song)}")
+    melodic, drums = _chosen(song, instrument, mapping or {})
+    _doubt(part for part, chosen in melodic if chosen is None)
+    if drums and not drummer:
+        _skipped(drums, melodic, song)
+        drums = []
     players = []
-    for part in song.parts:
-        chosen = [instrument, *(name for key, name in (mapping or {}).items() if _fits(key, part))][-1]
+    for part, chosen in melodic:
         own = _seed(seed, part, part.program if chosen is None else OVERRIDDEN)
         players.append(Player(part, casting(part.program if chosen is None else chosen, own), own))
-    drums = [drummer(part, _seed(seed, part, part.program)) for part in song.drums] if drummer else []
-    if not players and not any(player.part.notes for player in drums):
-        raise AntiphonError("the song has drums only, and this kit has none of them: nothing to play")
-    return players + [player for player in drums if player.part.notes]
+    struck = [drummer(part, _seed(seed, part, part.program)) for part in drums] if drummer else []
+    if not players and not any(player.part.notes for player in struck):
+        raise AntiphonError("the song has only drums, and this kit has none of them: use another --kit")
+    return players + [player for player in struck if player.part.notes]
+
+
+def _chosen(
+    song: Song, instrument: Expression | None, mapping: Mapping[str | int, Expression]
+) -> tuple[list[tuple[Part, Expression | None]], list[Part]]:
+    """Melodic parts, each with the instrument chosen for it, if any, and drum parts."""
+    melodic: list[tuple[Part, Expression | None]] = []
+    drums: list[Part] = []
+    for part, usual in [*((part, instrument) for part in song.parts), *((part, KIT) for part in song.drums)]:
+        chosen = [usual, *(name for key, name in mapping.items() if _fits(key, part))][-1]
+        if not is_kit(chosen):
+            melodic.append((part, chosen))
+        else:
+            drums.append(part if part in song.drums else replace(part, program=0))  # an instrument's number is no kit's
+    return melodic, drums
+
+
+def is_kit(chosen: Expression | None) -> bool:
+    """Whether an expression is the word that makes a part a drum part."""
+    return isinstance(chosen, str) and chosen.strip().lower() == KIT
+
+
+def _doubt(parts: Iterable[Part]) -> None:
+    """Warn about tracks that are called drums and play the first program, a piano: several programs export drums on any
+    channel and say no more of them."""
+    doubtful = {part.track: part for part in parts if part.program == 0 and DRUM_WORDS.search(part.name)}
+    if doubtful:
+        names = ", ".join(f"t{part.track + 1} ({part.name})" for part in doubtful.values())
+        maps = ",".join(f"t{track + 1}={KIT}" for track in doubtful)
+        warnings.warn(f"{names} on a piano: if these are drums, add --map {maps}", stacklevel=4)
+
+
+def _skipped(drums: Sequence[Part], melodic: Sequence[object], song: Song) -> None:
+    """Warn about drums that have no kit. Raises AntiphonError if nothing else is left, or if they were asked for."""
+    asked = [part for part in drums if part not in song.drums]
+    numbers = sorted({part.channel + 1 for part in asked or drums})
+    channels = f"channel{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    if asked:
+        raise AntiphonError(f"there is no kit to play {channels}: add one with --kit")
+    be = "are" if len(numbers) > 1 else "is"
+    warnings.warn(f"{channels} (drums) {be} skipped: this voice plays only pitched instruments", stacklevel=4)
+    if not melodic:
+        raise AntiphonError(f"the song has only drums ({channels}), which this voice cannot play: add a kit (--kit)")
 
 
 def _seed(seed: int, part: Part, program: int) -> int:
@@ -141,14 +188,16 @@ def _seed(seed: int, part: Part, program: int) -> int:
 
 
 def parse_mapping(words: Sequence[str]) -> dict[str | int, Expression]:
-    """["2=violin,3=church organ", "Bass=flute:0.6,strings:0.4"] -> {"2": "violin", ...}: a comma begins another pair
+    """["2=violin,3=church organ", "Bass=flute:0.6,strings:0.4"] -> {"2": "violin", ...}: a comma starts another pair
     only where a `=` follows. Raises AntiphonError for anything else."""
     pairs: dict[str | int, Expression] = {}
     for word in words:
         for pair in re.split(r",(?=[^,=]*=)", word):
             key, mark, name = (text.strip() for text in pair.partition("="))
             if not (key and mark and name):
-                raise AntiphonError(f"'{pair}' maps nothing: write a channel (2=violin), a track (t3=...) or its name")
+                raise AntiphonError(
+                    f"'{pair}' is not a mapping: write a channel (2=violin), a track (t3=...) or its name"
+                )
             pairs[key] = name
     return pairs
 
@@ -159,13 +208,20 @@ def _fits(key: str | int, part: Part) -> bool:
         return part.channel + 1 == int(text)
     if re.fullmatch(r"t[0-9]{1,9}", text):
         return part.track + 1 == int(text[1:])
-    return text in part.name.lower()
+    return _plain(text) in _plain(part.name)
 
 
-def _listed(parts: Sequence[Part]) -> str:
-    if not parts:
-        return "this song has drums only"
-    tracks = {(part.track, part.channel): part.name for part in parts}
-    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}"
-             for (track, channel), name in list(tracks.items())[:16]]  # fmt: skip
+def _plain(name: str) -> str:
+    """A name for comparison: case and the ways of encoding one letter do not matter."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _listed(song: Song) -> str:
+    """The parts that a mapping may name."""
+    words = {(part.track, part.channel): ", drums" for part in song.drums} | {
+        (part.track, part.channel): "" for part in song.parts
+    }
+    names = {(part.track, part.channel): part.name for part in song.drums + song.parts}
+    shown = [f"t{track + 1}{f' ({name})' if name else ''} on channel {channel + 1}{words[track, channel]}"
+             for (track, channel), name in sorted(names.items())[:16]]  # fmt: skip
     return f"this song has {', '.join(shown)}"

@@ -6,8 +6,8 @@ import numpy as np
 class Convolver:
     """A finite impulse response, applied to a stream by overlap-add in the frequency domain.
 
-    kernel: (taps, channels) or, the same for all channels, (taps,). Calling it with (n, channels) float32 gives the
-    next n samples of the filtered stream; the last `taps - 1` samples follow when as much silence is fed.
+    kernel: (taps, channels), or (taps,) for all channels alike. Calling it with (n, channels) float32 returns the next
+    n samples of the filtered stream; the last `taps - 1` samples come out when as much silence is fed in.
     """
 
     def __init__(self, kernel: np.ndarray):

@@ -1,7 +1,7 @@
 """The last step of a mix: a level that is the same from song to song, and a limiter, so that nothing clips.
 
-All of it works on blocks of any length, so that a song's length costs no memory: a Meter hears the mix first, and
-`mastered` gives it its level when it is written.
+Everything works on blocks of any length, so that a longer song takes no more memory: a Meter measures the mix first,
+and `mastered` sets its level when it is written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ from antiphon.music.convolve import Convolver
 
 TARGET_LUFS = -16.0
 CEILING = 10 ** (-1 / 20)  # -1 dBTP
-MARGIN = 10 ** (-0.3 / 20)  # by which meters of true peaks, which interpolate, may differ from ours
+MARGIN = 10 ** (-0.3 / 20)  # true-peak meters interpolate, and may differ from ours by this much
 MOST_LIMITING = 4.0  # dB: a song with higher peaks is left quieter rather than squeezed
-TOP = 19_500.0  # Hz; what lies above is not heard, but peaks between samples hang on it, each meter's on its own way
-CHUNK = 1 << 18  # samples handled at once
+TOP = 19_500.0  # Hz; inaudible above, but peaks between samples depend on it, and differently in each meter
+CHUNK = 1 << 18  # samples processed at once
 BLOCK = 32  # samples between points of the limiter's gain
-AHEAD = 8  # blocks (6 ms) before a peak in which the gain comes down
-RELEASE = 0.080  # seconds in which it has come back by 63 %
-TAPS, PHASES = 48, 8  # of the interpolation that looks between the samples
+AHEAD = 8  # blocks (6 ms) over which the gain comes down before a peak
+RELEASE = 0.080  # time constant in seconds: 63 % recovered
+TAPS, PHASES = 48, 8  # of the interpolation between samples
 
 
 def master(mix: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def master(mix: np.ndarray, sample_rate: int) -> np.ndarray:
 def mastered(
     blocks: Iterable[np.ndarray], gain: float, sample_rate: int, ceiling: float = CEILING
 ) -> Iterator[np.ndarray]:
-    """Blocks of a mix, (n, 2) float32 each, at a level of `gain`, limited: as many samples in other blocks."""
+    """Blocks of a mix, (n, 2) float32 each, multiplied by `gain` and limited: as many samples, in other blocks."""
     return limited(_low_passed((block * np.float32(gain) for block in blocks), sample_rate), sample_rate, ceiling)
 
 
@@ -53,7 +53,7 @@ class Meter:
         self.peak = 0.0
 
     def add(self, block: np.ndarray) -> None:
-        """Hear (n, channels) more."""
+        """Measure the next (n, channels) samples."""
         self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
         heard = block if self.rest is None else np.concatenate([self.rest, block])
         step = self.size // 2
@@ -73,7 +73,7 @@ class Meter:
         return float(10 * np.log10(power[power > power.mean() / 10].mean()) - 0.691)
 
     def gain(self) -> float:
-        """What brings the whole song to TARGET_LUFS, or as near as MOST_LIMITING lets it come."""
+        """The gain that brings the whole song to TARGET_LUFS, or as near as MOST_LIMITING allows."""
         loud = self.loudness()
         if self.peak == 0.0 or not np.isfinite(loud):
             return 1.0
@@ -84,14 +84,14 @@ class Meter:
 
 
 class TruePeak:
-    """The true peak of a stream of blocks, (n, 2) float32 each: the most that lies at or between their samples."""
+    """The true peak of a stream of blocks, (n, 2) float32 each: the maximum at or between their samples."""
 
     def __init__(self) -> None:
         self.peak = 0.0
         self._held = np.zeros((TAPS // 2, 2), np.float32)
 
     def add(self, block: np.ndarray) -> None:
-        """Hear (n, 2) more; what lies within the last 2 ms is judged with what follows."""
+        """Measure the next (n, 2) samples; the last 2 ms are judged with what follows."""
         for piece in _chunks(block):
             held = np.concatenate([self._held, piece])
             judged = len(held) // BLOCK - 2
@@ -101,7 +101,7 @@ class TruePeak:
             self._held = held
 
     def end(self) -> float:
-        """The peak of all of it: what follows is silence."""
+        """The peak of the whole stream, as if followed by silence."""
         self.add(np.zeros((3 * BLOCK, 2), np.float32))
         return self.peak
 
@@ -116,7 +116,7 @@ def _k_weighting(frequency: np.ndarray) -> np.ndarray:
 
 
 def _low_passed(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[np.ndarray]:
-    """Blocks without what lies above TOP: a linear-phase windowed sinc, its delay taken back."""
+    """Blocks low-passed at TOP by a linear-phase windowed sinc, with its delay compensated."""
     half = 32
     at = np.arange(-half, half + 1)
     cut = 2 * TOP / sample_rate
@@ -138,14 +138,14 @@ def limited(blocks: Iterable[np.ndarray], sample_rate: int, ceiling: float = CEI
     """A look-ahead peak limiter for blocks of (n, 2) float32: as many samples, unchanged where nothing passes the
     ceiling. Peaks are judged between the samples too; both channels get the same gain.
 
-    In terms of reduction (1 - gain) for each BLOCK: it falls exponentially after a peak, rises along straight lines
-    before it, and moves in straight lines between the edges of blocks, each edge the larger of its neighbours': never
+    The reduction (1 - gain) of each BLOCK falls exponentially after a peak and rises along a straight line before it.
+    Between the edges of blocks it is linear, each edge taking the larger of its neighbours' values, so that it is never
     less than a block needs.
     """
     keep = float(np.exp(-BLOCK / (RELEASE * sample_rate)))
     margin = TAPS // 2
-    held = np.zeros((margin, 2), np.float32)  # what has not left yet, and `margin` samples that have
-    released = reached = 0.0  # reduction of the last block that left: by release alone, and in all
+    held = np.zeros((margin, 2), np.float32)  # samples not output yet, after `margin` samples that were
+    released = reached = 0.0  # reduction of the last block output: by release alone, and in total
     total = left = 0
     pieces = (piece for block in blocks for piece in _chunks(block))
     for block in chain(pieces, [None]):
@@ -173,8 +173,8 @@ def _needed(held: np.ndarray, judged: int, ceiling: float) -> np.ndarray:
 
 
 def _peaks(held: np.ndarray, judged: int, least: float) -> np.ndarray:
-    """(judged,) true peaks of blocks; `held` begins half of TAPS before the first. Those that hold and touch no sample
-    above `least`, and so no peak above twice that, are not looked into: 0."""
+    """(judged,) true peaks of blocks; `held` begins half of TAPS before the first. Blocks with no sample in or around
+    them above `least`, and so no peak above twice that, are skipped: 0."""
     margin = TAPS // 2
     left, right = np.abs(held[: (judged + 2) * BLOCK]).T  # a block's surroundings lie within these, from its own on
     level = np.maximum(left, right)
@@ -191,8 +191,8 @@ def _peaks(held: np.ndarray, judged: int, least: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _between() -> np.ndarray:
-    """(BLOCK + TAPS, BLOCK PHASES) float32: from a block with its surroundings to what lies at and between its samples,
-    by a Kaiser-windowed sinc."""
+    """(BLOCK + TAPS, BLOCK PHASES) float32: from a block with its surroundings to the values at and between its
+    samples, by a Kaiser-windowed sinc."""
     at = TAPS / 2 + np.arange(BLOCK * PHASES) / PHASES
     away = np.arange(BLOCK + TAPS)[:, None] - at
     window = np.i0(5.0 * np.sqrt(np.clip(1 - (2 * away / TAPS) ** 2, 0, None))) / np.i0(5.0)
@@ -200,20 +200,20 @@ def _between() -> np.ndarray:
 
 
 def _falling(needed: np.ndarray, before: float, keep: float) -> np.ndarray:
-    """f[n] = max(needed[n], keep f[n-1]), f[-1] = before. needed: of a CHUNK or little more: powers stay finite."""
+    """f[n] = max(needed[n], keep f[n-1]), f[-1] = before. needed: little more than a CHUNK: powers stay finite."""
     powers = keep ** np.arange(1, len(needed) + 1)
     return np.maximum(np.maximum.accumulate(needed / powers), before) * powers
 
 
 def _rising(falling: np.ndarray) -> np.ndarray:
-    """Reductions that come along a line over AHEAD blocks: (n,) -> (n - AHEAD,)."""
+    """Reductions that build up linearly over AHEAD blocks: (n,) -> (n - AHEAD,)."""
     count = len(falling) - AHEAD
     ahead = [falling[k : k + count] * (1 - k / (AHEAD + 1)) for k in range(AHEAD + 1)]
     return np.max(ahead, axis=0)
 
 
 def _lines(edges: np.ndarray) -> np.ndarray:
-    """Values at block edges -> (samples,) float32, straight lines between them."""
+    """Values at block edges -> (samples,) float32, linear between them."""
     position = np.arange(BLOCK, dtype=np.float32) / BLOCK
     edges = edges.astype(np.float32)
     return (edges[:-1, None] + (edges[1:] - edges[:-1])[:, None] * position).reshape(-1)

@@ -1,6 +1,6 @@
-"""MIDI files to songs: read_midi. smf decodes events, channel knows what they mean, here is when they happen."""
+"""MIDI files to songs: read_midi. smf decodes events, module and channel interpret them, and this module times them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from heapq import merge
 from itertools import chain
@@ -10,50 +10,55 @@ from pathlib import Path
 from antiphon.core.errors import AntiphonError
 from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
-from antiphon.music.smf import PORT, TEMPO, Event, Smf, read_smf
+from antiphon.music.module import Module, exclusive
+from antiphon.music.smf import EXCLUSIVE, PORT, TEMPO, Event, Smf, Track, read_smf
 from antiphon.music.song import Notes, Part, Song, Steps
 
-LINGER = 4.0  # seconds: so long, at most, a note without end lasts after the last event of a note
-RING = 1.0  # seconds that it lasts at least: where the track ends with its last chord, that is no click
+LINGER = 4.0  # seconds: an unreleased note lasts at most this long after the last event of a note
+RING = 1.0  # and at least this long: no click where a track ends on its last chord
 MOST_PARTS = 256
-DRUM_CHANNEL = 9  # "channel 10", counted from 0
+MOST_UNPLAYED = 12  # kinds of things named as not played
 
 Timed = tuple[float, int, int, int, int]  # seconds, track, status byte, two data bytes
+Ordered = tuple[int, int, int, Event]  # tick, rank, track, event
+EARLY, USUAL, LATE = range(3)  # order of events at one tick
 
 
 def read_midi(path: str | Path) -> Song:
     """Read a MIDI file of type 0, 1 or 2 (RIFF-wrapped too; tempo maps and SMPTE time).
 
     The patterns of a type 2 file are played one after another. A damaged track is played as far as it can be read, with
-    a warning; so is what is mended to keep within the limits of `lengths`. Raises AntiphonError, in one line, if the
-    file is missing, broken, empty of notes, or asks for more than those limits.
+    a warning; whatever is changed to keep within the limits of `lengths` gets one too. Raises AntiphonError, in one
+    line, if the file is missing, broken or without notes, or exceeds those limits.
     """
     path = Path(path)
     file = read_smf(path)
     warnings = _damage(path, file)
     patterns = _patterns(file)
     if len(patterns) > 1:
-        warnings.append(f"{path} holds {len(patterns)} separate patterns (type 2): they play one after another")
-    played: list[tuple[int, Channel]] = []  # number of a channel, 0..15, and what it did
+        warnings.append(f"{path} has {len(patterns)} separate patterns (type 2): they are played one after another")
+    modules: list[Module] = []
     endless, start = 0, 0.0
     for pattern in patterns:
-        channels, unreleased, start = _play(file, pattern, start)
-        played += [(number, channel) for (_, number), channel in channels.items()]
+        played, unreleased, start = _play(file, pattern, start)
+        modules += played
         endless += unreleased
-    notes = sum(len(channel.notes) for _, channel in played)
+    channels = [channel for module in modules for channel in module.channels if channel.notes]
+    notes = sum(len(channel.notes) for channel in channels)
     if endless:
         never = f"{endless} of {notes} notes in {path} are never released"
-        warnings.append(f"{never}: they stop with the song, after {RING:g} s at least")
+        warnings.append(f"{never}: they stop with the song, but last {RING:g} s at least")
     if not notes:
         broken = len(file.tracks) < file.promised or not all(track.whole for track in file.tracks)
         reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
         raise AntiphonError(f"{path} {reason}")
-    bounded(path, [channel for _, channel in played], warnings)
-    return _song(path, [part for number, channel in played for part in _parts(file, number, channel)], warnings)
+    warnings += _unplayed(file, modules)
+    bounded(path, channels, warnings)
+    return _song(path, [part for channel in channels for part in _parts(file, channel)], warnings)
 
 
 def _damage(path: Path, file: Smf) -> list[str]:
-    """A line about tracks that could not be read to their end, and one about those that are not there."""
+    """A line about tracks that could not be read to their end, and one about missing tracks."""
     numbers = [str(number) for number, track in enumerate(file.tracks, 1) if not track.whole]
     which = f"track{'s' * (len(numbers) > 1)} {', '.join(numbers[:8])}"
     which += f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
@@ -61,41 +66,58 @@ def _damage(path: Path, file: Smf) -> list[str]:
     damaged = [f"{which} of {path} {be} damaged or cut short: played as far as possible"] if numbers else []
     found = len(file.tracks)
     if found < file.promised:
-        damaged.append(f"{path} should have {file.promised:,} tracks: {found:,} can be found, the others are missing")
+        damaged.append(f"{path} should have {file.promised:,} tracks: only {found:,} can be found")
     return damaged
 
 
+def _unplayed(file: Smf, modules: list[Module]) -> list[str]:
+    """The one line that names what is not played as written, if anything."""
+    counts = sum((module.master.unplayed for module in modules), Counter[str]())
+    named = [f"{count:,} {name.format(s='' if count == 1 else 's')}" for name, count in counts.most_common()]
+    if file.bank:
+        named.insert(0, f"the file's own sounds ({-(-file.bank // 1000):,} kB)")
+    if len(named) > MOST_UNPLAYED:
+        named[MOST_UNPLAYED:] = [f"and {len(named) - MOST_UNPLAYED} more kinds"]
+    return [f"not played as written: {', '.join(named)}"] if named else []
+
+
 def _patterns(file: Smf) -> list[list[int]]:
-    """Which tracks sound together, in order of time."""
+    """Groups of tracks that sound together, in order of time."""
     if file.kind != 2:
         return [list(range(len(file.tracks)))]
     return [[n] for n, track in enumerate(file.tracks) if any(event.status >> 4 == 9 for event in track.events)]
 
 
-def _play(file: Smf, pattern: list[int], start: float) -> tuple[dict[tuple[int, int], Channel], int, float]:
-    """Play a pattern from `start` on: its channels by (port, number), how many of its notes were never released, and
-    when its last event is over."""
-    channels: dict[tuple[int, int], Channel] = defaultdict(Channel)
+def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], int, float]:
+    """Play a pattern from `start` on. Returns a sound module for each port, how many of its notes were never released,
+    and the time of its last event."""
+    tracks = [file.tracks[number] for number in pattern]
+    modules = {port: Module() for port in {0}.union(*(track.ports for track in tracks))}
     ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
     for now, track, status, first, second in _timed(file, pattern, start):
         stop = now
         if status >> 4 in (8, 9):
             last = now
-        if status >= 0x80:
-            channels[ports[track], status & 15].message(now, track, status, first, second)
+        if status == EXCLUSIVE:
+            source = file.tracks[track]
+            meant = [modules[ports[track]]] if source.ports else list(modules.values())
+            exclusive(now, meant, bytes(source.exclusive[first]))
+        elif status >= 0x80:
+            modules[ports[track]].message(now, track, status, first, second)
         elif status == PORT:
             ports[track] = first
-    endless = [key for channel in channels.values() for key in channel.notes if key.end < 0]
+    channels = [channel for module in modules.values() for channel in module.channels]
+    endless = [key for channel in channels for key in channel.notes if key.end < 0]
     for key in endless:
         key.end = max(min(stop, last + LINGER), key.onset + RING)
-    return channels, len(endless), stop
+    return list(modules.values()), len(endless), stop
 
 
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
-    """The events of tracks that sound together, in playing order, tempo turned into time; the end as a last event of
-    status 0."""
-    ordered = [_ordered(number, file.tracks[number].events) for number in pattern]
+    """The events of tracks that sound together, in playing order, at times that follow the tempo; the end is a last
+    event of status 0."""
+    ordered = [_ordered(number, file.tracks[number]) for number in pattern]
     merged = merge(*ordered, key=itemgetter(0, 1))  # stable: tracks in order, a track's own order kept
     now, before, step = start, 0, file.tick
     for tick, _, track, (_, status, first, second) in merged:
@@ -109,27 +131,36 @@ def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
     yield now + max(end - before, 0) * step, 0, 0, 0, 0
 
 
-def _ordered(number: int, events: list[Event]) -> Iterator[tuple[int, bool, int, Event]]:
-    """(tick, whether a note has begun there, track, event): sorted by the first two, what a track sets up at a tick
-    comes before the notes that other tracks begin there."""
+def _ordered(number: int, track: Track) -> Iterator[Ordered]:
+    """A track's events by tick and rank: what a track sets up at a tick comes before the notes that other tracks begin
+    there, and system exclusive messages come before that, lest a reset undo what is set along with it."""
+    if track.exclusive:
+        yield from sorted(_ranked(number, track, (EXCLUSIVE, PORT)), key=itemgetter(0, 1))
+    else:
+        yield from _ranked(number, track, ())
+
+
+def _ranked(number: int, track: Track, early: tuple[int, ...]) -> Iterator[Ordered]:
     begun = -1
-    for event in events:
+    for event in track.events:
         if event.status >> 4 == 9 and event.second:
             begun = event.tick
-        yield event.tick, begun == event.tick, number, event
+        rank = LATE if begun == event.tick else EARLY if event.status in early else USUAL
+        yield event.tick, rank, number, event
 
 
-def _parts(file: Smf, number: int, channel: Channel) -> list[Part]:
-    """A channel's notes by (track, program)."""
-    groups: dict[tuple[int, int], list[Key]] = defaultdict(list)
+def _parts(file: Smf, channel: Channel) -> list[Part]:
+    """A channel's notes by track, program and kit."""
+    groups: dict[tuple[int, int, int, str], list[Key]] = defaultdict(list)
     for key in channel.notes:  # in order of onset already
-        groups[key.track, key.program].append(key)
+        groups[key.track, key.channel, key.program, key.kit].append(key)
     gain, pan, bend, vibrato = (Steps(steps) for steps in (channel.gain, channel.pan, channel.bend, channel.vibrato))
     cuts = tuple(channel.cuts)
     return [
-        Part(track, number, program, file.tracks[track].name, _notes(keys), gain, pan, bend, vibrato, cuts)
-        for (track, program), keys in groups.items()
-    ]
+        Part(track, number, program, file.tracks[track].name_of(channel.number), _notes(keys), gain, pan, bend, vibrato,
+             cuts, kit)
+        for (track, number, program, kit), keys in groups.items()
+    ]  # fmt: skip
 
 
 def _notes(keys: list[Key]) -> Notes:
@@ -138,9 +169,11 @@ def _notes(keys: list[Key]) -> Notes:
 
 def _song(path: Path, parts: list[Part], warnings: list[str]) -> Song:
     if len(parts) > MOST_PARTS:
-        raise AntiphonError(f"{path} has {len(parts):,} parts (by track and program): merge some, to {MOST_PARTS}")
+        raise AntiphonError(
+            f"{path} has {len(parts):,} parts (by track and program): merge some ({MOST_PARTS} at most)"
+        )
     parts = sorted(parts, key=lambda part: (part.track, part.channel, part.notes[0].onset))
-    melodic = tuple(part for part in parts if part.channel != DRUM_CHANNEL)
-    drums = tuple(part for part in parts if part.channel == DRUM_CHANNEL)
+    melodic = tuple(part for part in parts if not part.kit)
+    drums = tuple(part for part in parts if part.kit)
     seconds = max(note.onset + note.seconds for note in chain.from_iterable(part.notes for part in parts))
     return Song(melodic, drums, seconds, tuple(warnings))

@@ -1,4 +1,4 @@
-"""Songs to sound: every note is asked of a voice, placed to the sample, panned and mixed, window by window."""
+"""Songs to sound: a voice renders every note, which is placed to the sample, panned and mixed, window by window."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -8,14 +8,13 @@ import numpy as np
 from antiphon.core.errors import AntiphonError
 from antiphon.music.casting import Player
 from antiphon.music.master import Meter, mastered
-from antiphon.music.midi import DRUM_CHANNEL
 from antiphon.music.room import Room
 
-WINDOW = 5.0  # seconds of onsets rendered together: what bounds the memory
-BATCH_SECONDS = 600.0  # of held notes handed to the voice at once
+WINDOW = 5.0  # seconds of onsets rendered together; bounds the memory
+BATCH_SECONDS = 600.0  # of held notes passed to the voice at once
 HEADROOM = 0.25  # each part's share of full scale, before the master sets the level
 MOST_STEMS = 100
-CUT = 0.005  # seconds in which a sound is silenced
+CUT = 0.005  # seconds over which a sound is faded out
 
 Progress = Callable[[int, int], None]
 Batch = list[tuple[int, Player, int]]  # sample of the onset, player, index of the note in its part
@@ -24,11 +23,11 @@ MIX, ROOM, PARTIALS, NOISE = "mix", "room", "partials", "noise"
 
 
 class Voice(Protocol):
-    """What the player needs of a voice."""
+    """What the player needs from a voice."""
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second of what notes() returns."""
+        """Sample rate of what notes() returns, in Hz."""
 
     def notes(self, notes: Sequence[Any], w: np.ndarray, *, parts: bool = False) -> Sequence[np.ndarray]:
         """Each note's sound, (samples,) float32, from exactly its onset to the end of its release; w: (n, style) style
@@ -40,8 +39,8 @@ def render(
 ) -> np.ndarray:
     """Play a song: (samples, 2) float32 at the voice's rate, mastered: about -16 LUFS, true peak at most -1 dBTP.
 
-    room: 0..1, none to a hall; seed: which. progress: called with (notes played, notes in all). The same players play
-    the same song to the same samples.
+    room: 0..1, none to a hall; seed: which room. progress: called with (notes played, notes in total). The same players
+    give the same samples.
     """
     meter, blocks = Meter(voice.sample_rate), []
     for block in in_room(stream(players, voice, progress=progress), voice.sample_rate, room, seed):
@@ -54,23 +53,25 @@ def stream(
     players: Sequence[Player], voice: Voice, *, stems: bool = False, parts: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Block]:  # fmt: skip
-    """The song before the master, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
-    channel, called by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
-    work and says which buses there will be. A longer song takes no more memory."""
+    """The song before mastering, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
+    channel, named by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
+    work and tells which buses there will be. A longer song takes no more memory."""
     from antiphon.core.parallel import in_order
 
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
     onsets, owners, indices = _schedule(players, rate)
     own = stem_names(players) if stems else {}
     if len(own) > MOST_STEMS:
-        raise AntiphonError(f"this song has {len(own)} tracks: play it without stems (at most {MOST_STEMS})")
+        raise AntiphonError(
+            f"this song has {len(own)} tracks, too many for stems: leave them out (at most {MOST_STEMS})"
+        )
     names = (MIX, *([PARTIALS, NOISE] if parts else ()), *own.values())
     buses = {name: _Bus() for name in names}
     yield {name: bus.take(0) for name, bus in buses.items()}
     stops = np.searchsorted(onsets, np.arange(size, int(onsets[-1]) + size + 1, size)).tolist()
 
     def window(k: int) -> Block:
-        """What the notes that begin in window k sound like by themselves, from its first sample on."""
+        """The sound of only the notes that begin in window k, from its first sample on."""
         sums = {name: _Bus(k * size) for name in names}
         for some in _batches(players, owners, indices, ([0, *stops][k], stops[k])):
             batch = [(int(onsets[i]), players[owners[i]], int(indices[i])) for i in some]
@@ -87,8 +88,8 @@ def stream(
 
 
 def in_room(blocks: Iterable[Block], sample_rate: int, size: float, seed: int = 0) -> Iterator[Block]:
-    """A stream with a room around its mix: what the room adds is in "mix" and, where there are other buses, in "room"
-    by itself. Nothing changes at size 0."""
+    """A stream with a room around its mix: what the room adds is in "mix" and, where there are other buses, alone in
+    "room". Nothing changes at size 0."""
     if size == 0:
         yield from blocks
         return
@@ -107,21 +108,21 @@ def _with_room(block: Block, room: Room) -> Block:
 
 
 def stem_names(players: Sequence[Player]) -> dict[tuple[int, int], str]:
-    """What the bus of each track and channel is called: numbers that keep order, and the track's name or "drums"; not
-    who plays it, so that another instrument replaces the same file."""
+    """The bus names of each track and channel: numbers that keep the order, and the track's name or "drums"; not the
+    instrument, so that another instrument replaces the same file."""
     names: dict[tuple[int, int], str] = {}
     for player in players:
         track, channel = player.stem
-        name = player.part.name or ("drums" if channel == DRUM_CHANNEL else "")
+        name = player.part.name or player.word
         names.setdefault(player.stem, f"{track + 1:02d}-{channel + 1:02d} {name}".rstrip())
     return names
 
 
 class _Bus:
-    """A sum of stereo sounds, from the first sample that was not taken yet."""
+    """A sum of stereo sounds, from the first sample not taken yet."""
 
     def __init__(self, start: int = 0) -> None:
-        self.start, self.length = start, 0  # in the song; samples that hold sound
+        self.start, self.length = start, 0  # its place in the song; samples that contain sound
         self.sum = np.zeros((0, 2), np.float32)
 
     def add(self, first: int, sound: np.ndarray) -> None:
@@ -159,7 +160,7 @@ def _batches(
     """The notes of the schedule from window[0] to window[1], in batches of bounded length."""
     begin, seconds = window[0], 0.0
     for i in range(*window):
-        length = players[owners[i]].part.notes[indices[i]].seconds + 1  # and its release
+        length = players[owners[i]].part.notes[indices[i]].seconds + 1  # plus its release
         if i > begin and seconds + length > BATCH_SECONDS:
             yield range(begin, i)
             begin, seconds = i, 0.0
@@ -191,7 +192,7 @@ def _mix(
     stems: Mapping[tuple[int, int], str],
     parts: bool,
 ) -> None:
-    """Add a batch's sounds to the buses. stems: their names, if any."""
+    """Add a batch's sounds to the buses. stems: names of the stems' buses, if any."""
     placed: dict[Player, list[tuple[int, np.ndarray]]] = {}
     for (onset, player, index), sound in zip(batch, sounds, strict=True):
         sound = _silenced(sound, player.cut(index) * rate - onset, rate) * np.float32(player.level(index))
@@ -209,7 +210,7 @@ def _mix(
 
 
 def _silenced(sound: np.ndarray, cut: float, rate: int) -> np.ndarray:
-    """A sound that is faded out from sample `cut` on."""
+    """A sound faded out from sample `cut` on."""
     if cut >= len(sound):
         return sound
     first, fade = max(round(cut), 0), round(CUT * rate)
@@ -230,7 +231,7 @@ def _summed(placed: Sequence[tuple[int, np.ndarray]]) -> tuple[int, np.ndarray]:
 
 
 def _panned(sound: np.ndarray, player: Player, first: int, rate: int) -> np.ndarray:
-    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): volume, and pan of equal power."""
+    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): volume and equal-power pan."""
     start, stop = first / rate, (first + len(sound)) / rate
     gain, pan = player.gain.constant(start, stop), player.pan.constant(start, stop)
     at = np.arange(first, first + len(sound)) / rate if gain is None or pan is None else np.zeros(1)

@@ -1,4 +1,4 @@
-"""What a song is: parts, their notes, and how their controllers move. Times are seconds from the song's start."""
+"""A song: parts, their notes, and how their controllers move. Times are in seconds from the song's start."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 Points = Sequence[tuple[float, float]]
 T = TypeVar("T")
 
-BEND_RAMP, GAIN_RAMP = 0.02, 0.005  # a step is reached by a ramp of this many seconds, which ends on the step
+BEND_RAMP, GAIN_RAMP = 0.02, 0.005  # seconds of the ramp that leads to a step and ends on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class SongNote:
 
 
 class Table(Sequence[T]):
-    """Rows of numbers in one block. An object each takes six times the memory, and hours have hundreds of thousands;
-    what is left of them, here and there, keeps the memory of all that was read beside them."""
+    """Rows of numbers in one block. Separate objects take six times the memory, and hours of music have hundreds of
+    thousands; scattered survivors would also keep the memory of everything read along with them."""
 
     WIDTH: int
 
@@ -35,7 +35,7 @@ class Table(Sequence[T]):
     @staticmethod
     @abstractmethod
     def _row(values: list[float]) -> T:
-        """What a row stands for."""
+        """The object that a row stands for."""
 
     def __len__(self) -> int:
         return len(self._table)
@@ -53,7 +53,7 @@ class Table(Sequence[T]):
 
 
 class Notes(Table[SongNote]):
-    """Notes of a part; each is made when it is asked for."""
+    """Notes of a part; each is created on access."""
 
     WIDTH = 4
 
@@ -76,11 +76,12 @@ class Steps(Table[tuple[float, float]]):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one instrument plays: the notes of one (track, channel, program).
+    """The part of one instrument: the notes of one (track, channel, program).
 
-    track counts from 0, channel 0..15, program 0..127 (General MIDI, from 0). notes: in order of onset. Steps of
+    track counts from 0, channel is 0..15, program 0..127 (General MIDI, from 0). kit: a drum part's key map, by its
+    name in drums.KEY_MAPS ("": the standard one). notes: in order of onset. Steps of
     (seconds, value), the first at 0 s: gain: amplitude 0..1 of volume and expression; pan: -1 left .. 1 right; bend:
-    semitones of the pitch wheel; vibrato: semitones of depth, of the modulation wheel. cuts: when all sound stops.
+    the pitch wheel's semitones; vibrato: the modulation wheel's depth in semitones. cuts: when all sound stops.
     """
 
     track: int
@@ -93,12 +94,13 @@ class Part:
     bend: Points = ((0.0, 0.0),)
     vibrato: Points = ((0.0, 0.0),)
     cuts: tuple[float, ...] = ()
+    kit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Song:
-    """A song. parts: melodic parts; drums: the parts on channel 10; seconds: when the last note (not its release)
-    ends; warnings: one line for each thing that was mended or left out."""
+    """A song. parts: melodic parts; drums: drum parts; seconds: when the last note (not its release) ends; warnings:
+    one line for each thing that was repaired or left out, and one that names what is not played as written."""
 
     parts: tuple[Part, ...]
     drums: tuple[Part, ...] = ()
@@ -109,8 +111,8 @@ class Song:
 class Curve:
     """A controller's movement as a piecewise-linear curve, held before its first and after its last point.
 
-    Each step's value is reached exactly at its time, by a ramp of at most `ramp` seconds before it; so a dense stream
-    of steps becomes a smooth line. Steps closer than a quarter of the ramp are merged, the last of them counts.
+    Each step's value is reached exactly at its time, by a ramp of at most `ramp` seconds before it, so that a dense
+    stream of steps becomes a smooth line. Steps closer than a quarter of the ramp are merged: the last of them counts.
     """
 
     def __init__(self, steps: Points, ramp: float):
@@ -131,11 +133,11 @@ class Curve:
         return np.interp(seconds, self.times, self.values)
 
     def breaks(self, start: float, stop: float) -> np.ndarray:
-        """The times strictly between two where the curve turns."""
+        """The curve's breakpoints strictly between two times."""
         return self.times[np.searchsorted(self.times, start, "right") : np.searchsorted(self.times, stop, "left")]
 
     def constant(self, start: float, stop: float) -> float | None:
-        """The value from one time to another if it does not move there, else None."""
+        """The value between two times if it does not change there, else None."""
         first, last = np.searchsorted(self.times, [start, stop])
         around = self.values[max(first - 1, 0) : last + 1]
         return float(around[0]) if (around == around[0]).all() else None

@@ -1,7 +1,7 @@
 """Layers of the progressive GANs (Karras 2018): equalised learning rate and pixel norm.
 
-Weights are drawn from N(0, 1) and scaled at run time by He's constant, so that one step of Adam changes all layers by
-the same share, however wide they are.
+Weights are drawn from N(0, 1) and scaled at run time by He's constant, so that a step of Adam changes all layers by the
+same proportion, however wide they are.
 """
 
 from __future__ import annotations

@@ -1,25 +1,25 @@
-"""What is played, and what the networks say of it: everybody's vocabulary."""
+"""What is played, and what the network says of it: the words that generators, games, losses and voices share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
-STRIKE = 3584  # samples (81 ms) that the short noise lasts
-
-
 UNLIKELY, LIKELY = 0.4, 0.6  # probabilities of a free partial between which it fades in
+STRIKE = 3584  # samples (81 ms) that an instrument's short noise lasts
 
 
 @dataclass(frozen=True)
 class Gesture:
     """A batch of notes, or of crops of notes, as they are played.
 
-    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never.
+    pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never; or
+    (batch, t), as it is known at each knot: a note is held until it is let go.
     start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
     knots: (batch, t) samples since the onset, rising, padded by repeating the last.
     f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
@@ -39,6 +39,10 @@ class Gesture:
 
     def __getitem__(self, index: slice | Tensor) -> Gesture:
         return self._each(lambda x: x[index])
+
+    def split(self, counts: list[int]) -> list[Gesture]:
+        """So many notes each."""
+        return [self[first - n : first] for first, n in zip(accumulate(counts), counts, strict=True)]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
         changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
@@ -64,7 +68,7 @@ class Tuning:
         unlikely one not at all; a share of its level would be no partial's."""
         return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
 
-    def __getitem__(self, index: slice | Tensor) -> Tuning:
+    def __getitem__(self, index: int | slice | Tensor) -> Tuning:
         return Tuning(**{k: v[index] for k, v in vars(self).items()})
 
     def to(self, device: torch.device) -> Tuning:

@@ -1,6 +1,6 @@
-"""What the GANs of the literature have in common: noise and labels in, an image of a sound out; and a critic of it.
+"""What the GANs of the literature share: noise and labels in, an image of a sound out; and a critic of the image.
 
-An image is whatever a representation encodes: (channels, bins, frames), or (1, samples) of a waveform, in [-1, 1].
+An image is whatever a representation encodes: (channels, bins, frames), or (1, samples) for a waveform, in [-1, 1].
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ USUAL: dict[type, tuple[Any, Any]] = {int: (0, 1 << 14), float: (-1e6, 1e6), boo
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a network is told of a sound; all 0, the default, is nothing at all.
+    """What a network is conditioned on; all 0, the default, is nothing.
 
     keys: MIDI keys from `lowest` on, one-hot. instruments: one-hot. styles: words, multi-hot. descriptors: numbers,
     0 to 1.
@@ -37,7 +37,7 @@ class Conditions:
         return self.keys + self.instruments + self.styles + self.descriptors
 
     def key(self, pitch: Tensor) -> Tensor:
-        """(batch,) MIDI pitch -> (batch,) index of the nearest key there is."""
+        """(batch,) MIDI pitch -> (batch,) index of the nearest available key."""
         return (pitch.round().long() - self.lowest).clamp(0, self.keys - 1)
 
     def vector(
@@ -48,7 +48,7 @@ class Conditions:
         numbers: Tensor | None = None,
     ) -> Tensor:
         """pitch (batch,), instrument (batch,) index, style (batch, styles), numbers (batch, descriptors) -> (batch,
-        size). What the network is not told may be left out."""
+        size). What the network is not conditioned on may be left out."""
         told = [pitch.new_zeros(len(pitch), 0, dtype=torch.float32)]
         if self.keys:
             told.append(F.one_hot(self.key(pitch), self.keys).float())
@@ -65,21 +65,21 @@ class Conditions:
 
 
 def limits_of(config: type) -> dict[str, tuple[Any, Any]]:
-    """Lowest and highest of every setting of a generator's configuration but its conditions: what its class says in
-    `limits`, or what is USUAL of its type. A recipe keeps to them, and so does whatever is read from a stranger's
-    voice. Raises AntiphonError for a setting that is no number and no truth."""
+    """Lowest and highest value of every setting of a generator's configuration except its conditions: from `limits` of
+    its class, or USUAL for its type. They apply to recipes and to any voice that is read. Raises AntiphonError for a
+    setting that is neither a number nor a bool."""
     own, types = getattr(config, "limits", {}), get_type_hints(config)
     found = {f.name: own.get(f.name) or USUAL.get(types[f.name]) for f in fields(config) if f.name != "conditions"}
     for name, limits in found.items():
         if limits is None:
-            raise AntiphonError(f"{config.__name__}.{name} can be in no voice: make it an int, a float or a bool")
+            raise AntiphonError(f"{config.__name__}.{name} cannot be saved: make it an int, a float or a bool")
     return found  # type: ignore[return-value]
 
 
 class Judgement(NamedTuple):
-    """What a critic says of a batch.
+    """A critic's judgement of a batch.
 
-    logits: (batch,) how real. keys: (batch, keys) which pitch it hears, if it was built to. features: of its layers.
+    logits: (batch,) how real. keys: (batch, keys) logits of the pitch, if it classifies that. features: of its layers.
     """
 
     logits: Tensor
@@ -97,7 +97,7 @@ class ImageGenerator(nn.Module, ABC):
     def forward(self, z: Tensor, condition: Tensor) -> Tensor: ...
 
     def draw(self, count: int, rng: torch.Generator) -> Tensor:
-        """(count, noise) standard normal, on the CPU, so that a seed means the same everywhere."""
+        """(count, noise) standard normal, drawn on the CPU, so that a seed means the same everywhere."""
         return torch.randn(count, self.noise, generator=rng)
 
 
@@ -106,6 +106,21 @@ class ImageCritic(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, condition: Tensor) -> Judgement: ...
+
+
+class StridedCritic(ImageCritic):
+    """`layers`, which halve the image, each followed by LeakyReLU(0.2) and `dropout`; then `head`."""
+
+    layers: nn.ModuleList
+    dropout: nn.Dropout
+    head: Projection
+
+    def forward(self, x: Tensor, condition: Tensor) -> Judgement:
+        features = []
+        for layer in self.layers:
+            x = self.dropout(F.leaky_relu(layer(x), 0.2))
+            features.append(x)
+        return Judgement(self.head(x.flatten(1), condition), None, features)
 
 
 def glorot(layer: nn.Module) -> None:
@@ -128,7 +143,7 @@ class Projection(nn.Module):
         super().__init__()
         self.score = nn.Linear(features, 1)
         self.label = nn.Linear(conditions, features, bias=False) if conditions else None
-        if self.label is not None:  # as weighty as the score: features may be very many
+        if self.label is not None:  # on the scale of the score, however many features there are
             nn.init.uniform_(self.label.weight, -(features**-0.5), features**-0.5)
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:

@@ -17,15 +17,15 @@ def bounded(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def bump_features(x: Tensor, count: int, low: float, high: float) -> Tensor:
-    """(..., count) overlapping Gaussian bumps on a line: a smooth one-hot of `x`."""
+    """(..., count) overlapping Gaussian bumps on a line: a smooth one-hot encoding of `x`."""
     centres = torch.linspace(low, high, count, device=x.device)
     width = (high - low) / (count - 1)
     return torch.exp(-0.5 * ((x.unsqueeze(-1) - centres) / width) ** 2)
 
 
 def pitch_features(pitch: Tensor) -> Tensor:
-    """(..., 8) slow waves of the MIDI pitch. Slow on purpose: a feature narrower than an octave would have nothing
-    to say about an octave that the training notes leave out."""
+    """(..., 8) slow waves of the MIDI pitch. Slow on purpose: a feature narrower than an octave would be untrained in
+    an octave that the training notes leave out."""
     x = (pitch - 60.0) / 48.0
     waves = [x, x * x]
     for period in (2.0, 1.0, 0.5):
@@ -52,7 +52,7 @@ class MLP(nn.Sequential):
 class ModulatedBlock(nn.Module):
     """Residual gated MLP on frames, its normalised input scaled and shifted by the note's condition (FiLM, Perez 2018).
 
-    It looks at one frame only, so it is causal, and a frame may lie at any instant (see `networks.timegrid`).
+    It looks at one frame only, so it is causal, and a frame may be at any instant (see `networks.timegrid`).
     """
 
     def __init__(self, width: int, hidden: int, condition: int):

@@ -1,4 +1,4 @@
-"""The imagination: noise and labels become a style vector (the mapping network of Karras 2019, conditional)."""
+"""From noise and labels to a style vector: the mapping network of Karras 2019, conditional."""
 
 from __future__ import annotations
 

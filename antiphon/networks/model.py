@@ -1,4 +1,4 @@
-"""Three networks together: what training trains and what playing plays, by the same forward."""
+"""Three networks in one model: training and playing call the same forward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antiphon.networks.mapping import Mapping
 @dataclass(frozen=True)
 class LabelTable:
     """The names of the instruments and style words a model knows, in the order of their indices, and the scales of the
-    descriptors it is told."""
+    descriptors it is conditioned on."""
 
     instruments: tuple[str, ...]
     styles: tuple[str, ...]
@@ -36,14 +36,14 @@ class StyledModel(nn.Module):
 
 
 class InstrumentModel(StyledModel):
-    """Of pitched notes."""
+    """A model of pitched notes."""
 
     def __init__(self, config: InstrumentConfig, labels: LabelTable):
         super().__init__(config, labels, InstrumentGenerator(config))
 
 
-class KitModel(StyledModel):
-    """Of drums."""
+class DrumsModel(StyledModel):
+    """A model of drums."""
 
     def __init__(self, config: OneShotConfig, labels: LabelTable):
         super().__init__(config, labels, OneShotGenerator(config))

@@ -18,6 +18,7 @@ BLOCK = 256
 HOP = 128
 _SIDE = 16  # BLOCK = _SIDE * _SIDE
 GLIDE = BLOCK**2 * (1 / 12 - 1 / (2 * math.pi**2)) / 2  # half the mean of n^2 under a Hann window
+TURN = GLIDE / HOP - HOP / 12  # cycles that a pitch adds which rises by 1 cycle a sample from block to block
 
 
 def block_count(samples: int) -> int:
@@ -36,10 +37,16 @@ def cycles_at_blocks(cycles_per_sample: Tensor) -> Tensor:
     that a block leaves out when its pitch glides: under 50 cents of vibrato the two are worth 5 dB each.
     """
     f = cycles_per_sample.double()
-    steps = (f[..., 1:] + f[..., :-1]) * (HOP / 2)
-    slope = torch.cat([f[..., 1:2] - f[..., :1], (f[..., 2:] - f[..., :-2]) / 2, f[..., -1:] - f[..., -2:-1]], -1)
-    gone = torch.nn.functional.pad(steps.cumsum(-1), (1, 0)) - (slope - slope[..., :1]) * (HOP / 12)
-    return gone + slope * (GLIDE / HOP)
+    ends = [2 * f[..., :1] - f[..., 1:2], f, 2 * f[..., -1:] - f[..., -2:-1]]
+    return cycles_from(torch.cat(ends, -1), (f[..., 1:2] - f[..., :1]) * (HOP / 12))
+
+
+def cycles_from(f: Tensor, gone: Tensor) -> Tensor:
+    """`cycles_at_blocks` of a stretch of a note. f: (..., blocks + 2) float64 at block centres, with a neighbour on
+    each side; gone: (..., 1) by trapezoids, up to the first block. -> (..., blocks)"""
+    steps = (f[..., 1:-2] + f[..., 2:-1]) * (HOP / 2)
+    slope = (f[..., 2:] - f[..., :-2]) / 2
+    return torch.nn.functional.pad(steps.cumsum(-1), (1, 0)) + gone + slope * TURN
 
 
 def unit(angle: Tensor) -> Tensor:
@@ -127,25 +134,30 @@ def oscillate_steady(amplitude: Tensor, cycles: Tensor, samples: int) -> Tensor:
     return overlap_add(torch.cat([amplitude.real, amplitude.imag], -1) @ basis, samples)
 
 
-def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: float) -> Tensor:
-    """`oscillate` for playing, no gradient: blocks whose pitches lie within 2 `cents` of each other take the mean of
-    their frequencies (the phases at their centres stay exact), so that they share one basis and one matrix product. A
-    steady note is one product and a vibrato of +-20 cents a dozen, but a glide of an octave several hundred.
+def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: float, home: float) -> Tensor:
+    """`oscillate` for playing, no gradient: a block takes, of the frequencies 2 `cents` apart round `home`, the nearest
+    (the phase at its centre stays exact), so that many share one basis and one matrix product. A steady note is one
+    product and a vibrato of +-20 cents a dozen, but a glide of an octave several hundred.
 
     Args:
         amplitude: (blocks, K) complex64 at block centres. cycles: (blocks,) per sample of the fundamental.
-        ratios: (K,) of the partials to it.
+        ratios: (K,) of the partials to it. home: cycles per sample of the fundamental where the note begins.
     Returns:
         (128 (blocks - 1),) float32.
     """
     rows = torch.view_as_real(amplitude).flatten(1)
-    band = (1200 * torch.log2(cycles / cycles.min()) / (2 * cents)).long()
-    if not band.any():
-        waves = rows @ _basis((cycles.mean() * ratios).clamp(max=0.49))
+    band = (1200 * torch.log2(cycles / home) / (2 * cents)).round()
+
+    def waves_of(rows: Tensor, band: float) -> Tensor:
+        return rows @ _basis((home * 2 ** (band * 2 * cents / 1200) * ratios).clamp(max=0.49))
+
+    if bool((band == band[0]).all()):
+        waves = waves_of(rows, float(band[0]))
     else:
-        order = torch.argsort(band, stable=True)
-        counts = torch.unique_consecutive(band[order], return_counts=True)[1].tolist()
-        parts = [rows[at] @ _basis((cycles[at].mean() * ratios).clamp(max=0.49)) for at in order.split(counts)]
+        found, which = torch.unique(band, return_inverse=True)
+        order = torch.argsort(which, stable=True)
+        lots = order.split(torch.bincount(which).tolist())
+        parts = [waves_of(rows[at], b) for at, b in zip(lots, found.tolist(), strict=True)]
         waves = torch.cat(parts)[torch.argsort(order)]
     return (waves[:-1, HOP:] + waves[1:, :HOP]).flatten()
 

@@ -17,8 +17,8 @@ NORMED = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
 def spectrally_normed(critic: M) -> M:
     """The same critic, changed in place: each weight divided by its largest singular value, tracked by power iteration.
 
-    A weight norm gives way to it, tables of labels have one too; equalised layers are left alone: they have a scale of
-    their own."""
+    It replaces a weight norm, and applies to label embeddings too; equalised layers are left alone, since they have
+    their own scale."""
     for layer in list(critic.modules()):
         if isinstance(layer, NORMED) and not isinstance(layer, EqualConv2d | EqualLinear):
             if is_parametrized(layer, "weight"):

@@ -27,21 +27,44 @@ def _after(limit: int, sparsest: int, share: int = 6) -> np.ndarray:
     return np.array(times, np.int64)
 
 
-def knots(start: int, stop: int, release: int | None, coarse: bool = False) -> np.ndarray:
+def held_knots(first: int, count: int) -> np.ndarray:
+    """(count,) int64, samples since the onset: knots number first, first + 1, ... of a note that is still held. They
+    are those of `knots` without a release, and go on for ever."""
+    dense = _after(1 << 18, SPARSEST)
+    number = np.arange(first, first + count)
+    last = len(dense) - 1
+    return dense[np.minimum(number, last)] + SPARSEST * np.maximum(number - last, 0)
+
+
+def held_count(stop: int) -> int:
+    """How many of `held_knots` cover samples [0, stop]."""
+    dense = _after(1 << 18, SPARSEST)
+    if stop > dense[-1]:
+        return len(dense) - int(-(stop - dense[-1]) // SPARSEST)
+    return int(np.searchsorted(dense, stop, side="left")) + 1
+
+
+def released_knots(span: int) -> np.ndarray:
+    """(t,) int64, samples since the release that cover [0, span]: few, for playing, which does not know yet how long a
+    release takes."""
+    reach = 1 << max(int(span).bit_length(), 18)
+    grid = _after(reach, reach, 2)
+    return grid[: int(np.searchsorted(grid, span, side="left")) + 1]
+
+
+def knots(start: int, stop: int, release: int | None) -> np.ndarray:
     """Knots that cover samples [start, stop] of a note.
 
     Args:
         start, stop: samples since the onset, 0 <= start < stop.
         release: samples from onset to release; None when the note is never released.
-        coarse: fewer knots after the release, for playing, which does not know yet how long it will take.
     Returns:
         (t,) int64, strictly rising; the first is <= start and the last >= stop.
     """
     reach = 1 << max(int(stop).bit_length(), 18)
     grid = _after(reach, SPARSEST)
     if release is not None and release < stop:
-        after = _after(reach, reach, 2) if coarse else _after(reach, 2 * SPARSEST)
-        tail = release + after  # a release only dies away
+        tail = release + _after(reach, 2 * SPARSEST)  # a release only dies away
         before = grid[grid < max(release - 1, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
         grid = np.concatenate([before, held, tail]).astype(np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from antiphon.core.errors import AntiphonError
 from antiphon.recipes.override import flatten
 from antiphon.training.health.interventions import chosen
@@ -10,7 +12,7 @@ from antiphon.training.recipe import Recipe
 CARE = {"health": (0.0, 1e6)}  # of every recipe
 
 
-def check(recipe: Recipe) -> None:
+def check(recipe: Recipe[Any]) -> None:
     """Raises AntiphonError, naming the setting, for one that cannot work."""
     values = dict(flatten(recipe))
     for name, (low, high) in (CARE | dict(recipe.limits)).items():

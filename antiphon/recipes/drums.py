@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.one_shot import SIZES, OneShotConfig
 from antiphon.recipes.instrument import InstrumentRecipe, adversary_rises, check_crop
-from antiphon.training.contract import Moment, rise_and_fall
-from antiphon.training.games.drums import KitGame
+from antiphon.recipes.sounds import SoundsRecipe
+from antiphon.training.contract import StepContext, rise_and_fall
+from antiphon.training.games.drums import DrumsGame
 from antiphon.training.games.instrument import GameConfig
-from antiphon.training.games.optimisers import ImitatorsConfig
-from antiphon.training.recipe import Recipe
+from antiphon.training.games.optimisers import ReconstructionOptimiser
 from antiphon.voices.drums import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ WEIGHTS = {
 
 
 @dataclass(frozen=True)
-class DrumsRecipe(Recipe):
+class DrumsRecipe(SoundsRecipe):
     """A complete setting of a run."""
 
     network: OneShotConfig = field(default_factory=OneShotConfig)
@@ -77,26 +77,26 @@ class DrumsRecipe(Recipe):
         game = replace(self.game, imagined=-(-self.game.imagined // count))
         return replace(self, game=game, batch=-(-self.batch // count))
 
-    def at(self, step: int, total: int) -> Moment:
+    def at(self, step: int, total: int) -> StepContext:
         ramp = adversary_rises(step, total, 0, self.game)
-        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
+        return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
 
     def source(self, data: Prepared) -> StrokeSource:
         from antiphon.training.batches.drum_crops import StrokeSource
 
         return StrokeSource(data, self.samples, self.seed, moved=self.moved, reshaped=self.reshaped)
 
-    def new_game(self, data: Prepared) -> KitGame:
-        from antiphon.networks.model import KitModel, LabelTable
+    def new_game(self, data: Prepared) -> DrumsGame:
+        from antiphon.networks.model import DrumsModel, LabelTable
 
         labels = LabelTable(data.labels.instruments, data.labels.styles)
-        return KitGame(KitModel(self.network, labels), len(data.labels.presets), self.game)
+        return DrumsGame(DrumsModel(self.network, labels), len(data.labels.presets), self.game)
 
 
 def drums(size: str = "base", seed: int = 0) -> DrumsRecipe:
     """The recipe at one of the sizes tiny, small, base, large."""
     critic = {"tiny": 8, "small": 16, "base": 16, "large": 32}[size]
-    optimiser = ImitatorsConfig(rate=8e-4, critic_rate=8e-4)
+    optimiser = ReconstructionOptimiser(rate=8e-4, critic_rate=8e-4)
     game = GameConfig(weights=dict(WEIGHTS), critic_channels=critic, bank=1024, optimiser=optimiser)
     return DrumsRecipe(network=SIZES[size], game=game, seed=seed)
 

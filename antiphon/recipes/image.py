@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.controls import scales
 from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.representations.standardised import Standardised
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.image import ImageGame, ImageGameConfig
-from antiphon.training.recipe import Recipe
 from antiphon.voices.image import SAMPLES
 from antiphon.voices.image_model import ImageConfig, ImageModel, ViewConfig
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.training.batches.onset_crops import OnsetSource
+    from antiphon.training.batches.onset_crops import OnsetCropSource
     from antiphon.voices.voice import Voice
 
-SAMPLE_RATE = 44_100
 SHORTEST = 16_384  # samples that wavegan draws
 FITTED = 16, 32  # batches and sounds in each, by which a standardised view is fitted
 ANSWERS = ("auto", "yes", "no")
@@ -33,7 +33,7 @@ UNNAMED = "sound"  # the label of sounds whose instruments are not told apart
 
 
 @dataclass(frozen=True)
-class ImageRecipe(Recipe):
+class ImageRecipe(SoundsRecipe):
     """A complete setting of a run. pitch, instrument, style: whether both players are told; auto where the data has
     more than one of it. descriptors: names of what is measured of a sound and told too, such as brightness,attack."""
 
@@ -156,13 +156,13 @@ class ImageRecipe(Recipe):
     def shared(self, count: int) -> ImageRecipe:
         return replace(self, batch=-(-self.batch // count))
 
-    def at(self, step: int, total: int) -> Moment:
-        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch * self.game.critic_steps)
+    def at(self, step: int, total: int) -> StepContext:
+        return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch * self.game.critic_steps)
 
-    def source(self, data: Prepared) -> OnsetSource:
-        from antiphon.training.batches.onset_crops import OnsetSource
+    def source(self, data: Prepared) -> OnsetCropSource:
+        from antiphon.training.batches.onset_crops import OnsetCropSource
 
-        return OnsetSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
+        return OnsetCropSource(data, self.samples, self.seed, transposed=self.transposed, descriptors=self._measured())
 
     def new_game(self, data: Prepared) -> ImageGame:
         network = replace(self.network, conditions=self.conditions(data))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.recipes.sounds import SoundsRecipe
+from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.instrument import GameConfig, InstrumentGame
-from antiphon.training.recipe import Recipe
 from antiphon.voices.instrument import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class InstrumentRecipe(Recipe):
+class InstrumentRecipe(SoundsRecipe):
     """A complete setting of a run. Everything a result depends on, but for the data, is in here."""
 
     network: InstrumentConfig = field(default_factory=InstrumentConfig)
@@ -80,13 +80,13 @@ class InstrumentRecipe(Recipe):
         parts = {name: -(-getattr(self, name) // count) for name in ("batch", "rehearsal_batch")}
         return replace(self, game=replace(self.game, imagined=-(-self.game.imagined // count)), **parts)
 
-    def at(self, step: int, total: int) -> Moment:
+    def at(self, step: int, total: int) -> StepContext:
         """The rehearsal's larger batches bear a higher rate."""
         if step < self.rehearsal * total:
             rate = rise_and_fall(step, total, self.cool_down, self.rehearsal_rate)
-            return Moment(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
+            return StepContext(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
         ramp = adversary_rises(step, total, self.rehearsal * total, self.game)
-        return Moment(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
+        return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
 
     def source(self, data: Prepared) -> ExcerptSource:
         from antiphon.training.batches.excerpts import ExcerptSource

@@ -3,22 +3,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
+from antiphon.recipes.check import check
+from antiphon.recipes.override import override
 from antiphon.training.recipe import SIZES, Recipe
 
 
-def recipes() -> dict[str, Callable[[str, int], Recipe]]:
+def recipes() -> dict[str, Callable[[str, int], Recipe[Any]]]:
     """Every recipe by name."""
-    return parts("antiphon.recipes", "RECIPES")
+    return registry("antiphon.recipes", "RECIPES")
 
 
-def recipe(name: str, size: str = "base", seed: int = 0) -> Recipe:
+def recipe(name: str, size: str = "base", seed: int = 0) -> Recipe[Any]:
     """One by name, at one of SIZES. Raises AntiphonError for a name or size unknown."""
-    make = part(recipes(), "recipe", name)
+    make = choose(recipes(), "recipe", name)
     if size not in SIZES:
         raise AntiphonError(f"no size is called '{size}': use {', '.join(SIZES)}")
-    made: Recipe = make(size, seed)
+    made: Recipe[Any] = make(size, seed)
     return made
+
+
+def recipe_of(name: str, settings: Mapping[str, Any]) -> Recipe[Any]:
+    """The recipe of that name with these settings, by their dotted names. Raises AntiphonError for one that cannot
+    work."""
+    found = override(recipe(name), settings)
+    check(found)
+    return found

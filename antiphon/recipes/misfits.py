@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from antiphon.audio.envelope import SAMPLE_RATE
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import labels
 from antiphon.data.labelling.hits import A_NOTE, drum_told
 from antiphon.data.labelling.row import PITCHLESS, Manifest, Row, note_name
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.training.recipe import Recipe
 
 
 def check_sort(manifest: Manifest) -> None:
@@ -36,8 +35,8 @@ def _claimed(row: Row) -> bool:
     return row.source in ("sidecar", "folder") or (said.pitch is not None and said.sure)
 
 
-def misfits(recipe: Recipe, data: Prepared) -> list[str]:
-    """What a voice of these sounds will lack, a line for each reason."""
+def misfits(data: Prepared, samples: int = 0) -> list[str]:
+    """What a voice of these sounds will lack, a line for each reason. samples: that are learned from at a time."""
     chosen = data.where("train")
     if not len(chosen):
         return []
@@ -50,10 +49,10 @@ def misfits(recipe: Recipe, data: Prepared) -> list[str]:
         found.append(f"all of these are of one drum, {names.pop()}: the voice will have no other")
     elif data.labels.pitched and len(pitches) == 1:
         found.append(f"all of these notes are {note_name(pitches.pop())}: other pitches will be guesses, if any")
-    heard, usual = getattr(recipe, "samples", 0), float(data.start.diff()[chosen].float().median())
-    if usual < heard / 4 and not data.labels.one_shots:  # a hit is short and followed by silence
+    usual = float(data.start.diff()[chosen].float().median())
+    if usual < samples / 4 and not data.labels.one_shots:  # a hit is short and followed by silence
         found.append(
-            f"half of these sounds are shorter than {usual / SAMPLE_RATE:.2f} s, and {heard / SAMPLE_RATE:.2f} s at a "
-            "time are learned from: most of that will be silence; give longer ones"
+            f"half of these sounds are shorter than {usual / SAMPLE_RATE:.2f} s, and {samples / SAMPLE_RATE:.2f} s at "
+            "a time are learned from: most of that will be silence; give longer ones"
         )
     return found

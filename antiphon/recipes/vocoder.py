@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, ClassVar
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
 from antiphon.recipes.image import UNNAMED
-from antiphon.training.contract import Moment, rise_and_fall
+from antiphon.recipes.sounds import SoundsRecipe
+from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.vocoder import VocoderGame, VocoderGameConfig
-from antiphon.training.recipe import Recipe
 from antiphon.voices.vocoder import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
-    from antiphon.training.batches.random_crops import StretchSource
+    from antiphon.training.batches.random_crops import RandomCropSource
     from antiphon.voices.voice import Voice
 
 SIZES = {
@@ -31,7 +31,7 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class VocoderRecipe(Recipe):
+class VocoderRecipe(SoundsRecipe):
     """A complete setting of a run."""
 
     network: VocoderConfig = field(default_factory=VocoderConfig)
@@ -84,19 +84,19 @@ class VocoderRecipe(Recipe):
         parts = {name: -(-getattr(self, name) // count) for name in ("batch", "rehearsal_batch")}
         return replace(self, **parts)
 
-    def at(self, step: int, total: int) -> Moment:
+    def at(self, step: int, total: int) -> StepContext:
         """The adversary's weight rises over the first fifth of the game."""
         before = self.rehearsal * total
         rate = rise_and_fall(step, total, self.cool_down)
         if step < before:
-            return Moment(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
+            return StepContext(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
         ramp = min(5 * (step - before) / (total - before), 1.0) if total else 0.0
-        return Moment(step, rate * self.game_rate, self.batch, ramp)
+        return StepContext(step, rate * self.game_rate, self.batch, ramp)
 
-    def source(self, data: Prepared) -> StretchSource:
-        from antiphon.training.batches.random_crops import StretchSource
+    def source(self, data: Prepared) -> RandomCropSource:
+        from antiphon.training.batches.random_crops import RandomCropSource
 
-        return StretchSource(data, self.samples, self.seed, self.gain)
+        return RandomCropSource(data, self.samples, self.seed, self.gain)
 
     def new_game(self, data: Prepared) -> VocoderGame:
         from antiphon.networks.model import LabelTable

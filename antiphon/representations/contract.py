@@ -1,4 +1,4 @@
-"""What every representation promises: sound -> image of the sound -> sound, with shapes, units and a measured loss."""
+"""The contract of representations: sound -> image of the sound -> sound, with shapes, units and a measured loss."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from antiphon.core.errors import AntiphonError
 from antiphon.representations.spectral import magnitude
 
-MOST_BANDS = 4096  # of an image
+MOST_BANDS = 4096  # in an image
 
 
 class Exactness(NamedTuple):
-    """Signal to error in dB, 200 at most: of the waveform, and of the magnitude spectrogram (2048/512), which is deaf
-    to phase."""
+    """Signal-to-error ratio in dB, at most 200: of the waveform, and of the magnitude spectrogram (2048/512), which
+    ignores phase."""
 
     waveform: float
     magnitude: float
@@ -26,17 +26,17 @@ class Representation(nn.Module, ABC):
     """An invertible view of sound. `forward` is `encode`. Everything is float32, whatever the autocast.
 
     encode: audio (batch, samples) in [-1, 1] -> (batch, *shape(samples)).
-    decode: (batch, *shape(samples)) and `samples` -> (batch, samples); any real numbers will do, a network's too.
-    Both are differentiable; where a phase has to be guessed, the guess is a constant to the gradient.
-    A sound's image does not depend on its neighbours in the batch, and silence comes back as silence.
+    decode: (batch, *shape(samples)) and `samples` -> (batch, samples), for any real numbers, such as a network's.
+    Both are differentiable; where a phase has to be estimated, the gradient treats the estimate as a constant.
+    A sound's image does not depend on the others in the batch, and silence is decoded as silence.
     """
 
     units: ClassVar[str]  # of the image's channels
-    promise: ClassVar[Exactness]  # what a round trip keeps of a musical note, at least; -inf: nothing
+    promise: ClassVar[Exactness]  # at least, for a round trip of a musical note; -inf: no promise
 
     @abstractmethod
     def shape(self, samples: int) -> tuple[int, ...]:
-        """Of one sound's image: (channels, samples) or (channels, bins, frames)."""
+        """Shape of one sound's image: (channels, samples) or (channels, bins, frames)."""
 
     @abstractmethod
     def encode(self, audio: Tensor) -> Tensor: ...
@@ -49,7 +49,7 @@ class Representation(nn.Module, ABC):
 
 
 def exactness(view: Representation, audio: Tensor) -> Exactness:
-    """What a round trip keeps of audio (batch, samples), all of it taken together."""
+    """Exactness of a round trip of audio (batch, samples), over the whole batch."""
     with torch.no_grad():
         back = view.decode(view.encode(audio), audio.shape[-1])
         spectra = [magnitude(x, 2048, 512) for x in (audio, back)]
@@ -62,9 +62,9 @@ def _decibels(truth: Tensor, found: Tensor) -> float:
 
 
 def check_bands(bands: int) -> None:
-    """Raises AntiphonError for a number of mel bands that makes no image."""
+    """Raises AntiphonError for an impossible number of mel bands."""
     if not 2 <= bands <= MOST_BANDS:
-        raise AntiphonError(f"{bands} bands make no image: use 2 to {MOST_BANDS}")
+        raise AntiphonError(f"an image cannot have {bands} bands: use 2 to {MOST_BANDS}")
 
 
 def check_audio(audio: Tensor) -> None:
@@ -79,5 +79,5 @@ def check_image(image: Tensor, shape: tuple[int, ...]) -> None:
     """Raises AntiphonError for an image whose shape is not (batch, *shape)."""
     if tuple(image.shape[1:]) != shape:
         raise AntiphonError(
-            f"an image of that many samples is (batch, {', '.join(map(str, shape))}), not {tuple(image.shape)}"
+            f"an image of that many samples must be (batch, {', '.join(map(str, shape))}), not {tuple(image.shape)}"
         )

@@ -1,4 +1,4 @@
-"""Phases for magnitudes, by turns: what sound has nearly this spectrogram, and what phases has that sound?"""
+"""Phases for magnitudes, iteratively: which sound has nearly this spectrogram, and what phases does it have?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def griffin_lim(
 ) -> Tensor:
     """Fast Griffin-Lim (Perraudin, Balazs & Sondergaard 2013, algorithm 2).
 
-    magnitude: (batch, window/2+1, frames). start: phases to begin from in radians, or noise, always the same.
-    -> phases in radians, of the shape of `magnitude`
+    magnitude: (batch, window/2+1, frames). start: initial phases in radians (default: noise with a fixed seed).
+    -> phases in radians, in the shape of `magnitude`
     """
     if start is None:
-        dice = torch.Generator().manual_seed(0)  # one draw for all of a batch: a sound may not depend on the others
+        dice = torch.Generator().manual_seed(0)  # one draw for the whole batch: sounds must not depend on each other
         start = (2 * torch.pi) * torch.rand(magnitude.shape[1:], generator=dice).to(magnitude.device)
     guess = torch.polar(magnitude, start.expand_as(magnitude).to(magnitude.dtype))
     before = torch.zeros_like(guess)

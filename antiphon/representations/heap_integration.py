@@ -1,15 +1,15 @@
-"""Phases for magnitudes, in one go: phase-gradient heap integration (Prusa, Balazs & Sondergaard 2017).
+"""Phases for magnitudes, in one pass: phase-gradient heap integration (Prusa, Balazs & Sondergaard 2017).
 
-For a Gaussian window the phase's gradient is that of the log-magnitude s, turned by 90 degrees; a Hann window is near
-enough. With bins m, frames j, M = window, a = hop, and phases read at the middle of the window:
+For a Gaussian window the phase's gradient is that of the log-magnitude s, rotated by 90 degrees; a Hann window is close
+enough. With bins m, frames j, M = window, a = hop, and phases referred to the middle of the window:
 
     d phase / d j =  2 pi a m / M + (a M / gamma) d s / d m          [eq. 19 there]
     d phase / d m = -(gamma / (a M)) d s / d j                       [eq. 18 there]
 
-The gradient is summed along paths that keep to the loudest bins. There, a heap spreads phases from the loudest bin on;
-that is Prim's algorithm, and its paths are a maximum spanning tree of the grid, whose edges weigh as much as the weaker
-of their two bins. Boruvka's algorithm finds the same tree in a few rounds of whole-array operations: every component
-picks its heaviest edge out, all at once, and those joined become one.
+The gradient is summed along paths through the loudest bins. The paper uses a heap to spread phases from the loudest bin
+on; that is Prim's algorithm, and its paths are a maximum spanning tree of the grid, whose edges weigh as much as the
+weaker of their two bins. Boruvka's algorithm finds the same tree in a few rounds of whole-array operations: all
+components pick their heaviest outgoing edge at once, and those joined become one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HANN = 0.25645  # gamma / window^2 of the Gaussian nearest to a Hann window (Pru
 def heap_integration(magnitude: Tensor, window: int, hop: int, floor: float = 1e-6) -> Tensor:
     """magnitude: (batch, window/2+1, frames), at least 0 -> phases in radians, the same shape.
 
-    Bins below `floor` have phase 0; islands of sound with silence round them each begin at phase 0.
+    Bins below `floor` have phase 0; islands of sound surrounded by silence each begin at phase 0.
     """
     along, across = _gradients(magnitude, window, hop, floor)
     edges = _edges(magnitude, along, across, floor)
@@ -35,7 +35,7 @@ def heap_integration(magnitude: Tensor, window: int, hop: int, floor: float = 1e
 
 
 def _gradients(magnitude: Tensor, window: int, hop: int, floor: float) -> tuple[Tensor, Tensor]:
-    """Phase advance a frame and a bin, radians, float64."""
+    """Phase advance per frame and per bin, radians, float64."""
     s = magnitude.double().clamp_min(floor).log()
     gamma = HANN * window**2
     centre = 2 * math.pi * hop / window * torch.arange(s.shape[1], device=s.device).view(-1, 1)
@@ -44,13 +44,13 @@ def _gradients(magnitude: Tensor, window: int, hop: int, floor: float) -> tuple[
 
 
 def slope(s: Tensor, dim: int) -> Tensor:
-    """Central differences, one-sided at the ends; 0 where there is only one."""
+    """Central differences, one-sided at the ends; 0 for a single element."""
     return torch.gradient(s, dim=dim)[0] if s.shape[dim] > 1 else torch.zeros_like(s)
 
 
 class Edges(NamedTuple):
-    """Pairs of neighbours: phase[left] = phase[right] + turn. `rank`: a different whole number each, the heaviest
-    highest."""
+    """Pairs of neighbours: phase[left] = phase[right] + turn. `rank`: distinct whole numbers, the highest for the
+    heaviest edge."""
 
     left: Tensor
     right: Tensor
@@ -62,7 +62,7 @@ class Edges(NamedTuple):
 
 
 def _edges(magnitude: Tensor, along: Tensor, across: Tensor, floor: float) -> Edges:
-    """All neighbours in time and in frequency, both audible; the way between them by the trapezoid rule."""
+    """All audible neighbours in time and in frequency; the phase between them by the trapezoid rule."""
     nodes = torch.arange(magnitude.numel(), device=magnitude.device).view(magnitude.shape)
     order = magnitude.flatten().argsort(stable=True)
     rank = torch.empty_like(order).scatter_(0, order, nodes.flatten()).view(magnitude.shape)
@@ -72,7 +72,7 @@ def _edges(magnitude: Tensor, along: Tensor, across: Tensor, floor: float) -> Ed
         (across, (slice(None), slice(None, -1)), (slice(None), slice(1, None))),
     ):
         a, b = rank[here], rank[there]
-        weight = torch.minimum(a, b) * magnitude.numel() + torch.maximum(a, b)  # of equals, that to the louder bin
+        weight = torch.minimum(a, b) * magnitude.numel() + torch.maximum(a, b)  # on a tie, the edge to the louder bin
         audible = (torch.minimum(magnitude[here], magnitude[there]) >= floor).flatten()
         turn = -(slope[here] + slope[there]) / 2
         lists.append([x.flatten()[audible] for x in (nodes[here], nodes[there], weight, turn)])
@@ -102,9 +102,9 @@ def _potentials(edges: Edges, count: int) -> Tensor:
 
 
 def _heaviest(edges: Edges, components: int) -> tuple[Tensor, Tensor]:
-    """Each component's neighbour over its heaviest edge, and its phase less the neighbour's. -> (parent, turn)
+    """Each component's neighbour over its heaviest edge, and its phase minus the neighbour's. -> (parent, turn)
 
-    Two that chose the same edge would be each other's parent: the first of them becomes a root."""
+    Two components that chose the same edge would be each other's parent: the first of them becomes a root."""
     ends, others = torch.cat([edges.left, edges.right]), torch.cat([edges.right, edges.left])
     ranks, turns = torch.cat([edges.rank, edges.rank]), torch.cat([edges.turn, -edges.turn])
     best = torch.full((components,), -1, dtype=torch.long, device=ranks.device)

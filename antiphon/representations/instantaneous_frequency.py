@@ -1,11 +1,11 @@
-"""Log-magnitude and instantaneous frequency: what GANSynth draws (Engel 2019, section 2; "IF" and "IF-Mel").
+"""Log-magnitude and instantaneous frequency, the images of GANSynth (Engel 2019, section 2; "IF" and "IF-Mel").
 
-Channel 0 is the level, channel 1 how far the phase turns from the frame before, in half turns, wrapped into [-1, 1];
-in the first frame it is the phase itself. A steady sinusoid of f Hz turns by 2 f hop / rate half turns a frame in every
-bin that hears it, so a partial is a band of one colour, where its phase would be noise to the eye and to a network.
+Channel 0 is the level, channel 1 the phase advance since the previous frame, in half turns, wrapped into [-1, 1]; in
+the first frame it is the phase itself. A steady sinusoid of f Hz advances by 2 f hop / rate half turns per frame in
+every bin it reaches, so a partial is a band of one colour, whereas its phase would look like noise, also to a network.
 
-Changed from the original: levels in dB over a floor instead of log(x + 1e-6); phases read at the middle of a window, so
-that the bins of a lobe agree; the bin left out of 1,025 is the highest and not the lowest, which bass notes reach.
+Changed from the original: levels in dB over a floor instead of log(x + 1e-6); phases referred to the middle of the
+window, so that the bins of a lobe agree; of 1,025 bins the highest is dropped, not the lowest, which bass notes reach.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import math
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.mel import hat_weights, mel, mel_to_hz
 from antiphon.representations.stft import check_window, frame_count, istft, stft
 
-INAUDIBLE = 1e-14  # power, -140 dB: phases below are called 0, where angle() has no gradient
+INAUDIBLE = 1e-14  # power, -140 dB: phases below are set to 0, where angle() has no gradient
 
 
 def angle_of(spectrum: Tensor) -> Tensor:
@@ -30,21 +31,21 @@ def angle_of(spectrum: Tensor) -> Tensor:
 
 
 def turns_of(phase: Tensor) -> Tensor:
-    """Phases (..., frames) in radians -> half turns since the frame before, in [-1, 1]; the first since phase 0."""
+    """Phases (..., frames) in radians -> half turns since the previous frame, in [-1, 1]; the first from phase 0."""
     turned = torch.diff(phase, dim=-1, prepend=torch.zeros_like(phase[..., :1])) / math.pi
     return turned - 2 * torch.round(turned / 2)
 
 
 def phase_of(turns: Tensor) -> Tensor:
-    """The inverse of `turns_of`, in radians from -pi to pi; summed in float64, for a minute is 5,000 frames."""
+    """The inverse of `turns_of`, in radians from -pi to pi; summed in float64, as a minute has 5,000 frames."""
     total = turns.double().cumsum(-1)
     return ((total - 2 * torch.round(total / 2)) * math.pi).float()
 
 
 class MagnitudeIF(Representation):
-    """(batch, samples) <-> (batch, 2, window/2, frames): level and instantaneous frequency of each bin but the last."""
+    """(batch, samples) <-> (batch, 2, window/2, frames): level and instantaneous frequency of all bins but one."""
 
-    units = "level (-1 the floor, 1 full scale), phase advance a frame in half turns"
+    units = "level (-1 the floor, 1 full scale), phase advance per frame in half turns"
     promise = Exactness(75.0, 75.0)
 
     def __init__(self, window: int = 2048, hop: int = 512, floor_db: float = -100.0):
@@ -71,9 +72,9 @@ class MagnitudeIF(Representation):
 class MelMagnitudeIF(Representation):
     """(batch, samples) <-> (batch, 2, bands, frames): the same in bands equally spaced in mel, window/2 of them.
 
-    A band's power is the mean of its bins' powers. Its phase is that of the *sum of its bins*: the partial that rules
-    the band sets it. (The original takes the mean of unwrapped angles, to which silent bins contribute as much as loud
-    ones.) Bands are finer than bins below 5.6 kHz and up to 3.6 times coarser above, where the way back is a guess.
+    A band's power is the mean of its bins' powers. Its phase is that of the *sum of its bins*, dominated by the loudest
+    partial. (The original takes the mean of unwrapped angles, to which silent bins contribute as much as loud ones.)
+    Bands are finer than bins below 5.6 kHz and up to 3.6 times coarser above, where the inversion is an estimate.
     """
 
     units = MagnitudeIF.units
@@ -82,7 +83,12 @@ class MelMagnitudeIF(Representation):
     to_bins: Tensor
 
     def __init__(
-        self, window: int = 2048, hop: int = 512, bands: int = 1024, floor_db: float = -100.0, sample_rate: int = 44_100
+        self,
+        window: int = 2048,
+        hop: int = 512,
+        bands: int = 1024,
+        floor_db: float = -100.0,
+        sample_rate: int = SAMPLE_RATE,
     ):
         super().__init__()
         check_window(window, hop)
@@ -115,8 +121,8 @@ class MelMagnitudeIF(Representation):
 
 
 def mel_warp(window: int, bands: int, sample_rate: int) -> tuple[Tensor, Tensor]:
-    """Centres (bands,) in Hz from 0 to the highest bin, and (bands, window/2+1) triangles of unit sum about them, each
-    at least as wide as it takes to interpolate between two bins."""
+    """Centres (bands,) in Hz from 0 to the highest bin, and (bands, window/2+1) triangles of unit sum around them, each
+    at least wide enough to interpolate between two bins."""
     step = sample_rate / window
     top = float(mel(torch.tensor(sample_rate / 2)))
     centres = mel_to_hz(torch.linspace(0.0, top, bands))

@@ -1,4 +1,4 @@
-"""Levels only; the phases are guessed on the way back. What SpecGAN draws (Donahue 2019, section 3.2)."""
+"""Levels only; decoding estimates the phases. The images of SpecGAN (Donahue 2019, section 3.2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from antiphon.core.registry import part
+from antiphon.core.registry import choose
 from antiphon.representations.contract import Exactness, Representation, check_audio, check_image
 from antiphon.representations.level import level_of, power_of, root
 from antiphon.representations.phase_retrieval import PHASES
@@ -16,9 +16,9 @@ from antiphon.representations.stft import check_window, frame_count, istft, stft
 
 
 class LogMagnitude(Representation):
-    """(batch, samples) <-> (batch, 1, window/2, frames): the level of each bin but the last.
+    """(batch, samples) <-> (batch, 1, window/2, frames): the level of every bin but the last.
 
-    `phases`: how they are guessed, one of `phase_retrieval.PHASES`.
+    `phases`: how they are estimated, one of `phase_retrieval.PHASES`.
     """
 
     units = "level (-1 the floor, 1 full scale)"
@@ -28,7 +28,7 @@ class LogMagnitude(Representation):
         super().__init__()
         check_window(window, hop)
         self.window, self.hop, self.floor_db = window, hop, floor_db
-        self.phases = part(PHASES, "way to find phases", phases)
+        self.phases = choose(PHASES, "phase retrieval", phases)
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return (1, self.window // 2, frame_count(samples, self.hop))

@@ -1,5 +1,5 @@
-"""Levels in mel bands: the smallest image of a sound. Both the bins within a band and the phases are guessed on the way
-back, by rules or by a network that has heard notes."""
+"""Levels in mel bands: the smallest image of a sound. Decoding estimates both the bins within a band and the phases, by
+rules or with a network trained on notes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.contract import check_audio, check_bands, check_image
 from antiphon.representations.level import level_of, power_of
 from antiphon.representations.log_magnitude import LogMagnitude
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     pass
 
 LOW, HIGH = 20.0, 20_000.0  # Hz
-UPDATES = 30  # after 100 a note's bins are 0.1 dB nearer, after none 6 dB farther
+UPDATES = 30  # with 100 a note's bins are 0.1 dB closer, with none 6 dB farther off
 TINY = 1e-14
 
 
 class LogMelSpectrogram(LogMagnitude):
-    """(batch, samples) <-> (batch, 1, bands, frames); the same levels as `spectral.LogMel`, stretched from [0, 1] to
+    """(batch, samples) <-> (batch, 1, bands, frames); the same levels as `spectral.LogMel`, scaled from [0, 1] to
     [-1, 1]. `phases`: one of `phase_retrieval.PHASES`."""
 
     filters: Tensor
@@ -38,7 +39,7 @@ class LogMelSpectrogram(LogMagnitude):
         bands: int = 128,
         floor_db: float = -80.0,
         phases: str = "pghi+griffin-lim",
-        sample_rate: int = 44_100,
+        sample_rate: int = SAMPLE_RATE,
     ):
         super().__init__(window, hop, floor_db, phases)
         check_bands(bands)
@@ -68,11 +69,10 @@ class LogMelSpectrogram(LogMagnitude):
         return self.with_phases(power, samples)
 
     def bins_of(self, bands: Tensor, prior: Tensor | None = None, updates: int = UPDATES) -> Tensor:
-        """Power of each bin that explains the bands' (batch, bands, frames) -> (batch, window/2+1, frames).
+        """Power of bins that explains the power of bands: (batch, bands, frames) -> (batch, window/2+1, frames).
 
-        Interpolation, times what is known beforehand of each bin, then multiplicative updates that keep it non-negative
-        and make it agree with the bands (Richardson 1972, Lucy 1974; the Kullback-Leibler update of Lee & Seung
-        2001)."""
+        Interpolation, times the prior of each bin, then multiplicative updates that keep it non-negative and make it
+        agree with the bands (Richardson 1972, Lucy 1974; the Kullback-Leibler update of Lee & Seung 2001)."""
         share = self.filters / self.filters.sum(0, keepdim=True).clamp_min(TINY)
         power = self.spread @ bands
         power = power if prior is None else power * prior

@@ -5,15 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from antiphon.core.units import MEL, MEL_CORNER
+
 
 def hat_weights(points: Tensor, knots: Tensor) -> Tensor:
     """Linear interpolation as a matrix: `values(points) = hat_weights @ values(knots)`; constant beyond the ends.
 
     Args:
         points: (..., n) where values are wanted.
-        knots: (..., t) rising positions where they are known (equal neighbours allowed: padding).
+        knots: (..., t) ascending positions where they are known (equal neighbours allowed: padding).
     Returns:
-        (..., n, t) rows that sum to 1, at most two entries a row.
+        (..., n, t) rows that sum to 1, at most two entries per row.
     """
     t = knots.shape[-1]
     right = torch.searchsorted(knots.contiguous(), points.contiguous(), right=True).clamp(1, t - 1)
@@ -25,12 +27,12 @@ def hat_weights(points: Tensor, knots: Tensor) -> Tensor:
 
 
 def mel(hz: Tensor) -> Tensor:
-    """Hertz to mel (O'Shaughnessy): 2595 log10(1 + f/700)."""
-    return 2595.0 * torch.log10(1.0 + hz / 700.0)
+    """Hertz to mel."""
+    return MEL * torch.log10(1.0 + hz / MEL_CORNER)
 
 
 def mel_to_hz(m: Tensor) -> Tensor:
-    return 700.0 * (10.0 ** (m / 2595.0) - 1.0)
+    return MEL_CORNER * (10.0 ** (m / MEL) - 1.0)
 
 
 def band_centres(bands: int, low: float = 30.0, high: float = 20_000.0) -> Tensor:

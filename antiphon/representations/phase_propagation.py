@@ -1,18 +1,18 @@
-"""Phases for magnitudes, frame by frame, from what is expected of their turns.
+"""Phases for magnitudes, frame by frame, from the expected phase differences.
 
-A phase vocoder advances the phase of each bin by its frequency, and locks neighbouring bins, for those of one partial
-share one phase (Puckette 1995; Laroche & Dolson 1999). Here both are expectations over what is not known,
+A phase vocoder advances the phase of each bin by its frequency, and locks neighbouring bins, since those of one partial
+share one phase (Puckette 1995; Laroche & Dolson 1999). Here both are expectations over the unknown phases,
 
     advance[m, j] = E[exp i (phase[m, j] - phase[m, j-1])],        lock[m, j] = E[exp i (phase[m+1, j] - phase[m, j])]
 
-complex numbers whose direction is the turn and whose length, up to 1, is how far it can be trusted. A frame takes over
-the one before it, turned, and then neighbours vote:
+complex numbers whose direction is the phase difference and whose length, up to 1, is its reliability. A frame takes the
+previous one, rotated, and then neighbours vote:
 
-    c = X[:, j-1] advance[:, j],     v[m] = c[m] + c[m-1] lock[m-1] + c[m+1] conj(lock[m]) + (what is new) chain[m]
+    c = X[:, j-1] advance[:, j],     v[m] = c[m] + c[m-1] lock[m-1] + c[m+1] conj(lock[m]) + (new energy) chain[m]
     X[m, j] = magnitude[m, j] v[m] / |v[m]|
 
-What is new, by how much a bin is louder than before, has no past: its phases follow one another from bin to bin, by
-`chain`, the product of all the locks below it, so that an attack is an attack and not a smear.
+New energy, by which a bin is louder than before, has no past: its phases follow from bin to bin by `chain`, the product
+of all the locks below, so that an attack stays an attack and is not smeared.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from antiphon.representations.heap_integration import HANN, slope
 
-SILENT = 1e-6  # magnitude, -120 dB: below, nothing changes
+SILENT = 1e-6  # magnitude, -120 dB: below it nothing changes
 TINY = 1e-20
 
 
@@ -49,8 +49,8 @@ def propagate(magnitude: Tensor, advance: Tensor, lock: Tensor) -> Tensor:
 
 @torch.no_grad()
 def gaussian_turns(magnitude: Tensor, window: int, hop: int) -> tuple[Tensor, Tensor]:
-    """What the magnitudes alone say of their turns: advance and lock, of length 1 [heap_integration.py, whose gradient
-    is taken at a point; a turn goes halfway with each of the two points that it joins]."""
+    """Advance and lock estimated from the magnitudes alone, of length 1 (as in heap_integration.py, but there gradients
+    are at points, while a difference averages those of the two points that it joins)."""
     s = magnitude.clamp_min(SILENT).log()
     scale = HANN * window / hop
     on, up = slope(s, 1) / scale, -scale * slope(s, 2)
@@ -61,6 +61,6 @@ def gaussian_turns(magnitude: Tensor, window: int, hop: int) -> tuple[Tensor, Te
 
 
 def _chain(lock: Tensor) -> Tensor:
-    """(batch, bins, frames) of length 1: the directions of the locks, multiplied up from the lowest bin."""
-    lock = lock + TINY  # a lock that says nothing says 1
+    """(batch, bins, frames) of length 1: the directions of the locks, multiplied cumulatively from the lowest bin."""
+    lock = lock + TINY  # a lock of length 0 counts as 1
     return torch.cat([torch.ones_like(lock[:, :1]), lock / lock.abs()], 1).cumprod(1)

@@ -17,7 +17,7 @@ def _integrated(magnitude: Tensor, window: int, hop: int, samples: int) -> Tenso
 
 
 def _refined(magnitude: Tensor, window: int, hop: int, samples: int) -> Tensor:
-    """Griffin-Lim from where heap integration ends: better than either where the magnitudes can be trusted."""
+    """Griffin-Lim started from heap integration: better than either if the magnitudes are reliable."""
     return griffin_lim(magnitude, window, hop, samples, heap_integration(magnitude, window, hop), iterations=32)
 
 

@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.representations.mel import mel, mel_to_hz
 
 
 @lru_cache(maxsize=32)
 def hann_window(window: int, device: torch.device) -> Tensor:
-    """(window,) periodic Hann, made once a device."""
-    with torch.inference_mode(False):  # kept: a voice may be the first to ask, and training the next
+    """(window,) periodic Hann, created once per device."""
+    with torch.inference_mode(False):  # cached: inference may ask first, and training next
         return torch.hann_window(window, device=device)
 
 
@@ -22,21 +23,24 @@ def magnitude(audio: Tensor, window: int, hop: int, padding: int = 1) -> Tensor:
     """|STFT| scaled so that a full-scale sine peaks at 1.
 
     audio: (batch, samples) float32 -> (batch, padding*window/2+1, samples/hop + 1); frame j is centred on sample hop*j,
-    zeros beyond. padding: frames are zero-padded so many times, so that the nearest bin reads a partial within 1.4 dB,
-    with 2 within 0.4 dB.
+    zeros beyond. padding: frames are zero-padded to this many windows; the nearest bin reads a partial to within 1.4 dB
+    with 1, 0.4 dB with 2.
     """
     hann = hann_window(window, audio.device)
     with torch.autocast(audio.device.type, enabled=False):
         x = F.pad(audio.float(), (window // 2, window // 2))
         spectrum = torch.fft.rfft(x.unfold(-1, window, hop) * (hann * (4 / window)), n=padding * window)
-        # not abs(): its gradient at 0 is undefined, and on a processor it is several times slower
+        # not abs(): its gradient at 0 is undefined, and on a CPU it is several times slower
         return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt().transpose(1, 2)
 
 
 def mel_filters(
-    window: int, bands: int, sample_rate: int = 44_100, low: float = 20.0, high: float = 20_000.0
+    window: int, bands: int, sample_rate: int = SAMPLE_RATE, low: float = 20.0, high: float = 20_000.0
 ) -> Tensor:
-    """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands hold at least one bin."""
+    """(bands, window/2+1) triangles equally spaced in mel, each of unit sum; narrow low bands hold at least one bin.
+
+    Their sides are straight in Hz, as usual (HTK, librosa), and voices are trained on them; `audio.mel.mel_bands`, for
+    what judges, has them straight in mel."""
     edges = mel_to_hz(torch.linspace(float(mel(torch.tensor(low))), float(mel(torch.tensor(high))), bands + 2))
     bins = torch.arange(window // 2 + 1) * (sample_rate / window)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
@@ -49,7 +53,7 @@ def mel_filters(
 
 
 class LogMel(nn.Module):
-    """Log-mel spectrogram over a floor: 0 at `floor`, 1 at full scale, so that what nobody hears is exactly silent.
+    """Log-mel spectrogram over a floor: 0 at `floor`, 1 at full scale, so that inaudible sound is exactly silent.
 
     (batch, samples) -> (batch, bands, frames)
     """

@@ -1,4 +1,4 @@
-"""Another representation's image, each bin on the scale of the sounds it was fitted to (Donahue 2019, section 3.2)."""
+"""Another representation's image, each bin normalised over the sounds it was fitted to (Donahue 2019, section 3.2)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 from antiphon.core.errors import AntiphonError
 from antiphon.representations.contract import Exactness, Representation
 
-SPREAD = 3.0  # standard deviations that fill [-1, 1]; what lies beyond is clipped
+SPREAD = 3.0  # standard deviations mapped to 1; what is beyond is clipped
 
 
 class Standardised(Representation):
     """Every bin of every channel with mean 0 and standard deviation 1/3 over the training sounds, clipped to [-1, 1].
 
-    Raises AntiphonError for a view without bins. Fit it before use; `mean` and `deviation` are saved with the model.
+    Raises AntiphonError for a view without bins. Fit before use; `mean` and `deviation` are saved with the model.
     """
 
     units = "a third of a standard deviation of the bin, clipped"
@@ -29,7 +29,7 @@ class Standardised(Representation):
         super().__init__()
         shape = view.shape(samples)
         if len(shape) != 3:
-            raise AntiphonError("a waveform has no bins to put on a scale: leave view.standardised=false")
+            raise AntiphonError("a waveform has no bins to standardise: set view.standardised=false")
         channels, bins, _ = shape
         self.view = view
         self.register_buffer("mean", torch.zeros(channels, bins, 1))
@@ -37,7 +37,7 @@ class Standardised(Representation):
 
     @torch.no_grad()
     def fit(self, sounds: Iterable[Tensor]) -> Standardised:
-        """Measure mean and deviation over batches of audio (batch, samples). Raises AntiphonError if there are none."""
+        """Measure mean and deviation over batches of audio (batch, samples). Raises AntiphonError without batches."""
         count, total, squares = 0, torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double()
         for audio in sounds:
             image = self.view.encode(audio).double()

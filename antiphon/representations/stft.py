@@ -1,8 +1,8 @@
-"""The complex short-time Fourier transform and its inverse, with phases read at the middle of each window.
+"""The complex short-time Fourier transform and its inverse, with phases referred to the middle of each window.
 
     X[m, j] = (4/N) sum_l w[l] x[j hop + l] exp(-2 pi i m l / N),    l = -N/2 .. N/2 - 1,  w a Hann window
 
-With l = 0 at the window's middle the bins of one partial's lobe share one phase (the textbook's begins at the window's
+With l = 0 at the window's middle, the bins of one partial's lobe share one phase (in textbooks l = 0 is at the window's
 left edge, and neighbouring bins differ by pi), so that phases can be averaged over bins. A full-scale sine peaks at 1.
 """
 
@@ -22,7 +22,7 @@ LONGEST_WINDOW = 8192  # samples
 
 
 def frame_count(samples: int, hop: int) -> int:
-    """Frames that a sound needs: frame j lies at sample j hop, and none lies beyond the end."""
+    """Frames that a sound needs: frame j is at sample j hop, and none is beyond the end."""
     return max(-(-samples // hop), 1)
 
 
@@ -37,7 +37,7 @@ def stft(audio: Tensor, window: int, hop: int) -> Tensor:
 
 
 def istft(spectrum: Tensor, window: int, hop: int, samples: int) -> Tensor:
-    """The sound whose spectrogram is nearest, in squares (Griffin & Lim 1984, eq. 6); exact for what `stft` made.
+    """The sound whose spectrogram is nearest in least squares (Griffin & Lim 1984, eq. 6); exact for output of `stft`.
 
     complex (batch, window/2+1, frames) -> (batch, samples)
     """
@@ -47,7 +47,7 @@ def istft(spectrum: Tensor, window: int, hop: int, samples: int) -> Tensor:
         pieces = torch.fft.irfft(spectrum.transpose(1, 2) * _middle(window, spectrum.device), n=window)
         total = _overlap_add(pieces * (w * (window / 4)), window, hop)
         weight = _overlap_add(w.square().expand(1, frames, window), window, hop)
-        kept = slice(window // 2, window // 2 + samples)  # where the weight is 1/4 at least
+        kept = slice(window // 2, window // 2 + samples)  # where the weight is at least 1/4
         return total[:, kept] / weight[:, kept]
 
 
@@ -68,9 +68,9 @@ def _overlap_add(frames: Tensor, window: int, hop: int) -> Tensor:
 
 
 def check_window(window: int, hop: int) -> None:
-    """Raises AntiphonError unless every sample lies well inside some window, which a voice's file can name."""
+    """Raises AntiphonError unless every sample is well inside some window; sizes may come from an untrusted file."""
     if window > LONGEST_WINDOW:
-        raise AntiphonError(f"a window of {window} samples is too long: use {LONGEST_WINDOW} at most")
+        raise AntiphonError(f"a window of {window} samples is too long: use at most {LONGEST_WINDOW}")
     if hop < 1 or window < 4 * hop or window % (2 * hop):
         raise AntiphonError(f"window={window} and hop={hop} cannot be inverted well: use a hop of window/4 or window/8")
 

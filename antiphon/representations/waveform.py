@@ -1,4 +1,4 @@
-"""The sound itself: nothing to lose, nothing to guess."""
+"""The sound itself: nothing is lost, nothing has to be estimated."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 
 KINDS = ("gain", "polarity", "shift", "crop", "noise")
 MOST = 0.8  # p, at most
@@ -26,8 +27,8 @@ SHIFT = 0.125  # of the length, forwards or back, at most; what leaves at one en
 KEPT = 0.5  # of the length, at least, is left by a crop
 FADE = 1 / 128  # of the length: a crop's edges, which must not click
 NOISE_DB = (-70.0, -35.0)  # of band noise re full scale, RMS
-BAND = (60.0, 12_000.0)  # Hz: where an octave of noise may begin, in a sound at RATE
-RATE = 44_100
+BAND = (60.0, 12_000.0)  # Hz: where an octave of noise may begin, in a sound at SAMPLE_RATE
+
 IMAGE_LEVEL = 0.1  # in images, which are in [-1, 1] and logarithmic, gain and noise are added, so much at most
 
 
@@ -152,7 +153,7 @@ def _white(x: Tensor, how: Draw) -> Tensor:
 def _noise(x: Tensor, how: Draw) -> Tensor:
     """An octave of noise, somewhere."""
     length = x.shape[-1]
-    hz = torch.arange(length // 2 + 1, device=x.device) * (RATE / length)
+    hz = torch.arange(length // 2 + 1, device=x.device) * (SAMPLE_RATE / length)
     low = _column(BAND[0] * (BAND[1] / BAND[0]) ** how.band, x)
     inside = (hz >= low) & (hz < 2 * low)
     spectrum = torch.fft.rfft(_white(x, how)) * inside

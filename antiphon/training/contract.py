@@ -1,16 +1,19 @@
-"""What the loop knows of a method: at every step a recipe names the moment, a source draws a batch, a game plays it."""
+"""What the loop knows of a method: at every step a recipe names the moment, a source draws a batch, a game plays it.
+Now and then the game shows how it is doing."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from antiphon.training.losses.adversarial import Rule
 from antiphon.training.parallel import average_gradients
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """Where in a run a step is. rate: what learning rates are multiplied by; ramp: the adversary's share of its weight,
     0..1; count: excerpts a process draws; rehearsal: a step without critics, for games that have such. r1, augment:
     what a run's health asks for beyond the recipe [training/health/interventions.py], a weight of R1 and the
@@ -57,19 +60,19 @@ class Game(nn.Module, ABC):
     model: Any
     critics: nn.Module
 
-    def take_seats(self, optimisers: dict[str, Optimizer]) -> None:
+    def set_optimizers(self, optimisers: dict[str, Optimizer]) -> None:
         """The players' optimisers, each at its full learning rate."""
         self.optimisers = optimisers
         self.rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
 
     @abstractmethod
-    def step(self, batch: Any, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: Any, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. -> scalars by name, of which one that is not finite means a skipped update"""
 
-    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
         """Take over a voice's weights, and its critics' where there are any. -> names of those that do not fit"""
         left = take_over(self.model, voice.model.state_dict())
-        return left + (take_over(self.critics, opponents) if opponents else [])
+        return left + (take_over(self.critics, critic_weights) if critic_weights else [])
 
     def set_rates(self, rate: float) -> None:
         for name, optimiser in self.optimisers.items():
@@ -90,6 +93,41 @@ class Game(nn.Module, ABC):
         if torch.isfinite(norm):
             optimiser.step()
         return norm
+
+    @abstractmethod
+    def preview(self, voice: Voice, data: Any, folder: Path, step: int) -> Path:
+        """Write what `voice`, the averaged model, makes of the data so far, for a person to look at and to hear:
+        folder/sheets/step-NUMBER.* and folder/sounds/step-NUMBER.*. -> the file to point at"""
+
+
+class Judged(NamedTuple):
+    """Items of a batch as D sees them, (batch, ...), and its verdicts: (batch,) mean logits."""
+
+    view: Tensor
+    verdicts: Tensor
+
+
+class Examined(ABC):
+    """What a game lets be looked at, whose health a run is to know. Nothing here may change a weight or an average."""
+
+    rule: Rule  # by which D's logits are read
+
+    @abstractmethod
+    def judge_real(self, batch: Any) -> Judged:
+        """The batch's own items."""
+
+    @abstractmethod
+    def judge_generated(self, batch: Any, rng: torch.Generator) -> Judged:
+        """Items made of noise, under the conditions of the batch."""
+
+    @abstractmethod
+    def embed(self, view: Tensor) -> Tensor:
+        """What D sees -> (batch, features): by distances between these, variety, likeness and copies are measured."""
+
+    def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
+        """What else can be told of what was generated, `view` as D sees it, beside the batch it was generated for: by
+        names of fields of a Finding [training/health/diagnostics.py]."""
+        return {}
 
 
 @torch.no_grad()

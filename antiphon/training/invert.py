@@ -25,13 +25,13 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from antiphon.audio.envelope import hertz
+from antiphon.core import units
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.instrument import InstrumentGenerator, midi_to_hz
+from antiphon.networks.generators.instrument import InstrumentGenerator
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots
 from antiphon.training.batches.excerpts import Excerpts, ExcerptSource, measured_release, measured_tuning
 from antiphon.training.losses import onset
@@ -164,7 +164,7 @@ class _Learning:
         """How far the recording is from what would be heard of it."""
         g, how = batch.gesture, self.how
         curves = _read(generator, states)
-        bank = batched.partials(curves, g, batch.tuning, generator.centres)
+        bank = generator.all_partials(curves, g, batch.tuning)
         terms = self.expected(bank, curves, g, batch.audio)
         predicted = generator.tuning(w.expand(len(g.pitch), -1), g.pitch, g.velocity)
         terms["tuning"] = tuning_losses(predicted, curves, g.knots, batch)
@@ -218,7 +218,7 @@ class _Learning:
             take=takes,
         )
         curves = _read(own, self._states(w, attack))
-        bank = batched.partials(curves, attack, batch.tuning[rows], own.centres)  # so short that it is faster in one
+        bank = own.all_partials(curves, attack, batch.tuning[rows])
         bank = bank.only(bank.audible(bank.level.detach().amax((1, 2)) + INAUDIBLE))
         return onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
 
@@ -229,13 +229,14 @@ class _Learning:
             self.seen[note] = self._see(w, note)
         seen = self.seen[note]
         curves = _read(own, seen.states)
-        return seen.loss(batched.partials(curves, seen.gesture, seen.tuning, own.centres), curves)
+        return seen.loss(own.all_partials(curves, seen.gesture, seen.tuning), curves)
 
     def _see(self, w: Tensor, note: int) -> _Seen:
         """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""
         data, rows = self.source.data, torch.full((TAKES,), note)
         pitch, unmoved = data.pitch[rows], torch.zeros(TAKES)
-        loss = ZoneLoss(data.audio(note), hertz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200), self.base.config)
+        f0 = units.midi_to_hz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200)
+        loss = ZoneLoss(data.audio(note), f0, self.base.config)
         gesture = Gesture(
             pitch=pitch,
             velocity=data.velocity[rows] / 127,

@@ -1,5 +1,4 @@
-"""The loop round the game: budget, checkpoints, log, pictures and sounds. A run is a folder; the same call goes on
-with it."""
+"""The loop round the game: budget, checkpoints, log and previews. A run is a folder; the same call goes on with it."""
 
 from __future__ import annotations
 
@@ -17,26 +16,27 @@ from typing import Any
 import torch
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.prepared import Prepared
-from antiphon.training.ahead import Ahead
+from antiphon.core.run_files import HEALTHY, LOG, SETTINGS, SKIPPED, STATE, WEIGHTS
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
-from antiphon.training.health.monitor import HEALTHY, Do, Watch
+from antiphon.training.health.monitor import Action, Monitor
 from antiphon.training.parallel import any_process, join, leave, own_device
-from antiphon.training.recipe import Recipe
+from antiphon.training.prefetch import Prefetcher
+from antiphon.training.recipe import Data, Recipe
 from antiphon.training.reports.page import write_page
 from antiphon.training.reports.progress import Log, Progress
+from antiphon.training.run_folder import keep_healthy
 from antiphon.training.state import load_state, save_state
-from antiphon.voices.checkpoint import read_tensors, save_voice
+from antiphon.voices.checkpoint import read_metadata, read_tensors, save_voice
 from antiphon.voices.kind import voice_of
 from antiphon.voices.voice import Voice, VoiceInfo
 
 CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
-SHEETS = 8  # pictures a run
+PREVIEWS = 8  # of a run
 CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number of steps
 
 
-def new_game(data: Prepared, recipe: Recipe) -> Game:
+def new_game(data: Data, recipe: Recipe[Any]) -> Game:
     """Players that know nothing yet, their weights drawn by the recipe's seed."""
     torch.manual_seed(recipe.seed)
     return recipe.new_game(data)
@@ -46,19 +46,19 @@ class Run:
     """One training run in its folder.
 
     state.safetensors: all that is needed to go on. weights.safetensors: the voice so far. config.json: the recipe.
-    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it sounded like on the way. page.html: how it is
+    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it made on the way. page.html: how it is
     doing, for a person. healthy.safetensors: the state when it was last well.
     """
 
-    def __init__(self, folder: Path, data: Prepared, recipe: Recipe, info: VoiceInfo, device: str | None = None):
+    def __init__(self, folder: Path, data: Data, recipe: Recipe[Any], info: VoiceInfo, device: str | None = None):
         self.folder, self.data, self.recipe = folder, data, recipe
         self.rank, self.world = join()
         self.device = torch.device(device) if device else own_device()
         self.game = new_game(data, recipe).to(self.device)
         self.ema = Ema(self.game.model, recipe.average)
         self.source = recipe.source(data)
-        self.watch = Watch(self.game, recipe, data, self.device, self.rank)
-        self.batch = self._batch if self.device.type == "cpu" else Ahead(self._batch)
+        self.monitor = Monitor(self.game, recipe, data, self.device, self.rank)
+        self.batch = self._batch if self.device.type == "cpu" else Prefetcher(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
         self.processor = 0.0  # seconds of it that the steps have taken here, however busy the machine was
@@ -70,9 +70,9 @@ class Run:
 
     def resume(self) -> bool:
         """Go on from the folder's state if it has one. -> whether it had"""
-        if not (self.folder / "state.safetensors").exists():
+        if not (self.folder / STATE).exists():
             return False
-        progress = load_state(self.folder / "state.safetensors", self.game, self.ema)
+        progress = load_state(self.folder / STATE, self.game, self.ema)
         try:
             self.step, self.total = int(progress["step"]), int(progress["total"])
             self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
@@ -80,15 +80,21 @@ class Run:
         except (KeyError, TypeError, ValueError):
             raise AntiphonError(f"{self.folder} has a damaged state: begin anew in another folder") from None
         self.start_from = progress.get("start_from")
-        self.watch.load(progress.get("watch"), self.step, self.folder)
+        self.monitor.load(progress.get("watch"))
+        if self.rank == 0 and self.monitor.remembered == self.step and _step_of(self.folder / HEALTHY) != self.step:
+            keep_healthy(self.folder)  # which a kill prevented
         return True
 
+    def complete(self, steps: int | None) -> bool:
+        """Whether there is nothing left to do of so many steps, or of those it was to have."""
+        return self.step >= (steps or self.total or math.inf)
+
     def start_warm(self, voice: Voice, name: str, players: Path | None = None) -> list[str]:
-        """Begin from a voice's weights (and its opponents', if published). -> what could not be taken over"""
+        """Begin from a voice's weights (and its critics', if published). -> what could not be taken over"""
         self.start_from = name
         tensors = read_tensors(players)[0] if players is not None and players.exists() else {}
-        opponents = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
-        left = self.game.begin_from(voice, opponents)
+        critic_weights = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
+        left = self.game.begin_from(voice, critic_weights)
         self.ema.module.load_state_dict(self.game.model.state_dict())
         return left
 
@@ -96,17 +102,17 @@ class Run:
         if self.rank == 0:
             progress: dict[str, Any] = {"step": self.step, "total": self.total, "seconds": round(self.seconds, 1)}
             progress |= {"processor": round(self.processor, 1), "skipped": self.skipped}
-            progress |= {"start_from": self.start_from, "watch": self.watch.state()}
-            save_state(self.folder / "state.safetensors", self.game, self.ema, progress)
-            save_voice(self.folder / "weights.safetensors", self.ema.module, self._info())
-            write_page(self.folder, self.watch.outlook())
+            progress |= {"start_from": self.start_from, "watch": self.monitor.state()}
+            save_state(self.folder / STATE, self.game, self.ema, progress)
+            save_voice(self.folder / WEIGHTS, self.ema.module, self._info())
+            write_page(self.folder, self.monitor.outlook())
 
     def _info(self) -> VoiceInfo:
         training: dict[str, Any] = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
         if self.timed:  # by the clock: no two such runs are the same anyway, but those by steps are, byte for byte
             training["seconds"] = round(self.seconds)
         training |= {"device": self.device.type, "batch": self.recipe.batch, "start_from": self.start_from}
-        training |= {"notes": len(self.data.where("train")), "skipped_steps": self.skipped}
+        training |= {**self.info.training, "skipped_steps": self.skipped}
         return VoiceInfo(**(vars(self.info) | {"training": training}))
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
@@ -119,19 +125,18 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
             settings: dict[str, Any] = asdict(self.recipe)  # type: ignore[call-overload]
-            _write_json(self.folder / "config.json", settings | {"data": str(self.data.path)})
+            _write_json(self.folder / SETTINGS, settings | {"data": str(self.data.path)})
         self.timed = steps is None
         if steps is not None:
             self.total = steps
         elif not self.total and minutes is None:
             raise AntiphonError("say how long to train: --steps N or --minutes M")
-        log = Log(self.folder / "log.jsonl", self.step) if self.rank == 0 else None
+        log = Log(self.folder / LOG, self.step) if self.rank == 0 else None
         with (
             _interruptible() as stop,
             Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar,
         ):
-            if self.watch.remembers and self.watch.remembered is None:
-                self._remember()
+            self._take(self.monitor.before(self.step))
             saved = began = time.monotonic()
             first, before = self.step, self.seconds
             while not self.total or self.step < self.total:
@@ -142,9 +147,9 @@ class Run:
                 self._calibrate(first, minutes)
                 if log:
                     log.add(self.step, scalars)
-                bar.update(self.step, self.total, scalars, self.skipped, self.watch.word)
+                bar.update(self.step, self.total, scalars, self.skipped, self.monitor.word)
                 self._tell(bar, log)
-                self._sheet_if_due(bar)
+                self._preview_if_due(bar)
                 if any_process(stop()):
                     self.save()
                     raise KeyboardInterrupt
@@ -153,45 +158,40 @@ class Run:
                     saved = time.monotonic()
             self.save()
         leave()
-        return self.folder / "weights.safetensors"
+        return self.folder / WEIGHTS
 
     def _one_step(self) -> dict[str, float]:
         batch = self.batch(self.step)
         chance = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank
         torch.manual_seed((1 << 62) + chance)  # of dropout and the like, which draw from torch's own dice
         rng = torch.Generator().manual_seed(chance)
-        moved = self.game.step(batch, self.watch.adjusted(self.recipe.at(self.step, self.total)), rng)
+        moved = self.game.step(batch, self.monitor.adjusted(self.recipe.at(self.step, self.total)), rng)
         scalars = {k: float(v) for k, v in moved.items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
         if broken:
             self.skipped += 1
             scalars = {k: v for k, v in scalars.items() if math.isfinite(v)} | {"skipped": float(self.skipped)}
-            with open(self.folder / "skipped.txt", "a") as f:
+            with open(self.folder / SKIPPED, "a") as f:
                 f.write(f"step {self.step}: not finite: {', '.join(broken)}\n")
         self.ema.update(self.game.model, self.step)
         self.step += 1
-        do, figures = self.watch.after(self.step, scalars, bool(broken))
-        if do is Do.REMEMBER:
-            self._remember()
-        elif do is Do.RETURN:
-            load_state(self.folder / HEALTHY, self.game, self.ema)
-            self.watch.went_back()
-        return scalars | figures
+        self._take(self.monitor.after(self.step, scalars, bool(broken)))
+        return scalars | self.monitor.figures
 
-    def _remember(self) -> None:
-        """Keep this state as a healthy one."""
-        self.watch.remembered = self.step
-        self.save()
-        if self.rank == 0:
-            self.watch.keep(self.folder)
+    def _take(self, action: Action) -> None:
+        """Keep this state as a healthy one, or go back to the last of them."""
+        if action is Action.REMEMBER:
+            self.save()
+            if self.rank == 0:
+                keep_healthy(self.folder)
+        elif action is Action.RETURN:
+            load_state(self.folder / HEALTHY, self.game, self.ema)
 
     def _tell(self, bar: Progress, log: Log | None) -> None:
-        """Say what the watch has to say, once."""
-        for words in self.watch.news:
+        for words in self.monitor.news:
             bar.say(words)
             if log:
                 log.say(self.step, words)
-        self.watch.news.clear()
 
     def _batch(self, step: int) -> Batch:
         count = self.recipe.at(step, self.total).count
@@ -215,18 +215,20 @@ class Run:
                 self.total = int(agreed)
             self.save()
 
-    def _sheet_if_due(self, bar: Progress) -> None:
-        every = max(self.total // SHEETS, 1) if self.total else 0
+    def _preview_if_due(self, bar: Progress) -> None:
+        every = max(self.total // PREVIEWS, 1) if self.total else 0
         if self.rank or not every or (self.step % every and self.step != self.total):
             return
-        from antiphon.training.reports.sheet import write_sheet
-
-        voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # a processor plays single notes best
-        bar.say(f"sheet: {write_sheet(self.folder, voice, self.data, self.step)}")
+        voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # on a processor, as it will be used
+        bar.say(f"sheet: {self.game.preview(voice, self.data, self.folder, self.step)}")
 
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _step_of(path: Path) -> int | None:
+    return int(read_metadata(path)["step"]) if path.exists() else None
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +25,29 @@ def join() -> tuple[int, int]:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a card each
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+@contextmanager
+def first_process_first() -> Iterator[bool]:
+    """Under torchrun: the first process goes through the block before the others do, and they find what it made. ->
+    whether this is the first"""
+    rank, world = join()
+    if rank > 0:
+        dist.barrier()
+    yield rank == 0
+    if world > 1 and rank == 0:
+        dist.barrier()
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use so many threads inside; a run that goes on uses as many as before, so that it comes to the same weights."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def meet(place: str, rank: int, world: int) -> None:

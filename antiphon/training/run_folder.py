@@ -1,5 +1,5 @@
-"""What belongs to a run folder besides the weights: whose notes it learns from and what was asked, so that a resumed
-run is the same run."""
+"""What belongs to a run folder besides the weights: what it learns from and what was asked, so that a resumed run is
+the same run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.core.atomic import UNFINISHED, whole
+from antiphon.core.atomic import UNFINISHED, atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import (
+    HEALTHY,
+    LOG,
+    PAGE,
+    PREPARED,
+    RECORD,
+    REFUSED,
+    SETTINGS,
+    SHEETS,
+    SKIPPED,
+    SOUNDS,
+    STATE,
+    WEIGHTS,
+)
 from antiphon.training.recipe import USUAL
 
 try:
@@ -22,19 +37,11 @@ try:
 except ImportError:  # on Windows nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
-RECORD, STATE, WEIGHTS, PREPARED, REFUSED = (
-    "run.json",
-    "state.safetensors",
-    "weights.safetensors",
-    "prepared.safetensors",
-    "refused.txt",
-)
+CRITICS = ".critics.safetensors", ".players.safetensors"  # beside a voice: its critics' weights, and their old name
+USUAL_MINUTES = 10.0
 PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
-HEAD = 1 << 18  # bytes of a sound file that tell it from another
-OWN = (
-    *(RECORD, STATE, WEIGHTS, PREPARED, REFUSED),
-    *("config.json", "log.jsonl", "skipped.txt", "page.html", "healthy.safetensors"),
-)
+HEAD = 1 << 18  # bytes of a file that tell it from another
+OWN = (RECORD, SETTINGS, WEIGHTS, STATE, HEALTHY, PREPARED, REFUSED, SKIPPED, LOG, PAGE)
 
 
 @contextlib.contextmanager
@@ -103,7 +110,7 @@ class Record:
     minutes: float | None = None
 
     def write(self, folder: Path) -> None:
-        with whole(folder / RECORD) as draft:
+        with atomic(folder / RECORD) as draft:
             draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
@@ -147,10 +154,32 @@ def clear(folder: Path) -> None:
     """Remove what a run wrote, and nothing else."""
     for name in OWN:
         (folder / name).unlink(missing_ok=True)
-    for part, ending in (("sheets", "png"), ("sounds", "wav")):
-        for path in (folder / part).glob(f"step-*.{ending}"):
+    for part in (SHEETS, SOUNDS):
+        for path in (folder / part).glob("step-[0-9]*.*"):
             path.unlink()
     sweep(folder)
+
+
+@contextlib.contextmanager
+def undone(folder: Path) -> Iterator[None]:
+    """Data that a new run cannot learn from leave nothing behind, neither its record nor what was prepared."""
+    try:
+        yield
+    except AntiphonError:
+        if not (folder / STATE).exists():
+            clear(folder)
+        raise
+
+
+def keep_healthy(folder: Path) -> None:
+    """The state file, just written, is a healthy one: give it a second name."""
+    new = folder / f".{HEALTHY}"
+    new.unlink(missing_ok=True)
+    try:
+        os.link(folder / STATE, new)
+    except OSError:  # a file system without links
+        shutil.copyfile(folder / STATE, new)
+    os.replace(new, folder / HEALTHY)
 
 
 def sweep(folder: Path) -> None:
@@ -175,15 +204,47 @@ def check_same(record: Record, content: str, request: Request, folder: Path) -> 
             raise AntiphonError(f"{folder} was begun with another --{option} ({before or 'none'}, not {now}): {hint}")
 
 
-def fingerprint(source: Path) -> str:
-    """What tells a folder of sounds, or a prepared file, from another: names, sizes and beginnings of its files."""
-    from antiphon.audio.files import SUFFIXES
+def budget(record: Record, folder: Path, steps: int | None, minutes: float | None) -> Record:
+    """The record, with what there is to train for now. Minutes were turned into steps once; other minutes change that
+    number. Raises AntiphonError for minutes where a run was begun for steps."""
+    if steps is not None:
+        return replace(record, steps=steps, minutes=None)
+    total = total_steps(folder)
+    if minutes is None:
+        return replace(record, minutes=record.minutes or (USUAL_MINUTES if record.steps is None else None))
+    if record.minutes is None and total:
+        raise AntiphonError(f"{folder} was begun for {total} steps: prolong it with --steps")
+    if record.minutes is not None and minutes != record.minutes and total:
+        total = record.steps or total  # of the record's minutes; the state's may be from before they were changed
+        return replace(record, steps=max(round(total * minutes / record.minutes), 1), minutes=minutes)
+    return replace(record, steps=record.steps if minutes == record.minutes else None, minutes=minutes)
 
+
+def total_steps(folder: Path) -> int:
+    """The number of steps a run is to have; 0 if that is not settled."""
+    if not (folder / STATE).exists():
+        return 0
+    from antiphon.voices.checkpoint import read_metadata
+
+    return int(read_metadata(folder / STATE).get("total", 0))
+
+
+def critics_of(weights: Path) -> Path | None:
+    """The file with the critics of a voice: published beside it, or in its run's state."""
+    for path in (*(weights.with_suffix(ending) for ending in CRITICS), weights.with_name(STATE)):
+        if path.exists():
+            return path
+    return None
+
+
+def fingerprint(source: Path, suffixes: Collection[str]) -> str:
+    """What tells a folder of data, or a prepared file, from another: names, sizes and beginnings of its files, those
+    that end in one of `suffixes`."""
     digest = hashlib.blake2b(digest_size=16)
     if source.is_file():
         return _add(digest, source, source.name).hexdigest()
     for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in {*SUFFIXES, ".csv", ".json"} and path.is_file():
+        if path.suffix.lower() in suffixes and path.is_file():
             _add(digest, path, path.relative_to(source).as_posix())
     return digest.hexdigest()
 

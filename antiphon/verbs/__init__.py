@@ -1,1 +1,1 @@
-"""What a person can do: one verb a module, each a ladder from objects in memory up to files."""
+"""What users can do: one verb per module, each a ladder from objects in memory up to files."""

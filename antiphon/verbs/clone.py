@@ -1,4 +1,4 @@
-"""Clone an instrument from one recorded note, or several: from_audio, from_files, and `clone`, into a voice's file."""
+"""Clone an instrument from one or more recorded notes: from_audio, from_files, and `clone`, into a voice's file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.recording import OneNote, one_note
 from antiphon.data.labelling.labels import parse_name, parse_pitch
 from antiphon.data.labelling.row import Manifest, Row, note_name
 from antiphon.data.prepare import LONGEST, prepare
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.verbs.report import Report
 from antiphon.voices.find import load
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 CROP = 32_768  # samples: as in training
-VELOCITY = 100  # of a recording that does not say: what `generate` plays
-REACH = 12.0  # semitones beyond the recorded pitches that a clone is said to know
+VELOCITY = 100  # of a recording without one: the default of `generate`
+REACH = 12.0  # semitones beyond the recorded pitches in a clone's stated range
 MOST = 64  # recordings
 
 
@@ -45,9 +46,9 @@ def from_audio(
 ) -> Voice:
     """A voice of one instrument, `label`, that plays like the recordings.
 
-    recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, None where it is to be heard.
-    velocities: 1..127, how hard they were played. names: what to call the recordings when something is wrong with
-    them. Raises AntiphonError, in one line, for a recording that is not one clean pitched note."""
+    recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
+    velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. Raises
+    AntiphonError, in one line, for a recording that is not one clean pitched note."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
         raise AntiphonError(f"cannot clone {len(recordings)} recordings: give 1 to {MOST}")
@@ -73,7 +74,7 @@ def from_files(
     files = [Path(path) for path in paths]
     said = [pitch] if isinstance(pitch, str | float | int) else list(pitch)
     if said and len(said) != len(files):
-        raise AntiphonError(f"{len(said)} pitches for {len(files)} recordings: say one for each, or none")
+        raise AntiphonError(f"{len(said)} pitches for {len(files)} recordings: give one for each, or none")
     return from_audio(
         [read_audio(path, max_seconds=LONGEST) for path in files],
         voice,
@@ -99,10 +100,10 @@ def clone(
 ) -> Path:
     """Make a voice of an instrument from recordings of single notes of it; returns the voice's file.
 
-    voice: what to begin from. samples: sound files, their first 20 s. out: the file; .safetensors is added to its
-    name. pitch: "A3" or 57 (each recording's, if there are several); heard, if not said. name: what to call the
-    instrument. The same recordings and seed make the same bytes. Raises AntiphonError for what is not one clean pitched
-    note, and (without force) if the file exists."""
+    voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
+    is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
+    what to call the instrument. The same recordings and seed give the same bytes. Raises AntiphonError for a recording
+    that is not one clean pitched note, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     target = Path(out)
@@ -128,7 +129,7 @@ def _learned(
     seed: int,
     report: Report,
 ) -> Voice:
-    from antiphon.core.parallel import spread
+    from antiphon.core.parallel import parallel_map
     from antiphon.metrics.takes import nearest_takes
     from antiphon.training.batches.excerpts import ExcerptSource
     from antiphon.training.invert import Inversion, anchored, invert
@@ -143,8 +144,8 @@ def _learned(
         with report.bar("cloning") as advance:
             data = _measured(notes, names, velocities, label, Path(folder))
             start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
-            # operations on one thread, so that the same recording makes the same bytes wherever it is learned
-            generator, w = spread(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
+            # operations on one thread, so that the same recording gives the same bytes everywhere
+            generator, w = parallel_map(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
@@ -154,7 +155,7 @@ def _learned(
 def _measured(
     notes: Sequence[OneNote], names: Sequence[str], velocities: Sequence[int], label: str, folder: Path
 ) -> Prepared:
-    """The recordings, measured as training data are."""
+    """The recordings, measured like training data."""
     loudest = max(float(np.abs(note.audio).max()) for note in notes)
     rows = []
     for i, (note, velocity) in enumerate(zip(notes, velocities, strict=True)):
@@ -162,12 +163,12 @@ def _measured(
         rows.append(Row(path, note.pitch, label, label, velocity=velocity))
     report = prepare(Manifest(folder, rows, [], []), folder / "notes.safetensors")
     for refused in report.refused:
-        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be learned from: {refused.reason}")
+        raise AntiphonError(f"{names[int(refused.path.stem)]} cannot be used: {refused.reason}")
     return Prepared(report.path)
 
 
 def _heard(base: Encodes, data: Prepared):  # type: ignore[no-untyped-def]
-    """(style,) what the encoder hears in all the recordings together."""
+    """(style,) the encoder's style vector of all the recordings together."""
     import torch
 
     from antiphon.networks.encoders.note import on_sphere
@@ -193,6 +194,6 @@ def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str
 
 
 def _label(stem: str) -> str:
-    """An instrument's name from a file's, without the pitch in it."""
+    """An instrument's name from a file's name, without the pitch."""
     named = parse_name(stem).instrument or re.sub(r"[\W_]+", " ", stem)
     return " ".join(named.split())[:80] or "clone"

@@ -1,4 +1,4 @@
-"""Which voice is better? Several before one judge, on the same notes."""
+"""Which voice is better? Judges several on the same notes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def compare(
     quiet: bool = False,
     **how: Unpack[How],
 ) -> dict[str, Any]:
-    """Judge several voices by the same real notes; as `evaluate`, with rows named "voice: row". -> the figures, which
+    """Judge several voices by the same real notes; like `evaluate`, with rows named "voice: row". -> the figures, which
     are also written to the page `out` and the .json beside it.
 
-    voices: each as in `evaluate`; a folder of sounds, such as another program's, is compared as a crowd, because its
-    sounds answer to no note. Intervals that do not overlap tell two rows apart."""
+    voices: each as in `evaluate`; a folder of sounds, such as another program's, is compared as a distribution, because
+    its sounds correspond to no notes. Rows whose intervals do not overlap differ."""
     return from_file_to_file(voices, data, out, force=force, quiet=quiet, **how)

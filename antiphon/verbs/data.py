@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.audio.files import SAMPLE_RATE, check_place
-from antiphon.core.atomic import all_whole, whole
+from antiphon.core.atomic import all_atomic, atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.verbs.report import Report
@@ -28,10 +28,10 @@ def inspect(
     force: bool = False,
     quiet: bool = False,
 ) -> RenderableType:
-    """A rich renderable: what a folder holds, how it was labelled, what was refused and why. Every file is read to its
-    end. one_shots: the sounds are drums and the like, which have names and no pitch. pitch: whether each must have one:
-    yes, no, or auto, which means yes where most have. picture: an HTML page to write, with a keyboard of every
-    instrument. Raises AntiphonError if (without force) it exists."""
+    """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
+    its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
+    have one: yes, no, or auto, which means yes unless most have none. picture: an HTML page to write, with a keyboard
+    of every instrument. Raises AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
 
     target = None if picture is None else check_place(Path(picture), force=force)
@@ -40,7 +40,7 @@ def inspect(
         from antiphon.verbs.folder_page import folder_page
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as draft:
+        with atomic(target) as draft:
             draft.write_text(folder_page(manifest), encoding="utf-8", errors="replace")
     return summary(manifest)
 
@@ -72,11 +72,10 @@ def render(
 ) -> Path:
     """Render soundfonts into a folder of labelled notes, dry, with octaves and presets held out; returns the folder.
 
-    fonts: .sf2 or .sf3 files. programs: General MIDI numbers, all that play single notes unless given. step: semitones
-    between keys. velocities: layers a key. seed: of velocities, holds and what is held out, a number
-    or a name that stands for one. drums: the hits of the
-    fonts' drum kits instead. The same call again goes on. Raises AntiphonError if FluidSynth is missing or a font
-    cannot be read."""
+    fonts: .sf2 or .sf3 files. programs: General MIDI numbers (default: all that play single notes). step: semitones
+    between keys. velocities: layers per key. seed: random seed of velocities, holds and what is held out, a number or a
+    name. drums: render the hits of the fonts' drum kits instead. The same call again resumes an interrupted render.
+    Raises AntiphonError if FluidSynth is missing or a font cannot be read."""
     from antiphon.data.soundfont.render import RenderOptions
     from antiphon.data.soundfont.render import render as render_fonts
 
@@ -84,9 +83,9 @@ def render(
         if not 1 <= value <= most:
             raise AntiphonError(f"{name} {value} is out of range: use 1 to {most}")
     if any(not 0 <= program <= 127 for program in programs):
-        raise AntiphonError("General MIDI programs are numbered 0 to 127")
+        raise AntiphonError("a program is out of range: use 0 to 127")
     if not fonts:
-        raise AntiphonError("give a soundfont to render, an .sf2 or .sf3 file")
+        raise AntiphonError("no soundfont to render: give an .sf2 or .sf3 file")
     number, report = check_seed(seed), Report(quiet)
     if drums:
         from antiphon.data.soundfont.drums import HITS, render_drums
@@ -113,17 +112,16 @@ def prepare(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Measure a folder of notes into one file; returns its path. The same file trains anywhere the package is.
+    """Analyse a folder of notes into one file; returns its path. Besides the package, it is all that training needs.
 
-    one_shots, pitch: as in `inspect`. workers: processes that measure. licence: of
-    the sounds, noted in the file and in voices trained on it.
-    Raises AntiphonError when nothing usable is found or (without force) if `out` exists."""
+    one_shots, pitch: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file and in
+    voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
 
     out, report = Path(out), Report(quiet)
     if out.suffix != ".safetensors":
-        raise AntiphonError(f"cannot write {out.name}: end the name in .safetensors")
+        raise AntiphonError(f"cannot write {out.name}: use a name that ends in .safetensors")
     check_place(out, force=force)
     with report.bar("reading") as advance:
         manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance)
@@ -171,7 +169,7 @@ def cut(
         raise AntiphonError(f"no notes with a pitch were found in {path.name}")
     files = named(spans, name or label_of(path.stem))
     folder.mkdir(parents=True, exist_ok=True)
-    with all_whole([folder / file for file in (*files, "cut.html")]) as drafts:
+    with all_atomic([folder / file for file in (*files, "cut.html")]) as drafts:
         for span, file, draft in zip(spans, files, drafts, strict=False):
             encode(draft, folder / file, span.sound(sound if sound.shape[1] == 2 else audio))
         drafts[-1].write_text(page_of(path.name, audio, spans, files), encoding="utf-8", errors="replace")

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from antiphon.audio.files import check_place
-from antiphon.core.atomic import all_whole
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
-from antiphon.training.run_folder import PREPARED, RECORD, read_record
+from antiphon.training.run_folder import read_record
 from antiphon.verbs.report import Report
-from antiphon.voices.find import WEIGHTS, bundled, load, title
+from antiphon.voices.find import bundled, load, title
 
 if TYPE_CHECKING:
     from antiphon.data.prepared import Prepared
@@ -32,11 +33,11 @@ SPLITS = ("block", "preset", "valid", "train")
 class How(TypedDict, total=False):
     """How voices are judged: keywords of every function here.
 
-    n: real notes to compare with, at most (2,000). split: which of them: "block", "preset" or "valid", what is held out
-    of training, or "train"; the first that has enough, if not said. embeddings: among aisfx, musicnn and mel, the first
-    of which judges likeness and variety; those that are installed, or mel, if not said. quick: 300 notes, one network.
-    seed: of the choice of notes, a number or a name. cache: a folder for what is measured of real notes, and for
-    weights. threads: of the processor; all, if not said.
+    n: real notes to compare with, at most (default: 2,000). split: which of them: "block", "preset" or "valid", held
+    out of training, or "train" (default: the first with enough). embeddings: among aisfx, musicnn and mel, the first of
+    which judges likeness and variety (default: those installed, or mel). quick: 300 notes, one network. seed: of the
+    choice of notes, a number or a name. cache: a folder for measurements of real notes and for weights. threads: of the
+    processor (default: all).
     """
 
     n: int | None
@@ -61,7 +62,7 @@ def from_prepared(
     found = judged(judge, contenders)
     if split == "train":
         found.warnings.insert(
-            0, f"these are training notes of {prepared.path.name}: voices may have learned these very sounds"
+            0, f"these are training notes of {prepared.path.name}: voices may have learned the same sounds"
         )
     found.figures = {"voices": list(contenders), "split": split, "notes": len(judge.rows)} | _about(judge, how) | {
         "warnings": found.warnings, **found.figures
@@ -74,8 +75,8 @@ def from_prepared(
 def from_file(
     voices: Sequence[str | Path | Any], data: str | Path, *, quiet: bool = True, **how: Unpack[How]
 ) -> dict[str, Any]:
-    """The same for voices by name, run folder, weights file or folder of sounds, and for `data` that is a prepared
-    file, a run folder or a folder of notes. -> the figures"""
+    """The same for voices given by name, run folder, weights file or folder of sounds, and for `data` that is a
+    prepared file, a run folder or a folder of notes. -> the figures"""
     contenders = named(voices)
     with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
         return from_prepared(contenders, prepared, quiet=quiet, **how).figures
@@ -90,22 +91,22 @@ def from_file_to_file(
     quiet: bool = True,
     **how: Unpack[How],
 ) -> dict[str, Any]:
-    """The same, written: `out` is a page (.html) of tables, sounds and pictures that holds everything it shows; the
-    figures lie beside it as JSON. -> the figures
+    """The same, written to files: `out` is a self-contained page (.html) of tables, sounds and pictures; the figures
+    are beside it as JSON. -> the figures
 
     Both files appear at the end, or none does. Raises AntiphonError if one exists, unless force."""
     from antiphon.verbs.evaluation_page import evaluation_page
 
     page = Path(out)
     if page.suffix.lower() not in (".html", ".htm"):
-        raise AntiphonError(f"cannot write {page.name!r}: end the name in .html; the figures go beside it, as .json")
+        raise AntiphonError(f"cannot write {page.name!r}: use a name that ends in .html (the figures go into a .json)")
     targets = [check_place(path, force=force) for path in (page, page.with_suffix(".json"))]
     contenders = named(voices)
     with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
         found = from_prepared(contenders, prepared, quiet=quiet, **how)
         html = evaluation_page(found, str(data))
     page.parent.mkdir(parents=True, exist_ok=True)
-    with all_whole(targets) as drafts:
+    with all_atomic(targets) as drafts:
         drafts[0].write_text(html, encoding="utf-8")
         drafts[1].write_text(json.dumps(found.figures, indent=1) + "\n", encoding="utf-8")
     return found.figures
@@ -120,7 +121,7 @@ def evaluate(
     quiet: bool = False,
     **how: Unpack[How],
 ) -> dict[str, Any]:
-    """Judge a voice by real notes: distances, precision and variety, pitch, likeness, copying, beside the real notes
+    """Judge a voice by real notes: distances, precision and variety, pitch, likeness, copying; beside the real notes
     among themselves, the nearest training note shifted, and the untrained voice. -> the figures, which are also written
     to the page `out` and the .json beside it.
 
@@ -131,7 +132,7 @@ def evaluate(
 
 
 def named(voices: Sequence[str | Path | Any]) -> dict[str, Any]:
-    """Voices and folders of sounds, by names to tell them apart."""
+    """Voices and folders of sounds by name, with distinct names."""
     found: dict[str, Any] = {}
     for one in voices:
         name, contender = _contender(one)
@@ -140,7 +141,7 @@ def named(voices: Sequence[str | Path | Any]) -> dict[str, Any]:
             name, number = f"{_contender(one)[0]} {number}", number + 1
         found[name] = contender
     if not found:
-        raise AntiphonError("there is nothing to judge: give a voice")
+        raise AntiphonError("nothing to judge: give a voice")
     return found
 
 
@@ -162,8 +163,8 @@ def _contender(one: str | Path | Any) -> tuple[str, Any]:
 def opened(
     data: str | Path, contenders: Mapping[str, Any], report: Report, threads: int | None = None
 ) -> Iterator[Prepared]:
-    """The real notes: of a prepared file, of the run that a folder holds, or of a folder of notes (of hits, where a kit
-    contends), which is prepared, by so many processes, for as long as the block lasts."""
+    """The real notes: of a prepared file, of the run in a folder, or of a folder of notes (of hits, if a kit is to be
+    judged), which is prepared into a temporary file, by `threads` processes, for the duration of the block."""
     from antiphon.data.prepared import Prepared
 
     path = Path(data).expanduser()
@@ -171,7 +172,7 @@ def opened(
         record = read_record(path)
         path = path / PREPARED if (path / PREPARED).is_file() or record is None else Path(record.source)
         if not path.exists():
-            raise AntiphonError(f"the notes of the run {data} were those of {path}, which is gone: give their folder")
+            raise AntiphonError(f"the run {data} was trained on {path}, which is gone: give the folder of notes")
     if not path.is_dir():
         yield Prepared(path)
         return
@@ -184,12 +185,12 @@ def opened(
         workers = threads or os.cpu_count() or 1
         try:
             yield Prepared(prepare(path, file, one_shots=hits, pitch=pitch, workers=workers, quiet=report.quiet))
-        except AntiphonError as error:  # what is wrong with the file is wrong with the folder
+        except AntiphonError as error:  # name the folder rather than the temporary file
             raise AntiphonError(str(error).replace(str(file), str(path))) from None
 
 
 def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
-    """A judge for these notes, and the split they are of."""
+    """A judge for these notes, and the split they are from."""
     from antiphon.metrics.embeddings import load_embedding
     from antiphon.metrics.judge import Judge
     from antiphon.metrics.lists import FEWEST, choose_split, draw_reference, draw_rows
@@ -203,7 +204,7 @@ def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
     if split not in SPLITS:
         raise AntiphonError(f"there is no split {split!r}: use {', '.join(SPLITS)}")
     if n < FEWEST:
-        raise AntiphonError(f"cannot judge by {n} notes: use {FEWEST} or more")
+        raise AntiphonError(f"{n} notes are too few to judge by: use {FEWEST} or more")
     cache = Path(how.get("cache") or default_cache()).expanduser()
     names = _embeddings(how, cache, report)
     rows = draw_rows(prepared, split=split, n=n, seed=seed)
@@ -215,7 +216,7 @@ def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
 
 
 def _embeddings(how: How, cache: Path, report: Report) -> list[str]:
-    """Those asked for; else the networks that are installed (one, if it must be quick), else what is built in."""
+    """Those requested; else the networks that are installed (one, if quick), else the built-in one."""
     from antiphon.metrics.embeddings import BUILT_IN
     from antiphon.metrics.networks.weights import INSTALL, installed
 
@@ -228,7 +229,7 @@ def _embeddings(how: How, cache: Path, report: Report) -> list[str]:
 
 
 def _about(judge: Judge, how: How) -> dict[str, Any]:
-    """What tells one evaluation from another."""
+    """What distinguishes one evaluation from another."""
     from antiphon.metrics.lists import fingerprint
 
     embeddings = {embedding.name: embedding.dim for embedding in judge.meter.embeddings}

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from antiphon.audio.mel import trim_tail
+from antiphon.audio.mel import cut_tail
 from antiphon.data.labelling.row import note_name
 from antiphon.metrics.evaluation import SHOWN, Evaluation, shown_rows
 from antiphon.metrics.plots.sheet import spectrogram_panels
@@ -15,33 +15,33 @@ from antiphon.metrics.tables import Grid, grids
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 
 INSTRUMENTS = 8  # of which a note is shown
-TABLES = """<style>
+TABLES = """
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
-</style>"""
+"""
 EXPLAINED = (
-    "real: the notes that judge. floor: other real notes, as near to them as there are. naive: the nearest training"
+    "real: the notes to judge by. floor: other real notes, as near to them as possible. naive: the nearest training"
     " note, resampled. untrained: the voice before its first step. imagined: from noise and the label. encoded: in the"
-    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian a label. vocoded: what"
-    " log-mel and back leave of the note."
+    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian per label. vocoded: the"
+    " note after log-mel and back."
 )
 
 
 def evaluation_page(found: Evaluation, data: str) -> str:
-    """The page as one HTML document that holds all it shows."""
+    """The page as one self-contained HTML document."""
     figures = found.figures
     title = f"{', '.join(figures['voices'])} judged by {data}"
     warned = "".join(f"<li>{escape(warning)}</li>" for warning in figures["warnings"])
     tables = "\n".join(_table(grid) for grid in grids(figures))
-    extra = f"{TABLES}\n{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
-    return html_page(title, EXPLAINED, _chapters(found), extra)
+    extra = f"{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
+    return html_page(title, EXPLAINED, _chapters(found), extra, TABLES)
 
 
 def _chapters(found: Evaluation) -> list[Chapter]:
-    """Some notes, real, naive, and as each voice has them."""
-    heard = {name: player for name, player in found.players.items() if name.endswith(SHOWN)}
+    """Some notes: real, naive, and as each voice plays them."""
+    heard = {name: player for name, player in found.renderers.items() if name.endswith(SHOWN)}
     if not heard:
         return []
     sounds = next(iter(heard.values())).sounds
@@ -51,18 +51,18 @@ def _chapters(found: Evaluation) -> list[Chapter]:
     return [
         Chapter(
             "To hear and see",
-            "Single notes of the list, each of another instrument; pictures beside each other share their scale.",
+            "Single notes of the list, each of a different instrument; pictures side by side share a scale.",
             groups,
         )
     ]
 
 
 def _group(sounds: Sounds, at: int, played: dict[str, np.ndarray]) -> Group:
-    """One note of the list as everybody has it."""
+    """One note of the list in all its versions."""
     row, prepared = sounds.rows[at], sounds.prepared
     pitch = float(prepared.pitch[row.real])
     told = {"real": sounds.real(row.real), "naive": sounds.shifted(row.naive, pitch), **played}
-    heard = {name: trim_tail(np.nan_to_num(sound[: sounds.limit])) for name, sound in told.items()}
+    heard = {name: cut_tail(np.nan_to_num(sound[: sounds.limit])) for name, sound in told.items()}
     pictures = spectrogram_panels(list(heard.values()))
     figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
     label = sounds.instruments[int(prepared.instrument[row.real])]

@@ -1,4 +1,4 @@
-"""From what a person calls a voice to the voice, and from a seed's name to its number: under every verb."""
+"""From the name of a voice to the voice, and from a seed's name to its number: used by every verb."""
 
 from antiphon.core.seeds import check_seed
 from antiphon.voices.find import bundled, find, load, title

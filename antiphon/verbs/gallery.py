@@ -1,4 +1,4 @@
-"""The sounds that the documentation shows, made by the verbs it describes: `gallery`, into a folder with a page."""
+"""The sounds in the documentation, made by the verbs it describes: `gallery`, into a folder with a page."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from antiphon.audio.files import SAMPLE_RATE, check_place, read_audio
+from antiphon.audio.files import check_place, read_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.sheet import SONG, WIDTH, spectrogram_panels
 from antiphon.verbs.clone import clone
 from antiphon.verbs.gallery_table import SECTIONS, Line, Recording, Section
@@ -33,16 +34,16 @@ PAGE = "index.html"
 WIDE = 3 * WIDTH + 20  # pixels: the picture of a sound that is longer than a note
 NOTES = Path("examples/notes")
 VERBS: dict[str, Callable[..., Path]] = {"generate": generate, "play": play, "morph": morph, "clone": clone}
-OPTIONS = {"n": "-n", "start": "--from", "stop": "--to", "morphs": "--morph"}  # the others have their keywords' names
+OPTIONS = {"n": "-n", "start": "--from", "stop": "--to", "morphs": "--morph"}  # others are named like their keywords
 INTRODUCTION = (
-    "Every sound here comes from the command line below it. Pictures show 30 Hz to 20 kHz from bottom to top, 80 dB"
-    " from black to bright, and the first tenth of a second of a note stretched."
+    "Every sound here is made by the command below it. Pictures show 30 Hz to 20 kHz from bottom to top, 80 dB"
+    " from dark to bright; the first tenth of a second of a note is stretched."
 )
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a line of the table came to: how it was made, and its sounds, (samples,) or (samples, 2), by title."""
+    """The result of a line of the table: how it was made, and its sounds, (samples,) or (samples, 2), by title."""
 
     command: str
     remark: str
@@ -58,12 +59,12 @@ def gallery(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Make the sounds that the documentation shows, in the folder `out`; returns the page to see and hear them,
-    index.html, which holds them all.
+    """Make the sounds that the documentation shows, in the folder `out`; returns the page to see and hear them, a
+    self-contained index.html.
 
-    voice: a bundled voice's name, a run folder or a weights file; what it lacks the instruments for is left out. only:
-    names of sections (antiphon/verbs/gallery_table.py lists them); all, if none are given. seed: added to each sound's
-    own. Everything appears at the end, or nothing. Raises AntiphonError for an unknown section or voice, and (without
+    voice: a bundled voice's name, a run folder or a weights file; sounds of instruments it lacks are left out. only:
+    names of sections, listed in antiphon/verbs/gallery_table.py (default: all). seed: added to each sound's own.
+    Everything appears at the end, or nothing does. Raises AntiphonError for an unknown section or voice, and (without
     force) if any of it exists."""
     folder, number, report = Path(out), check_seed(seed), Report(quiet)
     sections = _chosen(only)
@@ -94,10 +95,10 @@ def _chosen(names: Sequence[str]) -> list[Section]:
 
 @dataclass(frozen=True)
 class Kitchen:
-    """Where lines of the table become sounds: made in `scratch`, shown as if made in `folder`."""
+    """Turns lines of the table into sounds: made in `scratch`, shown as if made in `folder`."""
 
     player: Voice
-    voice: str  # as it was called
+    voice: str  # as the user named it
     folder: Path
     scratch: Path
     seed: int
@@ -111,14 +112,14 @@ class Kitchen:
             for line in section.lines:
                 try:
                     made.append(self._recorded(line) if isinstance(line, Recording) else self._made(section, line))
-                except AntiphonError as lack:  # other voices know other instruments
+                except AntiphonError as lack:  # voices know different instruments
                     self.report.say(f"left out: {section.name}, {line.title}: {lack}")
                 done += 1
                 advance(done, total)
             if any(one.sounds for one in made):
                 found.append(Chapter(section.heading, section.text, _groups(made)))
         if not found:
-            raise AntiphonError(f"the voice {self.voice} plays none of these sounds: try another voice, or --only")
+            raise AntiphonError(f"the voice {self.voice} can make none of these sounds: use another voice, or --only")
         return found
 
     def _voice_of(self, section: Section, line: Line) -> Voice | Path:
@@ -127,7 +128,7 @@ class Kitchen:
             return self.player
         made = self.scratch / section.name / f"{line.voice}.safetensors"
         if not made.is_file():
-            raise AntiphonError(f"it needs the voice {line.voice}")
+            raise AntiphonError(f"it needs the voice {line.voice}, which was not made")
         return made
 
     def _recorded(self, line: Recording) -> Made:
@@ -158,7 +159,7 @@ class Kitchen:
 
 
 def command_line(verb: str, voice: str, out: Path, how: dict[str, Any]) -> str:
-    """The line that a person would type for a verb with these keywords."""
+    """The command line for a verb with these keywords."""
     words = ["antiphon", verb, *([] if verb == "play" else [voice])]
     words += [str(how["samples"])] if "samples" in how else []
     words += ["--voice", voice] if verb == "play" and voice != "gm" else []
@@ -186,7 +187,7 @@ def _files(line: Line, target: Path, seed: int) -> list[tuple[str, Path]]:
 
 
 def _groups(made: Sequence[Made]) -> list[Group]:
-    """Pictures beside the sounds of a section. Notes share a time axis and a scale; what is longer has its own."""
+    """The sounds of a section with pictures. Notes share a time axis and a scale; longer sounds have their own."""
     sounds = [sound if sound.ndim == 1 else sound.mean(1) for one in made for sound in one.sounds.values()]
     brief = [sound for sound in sounds if len(sound) <= SONG * SAMPLE_RATE]
     panels = iter(spectrogram_panels(brief)) if brief else iter(())

@@ -1,4 +1,4 @@
-"""What the gallery shows. A new line of this table is a new sound, a new section a new heading on the page."""
+"""The contents of the gallery. A new line of this table is a new sound, a new section a new heading on the page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Verb = Literal["generate", "play", "morph", "clone"]
 
 @dataclass(frozen=True)
 class Line:
-    """One command line: a verb and its keywords (see its Python twin), without the voice and where to. voice: what an
-    earlier `clone` of the section was called, to play that voice in place of the gallery's."""
+    """One command line: a verb and the keywords of its Python function, without voice and output. voice: the name of an
+    earlier `clone` in the section, to play that voice instead of the gallery's."""
 
     title: str
     verb: Verb
@@ -21,7 +21,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Recording:
-    """A note of examples/notes, so many semitones higher by playing it faster, as a sampler does."""
+    """A note of examples/notes, raised by `semitones` by playing it faster, as a sampler does."""
 
     title: str
     path: str
@@ -39,7 +39,7 @@ class Section:
 
 
 def note(title: str, instrument: str = "", voice: str = "", **how: Any) -> Line:
-    """One new note; of the instrument in its title, if none is named."""
+    """One new note (default instrument: its title)."""
     return Line(title, "generate", {"n": 1, "instrument": instrument or title, **how}, voice)
 
 
@@ -96,7 +96,7 @@ SECTIONS = (
     Section(
         "hold",
         "Short and long",
-        "A note is held for as long as you like, and then let go. Nothing is looped or stretched.",
+        "A note is held for as long as you like, then released. Nothing is looped or stretched.",
         (
             note("0.1 s", "cello", pitch="C3", seconds=0.1),
             note("0.5 s", "cello", pitch="C3", seconds=0.5),
@@ -116,7 +116,7 @@ SECTIONS = (
     Section(
         "blend",
         "Blends",
-        "Not two instruments at once, but one that lies between them.",
+        "Not two instruments at once, but one between them.",
         (
             note("flute", pitch="A4"),
             note("flute 0.6, strings 0.4", "flute:0.6,string ensemble 1:0.4", pitch="A4"),
@@ -128,7 +128,7 @@ SECTIONS = (
     Section(
         "variation",
         "How far from the typical",
-        "0 is an instrument's most typical sound, 1 as varied as those it was learned from.",
+        "0 is an instrument's most typical sound, 1 as varied as the sounds it was trained on.",
         (
             note("variation 0", "nylon guitar", pitch="E3", variation=0.0, seed=5),
             note("variation 0.25", "nylon guitar", pitch="E3", variation=0.25, seed=5),
@@ -153,7 +153,7 @@ SECTIONS = (
     ),
     Section(
         "song",
-        "The song that comes along, in a room",
+        "The bundled song, in a room",
         "Two choirs, one answering the other.",
         (Line("antiphon", "play", {"room": 0.4}),),
     ),

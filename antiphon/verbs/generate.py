@@ -1,5 +1,5 @@
-"""Make new notes with a voice, from noise: from_notes, from_notes_to_folder, and `generate` that thinks the notes
-out."""
+"""Make new notes with a voice, from noise: from_notes, from_notes_to_folder, and `generate`, which makes up the
+notes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from antiphon.voices.playable import PlayableVoice
 if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
-MOST = 10_000  # notes a call
+MOST = 10_000  # notes per call
 CHUNK = 32
-HELD = 2.0  # seconds, if not said
+HELD = 2.0  # seconds, by default
 
 
 def from_notes(
@@ -35,7 +35,7 @@ def from_notes(
 ) -> list[np.ndarray]:
     """Each note's sound, (samples,) float32 at 44.1 kHz, from its onset to the end of its release.
 
-    w: (notes, style) style vectors in place of those that the notes' instruments and seeds say."""
+    w: (notes, style) style vectors instead of those that the notes' instruments and seeds imply."""
     return load(voice).able(PlaysNotes, "play notes").notes(notes, w=w)
 
 
@@ -48,10 +48,10 @@ def from_notes_to_folder(
     force: bool = False,
     quiet: bool = True,
 ) -> list[Path]:
-    """Write each note to a file of its own, NNN_<instrument>_<note>_v<velocity>_s<seed>.wav, numbered from 1. -> the
+    """Write each note to its own file, NNN_<instrument>_<note>_v<velocity>_s<seed>.wav, numbered from 1. -> the
     paths
 
-    w: (notes, style), as in from_notes. A note too loud for a file is turned down. Raises AntiphonError if one of the
+    w: (notes, style), as in from_notes. A note too loud for a file is attenuated. Raises AntiphonError if one of the
     files exists, unless force."""
     out, player, report = Path(out), load(voice).able(PlaysNotes, "play notes"), Report(quiet)
     if out.exists() and not out.is_dir():
@@ -86,14 +86,13 @@ def generate(
 ) -> Path:
     """Write `n` new notes into the folder `out`; returns the folder.
 
-    Sound i is drawn from seed + i and nothing else, so that any of them can be had again alone. instrument: a label, a
-    shortening, a General MIDI name, number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note;
-    without it every sound draws one. style: words of character, and "brightness=0.8" of a voice that was told
-    descriptors. variation: 0..1, from the typical sound of a label, or the recording itself, to as wide as training
-    was; 1 for labels and 0 for recordings, if not said. pitch: "C4", 61 or 60.5; without it, drawn from the
-    instrument's trained range. velocity: 1..127. seconds: how long a note is held, 2 if not said. seed: a number, or a
-    name that stands for one. Raises AntiphonError for anything that makes no sense, or (without force) if a file
-    exists."""
+    Sound i depends only on seed + i, so that any of them can be made again alone. instrument: a label, an abbreviation,
+    a General MIDI name, number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note (default: drawn
+    for each sound). style: style words, and "brightness=0.8" if the voice was trained with descriptors. variation:
+    0..1, from the typical sound of a label, or the recording itself, to as varied as training (default: 1 for labels, 0
+    for recordings). pitch: "C4", 61 or 60.5 (default: drawn from the instrument's trained range). velocity: 1..127.
+    seconds: how long a note is held (default: 2). seed: a number, or a name that stands for one. Raises AntiphonError
+    for invalid values, or (without force) if a file exists."""
     if not 1 <= n <= MOST:
         raise AntiphonError(f"cannot make {n} sounds: use 1 to {MOST}")
     first = check_seed(seed)
@@ -102,7 +101,7 @@ def generate(
     words = player.resolve_style(style)
     key = None if pitch is None else parse_pitch(str(pitch))
     if key is not None and not player.pitched:
-        raise player.cannot("be told a pitch")
+        raise player.cannot("play a given pitch")
     held = HELD if seconds is None else seconds
     notes, ws = [], []
     with report.warnings():
@@ -123,13 +122,13 @@ def generate(
 
 
 def _drawn_key(voice: Voice, label: str, seed: int) -> float:
-    """A key of the range that an instrument was learned in."""
+    """A key drawn from the range that an instrument was trained in."""
     lowest, highest = voice.info.range_of.get(label, USUAL_RANGE)
     return float(np.random.default_rng((3, seed)).integers(round(lowest), round(highest) + 1))
 
 
 def _unheard_of(notes: Sequence[Note], voice: Voice) -> list[str]:
-    """What is asked for and was never trained on."""
+    """Remarks on requested labels and pitches that were never trained on."""
     found: dict[str | None, str] = {}
     if not voice.pitched:
         return []
@@ -137,7 +136,7 @@ def _unheard_of(notes: Sequence[Note], voice: Voice) -> list[str]:
         lowest, highest = voice.info.range_of.get(str(note.instrument), (0.0, 127.0))
         if not lowest - 0.5 <= note.pitch <= highest + 0.5:
             learned = f"{note_name(round(lowest))} to {note_name(round(highest))}"
-            found[note.instrument] = f"{note.instrument} was learned from {learned}: {note_name(note.pitch)} is a guess"
+            found[note.instrument] = f"{note.instrument} was trained on {learned}: {note_name(note.pitch)} is a guess"
     return list(found.values())
 
 

@@ -16,7 +16,7 @@ def main() -> None:
     import torch
 
     from antiphon.training.parallel import meet
-    from antiphon.verbs.train import from_file, recipe_of
+    from antiphon.verbs.train import play_along
 
     torch.set_num_threads(1)
     print("ready", flush=True)
@@ -25,10 +25,9 @@ def main() -> None:
     if not line:
         return
     task = json.loads(line)
-    job = task["job"] | {"recipe": recipe_of(*task["job"]["recipe"])}
     with contextlib.suppress(KeyboardInterrupt):
         meet(**task["meet"])
-        from_file(**job)
+        play_along(**task["job"], world=task["meet"]["world"])
 
 
 def _end_with_the_first() -> None:

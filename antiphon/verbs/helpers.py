@@ -28,7 +28,7 @@ GONE = "one of the run's processes ended (killed? out of memory?): the same line
 WORTH = 4  # excerpts: fewer hardly make a step shorter (1.06 s of 16, 0.52 of 8, 0.29 of 4, 0.24 of 2)
 
 
-def share(recipe: Recipe, threads: int) -> tuple[Recipe, int]:
+def share(recipe: Recipe[Any], threads: int) -> tuple[Recipe[Any], int]:
     """Share a batch among processes, one a thread and none with fewer excerpts than are worth it. -> (the recipe of
     each, how many). Two threads in one process wait for each other all the time; two processes once a step. One where
     torchrun has shared out the work already, or a graphics card does it."""
@@ -62,7 +62,7 @@ class Helpers:
         )
 
     def begin(self, job: dict[str, Any]) -> None:
-        """Have every helper do `job`, keywords of `from_file` that JSON can hold, and join them in a group."""
+        """Have every helper do `job`, keywords of verbs/train.py's `play_along`, and join them in a group."""
         from antiphon.training.parallel import meet
 
         with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:

@@ -1,4 +1,4 @@
-"""What a voice is: labels, ranges, styles, size, how it was trained, on what and under which licence."""
+"""Facts about a voice: labels, ranges, styles, size, how it was trained, on what and under which licence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import RECORD, WEIGHTS
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import note_name
 from antiphon.recipes.lookup import recipes
-from antiphon.training.run_folder import RECORD, read_record
+from antiphon.training.run_folder import read_record
 from antiphon.voices.cost import multiply_adds_a_second, parameter_count
-from antiphon.voices.find import WEIGHTS, find, load
+from antiphon.voices.find import find, load
 from antiphon.voices.kind import kind
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def facts(voice: str | Path) -> dict[str, Any]:
-    """Everything a voice says of itself, as plain JSON."""
+    """Everything known about a voice, as plain JSON."""
     loaded, path = load(voice), find(voice)
     written = kind(loaded.kind).write(loaded.model)
     method = _recipe(loaded, written, path)
@@ -53,17 +54,17 @@ def facts(voice: str | Path) -> dict[str, Any]:
 
 
 def _recipe(voice: Voice, written: dict[str, Any], path: Path) -> str:
-    """The recipe of the run that a voice lies in; else the one whose network it has."""
+    """The recipe of the run that contains the voice; else the one whose network it has."""
     record = None
     if path.name == WEIGHTS and (path.parent / RECORD).is_file():
-        with suppress(AntiphonError):  # a damaged record is no fault of the voice
+        with suppress(AntiphonError):  # a damaged run record is not the voice's fault
             record = read_record(path.parent)
     known = record.request.recipe if record else None
     return known or str(written["config"].get("generator", voice.kind))
 
 
 def _told(name: str) -> str:
-    """What a recipe's file says of it: the paper it follows, and what it plays."""
+    """The docstring of a recipe's file: the paper it follows, and what it plays."""
     made = recipes().get(name)
     return " ".join((sys.modules[made.__module__].__doc__ or "").split()) if made else ""
 
@@ -83,13 +84,13 @@ def _instrument(voice: Voice, label: str) -> dict[str, Any]:
 
 
 def _family(label: str) -> str:
-    """The General MIDI family of a label that is a General MIDI name, else nothing."""
+    """The General MIDI family of a label that is a General MIDI name, else an empty string."""
     name = label.lower()
     return gm.family_of(gm.PROGRAMS.index(name)) if name in gm.PROGRAMS else ""
 
 
 def card(voice: str | Path) -> RenderableType:
-    """`facts` for a person: a rich renderable."""
+    """`facts` for reading: a rich renderable."""
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
@@ -98,7 +99,7 @@ def card(voice: str | Path) -> RenderableType:
     head = Table.grid(padding=(0, 2))
     for name, value in _lines(known):
         head.add_row(name, escape(value))
-    table = Table("instrument", "family", "learned from", "styles met")
+    table = Table("instrument", "family", "trained on", "styles met")
     for row in known["instruments"]:
         ends = [note_name(round(row[end])) for end in ("lowest", "highest") if row[end] is not None]
         table.add_row(escape(row["label"]), row["family"], " to ".join(ends), escape(" ".join(row["styles"])))
@@ -108,14 +109,14 @@ def card(voice: str | Path) -> RenderableType:
 def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
     training = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in known["training"].items() if v not in (None, ""))
     size = f"{known['parameters'] / 1e6:.2f} M parameters, {known['megabytes']:.1f} MB"
-    cost = f"{known['multiply_adds_a_second'] / 1e6:,.0f} M multiply-adds for a second of sound"
+    cost = f"{known['multiply_adds_a_second'] / 1e6:,.0f} M multiply-adds per second of sound"
     return [
         ("voice", f"{known['name']}  ({known['file']})"),
         ("plays", known["plays"]),
         ("size", f"{size}, {known['sample_rate'] / 1000:g} kHz"),
         ("cost", cost),
         ("recipe", known["recipe"]),
-        ("method", known["method"] or "not known here"),
+        ("method", known["method"] or "unknown"),
         ("training", training or "not recorded"),
         ("licence", known["licence"]),
         ("sources", "; ".join(known["sources"]) or "not recorded"),

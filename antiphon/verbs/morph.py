@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from antiphon.audio.files import SAMPLE_RATE, check_place, check_target, encode
-from antiphon.core.atomic import all_whole
+from antiphon.audio.files import check_place, check_target, encode
+from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.seeds import check_seed
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.metrics.plots.sheet import spectrogram_strip
 from antiphon.verbs.report import Report
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 from antiphon.voices.voice import Voice
 
 MOST = 100  # steps
-LONGEST = 1_200  # seconds held, of all steps together
+LONGEST = 1_200  # seconds held, all steps together
 GAP = 0.1  # seconds of silence between two
 PEAK = 0.99
 
@@ -42,16 +43,16 @@ def from_names(
     seed: int | str = 0,
     variation: float | None = None,
 ) -> list[np.ndarray]:
-    """`steps` sounds, (samples,) float32 at 44.1 kHz each: a note of `start`, then ever more of `stop`.
+    """`steps` sounds, (samples,) float32 at 44.1 kHz each: a note of `start` that gradually turns into `stop`.
 
     start, stop: instrument expressions (see antiphon.voices.expression): labels, blends or recordings of a note. Steps
-    are even to the ear, not in w (see antiphon.voices.interpolation). The first and the last are the very sounds that
-    the two would have alone. pitch: "C4", 61 or 60.5; a key that both were learned at, if not said. velocity: 1..127.
-    seconds: for which each is held. seed, variation: as in `generate`."""
+    are even to the ear, not in w (see antiphon.voices.interpolation). The first and the last are exactly the sounds of
+    `start` and `stop` alone. pitch: "C4", 61 or 60.5 (default: a key that both were trained on). velocity: 1..127.
+    seconds: how long each is held. seed, variation: as in `generate`."""
     if not 2 <= steps <= MOST:
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
     if steps * seconds > LONGEST:
-        raise AntiphonError(f"{steps} steps of {seconds:g} s are too long: make it {LONGEST:,} s in all, at most")
+        raise AntiphonError(f"{steps} steps of {seconds:g} s are too long: use at most {LONGEST:,} s in total")
     player, number = load(voice).able(PlaysNotes, "morph"), check_seed(seed)
     a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
@@ -78,8 +79,8 @@ def morph(
 ) -> Path:
     """Write a morph's steps, one after another, into a sound file; returns its path.
 
-    picture: draw their spectrograms side by side into a PNG of the same name. See from_names for the other keywords.
-    Raises AntiphonError for anything that makes no sense, or (without force) if a file exists."""
+    picture: also draw their spectrograms side by side in a PNG of the same name. For other keywords see from_names.
+    Raises AntiphonError for invalid values, or (without force) if a file exists."""
     target = check_target(out, force=force)
     pictures = [check_place(target.with_suffix(".png"), force=force)] if picture else []
     with Report(quiet).warnings():
@@ -89,7 +90,7 @@ def morph(
     line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])
     line *= np.float32(min(1.0, PEAK / max(np.abs(line).max(), 1e-9)))
     target.parent.mkdir(parents=True, exist_ok=True)
-    with all_whole([target, *pictures]) as (draft, *drawn):
+    with all_atomic([target, *pictures]) as (draft, *drawn):
         encode(draft, target, line)
         for place in drawn:
             between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]

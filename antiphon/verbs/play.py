@@ -13,7 +13,7 @@ from antiphon.audio.files import check_target
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.music.bounce import bounce
-from antiphon.music.casting import Casting, Character, Player, cast
+from antiphon.music.casting import KIT, Casting, Character, Player, cast, is_kit
 from antiphon.music.drums import Drummer, kit_style
 from antiphon.music.midi import read_midi
 from antiphon.music.player import in_room, render, stream
@@ -26,18 +26,17 @@ if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 SONGS = Path(__file__).parent.parent / "music" / "songs"
-KIT = "kit"  # the bundled voice that plays channel 10
 
 
 class How(TypedDict, total=False):
     """How a song is played: keywords of every function here.
 
-    instrument: an instrument expression (see antiphon.voices.expression) for every part, in place of the song's
-    programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or a piece of a track's name.
-    morphs: "flute>cello@0:30-1:00": what would play the first name turns into the next, between two times of the song
-    or all through it. variation: 0..1, typical sounds to as varied as in training; None is 1, but 0 for recordings.
-    seed: which players, a number or a name. room: 0..1, no reverberation to a hall. kit: a voice of drums for channel
-    10; the bundled kit, if none is said."""
+    instrument: an instrument expression (see antiphon.voices.expression) for every melodic part, in place of the song's
+    programs. mapping: instruments for some parts, by channel (1-16), "tN" for track N or part of a track's name; "kit"
+    makes a part a drum part, and an instrument makes a drum part melodic. morphs: "flute>cello@0:30-1:00": parts that
+    play the first name turn into the next, between two times of the song or throughout it. variation: 0..1, typical
+    sounds to as varied as in training (default: 1, but 0 for recordings). seed: which players, a number or a name.
+    room: 0..1, no reverberation to a hall. kit: a drum voice for the song's drums (default: the bundled kit)."""
 
     instrument: str | None
     mapping: Mapping[str | int, str | int] | None
@@ -49,7 +48,7 @@ class How(TypedDict, total=False):
 
 
 def from_song(song: Song, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]) -> np.ndarray:
-    """(samples, 2) float32 at 44.1 kHz: a song as the voice plays it; see How for the keywords."""
+    """(samples, 2) float32 at 44.1 kHz: a song played by the voice; see How for the keywords."""
     with _played(song, voice, how, quiet) as (players, player, advance):
         return render(players, player, room=how.get("room", 0.0), seed=check_seed(how.get("seed", 0)), progress=advance)
 
@@ -57,7 +56,7 @@ def from_song(song: Song, voice: str | Path | Voice = "gm", *, quiet: bool = Tru
 def from_file(
     path: str | Path, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]
 ) -> np.ndarray:
-    """(samples, 2) float32 at 44.1 kHz: a MIDI file as the voice plays it; see How for the keywords."""
+    """(samples, 2) float32 at 44.1 kHz: a MIDI file played by the voice; see How for the keywords."""
     return from_song(read_midi(path), voice, quiet=quiet, **how)
 
 
@@ -74,10 +73,10 @@ def from_file_to_file(
 ) -> Path:
     """Play a MIDI file into a sound file (wav, flac, ogg, mp3 ... by its suffix). -> its path
 
-    stems: a file beside it for each track and channel, and for the room; parts: two more, all partials and all noise.
-    Both are dry but for the room's own file, and share one gain: they sum to the mix before its limiter.
-    See How for the other keywords. The sound goes through a temporary file in the folder of `out`, 21 MB a minute and
-    stem, so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless force."""
+    stems: also write a file for each track and channel, and for the room; parts: also write two, all partials and all
+    noise. Both are dry except the room's own file, and share one gain: they sum to the mix before its limiter. See How
+    for the other keywords. The sound goes through a temporary file in the folder of `out`, 21 MB per minute and stem,
+    so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless force."""
     song, out = read_midi(path), check_target(out, force=force)
     with _played(song, voice, how, quiet) as (players, player, advance):
         blocks = stream(players, player, stems=stems, parts=parts, progress=advance)
@@ -98,7 +97,7 @@ def play(
 ) -> Path:
     """Play a MIDI file, or the bundled song, into a sound file; returns its path.
 
-    out: a file, or a folder to put `<song>.wav` in; without it, a free name in the current folder. voice: a bundled
+    out: a file, or a folder to put `<song>.wav` in (default: an unused name in the current folder). voice: a bundled
     voice's name, a run folder, a weights file or a loaded voice. stems, parts: more files beside it, see
     from_file_to_file. The other keywords are those of How. Raises AntiphonError for a song that cannot be read, an
     unknown voice or instrument, or (without force) if `out` exists."""
@@ -114,13 +113,13 @@ def play(
 def _played(
     song: Song, voice: str | Path | Voice, how: How, quiet: bool
 ) -> Iterator[tuple[list[Player], PlaysNotes, Callable[[int, int], None]]]:
-    """Who plays a song, the voice, and a bar to advance; what there is to note is said."""
+    """Who plays a song, the voice, and a bar to advance; reports the song's warnings."""
     seed, room = check_seed(how.get("seed", 0)), how.get("room", 0.0)
     if not 0 <= room <= 1:
-        raise AntiphonError(f"there is no room of size {room:g}: use 0 (none) to 1 (a hall)")
+        raise AntiphonError(f"a room of size {room:g} is out of range: use 0 (none) to 1 (a hall)")
     report, player = Report(quiet), load(voice).able(PlaysNotes, "play a song")
     if player.song_part != "voice":
-        raise player.cannot("play a song, for it draws sounds without being told a pitch")
+        raise player.cannot("play a song, because it has no control of pitch")
     for note in song.warnings:
         report.say(f"note: {note}")
 
@@ -132,14 +131,20 @@ def _played(
                 instrument=how.get("instrument"),
                 mapping=how.get("mapping"),
                 seed=seed,
-                drummer=_drummer(how) if song.drums or how.get("kit") is not None else None,
+                drummer=_drummer(how) if _has_drums(song, how) else None,
             )
         with report.bar("playing") as advance:
             yield players, player, advance
 
 
+def _has_drums(song: Song, how: How) -> bool:
+    """Whether a kit may be needed, or was asked for."""
+    chosen = [how.get("instrument"), *(how.get("mapping") or {}).values()]
+    return bool(song.drums) or how.get("kit") is not None or any(is_kit(name) for name in chosen)
+
+
 def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
-    """Who plays channel 10: the kit that was asked for, or the bundled one; None if there is none."""
+    """Who plays drums: the kit requested, or the bundled one of the same name; None if there is none."""
     from antiphon.voices.expression import character
 
     asked = how.get("kit")
@@ -147,7 +152,7 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
         return None
     found = load(KIT if asked is None else asked)
     if found.song_part != "kit":
-        raise AntiphonError(f"{found.info.name} is not a drum kit: give a voice of `antiphon train --recipe drums`")
+        raise AntiphonError(f"{found.info.name} is not a drum kit: give a voice trained with `--recipe drums`")
     kit = found.able(PlaysNotes, "play drums")
 
     def drummer(part: Part, seed: int) -> Drummer:
@@ -162,15 +167,15 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
 
 @contextmanager
 def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
-    """What an expression means for a part, which a morph may change. Raises AntiphonError in the end if one of the
-    morphs has met no part."""
+    """The casting of expressions to characters, which morphs may change. Raises AntiphonError in the end if one of the
+    morphs has matched no part."""
     from antiphon.voices.expression import character, parse
 
     variation = how.get("variation")
     starts = {text: parse(text).first.text for text in how.get("morphs", ())}
     for text in starts:
         if not parse(text).turns:
-            raise AntiphonError(f"'{text}' is no morph: say from what to what, such as flute>cello@0:30-1:00")
+            raise AntiphonError(f"'{text}' is not a morph: give both ends, such as flute>cello@0:30-1:00")
     unused = dict(starts)
 
     def casting(expression: str | int, own: int) -> Character:
@@ -196,4 +201,4 @@ def _free(path: Path, force: bool) -> Path:
         other = path.with_stem(f"{path.stem}-{number}")
         if not other.exists():
             return other
-    raise AntiphonError(f"{path} and its successors exist: say where to with -o")
+    raise AntiphonError(f"{path} and its numbered variants exist: give another name with -o")

@@ -1,4 +1,4 @@
-"""What a verb says while it works: notes and bars on stderr, so that stdout holds results only."""
+"""A verb's messages while it works: notes and progress bars on stderr, so that stdout has only results."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from antiphon.core.bar import open_bar
+
 Advance = Callable[[int, int], None]  # (done, total)
 
 
 class Report:
-    """Says what happens. `quiet` says nothing. Works without `rich` too, then without bars."""
+    """Reports what happens, unless `quiet`. Works without `rich` too, but then without bars."""
 
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def warnings(self) -> Iterator[None]:
-        """Says what is warned of while the block lasts, each warning once."""
+        """Report warnings raised during the block, each once."""
         said: set[str] = set()
 
         def show(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -40,23 +42,12 @@ class Report:
     @contextmanager
     def bar(self, label: str) -> Iterator[Advance]:
         """A progress bar for as long as the block lasts; it shows itself on a terminal only."""
-        console = None if self.quiet else _terminal()
-        if console is None:
+        drawn = None if self.quiet else open_bar(label)
+        if drawn is None:
             yield lambda done, total: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _terminal():  # type: ignore[no-untyped-def]
-    """A rich console on stderr if that is a terminal, else None."""
-    try:
-        from rich.console import Console
-    except ImportError:
-        return None
-    console = Console(stderr=True)
-    return console if console.is_terminal else None
+        drawn.start()
+        try:
+            yield drawn.update
+        finally:
+            drawn.stop()

@@ -1,12 +1,12 @@
-"""What voices can do. A kind of voice has the capabilities that its class derives from, and no others; whoever needs
-one asks for it: `load("gm").able(PlaysNotes, "play a song")`."""
+"""What voices can do. A kind of voice has the capabilities that its class derives from, and no others; code that needs
+one requests it: `load("gm").able(PlaysNotes, "play a song")`."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -41,20 +41,20 @@ class PlaysNotes(Voice):
         its partials and its noise apart, whose sum is the sound.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
-        error of the recordings learned from. A note sounds the same alone and in a list (within rounding).
-        threads: how many batches are played at once, one processor each; as many as there are, if not given. The sound
+        error of the training recordings. A note sounds the same alone and in a list (within rounding).
+        threads: how many batches to play at once, one processor each (default: all processors). The sound
         does not depend on it."""
 
 
 class Imagines(Voice):
-    """New sounds out of noise. Every sound has a style vector w: what it is, beside its label and what a note says."""
+    """New sounds from noise. Every sound has a style vector w: its character, beyond its label and its note."""
 
     @abstractmethod
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
         """(style,) a style vector from noise, the same for the same seed.
 
-        instrument: a label. style: words of character; drawn, if none are given, as they occurred in training.
-        variation: 1 as varied as training was, 0 the typical sound."""
+        instrument: a label. style: style words (default: drawn as they occurred in training). variation: 1 as varied as
+        the training sounds, 0 the typical sound."""
 
     def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
         """Style words of an instrument, drawn by `rng` as they occurred in training."""
@@ -66,7 +66,7 @@ class Imagines(Voice):
 
 
 class Encodes(Imagines):
-    """A space of styles that recordings, too, have a place in: a w between two others' is a sound between theirs."""
+    """A space of styles in which recordings have a place too: a w between two others is a sound between theirs."""
 
     blends = True
 
@@ -77,7 +77,7 @@ class Encodes(Imagines):
         """(n, style) style vectors of recorded notes.
 
         recordings: mono float32 at 44.1 kHz, each beginning at its onset; pitches: MIDI; holds: seconds to the
-        release, None where there is none."""
+        release, None if there is none."""
 
     @abstractmethod
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
@@ -89,7 +89,7 @@ class Encodes(Imagines):
 
     @abstractmethod
     def nearest(self, w: Tensor) -> str:
-        """The instrument whose style vectors lie nearest to w, (style,)."""
+        """The instrument whose style vectors are nearest to w, (style,)."""
 
 
 class Transforms(Voice):
@@ -101,33 +101,35 @@ class Transforms(Voice):
         at the voice's own sample rate."""
 
     def from_file(self, path: str | Path) -> np.ndarray:
-        """(samples,) float32: what becomes of a sound file, mixed down to mono."""
+        """(samples,) float32: a sound file, mixed down to mono and transformed."""
         return self.transform(read_audio(path, sample_rate=self.sample_rate), self.sample_rate)
 
     def from_file_to_file(self, path: str | Path, out: str | Path, *, force: bool = False) -> Path:
-        """As from_file, into a file (wav, flac, ogg, mp3, opus, aiff). -> its path"""
+        """Like from_file, into a file (wav, flac, ogg, mp3, opus, aiff). -> its path"""
         check_target(out, force=force)
         return write_audio(out, self.from_file(path), sample_rate=self.sample_rate, force=force)
 
 
+@runtime_checkable
 class Stream(Protocol):
-    """A note that sounds while it is played. Nothing that was read depends on what comes later."""
+    """One note while it is played. It sounds as the same note does whose length is known in advance: what differs lies
+    80 dB below it or deeper, however the blocks are cut. What was read never depends on what comes later."""
 
     @property
     def done(self) -> bool:
-        """Whether it has died away: what is read from now on is silence."""
+        """Whether the note has died away, released or not, so that only zeros would follow."""
 
     def read(self, samples: int) -> np.ndarray:
-        """The next (samples,) float32 of the sound."""
+        """(samples,) float32, the next ones at the voice's `sample_rate`; zeros once it is done."""
 
     def release(self) -> None:
-        """Let go of the note: its release begins with the next sample that is read."""
+        """Let the note go, from the next sample that is read. Letting go again means nothing."""
 
 
 class Streams(PlaysNotes):
-    """Notes whose release is not known yet."""
+    """Notes that can be played before anybody knows how long they will be held."""
 
     @abstractmethod
     def stream(self, note: Note, w: Tensor | None = None) -> Stream:
-        """A note that is held until it is released; its `seconds` are not looked at. What is read, in blocks of any
-        size, is the note that `notes` plays when it is held for as long (80 dB or nearer)."""
+        """The note from its onset, held until its `release`; its own seconds mean nothing. w: (style,) a style vector
+        to use instead of an imagined one. Streams share nothing that changes: each may have a thread of its own."""

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import LARGEST_SEED
 from antiphon.voices.kind import kind, kind_of, kinds, read_names
@@ -26,12 +26,12 @@ FORMAT = 1
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write a safetensors file that appears whole or not at all."""
+    """Write a safetensors file that appears complete or not at all."""
     body = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
-        with whole(path) as draft:
+        with atomic(path) as draft:
             save_file(body, draft, {KEY: json.dumps(meta)})
-            os.chmod(draft, 0o644)  # safetensors makes it private
+            os.chmod(draft, 0o644)  # safetensors creates it unreadable to others
     except SafetensorError as e:
         raise AntiphonError(f"cannot write {path}: {e}") from None
 
@@ -43,14 +43,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The JSON metadata of a file, without its tensors. Raises as `read_tensors`."""
+    """The JSON metadata of a file, without its tensors. Raises like `read_tensors`."""
     with _opened(path) as (_, meta):
         return meta
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """An open safetensors file and its metadata; whatever is wrong with the file becomes one AntiphonError."""
+    """An open safetensors file and its metadata; whatever is wrong with the file becomes an AntiphonError."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})[KEY])
@@ -64,7 +64,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def save_voice(path: Path, model: nn.Module, info: VoiceInfo) -> None:
-    """Half-precision weights (what is no weight keeps its type) with kind, configuration, label tables and `info`."""
+    """Write half-precision weights (other tensors keep their type) with kind, configuration, labels and `info`."""
     name, weights = kind_of(model), {k for k, _ in model.named_parameters()}
     tensors = {k: v.half() if k in weights else v for k, v in model.state_dict().items()}
     meta = {"format": FORMAT, "kind": name, **kind(name).write(model), "labels": asdict(model.labels)}  # type: ignore[call-overload]
@@ -72,11 +72,11 @@ def save_voice(path: Path, model: nn.Module, info: VoiceInfo) -> None:
 
 
 def load_voice(path: Path) -> Voice:
-    """Read a voice, every field checked. Raises AntiphonError, in one line, for anything that does not fit."""
+    """Read a voice, checking every field. Raises AntiphonError, in one line, for anything invalid."""
     tensors, meta = read_tensors(path)
     try:
         if meta["format"] != FORMAT or meta["kind"] not in kinds():
-            raise ValueError(f"it is format {meta['format']!r}, kind {meta['kind']!r}, and this version knows another")
+            raise ValueError(f"this version does not know format {meta['format']!r}, kind {meta['kind']!r}")
         model, info = kind(meta["kind"]).read(meta, tensors), _info(meta.get("info", {}))
         expected = model.state_dict()
         if expected.keys() != tensors.keys() or any(expected[k].shape != tensors[k].shape for k in expected):
@@ -105,7 +105,7 @@ def _info(raw: dict[str, Any]) -> VoiceInfo:
 def _takes(raw: Any) -> dict[float, tuple[int, ...]]:
     found = {float(key): tuple(takes) for key, takes in raw.items()}
     if any(type(take) is not int or not 0 <= take <= LARGEST_SEED for takes in found.values() for take in takes):
-        raise ValueError("its takes are no numbers of takes")
+        raise ValueError("its takes are not numbers of takes")
     return found
 
 
@@ -119,5 +119,5 @@ def _met(raw: Any) -> tuple[tuple[str, ...], int]:
 def _range(raw: Any) -> tuple[float, float]:
     low, high = (float(x) for x in raw)
     if not 0 <= low <= high <= 127:
-        raise ValueError(f"a range of its pitches is {low:g} to {high:g}")
+        raise ValueError(f"one of its pitch ranges is {low:g} to {high:g}")
     return low, high

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, and the multiply-adds of what it does."""
+"""The cost of a network: its parameters, and the multiply-adds of running it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def parameter_count(module: nn.Module) -> int:
 
 @contextmanager
 def counting(module: nn.Module) -> Iterator[list[int]]:
-    """Multiply-adds of every pass through a network while the block lasts, or through one of its layers where only
-    those are called: matrix products and convolutions, all that counts here."""
+    """Counts the multiply-adds of every pass during the block through a network, or through its layers if only those
+    are called: matrix products and convolutions, which dominate."""
     passes: list[int] = []
     begun: list[int] = []
     with FlopCounterMode(display=False) as counter:
@@ -33,7 +33,7 @@ def counting(module: nn.Module) -> Iterator[list[int]]:
 
         def leave(*_: Any) -> None:
             flops = counter.get_total_flops() - begun.pop()
-            if not begun:  # else it is part of a pass that goes on
+            if not begun:  # else it is part of an unfinished pass
                 passes.append(flops // 2)
 
         hooks = [part.register_forward_pre_hook(enter) for part in module.modules()]
@@ -47,7 +47,7 @@ def counting(module: nn.Module) -> Iterator[list[int]]:
 
 @torch.no_grad()
 def multiply_adds(module: nn.Module, *inputs: Any) -> int:
-    """Of one forward pass with these inputs, which is made."""
+    """Multiply-adds of one forward pass with these inputs, which is run."""
     training = module.training
     with counting(module) as passes:
         module.eval()(*inputs)
@@ -56,8 +56,8 @@ def multiply_adds(module: nn.Module, *inputs: Any) -> int:
 
 
 def multiply_adds_a_second(voice: Voice) -> float:
-    """Of a voice's generator for a second of sound, which is played: a note held for a second, whose ringing is paid
-    for and not counted; a sound of the one length that it has; a second of noise for what changes sounds."""
+    """Multiply-adds of a voice's generator per second of sound, which is rendered: a note held for a second, whose
+    release adds cost but no seconds; a sound of its fixed length; a second of noise for voices that transform sound."""
     seconds = voice.longest if math.isfinite(voice.longest) else 1.0
     with counting(getattr(voice.model, "generator", voice.model)) as passes:
         if isinstance(voice, PlaysNotes):

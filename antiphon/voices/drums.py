@@ -1,4 +1,4 @@
-"""Playing drums: hits that ring as long as they ring, whenever they are let go."""
+"""Playing drums: hits that ring for their own time, whenever they are released."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.core.parallel import spread
+from antiphon.core.parallel import parallel_map
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.labelling.hits import LONGEST
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.generators.one_shot import HitCurves, OneShotConfig, Ringing, gliding
 from antiphon.networks.gesture import Gesture
-from antiphon.networks.model import KitModel
+from antiphon.networks.model import DrumsModel
 from antiphon.networks.timegrid import knots, pad_knots
+from antiphon.voices.capabilities import Streams
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.streams import Rendered
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.synthesis import LEAVE, NOISE_AS_TONE
 
-BATCH = 16  # hits a pass
+BATCH = 16  # hits per pass
 QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut
-VARIED = 0.06  # how far from its drum's w each take of a hit strays
+VARIED = 0.06  # how far each take of a hit is from its drum's w
 
 
-class KitVoice(StyledVoice):
-    """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and its bends
-    mean nothing, its take is another stroke of the same drum."""
+class DrumsVoice(StyledVoice, Streams):
+    """A note's pitch is AS_RECORDED (60) plus semitones by which the drum is tuned up or down; its length and bends are
+    ignored, and each take is another stroke of the same drum."""
 
     kind = "drums"
     pitched = False
@@ -56,18 +58,22 @@ class KitVoice(StyledVoice):
         def play(batch: range) -> list[np.ndarray]:
             return self._strike([notes[i] for i in batch], w[batch.start : batch.stop], parts)
 
-        return [sound for sounds in spread(lambda k: play(batches[k]), len(batches), threads) for sound in sounds]
+        return [sound for sounds in parallel_map(lambda k: play(batches[k]), len(batches), threads) for sound in sounds]
+
+    def stream(self, note: Note, w: Tensor | None = None) -> Rendered:
+        """The hit, which is made at once: it rings as long as it rings, and letting it go means nothing."""
+        return Rendered(self.notes([note], None if w is None else w.unsqueeze(0), threads=1)[0])
 
     def _strike(self, notes: Sequence[Note], w: Tensor, parts: bool) -> list[np.ndarray]:
         """(samples,) each, or (samples, 2) with modes and noise apart."""
         generator, g = self.model.generator, _gesture(notes)
-        w = on_sphere(w + VARIED * _strays(notes, w.shape[1]))
+        w = on_sphere(w + VARIED * _take_noise(notes, w.shape[1]))
         ringing = generator.tuning(w, g.pitch, g.velocity)
         curves = generator.curves(w, g)
         samples = _ends(curves, ringing, g.knots)
         sounds = [np.zeros(0, np.float32)] * len(notes)
         order = sorted(range(len(notes)), key=lambda i: samples[i])
-        for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of like length together
+        for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of similar length together
             longest = samples[some[-1]]
             at = torch.tensor(some)
             own, heard = Ringing(**{k: v[at] for k, v in vars(ringing).items()}), curves[at]
@@ -78,7 +84,7 @@ class KitVoice(StyledVoice):
                 both = generator.begun(
                     torch.stack([tones[row], noise[row]], -1)[: samples[i]].unsqueeze(0), part.start[:1]
                 )
-                sound = both[0] * _leaving(samples[i]).unsqueeze(-1)
+                sound = both[0] * _fade_out(samples[i]).unsqueeze(-1)
                 sounds[i] = (sound if parts else sound.sum(-1)).numpy()
         return sounds
 
@@ -99,13 +105,13 @@ def _gesture(notes: Sequence[Note]) -> Gesture:
 
 
 def _cut(g: Gesture, samples: int, ringing: Ringing) -> Gesture:
-    """The first samples of a gesture, its f0 gliding."""
+    """The first `samples` of a gesture, with gliding f0."""
     f0 = gliding(ringing.glide, g.pitch, g.start, samples)
     return Gesture(g.pitch, g.velocity, g.release, g.start, samples, g.knots, f0, g.take)
 
 
-def _strays(notes: Sequence[Note], style: int) -> Tensor:
-    """(notes, style) what each take adds to its drum's w; the first take is the drum itself."""
+def _take_noise(notes: Sequence[Note], style: int) -> Tensor:
+    """(notes, style) offsets of each take from its drum's w; the first take is the drum itself."""
     rows = [np.random.default_rng((n.take, 5)).standard_normal(style, dtype=np.float32) * (n.take != 0) for n in notes]
     return torch.from_numpy(np.stack(rows))
 
@@ -120,7 +126,7 @@ def _ends(curves: HitCurves, ringing: Ringing, times: Tensor) -> list[int]:
     return [min(max(-(-int(t) // 512), 8) * 512, LONGEST) for t in after]
 
 
-def _leaving(samples: int) -> Tensor:
+def _fade_out(samples: int) -> Tensor:
     """(samples,) gains that end a hit without a click."""
     gains = torch.ones(samples)
     gains[-LEAVE:] = torch.linspace(1, 0, LEAVE)
@@ -129,7 +135,7 @@ def _leaving(samples: int) -> Tensor:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {  # what a voice may ask for: lowest and highest of each width
+LIMITS = {  # lowest and highest allowed value of each width
     "style": (4, 1024),
     "width": (8, 4096),
     "hidden": (8, 8192),
@@ -140,11 +146,11 @@ LIMITS = {  # what a voice may ask for: lowest and highest of each width
 }
 
 
-def write(model: KitModel) -> dict[str, Any]:
+def write(model: DrumsModel) -> dict[str, Any]:
     return {"config": asdict(model.config)}
 
 
-def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KitModel:
+def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> DrumsModel:
     c, labels = read_numbers(OneShotConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     claims = {
         "generator.enter.weight": (c.width, None),
@@ -155,7 +161,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KitModel:
         "mapping.label.weight": (len(labels.instruments), None),
     }
     check_sizes(claims, tensors)
-    return KitModel(c, labels)
+    return DrumsModel(c, labels)
 
 
-KINDS = {"drums": Kind(KitModel, KitVoice, write, read)}
+KINDS = {"drums": Kind(DrumsModel, DrumsVoice, write, read)}

@@ -1,15 +1,15 @@
 """What sounds, and when: an instrument expression becomes a character, a style vector w as a function of time.
 
-    flute                           a label, a shortening of it, or a General MIDI name, number or family
+    flute                           a label, an abbreviation of it, or a General MIDI name, number or family
     flute:0.6,strings:0.4           a blend: names with their shares
     NOTE.wav                        a recording of one note
-    flute>cello@0:30-1:00           a morph: each `>` goes on to another of these, from one time to another
+    flute>cello@0:30-1:00           a morph: each `>` moves on to another of these, from one time to another
 
     part = character(voice, "flute>cello@0:30-1:00", seed=3)
     part.label(45.0), part.w(45.0)                                  # -> "cello", (style,)
 
-This is the one place where w comes from: whoever plays asks a character for its label and its w at a time. Style
-vectors live on a sphere of unit mean square (networks/encoders/note.py), so all mixing is along its great circles.
+This is the only source of w: players ask a character for its label and its w at a time. Style vectors are on a sphere
+of unit mean square (networks/encoders/note.py), so all mixing is along its great circles.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes
 from antiphon.voices.interpolation import Way, blended, even_way
 from antiphon.voices.voice import Voice
 
-USUAL_RANGE = (48.0, 72.0)  # where a voice does not say what it was trained on
-MOST_NAMES = 32  # in an expression: each way from one to the next takes a second or two to hear out
-PROBE_HELD = 0.6  # seconds of a note by which a way is heard out, unless the notes to be played are known
-PROBE_LONGEST, PROBE_TAIL = 1.5, 2.0  # seconds for which it is held, at most, and heard after that
+USUAL_RANGE = (48.0, 72.0)  # for voices that do not tell what they were trained on
+MOST_NAMES = 32  # in an expression: measuring the way from one to the next takes a second or two
+PROBE_HELD = 0.6  # seconds of the note with which a way is measured, unless the note to play is known
+PROBE_LONGEST, PROBE_TAIL = 1.5, 2.0  # longest hold of that note in seconds, and seconds to listen after it
 
 
 # ---- the grammar -----------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ PROBE_LONGEST, PROBE_TAIL = 1.5, 2.0  # seconds for which it is held, at most, a
 
 @dataclass(frozen=True)
 class Blend:
-    """Names and their shares, which sum to 1; a single name is the commonest blend. text: as it was written."""
+    """Names and their shares, which sum to 1; most often a single name. text: as it was written."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -60,7 +60,7 @@ class Blend:
 
 @dataclass(frozen=True)
 class Turn:
-    """The way to another blend, between two times in seconds; None where it takes as long as there is."""
+    """A transition to another blend, between two times in seconds; None if it takes the whole piece."""
 
     to: Blend
     span: tuple[float, float] | None
@@ -68,7 +68,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Expression:
-    """A blend, and where it goes from there."""
+    """A blend, and the transitions that follow it."""
 
     first: Blend
     turns: tuple[Turn, ...] = ()
@@ -77,16 +77,16 @@ class Expression:
 def parse(text: str) -> Expression:
     """Read an instrument expression. Raises AntiphonError, in one line, for anything else."""
     if text.count(">") + text.count(",") >= MOST_NAMES:
-        raise AntiphonError(f"an instrument of more than {MOST_NAMES} sounds is too much: name fewer")
+        raise AntiphonError(f"an instrument may name at most {MOST_NAMES} sounds: name fewer")
     first, *later = (part.strip() for part in text.split(">"))
     if re.search(r"@[\d:.]+-[\d:.]+$", first):
-        raise AntiphonError(f"'{text}': a time says when a change happens, such as flute>cello@0:30-1:00")
+        raise AntiphonError(f"'{text}': a time is only for changes, such as flute>cello@0:30-1:00")
     turns = tuple(_turn(part, text) for part in later)
     if len(turns) > 1 and any(turn.span is None for turn in turns):
-        raise AntiphonError(f"'{text}': say when each change happens, such as flute>cello@0:30-1:00>oboe@2:00-2:10")
+        raise AntiphonError(f"'{text}': give the time of each change, such as flute>cello@0:30-1:00>oboe@2:00-2:10")
     spans = [turn.span for turn in turns if turn.span]
     if any(b[0] < a[1] for a, b in pairwise(spans)):
-        raise AntiphonError(f"'{text}': each change must begin after the one before has ended")
+        raise AntiphonError(f"'{text}': each change must begin after the previous one has ended")
     return Expression(_blend(first, text), turns)
 
 
@@ -96,7 +96,7 @@ def _turn(part: str, text: str) -> Turn:
         return Turn(_blend(part, text), None)
     times = [_seconds(t) for t in when.split("-")]
     if len(times) != 2 or None in times or not times[0] <= times[1]:  # type: ignore[operator]
-        raise AntiphonError(f"'{text}': '@{when}' is no stretch of time: write it like @0:30-1:00 or @30-60")
+        raise AntiphonError(f"'{text}': '@{when}' is not a time span: write it like @0:30-1:00 or @30-60")
     return Turn(_blend(to, text), (float(times[0] or 0), float(times[1] or 0)))
 
 
@@ -132,8 +132,8 @@ def _blend(part: str, text: str) -> Blend:
 
 @dataclass(frozen=True)
 class Character:
-    """What plays, over time. labels: of each stage, the voice's label that says best what it is: ranges and file names
-    go by it. first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds."""
+    """What plays, over time. labels: the voice's label that describes each stage best, used for ranges and file names.
+    first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds."""
 
     labels: tuple[str, ...]
     first: Tensor
@@ -151,12 +151,12 @@ class Character:
         return self.ways[stage](share) if self.ways else self.first
 
     def label(self, seconds: float = 0.0) -> str:
-        """The label at a time; half way to the next stage it changes."""
+        """The label at a time; it changes half way to the next stage."""
         stage, share = self._at(seconds)
         return self.labels[stage + (share >= 0.5)]
 
     def _at(self, seconds: float) -> tuple[int, float]:
-        """Which way is being taken, or was last, and how much of it is done, 0..1."""
+        """The current or last way, and how much of it is done, 0..1."""
         stage = max(sum(start <= seconds for start, _ in self.spans) - 1, 0)
         if not self.spans:
             return 0, 0.0
@@ -174,25 +174,25 @@ def character(
     variation: float | None = None,
     seconds: float | None = None,
 ) -> Character:
-    """What an instrument expression (see the module's text) means to a voice.
+    """The character that an instrument expression (see the module's docstring) means for a voice.
 
-    seed: which player of the instrument. style: words of character. variation: 0..1, how far from the typical sound of
-    a label, or from a recording, the seed may go (1 is as wide as training was; 1 for labels and 0 for recordings,
-    if not said). seconds: how long the piece is, for a morph that does not say when.
-    Raises AntiphonError for an expression that cannot be read, an unknown name or a recording that is no note.
+    seed: which player of the instrument. style: style words. variation: 0..1, how far the seed may move from a label's
+    typical sound or from a recording; 1 is as varied as training (default: 1 for labels, 0 for recordings). seconds:
+    how long the piece is, for a morph without times. Raises AntiphonError for an expression that cannot be read, an
+    unknown name or a recording that is not one note.
     """
     if variation is not None and not 0 <= variation <= 1:
-        raise AntiphonError(f"a variation of {variation:g} is out of range: use 0 (none) to 1 (as wide as training)")
+        raise AntiphonError(f"a variation of {variation:g} is out of range: use 0 (none) to 1 (as varied as training)")
     cast = _Casting(voice, seed, voice.resolve_style(style), variation)
     text = str(expression).strip()
     if text.lower() in {label.lower() for label in voice.instruments} or os.path.isfile(text):
-        return cast.still(Blend((text,), (1.0,)))  # whatever marks its name has
+        return cast.still(Blend((text,), (1.0,)))  # whatever characters its name contains
     return cast.moving(parse(text), seconds)
 
 
 def still(voice: Voice, name: str | int, **how: Any) -> Character:
-    """The character of a name that does not move; keywords as of `character`. Raises AntiphonError
-    if it does."""
+    """The character of a name that does not change over time; keywords as in `character`. Raises AntiphonError if it
+    does."""
     found = character(voice, name, seconds=0.0, **how)
     if found.moves:
         raise AntiphonError(f"'{name}' changes over time: give one sound here, such as flute or flute:0.6,strings:0.4")
@@ -236,13 +236,13 @@ class _Casting:
 
 def _whole(seconds: float | None) -> tuple[float, float]:
     if seconds is None:
-        raise AntiphonError("a change needs its time here: write it like flute>cello@0:30-1:00")
+        raise AntiphonError("a change needs a time here: write it like flute>cello@0:30-1:00")
     return 0.0, seconds
 
 
 def way_between(voice: Voice, a: Character, b: Character, played: Note | None = None) -> Way:
-    """The way from one still character to another, in steps even to the ear: of a note as it will be played, or of a
-    short one at a pitch that both can play."""
+    """The way from one constant character to another, in steps even to the ear: measured with the note to be played, or
+    with a short one at a pitch that both can play."""
     player = voice.able(PlaysNotes, "morph")
     player.able(Encodes, "morph")
     note = played or Note(common_pitch(voice, (a.labels[0], b.labels[0])), PROBE_HELD)
@@ -256,13 +256,13 @@ def way_between(voice: Voice, a: Character, b: Character, played: Note | None = 
 
 
 def common_pitch(voice: Voice, labels: Sequence[str]) -> float:
-    """The key in the middle of what all these labels were learned from, or between them if they share none."""
+    """The middle key of the range that all these labels were trained in, or between their ranges if they share none."""
     ranges = [voice.info.range_of.get(label, USUAL_RANGE) for label in labels]
     return float(round((max(low for low, _ in ranges) + min(high for _, high in ranges)) / 2))
 
 
 def heard(voice: Encodes, path: Path) -> Tensor:
-    """(style,) what the voice's encoder hears in a recording of one note. Its pitch is heard, or read in its name.
+    """(style,) the style vector of a recording of one note. Its pitch is estimated, or read from its name.
 
     Raises AntiphonError if the file is not a clean recording of one pitched note."""
     return _heard(voice, path, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -271,12 +271,12 @@ def heard(voice: Encodes, path: Path) -> Tensor:
 @lru_cache(maxsize=16)
 def _heard(voice: Encodes, path: Path, changed: int) -> Tensor:
     said = parse_name(path.stem)
-    hint, say = None if said.several else said.pitch, "put its note into the file's name, such as bell_A5.wav"
+    hint, say = None if said.several else said.pitch, "put its note in the file's name, such as bell_A5.wav"
     note = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint, say=say)
     for remark in note.remarks:
         warnings.warn(remark, stacklevel=2)
     audio = note.audio[analysis.find_onset(note.audio) :]
-    hold = analysis.find_release(analysis.trim_tail(audio))
+    hold = analysis.find_release(analysis.cut_and_fade_tail(audio))
     level = np.float32(
         10 ** ((TARGET_DB - analysis.loudness(audio)) / 20)
     )  # that of the notes the encoder learned from

@@ -1,4 +1,4 @@
-"""From what a person calls a voice to the voice."""
+"""From the name of a voice to the voice."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.run_files import WEIGHTS
 
 if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 VOICES = Path(__file__).parent / "bundled"
-WEIGHTS = "weights.safetensors"
 
 
 def bundled() -> list[str]:
-    """The names of the voices that come with the package."""
+    """The names of the voices bundled with the package."""
     return sorted(p.stem for p in VOICES.glob("*.safetensors") if not p.stem.endswith((".critics", ".players")))
 
 
 def find(voice: str | Path) -> Path:
-    """The weights file of a bundled voice's name, a run folder or a file. Raises AntiphonError if there is none."""
+    """The weights file of a bundled voice, a run folder or a file. Raises AntiphonError if there is none."""
     if str(voice) in bundled():
         return VOICES / f"{voice}.safetensors"
     path = Path(os.path.expanduser(voice))
     if os.path.isdir(path):
         if (path / WEIGHTS).is_file():
             return path / WEIGHTS
-        raise AntiphonError(f"{path} holds no {WEIGHTS} (yet): give a run folder of `antiphon train`")
+        raise AntiphonError(f"{path} has no {WEIGHTS} (yet): give a run folder of `antiphon train`")
     for file in (path, Path(f"{path}.safetensors")):
         if os.path.isfile(file):
             return file
     if os.path.exists(path):
-        raise AntiphonError(f"{path} is no ordinary file: give a bundled voice's name, a run folder or a weights file")
+        raise AntiphonError(f"{path} is not a regular file: give a bundled name, a run folder or a weights file")
     near = difflib.get_close_matches(str(voice), bundled(), 1)
     hint = f"did you mean {near[0]}?" if near else f"bundled: {', '.join(bundled()) or 'none'}"
-    raise AntiphonError(f"no voice is called '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
+    raise AntiphonError(f"no voice named '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
 
 
 def title(place: str | Path) -> str:
-    """What a run folder, a folder of sounds or a file is called: a folder's whole name, a file's without its ending."""
+    """The name of a run folder, a folder of sounds or a file: a folder's whole name, a file's without its suffix."""
     path = Path(os.path.abspath(place))
     return path.name if path.is_dir() else path.stem
 

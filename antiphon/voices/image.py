@@ -1,4 +1,4 @@
-"""Playing a GAN of the literature: sounds of one length, from noise and whatever labels it was trained with."""
+"""Playing a GAN of the literature: sounds of fixed length, from noise and whatever labels it was trained with."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.core.parallel import spread
-from antiphon.core.registry import part
+from antiphon.core.parallel import parallel_map
+from antiphon.core.registry import choose
 from antiphon.data.controls import controls
 from antiphon.networks.image_gan import Conditions, limits_of
 from antiphon.networks.model import LabelTable
@@ -23,14 +23,14 @@ from antiphon.voices.kind import Kind, read_labels, read_numbers
 from antiphon.voices.playable import PlayableVoice
 from antiphon.voices.voice import VoiceInfo
 
-RELEASE = 0.1  # seconds in which a note held for less than it lasts dies away
+RELEASE = 0.1  # seconds over which a note released before its end fades out
 
 
 class ImageVoice(PlayableVoice):
-    """Its w is the generator's noise, followed by the style words and by descriptors, 0..1. Those are said among the
-    style words, NAME=VALUE, and drawn as is usual of the instrument where they are not. A note sounds on the nearest
-    key there is and as long as the voice's sounds are, or dies away when it is let go; loudness, bends and tuning it
-    knows nothing of."""
+    """Its w is the generator's noise, followed by the style words and by descriptors, 0..1. Descriptors are given among
+    the style words, NAME=VALUE, or else drawn as is usual for the instrument. A note sounds on the nearest available
+    key, and for as long as the voice's sounds last, or fades out when it is released; velocity, bends and tuning are
+    ignored."""
 
     kind = "image"
     model: ImageModel
@@ -42,16 +42,16 @@ class ImageVoice(PlayableVoice):
         self.song_part = "voice" if self.pitched else None
         self.longest = model.config.samples / self.sample_rate
         (label, *others) = self.instruments
-        if self.pitched and not others and label not in info.range_of:  # it was not told instruments apart
+        if self.pitched and not others and label not in info.range_of:  # it was not conditioned on instruments
             self.info = replace(info, range_of={label: (float(c.lowest), float(c.lowest + c.keys - 1))})
 
     def untrained(self, seed: int = 0) -> ImageVoice:
         fresh = super().untrained(seed)
-        fresh.model.view = self.model.view  # whose scale is the data's and was not learned
+        fresh.model.view = self.model.view  # its scale comes from the data and was not learned
         return fresh  # type: ignore[return-value]
 
     def describe(self) -> str:
-        what = "notes on the keys it was told" if self.pitched else "sounds without a pitch"
+        what = "notes on the keys it was trained on" if self.pitched else "sounds without a pitch"
         return f"{what} of {self.longest:.2f} s, drawn by {self.model.config.generator}"
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
@@ -69,7 +69,7 @@ class ImageVoice(PlayableVoice):
         return (*plain, *(f"{name}={value:g}" for name, value in said.items()))
 
     def _numbers(self, instrument: str, said: Sequence[str], rng: np.random.Generator, variation: float) -> list[float]:
-        """A value of each scale: what was said, or one drawn near what is usual of the instrument."""
+        """A value for each scale: the one given, or one drawn as is usual for the instrument."""
         told, at = controls(said, self.scales), self.instruments.index(instrument)
         drawn = rng.standard_normal(len(self.scales)) * variation
         usual = [
@@ -87,15 +87,15 @@ class ImageVoice(PlayableVoice):
         parts: bool = False,
     ) -> list[np.ndarray]:
         if parts:
-            raise self.cannot("tell tones from noise")
+            raise self.cannot("separate tones from noise")
         given = self._given(notes, w)
 
         def play(i: int) -> np.ndarray:
-            # one at a time: phases that are guessed hang on the last digit of a level, which a batch may change
+            # one at a time: estimated phases depend on the last digit of a level, which a batch may change
             sound = self._draw(notes[i], given[i : i + 1]).numpy()[0]
             return _held(sound, notes[i].seconds, self.sample_rate)
 
-        return spread(play, len(notes), threads)
+        return parallel_map(play, len(notes), threads)
 
     def _draw(self, note: Note, w: Tensor) -> Tensor:
         """w: (1, noise and styles) -> (1, samples)"""
@@ -108,7 +108,7 @@ class ImageVoice(PlayableVoice):
 
 
 def _held(sound: np.ndarray, seconds: float, rate: int) -> np.ndarray:
-    """A sound that is let go after so many seconds, if it lasts that long."""
+    """A sound released after `seconds`, if it lasts that long."""
     first, fade = round(seconds * rate), round(RELEASE * rate)
     if first >= len(sound):
         return sound
@@ -119,8 +119,8 @@ def _held(sound: np.ndarray, seconds: float, rate: int) -> np.ndarray:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-SAMPLES = 256, 1 << 20  # of a sound
-TOLD: dict[str, tuple[float, float]] = {
+SAMPLES = 256, 1 << 20  # shortest and longest sound
+CONDITIONING: dict[str, tuple[float, float]] = {
     "keys": (0, 128),
     "lowest": (0, 127),
     "instruments": (0, 10_000),
@@ -154,13 +154,13 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ImageModel:
 
 def _network(name: Any, raw: dict[str, Any], labels: LabelTable) -> tuple[Any, Any]:
     """The generator's class and its configuration."""
-    config, make = part(generators(), "generator", str(name))
-    conditions = read_numbers(Conditions, raw.pop("conditions"), TOLD)
+    config, make = choose(generators(), "generator", str(name))
+    conditions = read_numbers(Conditions, raw.pop("conditions"), CONDITIONING)
     told = (conditions.styles, conditions.descriptors)
     if conditions.instruments not in (0, len(labels.instruments)) or told != (len(labels.styles), len(labels.scales)):
         raise ValueError("its label table does not match its configuration")
     if not conditions.instruments and len(labels.instruments) != 1:
-        raise ValueError("its label table has names that its network was not told")
+        raise ValueError("its label table has names that its network is not conditioned on")
     return make, read_numbers(config, raw, limits_of(config), conditions=conditions)
 
 

@@ -1,4 +1,4 @@
-"""A GAN of the literature as it is played: a generator of images and the way from its images to sound."""
+"""A GAN of the literature, ready to play: a generator of images and the conversion of its images to sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 from antiphon.networks.discriminators.usual import UsualDiscriminator
 from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator
 from antiphon.networks.model import LabelTable
@@ -19,8 +19,8 @@ from antiphon.voices.views import representations
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """A representation and its settings; 0 for one that it does not have. standardised: each bin on the scale of the
-    training sounds."""
+    """A representation and its settings; 0 for a setting that it does not have. standardised: normalise each bin over
+    the training sounds."""
 
     name: str
     window: int = 0
@@ -31,7 +31,7 @@ class ViewConfig:
     def build(self, samples: int) -> Representation:
         told = {name: value for name in ("window", "hop", "bands") if (value := getattr(self, name))}
         try:
-            view: Representation = part(representations(), "representation", self.name)(**told)
+            view: Representation = choose(representations(), "representation", self.name)(**told)
         except TypeError:
             raise AntiphonError(
                 f"the representation {self.name} does not take {', '.join(told)}: set them to 0"
@@ -41,7 +41,7 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """network: the configuration of one of networks/generators. samples: of every sound it draws."""
+    """network: the configuration of one of networks/generators. samples: length of every sound it draws."""
 
     network: Any
     view: ViewConfig
@@ -49,17 +49,17 @@ class ImageConfig:
 
     @property
     def generator(self) -> str:
-        """The name of the network whose configuration this is."""
+        """The name of the network to which the configuration belongs."""
         return next(name for name, (config, _) in generators().items() if config is type(self.network))
 
     def new_view(self) -> Representation:
-        """The representation. Raises AntiphonError if the network draws images of another size."""
+        """The representation. Raises AntiphonError if the network draws images of a different size."""
         view = self.view.build(self.samples)
         drawn, seen = tuple(self.network.shape), tuple(view.shape(self.samples))
         if drawn != seen:
             sizes = [" x ".join(map(str, shape)) for shape in (drawn, seen)]
             raise AntiphonError(
-                f"{self.generator} draws {sizes[0]}, and {self.samples} samples are {sizes[1]} in {self.view.name}: "
+                f"{self.generator} draws {sizes[0]}, but {self.samples} samples are {sizes[1]} in {self.view.name}: "
                 "change network.* or view.* until they agree"
             )
         return view
@@ -69,10 +69,10 @@ class ImageConfig:
         return generator
 
     def new_critic(self) -> ImageCritic:
-        """What is offered under the generator's name, in a file of discriminators/ or in the generator's own; where
-        there is nothing, a critic that can look at any image."""
+        """The critic registered under the generator's name, in a file of discriminators/ or in the generator's own; if
+        there is none, a critic for any image."""
         own, apart = (
-            parts(f"antiphon.networks.{folder}", "DISCRIMINATORS") for folder in ("generators", "discriminators")
+            registry(f"antiphon.networks.{folder}", "DISCRIMINATORS") for folder in ("generators", "discriminators")
         )
         critic: ImageCritic = (own | apart).get(self.generator, UsualDiscriminator)(self.network)
         return critic
@@ -80,7 +80,7 @@ class ImageConfig:
 
 def generators() -> dict[str, tuple[type, type[ImageGenerator]]]:
     """Every generator of images by name, with its configuration's class."""
-    return parts("antiphon.networks.generators", "GENERATORS")
+    return registry("antiphon.networks.generators", "GENERATORS")
 
 
 class ImageModel(nn.Module):

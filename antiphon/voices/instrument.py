@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,19 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.core.parallel import spread
-from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig
+from antiphon.core.parallel import parallel_map
+from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
+from antiphon.voices.capabilities import Streams
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.streams import NoteStream
 from antiphon.voices.styled import StyledVoice
-from antiphon.voices.synthesis import perform
+from antiphon.voices.synthesis import HALF, perform
 
-BATCH, BATCH_SECONDS = 16, 128.0  # notes a trunk pass, and for how long they are held together, at most
+BATCH, BATCH_SECONDS = 16, 128.0  # most notes per pass of the trunk, and most seconds held in total
 
 
-class InstrumentVoice(StyledVoice):
+class InstrumentVoice(StyledVoice, Streams):
     """The instrument of networks/generators/instrument.py: any pitch, length and loudness, with bends."""
 
     kind = "instrument"
@@ -29,6 +32,11 @@ class InstrumentVoice(StyledVoice):
 
     def describe(self) -> str:
         return "notes of any pitch, length and loudness"
+
+    @cached_property
+    def _player(self) -> InstrumentGenerator:
+        """The generator as it plays here."""
+        return self.model.generator.halved() if HALF else self.model.generator
 
     @torch.inference_mode()
     def notes(
@@ -39,19 +47,24 @@ class InstrumentVoice(StyledVoice):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        w = self._given(notes, w)
+        w, generator = self._given(notes, w), self._player
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:
             own = [notes[i] for i in batch]
-            return perform(self.model.generator, own, w[batch], in_tune, parts, self.info.takes)
+            return perform(generator, own, w[batch], in_tune, parts, self.info.takes)
 
-        sounds = spread(lambda k: play(batches[k]), len(batches), threads)
+        sounds = parallel_map(lambda k: play(batches[k]), len(batches), threads)
         out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(notes)
         for batch, made in zip(batches, sounds, strict=True):
             for i, sound in zip(batch, made, strict=True):
                 out[i] = sound
         return out
+
+    @torch.inference_mode()
+    def stream(self, note: Note, w: Tensor | None = None) -> NoteStream:
+        w = self._given([note], None if w is None else w.unsqueeze(0))[0]
+        return NoteStream(self._player, note, w, takes=self.info.takes)
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:
@@ -67,7 +80,7 @@ def _batches(seconds: Sequence[float]) -> list[list[int]]:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {  # what a voice may ask for: lowest and highest of each width
+LIMITS = {  # lowest and highest allowed value of each width
     "style": (4, 1024),
     "width": (8, 4096),
     "hidden": (8, 8192),

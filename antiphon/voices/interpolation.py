@@ -1,6 +1,6 @@
 """Ways from one style vector to another: along great circles, in steps that are even to the ear.
 
-Style vectors lie on a sphere of unit mean square, |w|^2 = style. The shortest way between two is an arc of a great
+Style vectors are on a sphere of unit mean square, |w|^2 = style. The shortest way between two is an arc of a great
 circle (Shoemake 1985, "slerp"); the mean of several, by shares, is where their logarithms sum to zero (Karcher 1977).
 """
 
@@ -17,9 +17,9 @@ from torch import Tensor
 from antiphon.audio.mel import log_mel_distance, log_mels
 from antiphon.networks.encoders.note import on_sphere
 
-FIRST, HALVED, MOST = 9, 8, 33  # points of a way that are listened to: at first, more a round, and in the end
-SILENT = 0.01  # how much the arc itself counts, so that stretches without any change take some of the way too
-ROUNDS = 12  # of Karcher's iteration; it gains a digit or more a round
+FIRST, HALVED, MOST = 9, 8, 33  # points of a way to listen to: at first, added per round, and at most
+SILENT = 0.01  # weight of the arc itself, so that stretches without change take some of the way too
+ROUNDS = 12  # of Karcher's iteration; each gains a digit or more
 
 Listen = Callable[[list[Tensor]], list[np.ndarray]]
 
@@ -30,14 +30,14 @@ def logarithm(base: Tensor, w: Tensor) -> Tensor:
     cosine = (a @ b).clamp(-1, 1)
     across = b - cosine * a
     length = across.norm()
-    if length < 1e-9:  # the same, or opposite: there every direction is as good
+    if length < 1e-9:  # equal or opposite: any direction will do
         across = torch.roll(a, 1) - (torch.roll(a, 1) @ a) * a if cosine < 0 else across
         length = across.norm().clamp_min(1e-30)
     return torch.acos(cosine) * across / length
 
 
 def exponential(base: Tensor, tangent: Tensor) -> Tensor:
-    """(style,) float32 where one arrives from `base` along a tangent, on the sphere; inverse to `logarithm`."""
+    """(style,) float32, the point of the sphere reached from `base` along a tangent; the inverse of `logarithm`."""
     a, angle = base.double() / base.double().norm(), tangent.norm()
     return on_sphere(torch.cos(angle) * a + torch.sin(angle) * tangent / angle.clamp_min(1e-30))
 
@@ -50,7 +50,7 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 
 def blended(ws: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    """(style,) the mean of style vectors on the sphere, by shares that sum to 1. Of two it is their slerp."""
+    """(style,) the mean of style vectors on the sphere, by shares that sum to 1; for two, their slerp."""
     kept = [(w, share) for w, share in zip(ws, shares, strict=True) if share > 0]
     mean = max(kept, key=lambda pair: pair[1])[0]
     if len(kept) == 1:
@@ -62,8 +62,8 @@ def blended(ws: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
 
 @dataclass(frozen=True)
 class Way:
-    """An arc from w to w with a scale on it. places: (n,) rising, of the arc, 0..1; shares: (n,) rising, how much of
-    the change from the one sound to the other has been heard there, 0..1."""
+    """An arc from w to w with a scale on it. places: (n,) ascending positions on the arc, 0..1; shares: (n,) ascending,
+    how much of the change from one sound to the other has been heard there, 0..1."""
 
     start: Tensor
     stop: Tensor
@@ -71,18 +71,18 @@ class Way:
     shares: np.ndarray
 
     def __call__(self, share: float) -> Tensor:
-        """(style,) the style vector where a share of the change has been heard; the very ends at 0 and 1."""
+        """(style,) the style vector at which a share of the change has been heard; exactly the ends at 0 and 1."""
         return slerp(self.start, self.stop, float(np.interp(share, self.shares, self.places)))
 
 
 def even_way(start: Tensor, stop: Tensor, listen: Listen) -> Way:
     """The arc between two style vectors, (style,) each, in steps even to the ear.
 
-    Equal steps of w are anything but equal steps of sound: most of the change hides in a tenth of the arc. So sounds
-    along it are compared (multi-scale log-mel), and the widest gaps between neighbours are halved a few times. The
-    scale is the mean of two: the decibels gone from neighbour to neighbour, which count what comes and goes again, and
-    how much nearer to the one end than to the other a sound is, which leaves that out but hardly moves where sounds
-    are like neither. listen: style vectors -> their sounds, (samples,) each, of one length.
+    Equal steps of w are far from equal steps of sound: most of the change is within a tenth of the arc. So sounds along
+    it are compared (multi-scale log-mel), and the widest gaps between neighbours are halved a few times. The scale is
+    the mean of two: the decibels accumulated from neighbour to neighbour, which include changes that are undone again,
+    and how much nearer a sound is to one end than to the other, which omits those but hardly moves where sounds are
+    like neither. listen: style vectors -> their sounds, (samples,) each, of equal length.
     """
     heard: dict[float, list[np.ndarray]] = {}
     gaps: dict[tuple[float, float], float] = {}

@@ -1,4 +1,4 @@
-"""Kinds of voices. A weights file says in its metadata which kind it is, and the kind knows how to read the rest.
+"""Kinds of voices. A weights file's metadata names its kind, and the kind knows how to read the rest.
 
 A kind is one file here, with a dictionary `KINDS` from the name in the metadata to a Kind.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 from antiphon.data.controls import Scale
 from antiphon.data.labelling.labels import LONGEST_LABEL
 from antiphon.networks.model import LabelTable
@@ -21,13 +21,13 @@ C = TypeVar("C")
 
 
 class Kind(NamedTuple):
-    """model: its class, whose instances have `config` and `labels`, by which another of it is made: model(config,
-    labels). voice: what plays it.
+    """model: its class, whose instances have `config` and `labels`, from which another is made: model(config, labels).
+    voice: the class that plays it.
 
-    write: model -> the metadata's entries that `read` needs, as JSON; "labels" are written without being asked.
-    read: the metadata and the tensors, both a stranger's -> the model, its weights not loaded yet. It checks every
-    field, and every size against a tensor that has it, before it builds anything: a lie may not cost memory, and
-    nothing in the file is executed. It raises ValueError (KeyError, TypeError ... will do too) for what does not fit.
+    write: model -> the metadata's entries that `read` needs, as JSON; "labels" are written in any case.
+    read: the metadata and the tensors, both untrusted -> the model, its weights not loaded yet. It checks every field,
+    and every size against a tensor that has it, before it builds anything: a false claim must not cost memory, and
+    nothing in the file is executed. It raises ValueError (or KeyError, TypeError ...) for anything invalid.
     """
 
     model: type[nn.Module]
@@ -38,11 +38,11 @@ class Kind(NamedTuple):
 
 def kinds() -> dict[str, Kind]:
     """Every kind by its name."""
-    return parts("antiphon.voices", "KINDS")
+    return registry("antiphon.voices", "KINDS")
 
 
 def kind(name: str) -> Kind:
-    found: Kind = part(kinds(), "kind of voice", name)
+    found: Kind = choose(kinds(), "kind of voice", name)
     return found
 
 
@@ -60,12 +60,12 @@ def voice_of(model: nn.Module, info: VoiceInfo) -> Voice:
 
 
 def read_numbers(config: type[C], raw: Any, limits: Mapping[str, tuple[float, float]], **given: Any) -> C:
-    """A dataclass of numbers from JSON: all its fields but those given and no others, each of its limit's type and
-    within it."""
+    """A dataclass of numbers from JSON: exactly its fields except those given, each of its limits' type and within
+    them."""
     known = {f.name for f in fields(config)} - given.keys()  # type: ignore[arg-type]
     if not isinstance(raw, dict) or raw.keys() != known:
         other = raw.keys() ^ known if isinstance(raw, dict) else known
-        raise ValueError(f"its configuration has other fields: {', '.join(sorted(other))}")
+        raise ValueError(f"its configuration lacks or adds fields: {', '.join(sorted(other))}")
     for name, value in raw.items():
         low, high = limits[name]
         if type(value) is not type(low) or not low <= value <= high:
@@ -75,8 +75,8 @@ def read_numbers(config: type[C], raw: Any, limits: Mapping[str, tuple[float, fl
 
 
 def check_sizes(claims: Mapping[str, tuple[int | None, ...]], tensors: Mapping[str, Tensor]) -> None:
-    """Every width against a tensor that has it, before anything is built: a lie may not cost memory. claims: shapes by
-    a tensor's name, None where any will do."""
+    """Check every width against a tensor that has it, before anything is built: a false claim must not cost memory.
+    claims: shapes by tensor name, None for any size."""
     for name, shape in claims.items():
         found = tensors[name].shape if name in tensors else ()
         if len(found) != len(shape) or any(b is not None and a != b for a, b in zip(found, shape, strict=True)):

@@ -1,4 +1,4 @@
-"""What voices share that imagine sounds and play them as notes."""
+"""The base of voices that imagine sounds and play them as notes."""
 
 from __future__ import annotations
 

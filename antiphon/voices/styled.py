@@ -1,4 +1,4 @@
-"""Voices whose model hears and imagines style vectors."""
+"""Voices whose model encodes and imagines style vectors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import SAMPLE_RATE
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
 from antiphon.voices.capabilities import Encodes
@@ -18,24 +18,24 @@ from antiphon.voices.interpolation import exponential, logarithm, slerp
 from antiphon.voices.playable import PlayableVoice
 from antiphon.voices.voice import VoiceInfo
 
-CROWD = 64  # style vectors of an instrument, by which its typical one and its neighbours are found
+STYLE_SAMPLES = 64  # style vectors of an instrument from which its typical one and its neighbours are found
 
 
 class StyledVoice(PlayableVoice, Encodes):
-    """A voice whose model hears and imagines style vectors [networks/model.py]."""
+    """A voice whose model encodes and imagines style vectors (networks/model.py)."""
 
     model: StyledModel
 
     def __init__(self, model: StyledModel, info: VoiceInfo):
         super().__init__(model, info)
         self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
-        self._crowds: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+        self._known_samples: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
-        """(style,) a style vector from noise. Unless style words are given they are drawn as they occurred in
-        training. variation: 1 as the mapping network has it, 0 the typical sound, on an arc between (StyleGAN's
+        """(style,) a style vector from noise. Style words, unless given, are drawn as they occurred in training.
+        variation: 1 is the mapping network's output, 0 the typical sound, along the arc between them (StyleGAN's
         truncation, on the sphere)."""
         key = (instrument, tuple(style), seed)
         if key not in self._styles:
@@ -45,9 +45,9 @@ class StyledVoice(PlayableVoice, Encodes):
         return slerp(self.typical(instrument, style), self._styles[key], variation)
 
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
-        """(style,) the instrument's typical style vector: the one of 64 imagined that lies nearest to all others. It
-        is one of them, so it sounds like one; a mean of several kinds of an instrument need not."""
-        crowd = self._crowd(instrument, tuple(style))
+        """(style,) the instrument's typical style vector: the one of 64 imagined that is nearest to all others. It is
+        one of them, so it sounds like one; a mean of several kinds of an instrument may not."""
+        crowd = self._style_samples(instrument, tuple(style))
         return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
@@ -58,16 +58,16 @@ class StyledVoice(PlayableVoice, Encodes):
         return exponential(w, variation * flat)
 
     def nearest(self, w: Tensor) -> str:
-        """The instrument one of whose imagined style vectors, among 64 each, lies nearest to w, (style,)."""
-        likeness = [float((self._crowd(label) @ w).max()) for label in self.instruments]
+        """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
+        likeness = [float((self._style_samples(label) @ w).max()) for label in self.instruments]
         return self.instruments[int(np.argmax(likeness))]
 
-    def _crowd(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+    def _style_samples(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
         """(64, style) style vectors of an instrument."""
         key = (instrument, style)
-        if key not in self._crowds:
-            self._crowds[key] = self._draw(instrument, style, range(CROWD))
-        return self._crowds[key]
+        if key not in self._known_samples:
+            self._known_samples[key] = self._draw(instrument, style, range(STYLE_SAMPLES))
+        return self._known_samples[key]
 
     def _draw(self, instrument: str, style: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """(seeds, style) style vectors, each from its own seed's noise."""

@@ -1,9 +1,19 @@
-"""From notes to sounds: how long a note rings, how its pitch moves, and the generator's one forward."""
+"""From notes to sounds: how long a note rings, how its pitch moves, and the generator's one forward.
+
+A note is drawn from two sets of curves: those of a note that is still held, whatever comes, and those of one that was
+let go. From its release on the second take the place of the first,
+
+    noise(t) = held(t) + ramp(t - r) (released(t) - held(t))        partials: block by block, as blocks overlap
+
+so that no sample depends on what comes after it, and a note can be played while nobody knows how long it will be held
+[streams.py]. Within that the curves are known in advance: looking ahead in them is allowed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -11,19 +21,24 @@ import torch
 from torch import Tensor
 
 from antiphon.core.note import Note
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import FADE, SAMPLE_RATE, InstrumentGenerator, fade_in, midi_to_hz
-from antiphon.networks.gesture import Curves, Gesture, Tuning
-from antiphon.networks.oscillators import HOP, block_count, oscillate_near
-from antiphon.networks.timegrid import knots, pad_knots
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.instrument import FADE, LONG_HOP, InstrumentGenerator, fade_in
+from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
+from antiphon.networks.oscillators import HOP, TURN, block_count, cycles_from, oscillate_near
+from antiphon.networks.partials import SILENT, Bank, Blocks, coefficients
+from antiphon.networks.physics import midi_to_hz
+from antiphon.networks.timegrid import held_count, held_knots, pad_knots, released_knots
+from antiphon.representations.mel import hat_weights
 
 RING = 4.0  # seconds after its release within which a note has died away
 QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
 AGAIN = 2.0  # nepers by which a note may swell after its release, for each that it stays above silence; see _hush
 LEAVE = 512  # samples over which what is left then fades
+DIED = 11_025  # samples of silence after which a note that is held has died away
 INAUDIBLE = -8.5  # nepers (-74 dB) below a note's peak, where a partial is left out
+AHEAD = 24  # knots (0.2 s) that a note's peak is taken over where it begins; from then on it is the peak so far
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
+LETTING_GO = 256  # samples over which the noise of a note that is let go takes the place of a held one's
 STEADY = 1.5  # cents of drift and vibrato that count as none
 SWELL = 0.3  # seconds in which vibrato grows
 TOGETHER = 1 << 17  # partials x blocks that are drawn at once: more would not stay in a processor's cache
@@ -55,30 +70,45 @@ def perform(
     w: (notes, style). in_tune: leave out the constant error of the recordings learned from. takes: of some keys, the
     only ones there are [voice.VoiceInfo]. Notes held for like times are best played together: knots are as many as the
     longest has."""
-    g = _gesture(notes, takes)
-    tuning = generator.tuning(w, g.pitch, g.velocity)
-    curves = _curves(generator, w, g)
-    bank = batched.partials(curves, g, tuning, generator.centres)
-    loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
-    hush = _hush(loud, g.knots, g.release)
-    bank = replace(bank, level=bank.level + hush.unsqueeze(-1))
-    curves = replace(curves, noise=curves.noise + hush.unsqueeze(-1))
-    end = _last_sounding(loud + hush, g.knots).minimum(g.release + RING * SAMPLE_RATE)
-    samples = [-(-max(int(x), LEAVE) // 512) * 512 for x in end.tolist()]
-    g = replace(g, f0=_wandering(g, curves, tuning, samples, in_tune))
-    audible = bank.audible(loud.amax(1) + INAUDIBLE)
-    steady = (g.f0 == g.f0[:, :1]).all(1).tolist()
+    holds = torch.tensor([max(round(n.seconds * SAMPLE_RATE), 1) for n in notes])
+    known, tuning, samples = _whole(generator, notes, holds, w, takes)
+    tracks = [
+        Pitches(note, tuning[i], known.of_note(i), float(holds[i]), in_tune).track(0, block_count(samples[i]))
+        for i, note in enumerate(notes)
+    ]
+    audible = known.audible()
     sounds = [np.zeros(0, np.float32)] * len(notes)
-    for some in _in_cache(audible.sum(1).tolist(), samples, steady):
+    for some in _in_cache(audible.sum(1).tolist(), samples, [track.steady for track in tracks]):
         at = torch.tensor(some)
-        own = Curves(**{k: v[at] for k, v in vars(curves).items()})
-        drawn = _draw(generator, own, g[at], bank[at].only(audible[at]), [samples[i] for i in some], parts)
+        own = known[at].only(audible[at])
+        drawn = _draw(generator, own, holds[at], [tracks[i] for i in some], [samples[i] for i in some], parts)
         for i, sound in zip(some, drawn, strict=True):
             sounds[i] = sound
     return sounds
 
 
-def _curves(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
+def _whole(
+    generator: InstrumentGenerator,
+    notes: Sequence[Note],
+    holds: Tensor,
+    w: Tensor,
+    takes: Mapping[float, Sequence[int]],
+) -> tuple[Known, Tuning, list[int]]:
+    """All that is known of notes whose releases are, where their partials lie, and how many samples each lasts."""
+    g, held = _gesture(notes, holds, takes)
+    tuning = generator.tuning(w, g.pitch, g.velocity)
+    known = Known.of(generator, g, ask(generator, w, g), tuning, held)
+    before, after = known.loud[:, :held], known.loud[:, held:]
+    peak = peaks(before)
+    died, _ = death(before, peak, known.held, known.held.new_zeros(len(notes)))
+    sounded = before.masked_fill(known.held > holds.unsqueeze(-1), -torch.inf).amax(1)
+    hush, top, end = letting_go(after, known.after, holds, sounded)
+    beside = torch.cat([peak, top.unsqueeze(-1).expand_as(after)], 1)
+    samples = [ending(*times) for times in zip(died.tolist(), holds.tolist(), end.tolist(), strict=True)]
+    return replace(known.hushed(hush), peak=beside).gated(), tuning, samples
+
+
+def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
     """What the trunk says. It plays batches of few shapes only, padded to the next power of two by the last note again:
     oneDNN keeps what it prepared for each shape of a bfloat16 product it has met, some 3 MB for a batch's."""
     count = len(w)
@@ -88,22 +118,442 @@ def _curves(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
     return Curves(**{name: rows[:count] for name, rows in vars(curves).items()})
 
 
+# ---- what is known of notes ------------------------------------------------------------------------------------------
+
+
+FAR = float(1 << 20)  # samples
+KNOTTED = ("loud", "peak", "noise", "ensemble", "drift")  # of `Known`, at all its knots
+
+
+@dataclass(frozen=True)
+class Known:
+    """Notes' curves, at knots while they are held and at knots after their release.
+
+    held: (batch, t) and after: (batch, u) samples since the onset. loud: (batch, t + u) nepers, how loud the whole is;
+    peak: the same, beside which a partial is heard or not: for callers to say. bank, noise, ensemble, drift: at all
+    t + u knots; strike: at those of `held`; detune: (batch,) [gesture.Curves]."""
+
+    pitch: Tensor
+    take: Tensor
+    held: Tensor
+    after: Tensor
+    loud: Tensor
+    peak: Tensor
+    bank: Bank
+    noise: Tensor
+    strike: Tensor
+    ensemble: Tensor
+    drift: Tensor
+    detune: Tensor
+
+    @classmethod
+    def of(cls, generator: InstrumentGenerator, g: Gesture, curves: Curves, tuning: Tuning, held: int) -> Known:
+        """What the trunk says of a gesture whose first `held` knots are of the time before the release."""
+        bank = generator.all_partials(curves, g, tuning)
+        loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
+        return cls(
+            pitch=g.pitch,
+            take=g.take,
+            held=g.knots[:, :held],
+            after=g.knots[:, held:],
+            loud=loud,
+            peak=loud,
+            bank=bank,
+            noise=curves.noise,
+            strike=curves.strike[:, :held],
+            ensemble=curves.ensemble,
+            drift=curves.drift,
+            detune=curves.detune,
+        )
+
+    def __getitem__(self, index: Tensor) -> Known:
+        return Known(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def of_note(self, i: int) -> Drift:
+        """Where the pitch of note i drifts."""
+        held = self.held.shape[1]
+        drift = self.drift[i].double().numpy()
+        return Drift(self.held[i].numpy(), drift[:held], self.after[i].numpy(), drift[held:])
+
+    def only(self, kept: Tensor) -> Known:
+        """With those partials that are kept, (batch, K) booleans."""
+        return replace(self, bank=self.bank.only(kept))
+
+    def hushed(self, hush: Tensor) -> Known:
+        """With (batch, u) nepers added to the partials and the noise after the release."""
+        change = torch.nn.functional.pad(hush, (self.held.shape[1], 0)).unsqueeze(-1)
+        return replace(self, bank=replace(self.bank, level=self.bank.level + change), noise=self.noise + change)
+
+    def joined(self, more: Known) -> Known:
+        """The same notes, and what is known of them further on."""
+
+        def both(a: Tensor, b: Tensor) -> Tensor:
+            before, after = (x.split([k.held.shape[1], k.after.shape[1]], 1) for x, k in ((a, self), (b, more)))
+            return torch.cat([before[0], after[0], before[1], after[1]], 1)
+
+        return replace(
+            self,
+            held=torch.cat([self.held, more.held], 1),
+            after=torch.cat([self.after, more.after], 1),
+            strike=torch.cat([self.strike, more.strike], 1),
+            bank=replace(self.bank, level=both(self.bank.level, more.bank.level)),
+            **{name: both(getattr(self, name), getattr(more, name)) for name in KNOTTED},
+        )
+
+    def since(self, first: int) -> Known:
+        """Without the first knots."""
+        return replace(
+            self,
+            held=self.held[:, first:],
+            strike=self.strike[:, first:],
+            bank=replace(self.bank, level=self.bank.level[:, first:]),
+            **{name: getattr(self, name)[:, first:] for name in KNOTTED},
+        )
+
+    def gated(self) -> Known:
+        """Without what is inaudible beside the peak. A partial is drawn from the knot before it is heard to the knot
+        after it."""
+        heard = (self.bank.level > (self.peak + INAUDIBLE).unsqueeze(-1)) & self.bank.real.unsqueeze(1)
+        parts = heard.split([self.held.shape[1], self.after.shape[1]], 1)
+        kept = torch.cat([_and_neighbours(part) for part in parts], 1)
+        return replace(self, bank=replace(self.bank, level=self.bank.level.masked_fill(~kept, SILENT)))
+
+    def audible(self) -> Tensor:
+        """(batch, K) which partials are drawn at any time."""
+        return self.bank.level.amax(1) > SILENT
+
+    def place(self, times: Tensor, released: Tensor) -> Tensor:
+        """(batch, n, t + u) the weights of knots at `times`, (batch, n) samples since the onset: of those of the held
+        note, or where `released`, (batch, n), of those after the release."""
+        if not self.after.shape[1]:
+            return hat_weights(times.float(), self.held)
+        release = self.after[:, :1]  # both lie on one axis, which counts from there, the second far behind the first
+        at = times - release
+        at = torch.where(released, at.clamp_min(0) + FAR, at)
+        return hat_weights(at, torch.cat([self.held - release, self.after - release + FAR], 1))
+
+
+def _and_neighbours(heard: Tensor) -> Tensor:
+    """(batch, t, K) booleans, and those one step of t before and after."""
+    wide = heard.clone()
+    wide[:, 1:] |= heard[:, :-1]
+    wide[:, :-1] |= heard[:, 1:]
+    return wide
+
+
+def peaks(loud: Tensor, so_far: Tensor | None = None) -> Tensor:
+    """(batch, t) nepers of the peak so far, at each knot of a held note. loud: (batch, t) from the onset, or from where
+    the peak was `so_far`, (batch, 1)."""
+    if so_far is None:
+        start = loud[:, :AHEAD].amax(1, keepdim=True)
+        loud = torch.cat([start.expand(-1, min(AHEAD, loud.shape[1])), loud[:, AHEAD:]], 1)
+    else:
+        loud = torch.maximum(loud, so_far)
+    return loud.cummax(1).values
+
+
+def death(loud: Tensor, peak: Tensor, times: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """(batch,) samples, inf if never, at which notes that are held have been silent for so long that they have died
+    away, and (batch,) when they last sounded. loud, peak: (batch, t) nepers at the knots `times`; last: as it was
+    before these."""
+    sounding = torch.where(loud > peak + QUIET, times, last.unsqueeze(-1)).cummax(1).values
+    return times.masked_fill(times - sounding < DIED, torch.inf).amin(1), sounding[:, -1]
+
+
+def letting_go(loud: Tensor, times: Tensor, release: Tensor, sounded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a note's release is like: (batch, u) nepers of hush, its (batch,) peak from onset to end, and the (batch,)
+    samples at which it has died away. loud: (batch, u) nepers at the knots `times` from the release on, sounded:
+    (batch,) the peak until then."""
+    top = torch.maximum(sounded, loud.amax(1))
+    hush = _release_gate(loud, times, release, top)
+    end = _last_sounding(loud + hush, times, top).clamp(release + LEAVE, release + RING * SAMPLE_RATE)
+    return hush, top, end
+
+
+def ending(died: float, release: float, end: float) -> int:
+    """Samples of a note that would die at `died` if it were held, and does at `end` since it is not."""
+    early = rounded_up(died, 512)
+    return int(early if early - LEAVE <= release else rounded_up(end, 512))
+
+
+def rounded_up(samples: float, step: int) -> float:
+    """The next multiple of `step`; inf stays it."""
+    return samples if math.isinf(samples) else -(-samples // step) * step
+
+
+def _release_gate(loud: Tensor, times: Tensor, release: Tensor, peak: Tensor) -> Tensor:
+    """(notes, t) nepers, 0 or less, that are taken from released notes, so that what was silent stays so: long after a
+    release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
+    samples; peak: (notes,) nepers.
+
+    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap where
+    it passes from notes that fall silent to others that hardly do not: seconds of a loud tail would come from nowhere.
+    """
+    silent = peak.unsqueeze(-1) + QUIET
+    lowest = loud.masked_fill(times <= release.unsqueeze(-1), torch.inf).cummin(1).values
+    return (lowest + AGAIN * (lowest - silent).clamp(min=0) - loud).clamp(max=0)
+
+
+def _last_sounding(loud: Tensor, times: Tensor, peak: Tensor) -> Tensor:
+    """(notes,) samples at which each note has died away. loud: (notes, t) nepers at the knots `times`; peak: (notes,)
+    nepers."""
+    least = peak.unsqueeze(-1) + QUIET
+    last = (torch.arange(loud.shape[1]) * (loud > least)).amax(1, keepdim=True)
+    after = (last + 1).clamp(max=loud.shape[1] - 1)
+    fallen = (loud.gather(1, last) - least) / (loud.gather(1, last) - loud.gather(1, after)).clamp_min(1e-6)
+    return torch.lerp(times.gather(1, last), times.gather(1, after), fallen.clamp(0, 1)).squeeze(1)
+
+
+# ---- the gesture -----------------------------------------------------------------------------------------------------
+
+
+def _gesture(notes: Sequence[Note], holds: Tensor, takes: Mapping[float, Sequence[int]]) -> tuple[Gesture, int]:
+    """The notes as they are played, and how many of their knots are of the time before the release; the others reach as
+    far after it as any note may ring."""
+    after = released_knots(round(RING * SAMPLE_RATE))
+    counts = [max(held_count(hold + 2 * LONG_HOP) + 1, AHEAD) for hold in holds.tolist()]
+    held = pad_knots([held_knots(0, count) for count in counts])
+    held = torch.nn.functional.pad(held, (0, -(held.shape[1] + len(after)) % EVEN), mode="replicate")
+    tail = holds.unsqueeze(-1) + torch.from_numpy(after)
+    release = torch.cat([torch.full_like(held, torch.inf), holds.unsqueeze(-1).expand_as(tail).float()], 1)
+    blocks = block_count(int(tail.max()))
+    return gesture(notes, torch.cat([held, tail.float()], 1), release, 0, blocks, takes), held.shape[1]
+
+
+def gesture(
+    notes: Sequence[Note],
+    knots: Tensor,
+    release: Tensor,
+    start: int,
+    blocks: int,
+    takes: Mapping[float, Sequence[int]],
+) -> Gesture:
+    """The notes as the trunk hears of them at knots that lie within `blocks` blocks from sample `start` on."""
+    pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
+    bends = torch.from_numpy(np.stack([_bend(n, start, blocks) for n in notes])).float()
+    return Gesture(
+        pitch=pitch,
+        velocity=torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32),
+        release=release,
+        start=torch.full((len(notes),), start),
+        samples=(blocks - 1) * HOP,
+        knots=knots,
+        f0=midi_to_hz(pitch.unsqueeze(-1) + bends),
+        take=torch.tensor([_draw_of(n, takes.get(round(n.pitch, 2), ())) for n in notes]),
+    )
+
+
+def _draw_of(note: Note, takes: Sequence[int]) -> int:
+    """The seed of all that is random in a note: another for each seed and take, of those there are."""
+    return takes[(note.take + note.seed) % len(takes)] if takes else note.take * 7919 + note.seed
+
+
+def _bend(note: Note, start: int, blocks: int) -> np.ndarray:
+    """(blocks,) semitones off the key at block centres from sample `start` on, as the note's bend points say."""
+    if not note.bend:
+        return np.zeros(blocks)
+    times = (start + HOP * np.arange(blocks)) / SAMPLE_RATE
+    return np.interp(times, *np.array(note.bend, np.float64).T)
+
+
+# ---- pitch -----------------------------------------------------------------------------------------------------------
+
+
+def let_go_at(release: float) -> float:
+    """The first block that knows of a release: none before it would have any of its samples after it."""
+    return rounded_up(release, HOP) / HOP + 1
+
+
+@dataclass(frozen=True)
+class Drift:
+    """(t,) knots and cents of one note while it is held, (u,) after its release."""
+
+    held: np.ndarray
+    held_cents: np.ndarray
+    after: np.ndarray
+    after_cents: np.ndarray
+
+
+@dataclass(frozen=True)
+class Track:
+    """(blocks,) float64 of one note: cycles a sample of f0 at block centres, and how many have gone by since the onset;
+    `summed` by trapezoids, up to the last block. home: cycles a sample where the note begins. steady: the pitch never
+    moves."""
+
+    cycles: np.ndarray
+    gone: Tensor
+    summed: float
+    home: float
+    steady: bool
+
+
+@dataclass(frozen=True)
+class Pitches:
+    """How a note's pitch moves: its bends, and the instrument's own drift and vibrato where there is anything to hear,
+    for a steady note is cheap to play."""
+
+    note: Note
+    tuning: Tuning  # of one note
+    drift: Drift
+    release: float  # samples, inf while it is held
+    in_tune: bool
+
+    def cycles(self, first: int, count: int, switch: float) -> np.ndarray:
+        """(count,) cycles a sample of f0 at blocks first, first + 1, ..., of which those from `switch` on know of the
+        release."""
+        at = HOP * (first + np.arange(count))
+        rate, depth, delay = self.tuning.vibrato.tolist()
+        cents = self._drift(at, first + np.arange(count) < switch)
+        if not self.in_tune:
+            cents = cents + float(self.tuning.cents)
+        if depth > FAINT:
+            since = np.maximum(at / SAMPLE_RATE - delay, 0)
+            cents = cents + depth * np.minimum(since / SWELL, 1) * np.sin(2 * np.pi * rate * since)
+        keys = self.note.pitch - 69 + _bend(self.note, HOP * first, count)
+        return np.asarray(440 / SAMPLE_RATE * np.exp2(keys / 12 + cents / 1200))
+
+    def _drift(self, at: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """(n,) cents at samples `at`, where the note is held or not, (n,) booleans."""
+        before, after = self._heard(self.drift.held_cents), self._heard(self.drift.after_cents)
+        if not (before.any() or after.any()):
+            return np.zeros(len(at))
+        cents = np.interp(at, self.drift.held, before)
+        if len(after) and not held.all():
+            cents[~held] = np.interp(at[~held], self.drift.after, after)
+        return cents
+
+    def _heard(self, drift: np.ndarray) -> np.ndarray:
+        """Drift that is too little to be heard counts as none, unless there is vibrato; from twice that on it is all
+        there."""
+        if float(self.tuning.vibrato[1]) > FAINT:
+            return drift
+        return drift * np.clip(np.abs(drift) / STEADY - 1, 0, 1)
+
+    def track(self, first: int, count: int, before: Track | None = None) -> Track:
+        """The blocks first .. first + count - 1. before: the track that ends where this begins; None at the onset."""
+        switch = let_go_at(self.release)
+        wide = self.cycles(first - 1, count + 2, switch)
+        if before is None:
+            wide[0] = 2 * wide[1] - wide[2]
+        summed = (wide[2] - wide[1]) * (HOP / 12) if before is None else before.summed
+        f = torch.from_numpy(wide)
+        gone = cycles_from(f, torch.tensor([summed], dtype=torch.float64))
+        if first <= switch - 1 < first + count:  # this block does not know yet how the pitch goes on
+            ignorant = float(self.cycles(int(switch), 1, switch + 1)[0])
+            gone[int(switch) - 1 - first] += (ignorant - float(f[int(switch) + 1 - first])) / 2 * TURN
+        steps = (wide[1:-2] + wide[2:-1]) * (HOP / 2)
+        home = float(wide[1]) if before is None else before.home
+        return Track(wide[1:-1], gone, summed + float(steps.sum()), home, bool((wide[1:-1] == wide[1]).all()))
+
+
+# ---- sound -----------------------------------------------------------------------------------------------------------
+
+
+def tones(known: Known, first: int, tracks: Sequence[Track], release: Tensor) -> Iterator[Tensor]:
+    """The partials of each note from block `first` on, (128 (blocks - 1),) samples of as many blocks as its track has.
+    release: (batch,) samples."""
+    blocks = max(len(track.cycles) for track in tracks)
+    number = first + torch.arange(blocks)
+    switch = torch.tensor([let_go_at(r) for r in release.tolist()]).unsqueeze(-1)
+    amplitude = coefficients(
+        known.bank,
+        known.ensemble,
+        known.detune,
+        Blocks(
+            pitch=known.pitch,
+            take=known.take,
+            start=torch.full((len(tracks),), first * HOP),
+            place=known.place((number * HOP).expand(len(tracks), -1), number >= switch),
+            cycles=torch.stack([_longer(torch.from_numpy(track.cycles), blocks) for track in tracks]),
+            gone=torch.stack([_longer(track.gone, blocks) for track in tracks]),
+        ),
+    )
+    for i, (track, count) in enumerate(zip(tracks, known.bank.real.sum(1).tolist(), strict=True)):
+        own = amplitude[i, : len(track.cycles), :count]
+        yield oscillate_near(own, torch.from_numpy(track.cycles), known.bank.ratios[i, :count], STEADY, track.home)
+
+
+def _longer(values: Tensor, count: int) -> Tensor:
+    """(n,) values, and the last again up to so many."""
+    return torch.cat([values, values[-1:].expand(count - len(values))])
+
+
+def noises(
+    generator: InstrumentGenerator, known: Known, first: int, lasts: Sequence[int], release: Tensor
+) -> Iterator[Tensor]:
+    """The lasting noise of each note, of samples 1024 first .. 1024 last. release: (batch,) samples."""
+    spans = [_Spans.of(first, last, r) for last, r in zip(lasts, release.tolist(), strict=True)]
+    frames = [[*span.held, *span.after] for span in spans]
+    longest = max(map(len, frames))
+    number = torch.tensor([row + row[-1:] * (longest - len(row)) for row in frames])
+    released = torch.arange(longest) >= torch.tensor([len(span.held) for span in spans]).unsqueeze(-1)
+    bands = known.place(number * LONG_HOP, released) @ known.noise
+    for row, span in zip(generator.lasting(bands, known.take, number), spans, strict=True):
+        yield span.joined(row)
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Numbers of the frames of noise that draw a stretch of a note: as it is held, and as it is after its release. From
+    the last of those to the first of these nothing is drawn."""
+
+    held: range
+    after: range
+    release: float
+
+    @classmethod
+    def of(cls, first: int, last: int, release: float) -> _Spans:
+        begun, over = release // LONG_HOP, rounded_up(release + LETTING_GO, LONG_HOP) / LONG_HOP
+        if math.isinf(release):
+            begun = over = last
+        held, after = min(int(over), last), max(int(begun), first)
+        return cls(
+            range(first, held + 1) if held > first else range(0),
+            range(after, last + 1) if after < last else range(0),
+            release,
+        )
+
+    def joined(self, noise: Tensor) -> Tensor:
+        """The stretch, from what all its frames drew."""
+        held = noise[: LONG_HOP * (len(self.held) - 1)] if self.held else noise[:0]
+        if not self.after:
+            return held
+        begin = LONG_HOP * len(self.held)
+        after = noise[begin : begin + LONG_HOP * (len(self.after) - 1)]
+        if not self.held:
+            return after
+        both = LONG_HOP * (self.held[-1] - self.after[0])
+        times = LONG_HOP * self.after[0] + torch.arange(both)
+        ramp = ((times - self.release) / LETTING_GO).clamp(0, 1)
+        mixed = torch.lerp(held[len(held) - both :], after[:both], ramp)
+        return torch.cat([held[: len(held) - both], mixed, after[both:]])
+
+
 def _draw(
-    generator: InstrumentGenerator, curves: Curves, g: Gesture, bank: Bank, samples: Sequence[int], parts: bool
+    generator: InstrumentGenerator,
+    known: Known,
+    release: Tensor,
+    tracks: Sequence[Track],
+    samples: Sequence[int],
+    parts: bool,
 ) -> Iterator[np.ndarray]:
     """The sounds of a few notes, so many samples of each."""
-    g = replace(g, samples=max(samples), f0=g.f0[:, : block_count(max(samples))])
-    amplitude = batched.coefficients(bank, curves, g)
-    noises = generator.noise(curves.noise, g) + generator.strike(curves.strike, g)
-    start, end = fade_in().unsqueeze(-1), torch.linspace(1, 0, LEAVE).unsqueeze(-1)
-    for i, (length, count) in enumerate(zip(samples, bank.real.sum(1).tolist(), strict=True)):
-        blocks, cycles = block_count(length), g.f0[i] / SAMPLE_RATE
-        tones = oscillate_near(amplitude[i, :blocks, :count], cycles[:blocks], bank.ratios[i, :count], STEADY)
-        noise = noises[i, :length]
-        sound = torch.stack([tones, noise], -1) if parts else (tones + noise).unsqueeze(-1)
+    struck = generator.struck(known.strike, known.take, known.held)
+    hops = [-(-count // LONG_HOP) for count in samples]
+    start, end = fade_in().unsqueeze(-1), leaving().unsqueeze(-1)
+    both = zip(tones(known, 0, tracks, release), noises(generator, known, 0, hops, release), struck, strict=True)
+    for (tone, noise, strike), count in zip(both, samples, strict=True):
+        noise = noise[:count]
+        noise[:STRIKE] += strike[:count]
+        sound = torch.stack([tone, noise], -1) if parts else (tone + noise).unsqueeze(-1)
         sound[:FADE] *= start
         sound[-LEAVE:] *= end
         yield (sound if parts else sound.squeeze(-1)).numpy()
+
+
+def leaving() -> Tensor:
+    """(512,) gains with which a note ends."""
+    return torch.linspace(1, 0, LEAVE)
 
 
 def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[bool]) -> list[list[int]]:
@@ -118,72 +568,3 @@ def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[
         else:
             groups.append([i])
     return groups
-
-
-def _gesture(notes: Sequence[Note], takes: Mapping[float, Sequence[int]]) -> Gesture:
-    """The notes as they are played, and as long after their releases as any may ring."""
-    pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
-    holds = [max(round(n.seconds * SAMPLE_RATE), 1) for n in notes]
-    longest = -(-round(max(holds) + RING * SAMPLE_RATE) // 512) * 512
-    return Gesture(
-        pitch=pitch,
-        velocity=torch.tensor([n.velocity / 127 for n in notes], dtype=torch.float32),
-        release=torch.tensor(holds, dtype=torch.float32),
-        start=torch.zeros(len(notes), dtype=torch.long),
-        samples=longest,
-        knots=pad_knots([knots(0, round(hold + RING * SAMPLE_RATE), hold, coarse=True) for hold in holds], EVEN),
-        f0=midi_to_hz(pitch.unsqueeze(-1) + _bends(notes, block_count(longest))),
-        take=torch.tensor([_draw_of(n, takes.get(round(n.pitch, 2), ())) for n in notes]),
-    )
-
-
-def _draw_of(note: Note, takes: Sequence[int]) -> int:
-    """The seed of all that is random in a note: another for each seed and take, of those there are."""
-    return takes[(note.take + note.seed) % len(takes)] if takes else note.take * 7919 + note.seed
-
-
-def _bends(notes: Sequence[Note], blocks: int) -> Tensor:
-    """(notes, blocks) semitones off the key at block centres, as the notes' bend points say."""
-    times = np.arange(blocks) * (HOP / SAMPLE_RATE)
-    rows = np.zeros((len(notes), blocks), np.float32)
-    for row, note in zip(rows, notes, strict=True):
-        if note.bend:
-            row[:] = np.interp(times, *np.array(note.bend, np.float64).T)
-    return torch.from_numpy(rows)
-
-
-def _hush(loud: Tensor, times: Tensor, release: Tensor) -> Tensor:
-    """(notes, t) nepers, 0 or less, that are taken from released notes, so that what was silent stays so: long after a
-    release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
-    samples.
-
-    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap where
-    it passes from notes that fall silent to others that hardly do not: seconds of a loud tail would come from nowhere.
-    """
-    silent = loud.amax(1, keepdim=True) + QUIET
-    lowest = loud.masked_fill(times <= release.unsqueeze(-1), torch.inf).cummin(1).values
-    return (lowest + AGAIN * (lowest - silent).clamp(min=0) - loud).clamp(max=0)
-
-
-def _last_sounding(loud: Tensor, times: Tensor) -> Tensor:
-    """(notes,) samples at which each note has died away. loud: (notes, t) nepers at the knots `times`."""
-    least = loud.amax(1, keepdim=True) + QUIET
-    last = (torch.arange(loud.shape[1]) * (loud > least)).amax(1, keepdim=True)
-    after = (last + 1).clamp(max=loud.shape[1] - 1)
-    fallen = (loud.gather(1, last) - least) / (loud.gather(1, last) - loud.gather(1, after)).clamp_min(1e-6)
-    return torch.lerp(times.gather(1, last), times.gather(1, after), fallen.clamp(0, 1)).squeeze(1)
-
-
-def _wandering(g: Gesture, curves: Curves, tuning: Tuning, samples: Sequence[int], in_tune: bool) -> Tensor:
-    """(notes, blocks) Hz: the gesture's f0 with the instrument's own drift and vibrato, where there is anything to
-    hear: a steady note is cheap to play."""
-    at = np.arange(g.f0.shape[1]) * HOP
-    rows = np.zeros(g.f0.shape) if in_tune else np.tile(tuning.cents.numpy()[:, None], (1, len(at)))
-    for i, (rate, depth, delay) in enumerate(tuning.vibrato.tolist()):
-        times, drift = g.knots[i].numpy(), curves.drift[i].numpy()
-        if depth > FAINT or np.abs(drift[times <= samples[i]]).max() >= STEADY:
-            rows[i] += np.interp(at, times, drift)
-        if depth > FAINT:
-            since = at / SAMPLE_RATE - delay
-            rows[i] += depth * np.clip(since / SWELL, 0, 1) * np.sin(2 * np.pi * rate * np.maximum(since, 0))
-    return g.f0 * torch.exp2(torch.from_numpy(rows.astype(np.float32)) / 1200)

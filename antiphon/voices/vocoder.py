@@ -1,4 +1,4 @@
-"""A vocoder as it is used: log-mel spectrograms, or the sounds they are of, in; sounds out."""
+"""A vocoder as a voice: log-mel spectrograms, or the sounds they are made from, in; sounds out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 
 
 class VocoderVoice(Transforms):
-    """It plays no notes. It turns images of sounds into sounds: `from_image`; and to hear how well, sounds into the
-    sounds that their images become: `from_audio`, `from_file`, `from_file_to_file`."""
+    """It plays no notes. It turns images of sounds into sounds: `from_image`; and, to judge how well, it resynthesises
+    sounds from their own images: `from_audio`, `from_file`, `from_file_to_file`."""
 
     kind = "vocoder"
     model: Vocoder
@@ -31,16 +31,16 @@ class VocoderVoice(Transforms):
 
     @torch.inference_mode()
     def from_image(self, image: Tensor, samples: int) -> Tensor:
-        """(batch, 1, bands, frames) as the representation log-mel draws it -> (batch, samples)."""
+        """(batch, 1, bands, frames) as drawn by the representation log-mel -> (batch, samples)."""
         return self.model.sound(self.model(image), samples)
 
     def from_audio(self, audio: np.ndarray) -> np.ndarray:
-        """(samples,) float at 44.1 kHz -> (samples,) float32: what is left of it after log-mel and back."""
+        """(samples,) float at 44.1 kHz -> (samples,) float32: the sound after log-mel and back."""
         sound = torch.from_numpy(np.ascontiguousarray(audio, np.float32)).unsqueeze(0)
         return self.from_image(self.model.view.encode(sound), sound.shape[-1])[0].numpy()
 
     def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
-        """What is left of a sound after log-mel and back; each channel by itself."""
+        """A sound after log-mel and back, each channel by itself."""
         sound = resample(np.asarray(audio, np.float32), sample_rate, self.sample_rate)
         return self.from_audio(sound) if sound.ndim == 1 else np.stack([self.from_audio(x) for x in sound.T], 1)
 
@@ -52,12 +52,12 @@ class VocoderVoice(Transforms):
 
 
 class VocodedLogMel(LogMelSpectrogram):
-    """The same image at its usual settings; the way back is a vocoder [networks/generators/vocoder.py], the bundled one
-    unless another is given. Its weights are no part of the representation's: nothing that learns here changes them."""
+    """Log-mel with its default settings, inverted by a vocoder (networks/generators/vocoder.py), by default the bundled
+    one. The vocoder's weights are not the representation's: training does not change them."""
 
     def __init__(self, vocoder: Vocoder | None = None):
         super().__init__()
-        self.borrowed = (vocoder or _bundled(),)  # in a tuple, or it would be a module of this one
+        self.borrowed = (vocoder or _bundled(),)  # in a tuple, lest it become a submodule
 
     def decode(self, image: Tensor, samples: int) -> Tensor:
         check_image(image, self.shape(samples))

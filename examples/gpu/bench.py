@@ -1,4 +1,4 @@
-"""Does the GPU compute what the processor does, and how fast? Called by run.py --bench; nothing is trained."""
+"""Does the GPU compute the same as the CPU, and how fast? Called by run.py --bench; nothing is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from antiphon.networks.generators.instrument import SIZES, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
 from antiphon.recipes.instrument import instrument
 from antiphon.training.batches.excerpts import Excerpts, ExcerptSource
-from antiphon.training.contract import Moment
+from antiphon.training.contract import StepContext
 from antiphon.training.loop import new_game
 from antiphon.training.losses.partials import partials_loss
 from antiphon.training.parallel import own_device
@@ -42,7 +42,7 @@ def bench(data: Path, voice: str, batches: tuple[int, ...] = BATCHES, repeats: i
             torch.cuda.reset_peak_memory_stats()
         try:
             seconds = timed(
-                lambda b=batch, n=count: game.step(b, Moment(2000, 1.0, n), torch.Generator().manual_seed(0)),
+                lambda b=batch, n=count: game.step(b, StepContext(2000, 1.0, n), torch.Generator().manual_seed(0)),
                 repeats,
                 device,
             )  # type: ignore[misc]
@@ -75,7 +75,7 @@ def agreement(model: InstrumentModel, batch: Excerpts, device: torch.device) -> 
 
 @torch.inference_mode()
 def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[str, Any]:
-    """How many crops of 0.74 s the generator plays: sixteen copies of a batch at once, and note by note."""
+    """Crops of 0.74 s per second that the generator plays: sixteen copies of a batch at once, and note by note."""
     generator: InstrumentGenerator = model.generator
     device = few.audio.device
     w = model.encoder(few.reference, few.reference_pitch, few.reference_release)
@@ -89,8 +89,9 @@ def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[
     wide, gestures, tunings = w.repeat(repeat, 1), many(g), many(tuning)
 
     def one_by_one() -> None:
-        curves = generator.curves(w, g)
-        generator.sound([generator.partials(curves, g, tuning, i) for i in range(len(w))], curves, g)
+        for i in range(len(w)):
+            at = slice(i, i + 1)
+            generator(w[at], g[at], tuning[at])
 
     together = timed(lambda: generator(wide, gestures, tunings), repeats, device)
     alone = timed(one_by_one, repeats, device)
@@ -98,7 +99,7 @@ def notes_a_second(model: InstrumentModel, few: Excerpts, repeats: int) -> dict[
 
 
 def timed(work: Callable[[], Any], repeats: int, device: torch.device) -> float:
-    """Mean seconds of a call, after three that do not count."""
+    """Mean seconds of a call, after three for warming up."""
     for _ in range(min(3, repeats)):
         work()
     _wait(device)

@@ -1,11 +1,11 @@
-"""Gathers what a rented GPU machine without network needs to render, measure and train, into build/gpu.
+"""Gathers what a rented GPU machine without network needs to render, prepare and train, into build/gpu.
 
     python examples/gpu/pack.py
 
-The machine has Python 3.12 (--python), torch, numpy, safetensors and little else. What travels: Debian's
-fluidr3mono-gm-soundfont (23 MB, MIT), far smaller than the notes it becomes; FluidSynth's library with the libraries
-it needs, from this system (x86-64 Linux, of a C library no newer than the machine's); and a few wheels. Then copy the
-repository with build/gpu and go on with run.py.
+The machine has Python 3.12 (--python), torch, numpy, safetensors and little else. The pack contains Debian's
+fluidr3mono-gm-soundfont (23 MB, MIT), far smaller than the notes it becomes; FluidSynth's library with the libraries it
+needs, from this system (x86-64 Linux, with a C library no newer than the machine's); and a few wheels. Then copy the
+repository with build/gpu and continue with run.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 FONT = Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3")
 WHEELS = ("soundfile", "cffi", "pycparser", "soxr", "pyfluidsynth")
 FLUIDSYNTH = "libfluidsynth.so.3"
-# Sound servers, screens and terminals: a renderer calls none of them, and their own needs weigh more than all the rest.
+# Sound servers, screens and terminals: rendering calls none of them, and their dependencies outweigh all the rest.
 STAND_INS = ("libasound", "libpulse", "libpulse-simple", "libjack", "libSDL2-2.0", "libdbus-1", "libreadline")
 EVERYWHERE = ("libc", "libm", "libpthread", "libdl", "librt", "ld-linux-x86-64", "libstdc++", "libgcc_s")
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--font", type=Path, default=FONT)
     parser.add_argument("--out", type=Path, default=Path("build/gpu"))
-    parser.add_argument("--python", default="3.12", help="the machine's")
+    parser.add_argument("--python", default="3.12", help="the machine's Python version")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     shutil.copy(args.font.resolve(), args.out / args.font.name)
@@ -52,7 +52,7 @@ def pack_wheels(folder: Path, python: str) -> None:
 
 
 def pack_libraries(archive: Path) -> None:
-    """FluidSynth's library and those it needs; stand-ins for those it needs and does not use here."""
+    """FluidSynth's library and its dependencies; stubs for those that are not used here."""
     places = _places(Path(f"/usr/lib/x86_64-linux-gnu/{FLUIDSYNTH}"))
     real, empty, waiting = set(), set(), [FLUIDSYNTH]
     while waiting:
@@ -74,13 +74,13 @@ def pack_libraries(archive: Path) -> None:
 
 
 def _places(library: Path) -> dict[str, Path]:
-    """Where the system finds a library and all it needs, by name."""
+    """The paths of a library and all its dependencies, by name."""
     found = re.findall(r"(\S+) => (/\S+)", _said("ldd", library))
     return {FLUIDSYNTH: library} | {name: Path(path) for name, path in found}
 
 
 def _stand_in(name: str, original: Path, wanted: set[str], scratch: Path) -> Path:
-    """A library of that name whose functions, of those wanted, all return 0."""
+    """A library of that name with stubs for the functions in `wanted`, which all return 0."""
     lines = _said("nm", "-D", "--defined-only", original).splitlines()
     defined = {line.split()[-1].replace("@@", "@") for line in lines}
     versions = defaultdict(list)

@@ -1,12 +1,12 @@
-"""Trains the voice on a rented GPU machine without network, from what pack.py packed. Nothing is installed.
+"""Trains the voice on a rented GPU machine without network, from the pack of pack.py. Nothing is installed.
 
     python examples/gpu/run.py --out $OUT --minutes 25 --until 540 --set batch=128              # first call
     python examples/gpu/run.py --out $OUT --minutes 25 --until 540 --set batch=128 --resume build/gpu/last
 
-For machines that are lent for some minutes a call: --minutes is the whole training, --until the seconds after which
-this call stops and hands out what there is: voice, small state, sheet, sounds, log, result.json. Put those into
-build/gpu/last and the next call goes on, on the same machine or on a bare one. There it renders and measures the
-notes again, on all processors. --bench first checks that the GPU computes what the processor does, and times it.
+For machines that are available for some minutes per call: --minutes is the whole training, --until the seconds after
+which this call stops and writes its results: voice, small state, sheet, sounds, log, result.json. Put those into
+build/gpu/last and the next call resumes, on the same machine or on a fresh one. There it renders and prepares the notes
+again, on all processors. --bench first checks that the GPU computes the same as the CPU, and times it.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ BEGAN = time.monotonic()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", type=Path, default=ROOT / "build/gpu", help="what pack.py wrote")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/antiphon"), help="notes, prepared file and run")
-    parser.add_argument("--out", type=Path, required=True, help="what is to come back")
-    parser.add_argument("--resume", type=Path, help="a folder with what came back before")
-    parser.add_argument("--minutes", type=float, help="of the whole training, over all calls")
+    parser.add_argument("--pack", type=Path, default=ROOT / "build/gpu", help="the folder that pack.py wrote")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/antiphon"), help="for notes, prepared file and run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--resume", type=Path, help="a folder with earlier results")
+    parser.add_argument("--minutes", type=float, help="minutes of the whole training, over all calls")
     parser.add_argument("--steps", type=int, help="instead of minutes")
     parser.add_argument("--until", type=float, default=540, help="seconds after which this call ends its training")
-    parser.add_argument("--size", default="base", help="of a voice from scratch")
+    parser.add_argument("--size", default="base", help="size of a voice from scratch")
     parser.add_argument("--from", dest="start", help="a voice to begin from, such as gm")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="as in antiphon train")
-    parser.add_argument("--programs", type=int, nargs="*", default=[], help="General MIDI programs; all if not said")
+    parser.add_argument("--programs", type=int, nargs="*", default=[], help="General MIDI programs (default: all)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--bench", action="store_true", help="check and time the GPU before training")
     args = parser.parse_args()
     for folder in (args.work, args.out):
         folder.mkdir(parents=True, exist_ok=True)
     unpack(args.pack, args.work)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whenever the time is up, what there is is handed out
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # when time is up, results are written all the same
     result: dict[str, Any] = {}
     try:
         data = notes(args, result)
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def unpack(pack: Path, work: Path) -> None:
-    """Wheels are folders in disguise: put them on the path. Child processes inherit the path."""
+    """Unpack the wheels and put them on the path, which child processes inherit."""
     site = work / "site"
     for wheel in sorted((pack / "wheels").glob("*.whl")):
         with zipfile.ZipFile(wheel) as file:
@@ -82,12 +82,12 @@ def unpack(pack: Path, work: Path) -> None:
     with tarfile.open(pack / "libraries.tar.xz") as tar:
         tar.extractall(work / "libraries", filter="data")
     sys.path[:0] = [str(ROOT), str(ROOT / "examples/gpu")]
-    sys.path.append(str(site))  # what the machine has itself comes first
+    sys.path.append(str(site))  # the machine's own packages come first
 
 
 def use_libraries(folder: Path) -> None:
-    """Load FluidSynth with all it needs, each library after those it needs itself, and tell pyfluidsynth where it
-    is."""
+    """Load FluidSynth with all its dependencies, each library after its own dependencies, and tell pyfluidsynth where
+    it is."""
     waiting = sorted(folder.glob("*.so*"))
     while waiting:
         left = []
@@ -107,7 +107,7 @@ def use_libraries(folder: Path) -> None:
 
 
 def notes(args: argparse.Namespace, result: dict[str, Any]) -> Path:
-    """Render and measure, each only as far as it is not done. -> the prepared file"""
+    """Render and prepare, each only if not done yet. -> the prepared file"""
     folder, data = args.work / "notes", args.work / f"{NAME}.safetensors"
     if not data.exists():
         began = time.monotonic()
@@ -123,7 +123,7 @@ def notes(args: argparse.Namespace, result: dict[str, Any]) -> Path:
 
 
 def render(fonts: list[Path], folder: Path, libraries: Path, workers: int, programs: list[int]) -> None:
-    """`antiphon data render`, a preset a process."""
+    """`antiphon data render`, one process per preset."""
     use_libraries(libraries)
     from antiphon.data.soundfont.fluid import Fluid
     from antiphon.data.soundfont.render import RenderOptions, collect, plan
@@ -147,7 +147,7 @@ def render_one(job: Any, folder: Path, options: Any) -> None:
 
 
 def measured(data: Path, voice: str) -> Any:
-    """bench.py's figures, or what went wrong there: training is tried all the same."""
+    """bench.py's figures, or its error: training is tried all the same."""
     from bench import bench  # type: ignore[import-not-found]
 
     try:

@@ -1,7 +1,6 @@
-"""A run's state in a third of its bytes, for carrying from one machine to the next: weights and the bank of styles in
-half precision, the averaged weights from the voice beside it, Adam's second moments in bfloat16. Its first moments are
-left out: with beta1 of 0.8 and less they are a few steps' memory, and going on from zero only makes those steps
-smaller."""
+"""A run's state in a third of its bytes, to carry from one machine to the next: weights and the bank of styles in half
+precision, the averaged weights from the voice beside it, Adam's second moments in bfloat16. Its first moments are left
+out: with beta1 of 0.8 or less they span a few steps, and restarting from zero only makes those steps smaller."""
 
 from __future__ import annotations
 
@@ -14,11 +13,11 @@ from torch import Tensor
 from antiphon.voices.checkpoint import read_tensors, write_tensors
 
 STATE, VOICE, LOG, PART = "state.safetensors", "weights.safetensors", "log.jsonl", "small-state."
-MOST = 15 << 20  # bytes a part
+MOST = 15 << 20  # bytes per part
 
 
 def shrink(run: Path, out: Path) -> list[Path]:
-    """Write a run's voice, log and small state into `out`. -> what was written"""
+    """Write a run's voice, log and small state into `out`. -> the files written"""
     tensors, progress = read_tensors(run / STATE)
     small = {k: _small(k, v) for k, v in tensors.items() if not k.startswith("ema.") and not k.endswith(".exp_avg")}
     whole = out / STATE
@@ -36,7 +35,7 @@ def shrink(run: Path, out: Path) -> list[Path]:
 
 
 def restore(folder: Path, run: Path) -> None:
-    """Make a run's folder again from what `shrink` wrote."""
+    """Restore a run's folder from the files that `shrink` wrote."""
     run.mkdir(parents=True, exist_ok=True)
     whole = run / f"{STATE}.small"
     whole.write_bytes(b"".join(p.read_bytes() for p in sorted(folder.glob(f"{PART}*"))))

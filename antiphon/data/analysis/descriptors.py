@@ -1,8 +1,8 @@
-"""Measuring one recorded note: its edges, its pitch over time, its partials, its character. Numpy only.
+"""Measuring one recorded note: its envelope, its pitch over time, its partials, its character. Numpy only.
 
 Everywhere: audio (samples,) float32 at 44.1 kHz; tracks have one value per 512 samples, frame j centred at sample
 512 j; cents are deviations from the nominal pitch (MIDI, 69 = 440 Hz, any real number). This is the door; the parts
-live in `edges`, `pitch` and `partials`.
+live in `audio.envelope`, `pitch`, `partials` and `release`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import numpy as np
 from antiphon.audio.envelope import (
     CENT,
     FRAME,
-    SAMPLE_RATE,
     attack_seconds,
+    cut_and_fade_tail,
     decay_rate,
     find_onset,
     frames_of,
-    hertz,
     loudness,
-    trim_tail,
     without_dc,
 )
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis.partials import Partials, at_harmonics, excerpt, find_peaks, measure_partials
 from antiphon.data.analysis.pitch import SEARCH_CENTS, measure_f0, measure_vibrato
 from antiphon.data.analysis.release import find_release
@@ -29,39 +28,37 @@ from antiphon.data.analysis.release import find_release
 __all__ = [
     "DESCRIPTORS",
     "FRAME",
-    "SAMPLE_RATE",
     "Partials",
+    "cut_and_fade_tail",
     "descriptors",
     "find_onset",
     "find_release",
     "frames_of",
-    "hertz",
     "loudness",
     "measure_f0",
     "measure_partials",
     "measure_vibrato",
     "plausible_pitch",
-    "trim_tail",
     "without_dc",
 ]
 
 DESCRIPTORS = (
     "centroid",  # log2 of the spectral centroid in Hz
     "brightness",  # log2 of the spectral centroid in multiples of f0
-    "attack",  # log10 of the seconds from 10 to 90 % of the amplitude's first rise
+    "attack",  # log10 of the rise time in seconds, 10 to 90 % of the amplitude
     "decay",  # dB/s lost while held, 0 .. 120
-    "noisiness",  # dB of the energy that is not at partials, -60 .. 0
+    "noisiness",  # dB of the energy outside partials, -60 .. 0
     "odd_even",  # dB of odd against even harmonics, -40 .. 40
     "vibrato_depth",  # cents
     "vibrato_rate",  # Hz
-    "width",  # log2 of 1 + the strong partials' bandwidth in cents beyond a steady sine's: ensembles, detune, beating
+    "width",  # log2 of 1 + the strong partials' bandwidth in cents beyond a steady sine's: ensemble, detuning, beats
 )
 
 
 def descriptors(
     audio: np.ndarray, f0: np.ndarray | float, hold: int, vibrato: tuple[float, float, float]
 ) -> np.ndarray:
-    """What the sound is like, (9,) float32 in the order of DESCRIPTORS; finite for any input."""
+    """The character of a sound, (9,) float32 in the order of DESCRIPTORS; finite for any input."""
     part, base = excerpt(audio, f0)
     length = len(part)
     size = 2 ** int(np.ceil(np.log2(max(length, 1024))))
@@ -88,7 +85,7 @@ def descriptors(
 
 
 def _bandwidth(power: np.ndarray, hz: np.ndarray, base: float, resolution: float) -> float:
-    """Energy-weighted spread of harmonics 1..12 in cents, less what the window makes of a steady sine."""
+    """Energy-weighted spread of harmonics 1..12 in cents, less what the window adds to a steady sine."""
     spreads, weights = [], []
     for k in range(1, 13):
         reach = max(min(k * base * 50 * CENT, 0.4 * base), 2 * resolution)
@@ -105,7 +102,7 @@ def _bandwidth(power: np.ndarray, hz: np.ndarray, base: float, resolution: float
 
 def plausible_pitch(audio: np.ndarray, pitch: float) -> bool:
     """Whether anything within 30 dB of the strongest sound lies near one of the first six harmonics of the pitch."""
-    part, base = excerpt(audio, hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     k = np.maximum(np.round(peaks.hz / base), 1)
     near = (k <= 6) & (np.abs(peaks.hz - k * base) < np.maximum(k * base * SEARCH_CENTS * CENT, 2 * peaks.resolution))

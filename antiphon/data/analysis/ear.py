@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.partials import excerpt, find_peaks
 from antiphon.data.analysis.tracker import open_tracker, track_pitch
 from antiphon.data.labelling.row import note_name
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 CONVINCING = 0.8  # share of the energy that a pitch of which the tracker is not sure must explain
 UNCONVINCING = 0.3  # share below which a claim is nothing beside a convincing pitch
 OVERTONES = 6  # of a second note that are looked for
@@ -60,7 +60,7 @@ def weigh(sound: np.ndarray, claim: float, heard: float | None) -> Verdict:
 def octave_told(sound: np.ndarray, claim: float) -> int:
     """12 or -12 where the partials say that a tone is an octave above or below its claim, 0 where they do not: it has
     none of the claim's odd harmonics, or the odd ones of the octave below."""
-    part, base = excerpt(sound, analysis.hertz(claim - 12))
+    part, base = excerpt(sound, midi_to_hz(claim - 12))
     peaks = find_peaks(part, base)
     order = np.round(peaks.hz / base)
     on = (np.abs(peaks.hz - order * base) < np.maximum(0.02 * order * base, 3)) & (peaks.above > 10)
@@ -75,10 +75,10 @@ def octave_told(sound: np.ndarray, claim: float) -> int:
 
 
 def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
-    """The MIDI pitch of a second harmonic series beside that of `pitch`; None if there is none.
+    """The MIDI pitch of a second harmonic series besides that of `pitch`; None if there is none.
 
     Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     strong = (peaks.above > 15) & (peaks.level > -35)
     hz, level = peaks.hz[strong], peaks.level[strong]
@@ -91,28 +91,28 @@ def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
         foreign = np.abs(series / base - np.round(series / base)) > 0.06
         near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
         if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(69 + 12 * np.log2(f0 / 440))
+            return float(hz_to_midi(f0))
     return None
 
 
 def explains(sound: np.ndarray, pitch: float) -> bool:
-    """Whether a pitch is there, and no other beside it."""
+    """Whether the pitch is there, and no other beside it."""
     return analysis.plausible_pitch(sound, pitch) and chord_tone(sound, pitch) is None
 
 
 def heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -> float | None:
-    """The key nearest to what is heard, None if that is nothing to be sure of. firm: whether the claim is the player's;
-    else two notes in turn are refused."""
+    """The key nearest to the pitch heard, None if that is uncertain. firm: whether the user made the claim; otherwise
+    two notes in succession are refused."""
     tracker = open_tracker(demand=claim is None)
     if tracker is None:
         return None
-    held = analysis.trim_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
+    held = analysis.cut_and_fade_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
     heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(partials_that_stand_out(held).tolist()), None)
     if heard is None:
         parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
         if not firm and None not in parts and abs(parts[0] - parts[1]) > 0.8:  # type: ignore[operator]
             both = " and then ".join(note_name(round(part)) for part in parts)  # type: ignore[arg-type]
-            raise AntiphonError(f"{name} holds {both}: cut it to one note")
+            raise AntiphonError(f"{name} contains {both}: cut it to one note")
         faint = [pitch for pitch in (track_pitch(held), lowest) if pitch is not None and np.isfinite(pitch)]
         heard = next((pitch for pitch in faint if harmonic_share(held, pitch) > CONVINCING), None)
     if heard is None:
@@ -124,14 +124,14 @@ def heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -
 
 
 def partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
-    """MIDI pitches of the strong partials, in rising order."""
+    """MIDI pitches of the strong partials, in ascending order."""
     peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
     strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return 69 + 12 * np.log2(peaks.hz[strong] / 440)
+    return hz_to_midi(peaks.hz[strong])
 
 
 def octave_of(audio: np.ndarray, pitch: float) -> float:
-    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker hears too low."""
+    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker's pitch is too low."""
     while 83.5 < pitch < 108 and harmonic_share(audio, pitch + 12) > 0.98 * harmonic_share(audio, pitch):
         pitch += 12
     return pitch
@@ -139,7 +139,7 @@ def octave_of(audio: np.ndarray, pitch: float) -> float:
 
 def harmonic_share(audio: np.ndarray, pitch: float) -> float:
     """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, analysis.hertz(pitch))
+    part, base = excerpt(audio, midi_to_hz(pitch))
     peaks = find_peaks(part, base)
     order = np.round(peaks.hz / base)
     near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))

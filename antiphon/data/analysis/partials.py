@@ -1,4 +1,4 @@
-"""Where a note's partials lie, measured once per recording from one long spectrum."""
+"""The frequencies of a note's partials, measured once per recording from one long spectrum."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from antiphon.audio.envelope import CENT, FRAME, SAMPLE_RATE, decibels, envelope
+from antiphon.audio.envelope import CENT, FRAME, decibels, envelope
+from antiphon.core.units import SAMPLE_RATE
 
 HARMONICS = 64
 FREE_SLOTS = 24
-FREE_RANGE = (0.2, 24.0)  # the ratios to f0 that the free slots' equal log bins span
-SILENT_DB = -120.0  # the level of a partial that is not there
-LONGEST = 0.7  # seconds of a note that are looked at
-BESIDE_DB = 15.0  # below the strongest, above which a partial close to a harmonic is one of its own
+FREE_RANGE = (0.2, 24.0)  # ratios to f0, divided into a log bin for each free slot
+SILENT_DB = -120.0  # the level of an absent partial
+LONGEST = 0.7  # seconds of a note to analyse
+BESIDE_DB = 15.0  # below the strongest; a louder partial close to a harmonic is one of its own
 
 
 @dataclass(frozen=True)
 class Partials:
-    """Where a note's partials lie and how strong they are, relative to f0 and to the strongest of them."""
+    """The frequencies and levels of a note's partials, relative to f0 and to the strongest of them."""
 
     ratios: np.ndarray  # (64,) f_k / f0
     harmonic_level: np.ndarray  # (64,) dB, -120 = none
@@ -28,24 +29,24 @@ class Partials:
 
 
 def stretched(k: np.ndarray, b: float | np.ndarray) -> np.ndarray:
-    """Ratio of harmonic k of a string of inharmonicity b to its first."""
+    """Ratio of harmonic k to the first, of a string of inharmonicity b."""
     return k * np.sqrt((1 + b * np.square(k)) / (1 + b))
 
 
 def free_centres() -> np.ndarray:
-    """The geometric middle of each free slot's bin, (24,)."""
+    """The geometric centre of each free slot's bin, (24,)."""
     low, high = np.log(FREE_RANGE)
     return np.exp(low + (np.arange(FREE_SLOTS) + 0.5) * (high - low) / FREE_SLOTS)
 
 
 def loudest_part(audio: np.ndarray, hz: float) -> slice:
-    """The samples of a note, LONGEST seconds at most, from where it is nearly at its loudest; fewer of a note that is
-    over sooner, but eight periods of `hz`."""
+    """The samples of a note, LONGEST seconds at most, from where it is nearly at its loudest; fewer of a note that ends
+    sooner, but at least eight periods of `hz`."""
     hop = 256
     level = envelope(audio, hop, 5)
     start = max(int(np.argmax(level >= level.max() * 0.1)) - 2, 0)
     energy = np.cumsum(level[start:])
-    useful = (int(np.searchsorted(energy, 0.98 * energy[-1])) + 1) * hop  # past this there is only tail
+    useful = (int(np.searchsorted(energy, 0.98 * energy[-1])) + 1) * hop  # only the tail follows
     length = int(min(LONGEST * SAMPLE_RATE, max(1.5 * useful, 8 * SAMPLE_RATE / hz, 2048), len(audio) - start * hop))
     return slice(start * hop, start * hop + length)
 
@@ -62,7 +63,7 @@ def excerpt(audio: np.ndarray, hz: np.ndarray | float) -> tuple[np.ndarray, floa
     f0 = float(np.average(track, weights=np.hanning(length + 2)[1:-1])) if length else f0
     if np.abs(track / f0 - 1).max() < 4 * CENT:
         return part, f0
-    double = np.fft.irfft(np.pad(np.fft.rfft(part), (0, length)), 2 * length) * 2  # oversampled, so that cubic will do
+    double = np.fft.irfft(np.pad(np.fft.rfft(part), (0, length)), 2 * length) * 2  # oversampled for cubic
     phase = np.concatenate([[0.0], np.cumsum(track)[:-1]]) / f0
     where = np.clip(np.interp(np.arange(length), phase, np.arange(length)) * 2, 1, 2 * length - 3)
     return _cubic(double, where), f0
@@ -80,8 +81,8 @@ def _cubic(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def at_harmonics(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
-    """Whether each frequency counts as a harmonic's: within 35 cents of it or the main lobe of a window that tells
-    `resolution` Hz apart."""
+    """Whether each frequency counts as a harmonic: within 35 cents of one, or within the main lobe of a window that
+    resolves `resolution` Hz."""
     order = np.maximum(np.round(hz / f0), 1)
     width = np.maximum(2.5 * resolution, np.minimum(order * f0 * 35 * CENT, 0.25 * f0))
     return np.abs(hz - order * f0) < width
@@ -89,10 +90,10 @@ def at_harmonics(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Peaks:
-    """Spectral peaks in rising order, and what they were found in."""
+    """Spectral peaks in ascending order, and the spectrum they were found in."""
 
     hz: np.ndarray
-    level: np.ndarray  # dB, of the energy around the peak
+    level: np.ndarray  # dB of the energy around the peak
     above: np.ndarray  # dB over the local floor
     resolution: float  # 1 / T in Hz
     power: np.ndarray  # the spectrum, 1 at its strongest partial
@@ -100,12 +101,12 @@ class _Peaks:
 
 
 def find_peaks(part: np.ndarray, base: float) -> _Peaks:
-    """Peaks of a Hann-windowed, zero-padded spectrum, and how far each rises over the median of the f0 around it."""
+    """Peaks of a Hann-windowed, zero-padded spectrum, and how far each rises above the median over one f0 around it."""
     length = len(part)
     size = 2 ** int(np.ceil(np.log2(max(length, 1024)))) * 2
     power = np.abs(np.fft.rfft(part * np.hanning(length + 2)[1:-1], size)) ** 2 + 1e-20
     step = SAMPLE_RATE / size
-    lowest = min(int(0.7 * FREE_RANGE[0] * base / step), len(power) - 2)  # what lies below is rumble
+    lowest = min(int(0.7 * FREE_RANGE[0] * base / step), len(power) - 2)  # below is rumble
     power /= power[lowest:].max()
     db = decibels(power)
     i = np.flatnonzero((db[1:-1] > db[:-2]) & (db[1:-1] >= db[2:]) & (db[1:-1] > -100)) + 1
@@ -122,7 +123,7 @@ def find_peaks(part: np.ndarray, base: float) -> _Peaks:
 
 
 def measure_partials(audio: np.ndarray, f0: np.ndarray | float) -> Partials:
-    """Measures partials against f0, Hz: a number, or a track (frames,) whose changes are then warped away."""
+    """Measures partials relative to f0, Hz: a number, or a track (frames,) whose changes are warped away first."""
     part, base = excerpt(audio, f0)
     peaks = find_peaks(part, base)
     ratios, level, b = _harmonics(peaks, base)
@@ -138,7 +139,7 @@ def measure_partials(audio: np.ndarray, f0: np.ndarray | float) -> Partials:
 def _harmonics(peaks: _Peaks, base: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Ratios and levels of the 64 harmonics, and B.
 
-    Where a harmonic is a hump (an ensemble), its place is the hump's centre and its level all of the hump's energy.
+    Where a harmonic is a hump (an ensemble), its frequency is the hump's centre and its level all of the hump's energy.
     """
     k = np.arange(1, HARMONICS + 1, dtype=np.float64)
     width = np.minimum(np.maximum(k * base * 35 * CENT, 1.5 * peaks.resolution), 0.4 * base)
@@ -168,7 +169,7 @@ def _harmonics(peaks: _Peaks, base: float) -> tuple[np.ndarray, np.ndarray, floa
 
 
 def _guess_b(hz: np.ndarray, db: np.ndarray, base: float, resolution: float) -> float:
-    """The B of a grid whose first 20 harmonics meet the most and strongest peaks; 0 unless the lowest are there."""
+    """The B of the grid whose first 20 harmonics match the most and strongest peaks; 0 unless the lowest match."""
     grid = np.concatenate([[0.0], np.geomspace(1e-5, 2e-2, 46)])
     strong = np.argsort(-db)[:80]
     strong = strong[db[strong] > -50]
@@ -195,7 +196,7 @@ def _fit_b(k: np.ndarray, ratios: np.ndarray, level: np.ndarray) -> float:
 
 
 def _free(peaks: _Peaks, base: float, ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest peak of each free slot that is not near a harmonic, nor noise, nor another peak's side lobe."""
+    """The strongest peak of each free slot that is not a harmonic, noise or another peak's side lobe."""
     ratio, out = free_centres(), np.full(FREE_SLOTS, SILENT_DB)
     strongest = peaks.level.max() if len(peaks.level) else 0.0
     use = np.flatnonzero((peaks.above > 14) & (peaks.level > strongest - 60) & (peaks.hz < 20000))
@@ -205,7 +206,7 @@ def _free(peaks: _Peaks, base: float, ratios: np.ndarray) -> tuple[np.ndarray, n
     every = ratios * base
     order = np.arange(1, HARMONICS + 1)
     guard = np.maximum(np.minimum(order * 50 * CENT, 0.24) * base, 3 * peaks.resolution)
-    wide = np.maximum(guard, min(25.0, 0.2 * base))  # what sways beside a harmonic, unless it is about as strong
+    wide = np.maximum(guard, min(25.0, 0.2 * base))  # what wavers beside a harmonic, unless about as strong
     for i in use[np.argsort(-peaks.level[use])]:
         nearest = int(np.argmin(np.abs(every - peaks.hz[i])))
         near = wide if peaks.level[i] < strongest - BESIDE_DB else guard
@@ -214,20 +215,20 @@ def _free(peaks: _Peaks, base: float, ratios: np.ndarray) -> tuple[np.ndarray, n
         if peaks.level[i] < _side_lobes(peaks, i):
             continue
         if _prominence(peaks, i) < 12 and not (peaks.level[i] > strongest - 20 and peaks.above[i] > 20):
-            continue  # a weak hump is a passing thump, a strong one a partial that sways
+            continue  # a weak hump is a passing thump, a strong one a wavering partial
         ratio[slot[i]], out[slot[i]] = peaks.hz[i] / base, peaks.level[i]
     return ratio, out
 
 
 def _prominence(peaks: _Peaks, i: int) -> float:
-    """dB by which peak i rises over the median of the 12 resolution cells either side: little for a passing thump."""
+    """dB by which peak i rises above the median of the 12 resolution cells either side: little for a passing thump."""
     middle, span = round(peaks.hz[i] / peaks.step), round(12 * peaks.resolution / peaks.step)
     around = peaks.power[max(middle - span, 0) : middle + span]
     return float(10 * np.log10(peaks.power[middle] / np.median(around)))
 
 
 def _side_lobes(peaks: _Peaks, i: int) -> float:
-    """The level that the other peaks' Hann side lobes may reach at peak i, with 10 dB to spare."""
+    """The level that the other peaks' Hann side lobes may reach at peak i, with a margin of 10 dB."""
     distance = np.maximum(np.abs(peaks.hz - peaks.hz[i]) / peaks.resolution, 2.0)
     lobes = peaks.level - 20 * np.log10(np.pi * distance * (distance**2 - 1)) + 10
     lobes[i] = SILENT_DB

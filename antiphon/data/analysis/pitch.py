@@ -10,16 +10,17 @@ from functools import cache
 
 import numpy as np
 
-from antiphon.audio.envelope import CENT, FRAME, SAMPLE_RATE, frames_of, hertz
+from antiphon.audio.envelope import CENT, FRAME, frames_of
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 
-SEARCH_CENTS = 80.0  # how far a note may lie from its label
+SEARCH_CENTS = 80.0  # how far a note may be from its label
 ELSEWHERE, STRAY = 15.0, 5.0  # cents; see _is_alone
-LOUD, ALONE = 2 / 3, 0.95  # shares of the power
+LOUD, ALONE = 2 / 3, 0.95  # shares of the power; see _is_alone
 
 
 @cache
 def _window(samples: int) -> int:
-    """The even length nearest to so many samples without a prime factor above 11, which the FFT likes."""
+    """The even length nearest to `samples` without a prime factor above 11, for a fast FFT."""
 
     def liked(n: int) -> bool:
         for prime in (2, 3, 5, 7, 11):
@@ -32,7 +33,7 @@ def _window(samples: int) -> int:
 
 
 def _spectra(audio: np.ndarray, size: int) -> np.ndarray:
-    """Unwindowed spectra of `size` samples around every frame (moved inside the note at its ends), (frames, bins)."""
+    """Unwindowed spectra of `size` samples around every frame (shifted inwards at the note's ends), (frames, bins)."""
     if len(audio) < size:
         audio = np.pad(audio, (0, size - len(audio)))
     count = frames_of(len(audio))
@@ -42,7 +43,7 @@ def _spectra(audio: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Tracks:
-    """Harmonics 1..6 by frame, all (frames, 6): cents from k hz, power (0 = none within reach), their cents' error."""
+    """Harmonics 1..6 by frame, all (frames, 6): cents from k hz, power (0 = none within range), error in cents."""
 
     cents: np.ndarray
     power: np.ndarray
@@ -52,8 +53,8 @@ class _Tracks:
 def harmonic_tracks(audio: np.ndarray, hz: float, period: float, count: int = 6) -> _Tracks:
     """The strongest peak near each of the first `count` harmonics of `hz`, frame by frame.
 
-    Frequencies are reassigned (instantaneous) ones. The Hann window spans five periods (samples, at least 2048 in all),
-    so that its zeros fall on the other harmonics; what lies between them is noise, and says how far to trust the peak.
+    Frequencies are reassigned (instantaneous). The Hann window spans five periods (`period` in samples, at least 2048
+    in all), so that its zeros fall on the other harmonics; the noise between them tells how far to trust the peak.
     """
     size = _window(round(5 * period))
     spectra = _spectra(audio, size)[: frames_of(len(audio))]
@@ -63,7 +64,7 @@ def harmonic_tracks(audio: np.ndarray, hz: float, period: float, count: int = 6)
     reach = 2 ** (SEARCH_CENTS / 1200)
     for k in range(1, count + 1):
         centre = k * hz * size / SAMPLE_RATE
-        margin = min(centre / k / 2, 8 + 0.05 * centre)  # bins either side that are looked at: half way to the next
+        margin = min(centre / k / 2, 8 + 0.05 * centre)  # bins to search on either side: half way to the next
         low, high = max(int(centre - margin), 1), int(np.ceil(centre + margin)) + 1
         if high > bins - 2:
             break
@@ -85,7 +86,7 @@ def harmonic_tracks(audio: np.ndarray, hz: float, period: float, count: int = 6)
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, *parts: float) -> list[float]:
-    """The values at which these parts of the weight are reached; zeros without weight."""
+    """The values at which these shares of the weight are reached; zeros if there is no weight."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     if not len(total) or total[-1] <= 0:
@@ -94,7 +95,7 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, *parts: float) -
 
 
 def weighted_middle(values: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted mean between the weighted 10 and 90 % quantiles: as robust as a median, nearly as exact as a mean."""
+    """Weighted mean between the weighted 10 and 90 % quantiles: as robust as a median, nearly as precise as a mean."""
     low, high = weighted_quantiles(values, weights, 0.1, 0.9)
     weights = weights * ((values >= low) & (values <= high))
     return float((values * weights).sum() / weights.sum()) if weights.sum() > 0 else 0.0
@@ -103,13 +104,14 @@ def weighted_middle(values: np.ndarray, weights: np.ndarray) -> float:
 def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
     """f0 as cents from the nominal pitch, (frames,) float32, and its energy-weighted middle (the tuning).
 
-    Harmonics 1..6 each give a track; what is constant between them (inharmonicity) is taken out, the rest is averaged
-    by energy and trust. Where the note is too quiet (-45 dB) or too noisy, the track is interpolated and held.
+    Harmonics 1..6 each give a track; constant differences between them (inharmonicity) are removed, the rest is
+    averaged by energy and reliability. Where the note is too quiet (-45 dB) or too noisy, the track is interpolated and
+    held.
     """
-    hz = hertz(pitch)
+    hz = midi_to_hz(pitch)
     tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz)
     rough = weighted_middle(tracks.cents.ravel(), tracks.power.ravel())
-    if abs(rough) > 3 and 5 * SAMPLE_RATE / hz > 1500:  # low and out of tune: put the window's zeros where they belong
+    if abs(rough) > 3 and 5 * SAMPLE_RATE / hz > 1500:  # low and out of tune: adjust the window's zeros
         tracks = harmonic_tracks(audio, hz, SAMPLE_RATE / hz * 2 ** (-rough / 1200))
     weight = tracks.power * np.arange(1, tracks.power.shape[1] + 1) / (1 + np.square(tracks.error / 2))
     if not weight.any():
@@ -133,8 +135,8 @@ def measure_f0(audio: np.ndarray, pitch: float) -> tuple[np.ndarray, float]:
 
 
 def _tuning(tracks: _Tracks, weight: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """(6,) cents from k hz where each harmonic is, what they say together of f0, without inharmonicity, and by how many
-    cents they disagree. weight: (frames, 6)."""
+    """(6,) cents of each harmonic from k hz, their joint estimate of f0 without inharmonicity, and by how many cents
+    they disagree. weight: (frames, 6)."""
     centre = np.array([weighted_middle(c, w) for c, w in zip(tracks.cents.T, np.sqrt(weight).T, strict=True)])
     share = np.sqrt(weight.sum(0))
     share /= share.sum()
@@ -147,19 +149,19 @@ def _tuning(tracks: _Tracks, weight: np.ndarray) -> tuple[np.ndarray, float, flo
 
 
 def _is_alone(tracks: _Tracks, cents: np.ndarray, stray: float) -> bool:
-    """Whether a sound has no harmonics (timpani, bells, flageolets) but one loud partial, beside which chance peaks
-    near the others say nothing. cents: (6,) of each from the tuning. stray: as of `_tuning`; a stiff string's partials
-    are far from the tuning, too, but where its inharmonicity says."""
+    """Whether a sound has one loud partial and no harmonics (timpani, bells, flageolets), so that chance peaks near the
+    others mean nothing. cents: (6,) of each from the tuning. stray: from `_tuning`; a stiff string's partials are far
+    from the tuning too, but where its inharmonicity predicts."""
     power = tracks.power.sum(0)
     share, off = power.max() / power.sum(), abs(cents[power.argmax()])
     return bool(off > ELSEWHERE and (share > ALONE or (share > LOUD and stray > STRAY)))
 
 
 def _calm(track: np.ndarray, error: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """Blends the track into its energy-weighted mean over 9 frames as far as its movement is no more than its error.
+    """Blends the track with its energy-weighted mean over 9 frames, the more so as its movement is within its error.
 
-    A player's vibrato passes untouched; the beating of an ensemble, whose harmonics disagree and whose jumps come as
-    its level dips, does not.
+    A player's vibrato passes untouched; the beating of an ensemble, whose harmonics disagree and which jumps where its
+    level dips, is smoothed.
     """
     power = np.sqrt(power)
     mean = _smooth(track * power, 9) / np.maximum(_smooth(power, 9), 1e-30)
@@ -176,7 +178,7 @@ def _smooth(x: np.ndarray, n: int) -> np.ndarray:
 
 
 def _despike(track: np.ndarray) -> np.ndarray:
-    """Replaces frames that leave the median of the five around them by more than thrice the usual."""
+    """Replaces frames that differ from the median of the five around them by more than three times the usual."""
     around = np.lib.stride_tricks.sliding_window_view(np.pad(track, 2, mode="edge"), 5)
     middle = np.median(around, axis=1)
     spread = 1.5 * np.median(np.abs(around - middle[:, None]), axis=1)
@@ -184,7 +186,7 @@ def _despike(track: np.ndarray) -> np.ndarray:
 
 
 def measure_vibrato(cents: np.ndarray) -> tuple[float, float, float]:
-    """Rate in Hz, depth in cents (half of peak to peak) and delay in seconds of a f0 track's vibrato; zeros if none.
+    """Rate in Hz, depth in cents (half of peak to peak) and delay in seconds of an f0 track's vibrato; zeros if none.
 
     It counts as vibrato when a line between 3 and 9 Hz holds most of the track's variance there.
     """

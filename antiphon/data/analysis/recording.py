@@ -1,7 +1,7 @@
-"""One recorded note as a person makes it, with hiss, room and perhaps more than was meant, made ready to be measured.
+"""Prepares a home recording of one note for measurement: it may have hiss, room, and more than one note.
 
-`one_note` takes out steady noise, keeps one attack, settles the pitch between what is said and what is heard, and
-refuses in words what is not one pitched note. Audio is (samples,) float32 at 44.1 kHz.
+`one_note` removes steady noise, keeps one attack, reconciles the given pitch with the pitch heard, and refuses, with a
+reason, what is not one pitched note. Audio is (samples,) float32 at 44.1 kHz.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.ear import (
     chord_tone,
@@ -25,26 +26,25 @@ from antiphon.data.analysis.ear import (
 from antiphon.data.analysis.session import notes_in, played
 from antiphon.data.labelling.row import note_name
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 SHORTEST = 0.08  # seconds that a note must last
-TICK = 441  # samples: levels are taken every 10 ms
+TICK = 441  # samples: levels are measured every 10 ms
 QUIET = 10  # ticks of quiet from which the noise is learned
 NOISE_LIKE = 0.42  # spectral flatness, 0.56 for white noise and near 0 for a tone
-FAINTEST = 15.0  # dB that a note must rise over the noise, and over what comes before its attack
+FAINTEST = 15.0  # dB that a note must rise above the noise, and above what precedes its attack
 FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
-FADE = 60.0  # dB/s of what noise is left after the note
-RISES = 2.0  # times the noise's power, the mean over all bands, from which something sounds
-ATTACK = 15.0  # dB that the level rises within 0.1 s at another attack
+FADE = 60.0  # dB/s at which the noise after the note fades out
+RISES = 2.0  # times the noise's power, averaged over all bands, above which something sounds
+ATTACK = 15.0  # dB that the level rises within 0.1 s at a second attack
 SHORTEST_PHRASE = 1.5  # seconds of three notes
-WHOLE = 0.25  # seconds of a note that is worth learning from
-FADE_OUT = 441  # samples: where the next note begins
-SAY = "say which note it is with --pitch"
+WHOLE = 0.25  # seconds of a note worth learning from
+FADE_OUT = 441  # samples at the end of a note cut off by the next
+SAY = "give its note with --pitch"
 
 
 @dataclass(frozen=True)
 class OneNote:
     """A note that can be learned from. audio: from just before its onset, without the noise. pitch: MIDI. remarks: what
-    was done to it, for the player to read."""
+    was done to it, for the user."""
 
     audio: np.ndarray
     pitch: float
@@ -54,15 +54,15 @@ class OneNote:
 def one_note(
     audio: np.ndarray, name: str, pitch: float | None = None, hint: float | None = None, say: str = SAY
 ) -> OneNote:
-    """Make one recording ready. Raises AntiphonError, naming it by `name`, if it is not one clean pitched note.
+    """Prepare one recording. Raises AntiphonError, which calls it `name`, if it is not one clean pitched note.
 
-    pitch: MIDI, if the player says it; hint: a pitch its file's name claims, believed where it can be heard at all.
-    With neither, the pitch is heard (extra `antiphon[pitch]`). say: how a pitch can be said, for a refusal."""
+    pitch: MIDI, if the user gives it; hint: a pitch its file's name claims, believed if it can be heard at all. With
+    neither, the pitch is estimated (extra `antiphon[pitch]`). say: how to give a pitch, for error messages."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
     sound, phrase = _first_of_phrase(sound, name)
     sound, more = _one_attack(sound, name)
-    if len(analysis.trim_tail(sound)) < SHORTEST * SAMPLE_RATE:
-        raise AntiphonError(f"{name} holds no note of {SHORTEST:g} s: record a longer one")
+    if len(analysis.cut_and_fade_tail(sound)) < SHORTEST * SAMPLE_RATE:
+        raise AntiphonError(f"{name} has no note of {SHORTEST:g} s or longer: record a longer one")
     settled, doubt = _settled_pitch(sound, name, pitch, hint, say)
     other = chord_tone(sound, settled)
     if other is not None:
@@ -84,8 +84,8 @@ def _first_of_phrase(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[st
 
 
 def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The sound from just before its first attack up to the next, and a remark on what is left out. What is far fainter
-    than what follows, a breath or a touch of the string, is no note yet."""
+    """The sound from just before its first attack up to the next, and a remark on what is left out. A sound far fainter
+    than what follows, such as a breath or a touch of the string, is not yet the note."""
     remarks: tuple[str, ...] = ()
     first = start = analysis.find_onset(sound)
     again = second_attack(sound[first:])
@@ -93,10 +93,10 @@ def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ..
         start += again
         again = second_attack(sound[start:])
     if start > first:
-        remarks = (f"{name}: the note begins at {start / SAMPLE_RATE:.2f} s; what comes before is left out",)
+        remarks = (f"{name}: the note begins at {start / SAMPLE_RATE:.2f} s; what precedes it is left out",)
     if again is not None:
         at = (start + again) / SAMPLE_RATE
-        remarks += (f"{name}: another attack at {at:.2f} s; only what comes before is used",)
+        remarks += (f"{name}: there is another attack at {at:.2f} s; only what precedes it is used",)
         sound = sound[: start + again]
     return sound[max(start - 64, 0) :], remarks
 
@@ -108,18 +108,18 @@ def _loudest(sound: np.ndarray) -> float:
 
 def _at_once(name: str, one: float, other: float, way: str = "") -> AntiphonError:
     both = f"{note_name(one)} and {note_name(round(other))}"
-    return AntiphonError(f"{name} holds {both} at once: record one note alone{way}")
+    return AntiphonError(f"{name} contains {both} at once: record a single note{way}")
 
 
 # ---- noise -----------------------------------------------------------------------------------------------------------
 
 
 def without_noise(audio: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The audio less its steady noise, learned where the note is silent, and a remark if there was any.
+    """The audio without its steady noise, measured where the note is silent, and a remark if there was any.
 
-    Hiss, rumble and hum alike: power subtraction (Boll 1979; Berouti 1979: over-subtracted, with a floor); the run-up,
-    up to where something rises over the noise, becomes silence. Raises AntiphonError if the note does not rise above
-    the noise."""
+    Hiss, rumble and hum alike: power subtraction (Boll 1979; Berouti 1979: over-subtracted, with a floor); everything
+    before something rises above the noise becomes silence. Raises AntiphonError if the note does not rise above the
+    noise."""
     level = decibels(envelope(audio, TICK, QUIET))
     if not len(level) or level.max() < -80:
         raise AntiphonError(f"{name} is silent")
@@ -128,15 +128,15 @@ def without_noise(audio: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, 
         return audio, ()
     below = float(level.max()) - _level(audio, at)
     if below < FAINTEST:
-        raise AntiphonError(f"the noise in {name} lies only {below:.0f} dB below the note: record it closer or louder")
-    return _subtracted(audio, at), (f"{name}: noise {below:.0f} dB below the note was taken out",)
+        raise AntiphonError(f"the noise in {name} is only {below:.0f} dB below the note: record it closer or louder")
+    return _subtracted(audio, at), (f"{name}: noise {below:.0f} dB below the note was removed",)
 
 
 def _noise_at(audio: np.ndarray, level: np.ndarray) -> int | None:
-    """The tick at which 0.1 s hold noise that is worth taking out and nothing else; None if there is no such place.
+    """The tick at which 0.1 s of noise worth removing, and nothing else, begins; None if there is no such place.
 
-    What is noise-like is noise wherever it is. Rumble and hum are known by coming before the note and going on
-    unchanged below it; a note's tail and a swell are neither."""
+    Noise-like sound is noise wherever it is. Rumble and hum are recognised by preceding the note and continuing
+    unchanged below it; a note's tail and a swell do neither."""
     for at, before in ((_quietest(level), False), (_quietest(level[: int(level.argmax()) + 1]), True)):
         part = audio[at * TICK : (at + QUIET) * TICK]
         below = float(level.max()) - _level(audio, at)
@@ -149,13 +149,13 @@ def _noise_at(audio: np.ndarray, level: np.ndarray) -> int | None:
 
 
 def _level(audio: np.ndarray, at: int) -> float:
-    """dB of 0.1 s from a tick on."""
+    """Level in dB of the 0.1 s from a tick on."""
     part = audio[at * TICK : (at + QUIET) * TICK]
     return float(decibels(np.square(part, dtype=np.float64).mean(keepdims=True))[0])
 
 
 def _quietest(level: np.ndarray) -> int:
-    """The first tick of the quietest 0.1 s. Levels are centred, so a window's is that of its middle."""
+    """The first tick of the quietest 0.1 s. Levels are centred, so a window's level is that of its middle."""
     middle = (QUIET - 1) // 2 + 1
     inner = level[middle : len(level) - middle]
     return int(inner.argmin()) if len(inner) else 0
@@ -181,8 +181,8 @@ def _goes_on(audio: np.ndarray, at: int, level: np.ndarray) -> bool:
 
 
 def _subtracted(audio: np.ndarray, at: int) -> np.ndarray:
-    """The audio less what its 0.1 s from a tick on hold; silent up to where something more begins, and fading, slower
-    than a note that is released, from where nothing more is left."""
+    """The audio minus the noise in its 0.1 s from a tick on; silent until something else begins, and fading, more
+    slowly than a released note, once nothing else is left."""
     window = torch.hann_window(FRAME)
     spectrum = torch.stft(torch.from_numpy(audio), FRAME, HOP, window=window, return_complex=True)
     power = spectrum.abs().square()
@@ -212,8 +212,8 @@ def _first_run(sounds: torch.Tensor) -> int:
 
 
 def second_attack(audio: np.ndarray) -> int | None:
-    """The sample at which the level jumps up once more, later than 0.15 s after the onset (sample 0); None if it does
-    not. Tremolo and beating, which jump less or too often to be another note, do not count."""
+    """The sample at which the level jumps up again, later than 0.15 s after the onset (sample 0); None if it does not.
+    Tremolo and beating, which jump less, or too often to be another note, do not count."""
     level = decibels(envelope(audio, TICK, 5))
     rise = np.array([level[j] - level[max(j - 10, 0) : j + 1].min() for j in range(len(level))])
     jumps = np.flatnonzero((rise > ATTACK) & (level > level.max(initial=-160.0) - 30))
@@ -230,34 +230,33 @@ def second_attack(audio: np.ndarray) -> int | None:
 def _settled_pitch(
     sound: np.ndarray, name: str, said: float | None, hint: float | None, say: str
 ) -> tuple[float, tuple[str, ...]]:
-    """The pitch, and a remark where the ear disagrees with what is claimed, which counts nevertheless, unless only what
-    is heard explains the sound."""
+    """The pitch, and a remark if the pitch heard differs from the one claimed, which is used nevertheless, unless only
+    the pitch heard explains the sound."""
     claim = hint if said is None else said
     heard = heard_pitch(sound, name, claim, firm=said is not None)
     if claim is None:
         if heard is None:
             raise _no_pitch(sound, name, say)
         return heard, ()
-    where = "its name says" if said is None else "was said"
+    where = "its name says" if said is None else "given"
     if heard is not None and not explains(sound, claim) and explains(sound, heard):
         if said is not None:
-            raise AntiphonError(f"{name} holds {note_name(heard)}, not {note_name(said)}: say what is played in it")
-        return heard, (f"{name}: {note_name(heard)} is heard and used, not {note_name(claim)} as {where}",)
+            raise AntiphonError(f"{name} sounds like {note_name(heard)}, not {note_name(said)}: give the note it plays")
+        return heard, (f"{name}: it sounds like {note_name(heard)}, which is used, not {note_name(claim)} as {where}",)
     octave = 0.0 if heard is None or said is not None else heard - claim
     if octave and abs(octave) == 12 and octave_told(sound, claim) == octave:
-        return claim + octave, (
-            f"{name}: {note_name(claim + octave)} is heard and used, not {note_name(claim)} as {where}",
-        )
+        found = note_name(claim + octave)
+        return claim + octave, (f"{name}: it sounds like {found}, which is used, not {note_name(claim)} as {where}",)
     if not analysis.plausible_pitch(sound, claim):
-        raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: say what is played in it")
+        raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: give the note it plays")
     apart = 0.0 if heard is None else abs(heard - claim)
-    if apart < 0.8 or (said is None and abs((apart + 6) % 12 - 6) < 0.8):  # a name settles doubtful octaves
+    if apart < 0.8 or (said is None and abs((apart + 6) % 12 - 6) < 0.8):  # a name decides doubtful octaves
         return claim, ()
-    return claim, (f"{name}: {note_name(claim)} is used as {where}, though {note_name(heard or 0)} is heard",)
+    return claim, (f"{name}: {note_name(claim)} is used as {where}, though it sounds like {note_name(heard or 0)}",)
 
 
 def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
-    """Why no pitch can be heard: a second tone, or, where partials crowd as in a deep vibrato, nothing steady."""
+    """Why no pitch can be heard: a second tone, or, if partials crowd as in a deep vibrato, nothing steady."""
     partials = partials_that_stand_out(sound)
     crowded = len(partials) and (partials < partials[0] + 2).sum() > 2
     other = chord_tone(sound, partials[0]) if len(partials) and not crowded else None

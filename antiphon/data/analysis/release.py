@@ -1,4 +1,4 @@
-"""When a note is let go: the knee at which its level begins to fall much faster than before."""
+"""When a note is released: the knee at which its level begins to fall much faster than before."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from antiphon.audio.envelope import decibels, envelope
 
 HOP = 441  # samples: 10 ms
 SPAN = 80  # frames on each side of a knee that must lie on its two lines
-LEAST = 8, 5  # frames before a knee, and after
-DEEP = 30.0  # dB below a knee, where the line after it ends: what lies lower may be a room, or the noise of a recording
-BEGUN = 6.0  # dB below the peak, where a note has risen
+LEAST = 8, 5  # frames before a knee, and after it, at least
+DEEP = 30.0  # dB below a knee where the line after it ends: below that may be the room or the recording's noise
+BEGUN = 6.0  # dB below the peak, above which the note has risen
 AUDIBLE = 60.0  # dB below the peak
-ENOUGH = 35.0  # dB below the peak, at which a note still has something to let go
-FALL = 15.0  # dB that a release takes away, at least,
-STEEPER, FASTER = 2.0, 0.3  # as many times as fast as before it, and so many dB a frame faster
-UNREST = 1.0  # dB by which the level of a steady note leaves a line
-UNEXPLAINED = 0.6  # of what one line leaves unexplained, what two lines may leave
+ENOUGH = 35.0  # dB below the peak, above which there is still something to release
+FALL = 15.0  # dB that a release falls, at least,
+STEEPER, FASTER = 2.0, 0.3  # this many times faster than before, and this many dB per frame faster
+UNREST = 1.0  # dB by which a steady note's level deviates from a line
+UNEXPLAINED = 0.6  # share of one line's residual that two lines may leave
 
 
 def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
-    """Samples from onset (sample 0) to the release, or -1 where the sound just decays.
+    """Samples from the onset (sample 0) to the release, or -1 if the sound just decays.
 
-    With a hint (the sidecar's hold) the answer is the hint while the note still sounds there (-60 dB). Without, two
-    lines that meet are fitted to the level in decibels round every moment, by least squares; the release is where they
-    are most likelier than a single line, of those moments after which the level falls much faster than before."""
+    With a hint (the sidecar's hold), the answer is the hint if the note still sounds there (-60 dB). Without one, two
+    joined lines are fitted to the level in decibels around every moment, by least squares; of the moments after which
+    the level falls much faster than before, the release is where two lines are likeliest relative to one."""
     level = decibels(envelope(audio, HOP, 3))
     if not len(level):
         return -1
@@ -34,7 +34,7 @@ def find_release(audio: np.ndarray, hold_hint: int | None = None) -> int:
         return int(hold_hint) if 0 < hold_hint < len(audio) and level[at] > peak - AUDIBLE else -1
     begun = int(np.argmax(level > peak - BEGUN))
     sounding = level[: int(np.flatnonzero(level > peak - AUDIBLE)[-1]) + 1]
-    level = np.append(sounding, np.full(LEAST[1], peak - AUDIBLE))  # so that an end at once is a line, too
+    level = np.append(sounding, np.full(LEAST[1], peak - AUDIBLE))  # so that an abrupt end is a line too
     knees = np.arange(begun + LEAST[0], len(sounding))
     if not len(knees):
         return -1
@@ -55,7 +55,7 @@ def _until_deep(level: np.ndarray, knees: np.ndarray) -> np.ndarray:
 
 def _two_lines(y: np.ndarray, knees: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
     """Least squares on y[low:high] by two lines that meet at the knee and by one line, for all (n,) knees at once.
-    -> the two lines' slopes, before and after; the sums of squares that two lines and one leave, (n,) each."""
+    -> the two lines' slopes, before and after; the residual sums of squares of two lines and of one, (n,) each."""
     t = np.arange(len(y), dtype=np.float64)
     sums = [np.concatenate([[0.0], np.cumsum(x)]) for x in (np.ones_like(t), t, t * t, y, t * y, y * y)]
 

@@ -11,10 +11,9 @@ from itertools import pairwise
 import numpy as np
 
 from antiphon.audio.envelope import decibels, envelope
-from antiphon.data.analysis import descriptors as analysis
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.tracker import open_tracker
 
-SAMPLE_RATE = analysis.SAMPLE_RATE
 TICK = 441  # samples: levels are taken every 10 ms
 JUMP = 10.0  # dB that the level rises within 80 ms where something is struck anew
 QUIET = 50.0  # dB below the loudest of the recording, where there is silence

@@ -1,4 +1,4 @@
-"""Drums by name: what General MIDI's drum keys mean, and which drum a file's or folder's name tells of."""
+"""Drums by name: what General MIDI's drum keys mean, and which drum a file's or folder's name refers to."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path, PurePath
 
 from antiphon.data.labelling import labels
 
-AS_RECORDED = 60.0  # the nominal pitch of a hit: as it was recorded; 61 is a semitone higher
+AS_RECORDED = 60.0  # the nominal pitch of a hit as recorded; 61 is a semitone higher
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """What a drum key means: a drum, how many semitones off its own pitch, and dB beside the other drums of a kit."""
+    """What a drum key means: a drum, semitones from its own pitch, and dB relative to the other drums of a kit."""
 
     drum: str
     semitones: float = 0.0
@@ -34,7 +34,7 @@ _MAP = """
 74 long guiro | 75 claves | 76 high woodblock | 77 low woodblock | 78 muted cuica | 79 open cuica | 80 muted triangle
 81 open triangle | 82 shaker | 83 jingle bell | 84 bell tree | 85 castanets | 86 muted surdo | 87 open surdo
 """
-# dB beside the kick, in FluidR3's standard kit: prepared hits are of one loudness
+# dB re the kick in FluidR3's standard kit: prepared hits all have one loudness
 _DB = """
 -13 closed hat | -12 click | -11 pedal hat, open hat | -10 castanets | -9 ride bell | -8 ride
 -6 zap, muted conga, high agogo, low agogo | -5 rim, splash, maracas | -4 china, claves, muted triangle, shaker
@@ -58,7 +58,7 @@ def _key_map() -> dict[int, Stroke]:
 KEYS: dict[int, Stroke] = _key_map()
 CHOKED = ({42, 44, 46}, {71, 72}, {73, 74}, {78, 79}, {80, 81}, {86, 87})  # a stroke silences the others of its set
 
-# Drums that a name may tell of and no key does, and what stands in for a drum that a kit lacks: the nearest of its row.
+# Drums that names refer to but no key does, and what stands in for a drum that a kit lacks: the nearest of its row.
 _KIN = (
     ("low tom", "mid tom", "high tom", "tom"),
     ("closed hat", "pedal hat", "open hat", "hat"),
@@ -82,7 +82,7 @@ DRUMS: tuple[str, ...] = tuple(
 
 
 def stand_in(drum: str, known: Iterable[str]) -> str | None:
-    """The drum itself, or of those `known` the nearest of its kin; None where there is none."""
+    """The drum itself, or its nearest relative of those `known`; None if there is none."""
     known = set(known)
     row = next(row for row in _KIN if drum in row)
     near = [name for name in row if name in known]
@@ -123,12 +123,12 @@ _LOUDNESS = {"soft": 50, "light": 50, "medium": 90, "hard": 115, "heavy": 115}
 
 
 def drum_of(name: str) -> str | None:
-    """The drum of DRUMS that a name tells of ("OHH 2", "Bass Drum_ff", "drum_cymbal_closed"); None if it tells none."""
+    """The drum of DRUMS that a name refers to ("OHH 2", "Bass Drum_ff", "drum_cymbal_closed"); None if to none."""
     return next(iter(_drums_in(_words(name))), None)
 
 
 def _drums_in(words: frozenset[str]) -> list[str]:
-    """The drums that words tell of, what says most first, then in the map's order."""
+    """The drums that words refer to, the most specific first, then in the map's order."""
     if "cymbal" in words and words & _STATES:
         words = (words - {"cymbal"}) | {"hat"}
     fitting = [drum for drum in DRUMS if set(drum.split()) <= words]
@@ -155,7 +155,7 @@ def _unglued(word: str) -> list[str]:
 
 
 def velocity_of(name: str) -> int | None:
-    """1..127, what a name says of how hard the drum was struck (`ff`, `v100`, `soft`)."""
+    """1..127, how hard the drum was struck according to its name (`ff`, `v100`, `soft`); None if not given."""
     said = labels.parse_name(name).velocity
     return said or next((level for word, level in _LOUDNESS.items() if word in _words(name)), None)
 
@@ -167,7 +167,7 @@ _FORCE = re.compile(
 
 
 def unstruck(path: Path) -> str:
-    """A file's place and name without what it says of the force: hits of one drum share it."""
+    """A file's path without the words for velocity, which hits of one drum share."""
     kept = _FORCE.sub("", path.stem)
     return str(path.with_name(re.sub(r"[ _-]+", " ", kept).strip() or path.stem)).lower()
 

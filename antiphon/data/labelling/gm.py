@@ -31,7 +31,7 @@ _LINES = [line.split(": ") for line in _TABLE.strip().splitlines()]
 FAMILIES: tuple[str, ...] = tuple(family for family, _ in _LINES)
 PROGRAMS: tuple[str, ...] = tuple(name for _, names in _LINES for name in names.split(", "))
 
-# Chords, several pitches in one key, echoes that strike again, and noises: nothing a note of one pitch can teach.
+# Chords, several pitches on one key, echoes and noises: useless as notes of one pitch.
 NOT_NOTES: frozenset[int] = frozenset({55, 86, 96, 97, 101, 102, 119, *range(120, 128)})
 
 ALIASES: dict[str, str] = {
@@ -122,18 +122,18 @@ def program_of(name: str | int) -> int:
     if wanted in PROGRAMS:
         return PROGRAMS.index(wanted)
     near = difflib.get_close_matches(wanted, [*PROGRAMS, *ALIASES], n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "say for example 'violin' or 40"
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "use for example 'violin' or 40"
     raise AntiphonError(f"there is no General MIDI instrument {name!r}: {hint}")
 
 
 def _checked(program: int) -> int:
     if not 0 <= program < 128:
-        raise AntiphonError(f"a General MIDI program is 0..127 (0 is the grand piano), not {program}")
+        raise AntiphonError(f"{program} is not a General MIDI program: use 0 to 127 (0 is the grand piano)")
     return program
 
 
-# The lowest and highest MIDI key worth hearing: what the instrument can play, widened towards four octaves where a
-# sampler can follow without its samples being stretched past recognition.
+# The lowest and highest useful MIDI key: the instrument's own range, widened towards four octaves where a
+# sampler can follow without stretching its samples past recognition.
 _FAMILY_RANGE = [
     (24, 108), (48, 103), (28, 96), (38, 91), (24, 72), (36, 96), (31, 96), (34, 94),
     (40, 91), (55, 100), (28, 103), (28, 100), (36, 100), (41, 91), (36, 84), (36, 84),
@@ -157,7 +157,7 @@ _SECTION_RANGE = {"violins": (55, 100), "violas": (48, 91), "celli": (36, 81), "
 
 
 def key_range(program: int, name: str = "") -> tuple[int, int]:
-    """The lowest and highest MIDI key (inclusive, within 24..108) worth hearing of a General MIDI program.
+    """The lowest and highest useful MIDI key (inclusive, within 24..108) of a General MIDI program.
 
     A preset's `name` narrows it where it is one section of the strings ("Celli Fast").
     """
@@ -212,7 +212,7 @@ _NAME_STYLE = {
 
 
 def styles_of(program: int, name: str = "") -> tuple[str, ...]:
-    """Words of STYLES for a General MIDI program and, when given, what the preset's name adds to them."""
+    """Words of STYLES for a General MIDI program and those that the preset's name, if given, adds to them."""
     words = set((_PROGRAM_STYLE.get(_checked(program)) or _FAMILY_STYLE[program // 8]).split())
     words |= {word for pattern, word in _NAME_STYLE.items() if re.search(pattern, name.lower())}
     if "ensemble" in words:

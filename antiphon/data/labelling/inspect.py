@@ -1,4 +1,4 @@
-"""Shows a manifest to a person: what was found, how it was labelled, what was refused and why."""
+"""Shows a manifest to the user: what was found, how it was labelled, what was refused and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROLES = {"release": "release samples", "noise": "noises", "half": "right halves
 
 
 def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
-    """A rich renderable: a line an instrument, remarks, and up to `refusals` refused files with their reasons."""
+    """A rich renderable: a line per instrument, remarks, and up to `refusals` refused files with their reasons."""
     parts: list[RenderableType] = []
     if manifest.rows:
         sound, kind = _words(manifest)
@@ -97,7 +97,7 @@ def _instruments(rows: Iterable[Row]) -> Table:
 
 
 def _words(manifest: Manifest) -> tuple[str, str]:
-    """What a file is, and what it is one of."""
+    """What to call a file, and what to call its kind."""
     if manifest.one_shots:
         return "hit", "drum"
     return ("note", "instrument") if manifest.pitched else ("sound", "kind")
@@ -133,7 +133,7 @@ def _held_out(group: list[Row]) -> str:
 
 
 def _common_words(group: list[Row]) -> str:
-    """Words of style that more than half of the notes have."""
+    """Style words that more than half of the notes have."""
     counts = Counter(word for row in group for word in row.style)
     return escape(" ".join(word for word, count in counts.items() if 2 * count > len(group)))
 

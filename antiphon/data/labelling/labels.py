@@ -1,4 +1,4 @@
-"""What a file name and its folders say about a recording: pitch, velocity, instrument, character."""
+"""What the names of a file and its folders tell about a recording: pitch, velocity, instrument, character."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import hz_to_midi
 from antiphon.data.labelling import gm
 
-LONGEST_LABEL = 200  # characters, of every label: of a note, a prepared file, a voice
-LONGEST_NAME = 255  # characters that a file's name can have, and that are looked at
+LONGEST_LABEL = 200  # characters of any label of a note, a prepared file or a voice
+LONGEST_NAME = 255  # characters of a file name, all that are parsed
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11, "h": 11}
 # Sharps and flats in the usual spellings: A#4, As4 (Philharmonia), Ais4; Bb4, Bes4, B♭4; Asharp4, Bflat4. "Es" and
 # "As" collide: alone with an octave, "As" is read as A sharp (sample libraries) and "Es" as E flat (no E sharp exists).
@@ -50,35 +51,35 @@ _NO_INSTRUMENT = re.compile(
 
 @dataclass(frozen=True)
 class Label:
-    """What a name says; None or empty where it says nothing. `pitch` is a MIDI number (60 = C4), `velocity` 1..127."""
+    """What a name tells; None or empty where it does not. `pitch` is a MIDI number (60 = C4), `velocity` 1..127."""
 
     pitch: float | None = None
     velocity: int | None = None
     instrument: str | None = None
     preset: str | None = None
     style: tuple[str, ...] = ()
-    sure: bool = True  # False: the pitch is a bare number, which might count something else
-    several: bool = False  # the name is of a run of notes ("C4B4"), not of one
+    sure: bool = True  # False: the pitch is a bare number, which may count something else
+    several: bool = False  # the name describes a run of notes ("C4B4"), not one
 
 
 def parse_pitch(text: str) -> float:
     """The MIDI number of "C4", "Bb-1", "F#3", "as4", "61" or "60.5" (60 = C4).
 
-    Raises AntiphonError if it is none or outside 0..127.
+    Raises AntiphonError if it is not a pitch or outside 0..127.
     """
     word = text.strip()[:LONGEST_NAME]
     match = re.fullmatch(_NOTE, word)
     try:
         pitch = _midi(match) if match else float(word)
     except ValueError:
-        raise AntiphonError(f"{word!r} is no pitch: say C4 or Bb3, or a MIDI number such as 60.5") from None
+        raise AntiphonError(f"{word!r} is not a pitch: use C4 or Bb3, or a MIDI number such as 60.5") from None
     if not (math.isfinite(pitch) and 0 <= pitch <= 127):
-        raise AntiphonError(f"pitch {word!r} is out of range: MIDI 0..127, C-1 to G9")
+        raise AntiphonError(f"pitch {word!r} is out of range: use 0 to 127, C-1 to G9")
     return pitch
 
 
 def parse_name(stem: str) -> Label:
-    """What a file name without its suffix says, in the spellings of the usual sample libraries.
+    """What a file name without its suffix tells, in the spellings of common sample libraries.
 
     NSynth (`bass_synthetic_033-050-075`), Philharmonia (`cello_As4_1_forte_arco-normal`), Iowa
     (`Violin.arco.ff.sulG.C5`, `Piano.mf.Db3`), `Kick 440Hz`, `midi60`, `060-v100`, ...
@@ -105,11 +106,11 @@ def parse_instrument(text: str) -> str | None:
 
 
 def parse_folder(name: str) -> tuple[str | None, tuple[str, ...]]:
-    """(instrument, styles) that a folder's name says; no instrument for names such as "samples", "ff" or "3"."""
+    """(instrument, styles) from a folder's name; no instrument for names such as "samples", "ff" or "3"."""
     words = _words(name)
     meaningful = [w for w in words if not (w in DYNAMICS or w.isdigit() or _NO_INSTRUMENT.fullmatch(w))]
     plain = [w for w in meaningful if w not in _ARTICULATIONS]
-    full = " ".join(meaningful)  # "muted trumpet" is an instrument of its own, "pizz violin" is not
+    full = " ".join(meaningful)  # "muted trumpet" is a separate instrument, "pizz violin" is not
     return (full if full in gm.PROGRAMS or full in gm.ALIASES else " ".join(plain) or None), styles_in(words)
 
 
@@ -138,7 +139,7 @@ def _midi(match: re.Match[str]) -> float:
 
 
 def _pitch(stem: str) -> tuple[float | None, bool, int]:
-    """(MIDI pitch, whether it is sure, where it stands): the last note name (upper case first), a marked number, Hz, or
+    """(MIDI pitch, whether it is certain, its position): the last note name (upper case first), a marked number, Hz, or
     a bare number."""
     notes = [m for m in _NOTE_TOKEN.finditer(stem)] or [m for m in _NOTE_CAMEL.finditer(stem)]
     notes = [m for m in notes if m["step"].isupper()] or notes
@@ -149,7 +150,7 @@ def _pitch(stem: str) -> tuple[float | None, bool, int]:
         return float(marked[1]), True, marked.start()
     hertz = _HERTZ.search(stem)
     if hertz and 16 <= float(hertz[1]) <= 5000:
-        return 69 + 12 * math.log2(float(hertz[1]) / 440), True, hertz.start()
+        return hz_to_midi(float(hertz[1])), True, hertz.start()
     for number in _NUMBER.finditer(stem):
         before = stem[: number.start()]
         if 12 <= int(number[1]) <= 120 and not (_COUNTERS.search(before) or re.search(r"v(el)?[ _-]?$", before, re.I)):
@@ -164,13 +165,13 @@ def _velocity(stem: str, words: list[str]) -> int | None:
     for number, word in enumerate(words):
         if word in DYNAMICS:
             return DYNAMICS[word]
-        if word == "piano" and number >= 2:  # cello_A4_1_piano: a dynamic, unless it leads as the instrument
+        if word == "piano" and number >= 2:  # cello_A4_1_piano: a dynamic, unless it comes first, as the instrument
             return DYNAMICS["p"]
     return None
 
 
 def _instrument(before: str) -> str | None:
-    """A General MIDI name where one is found, else the words before the pitch that describe nothing else."""
+    """A General MIDI name if one is found, else the words before the pitch that describe nothing else."""
     named = [w for w in _words(before) if not (w in DYNAMICS or re.search(r"\d", w) or _NO_INSTRUMENT.fullmatch(w))]
     for size in range(min(4, len(named)), 0, -1):
         for first in range(len(named) - size + 1):

@@ -159,11 +159,11 @@ def _judge(row: Row, heard: Heard | None, shift: int, distrusted: set[str]) -> R
     verdict = weigh(sound, claim, tracked)
     if verdict.agrees:
         return kept
-    names = f"{row.path.name}: {note_name(round(tracked))} is heard"
+    names = f"{row.path.name}: it sounds like {note_name(round(tracked))}"
     if verdict.moved:
-        remark = f"{names} and used, not {note_name(claim)} as its {_said_by(row)} says"
+        remark = f"{names}, which is used, not {note_name(claim)} as its {_said_by(row)} says"
         return replace(row, pitch=float(round(verdict.pitch)), source="tracker", remark=remark)
-    return replace(kept, remark=f"{names}, though its {_said_by(row)} says {note_name(claim)}, which is used")
+    return replace(kept, remark=f"{names}, but {note_name(claim)} is used, as its {_said_by(row)} says")
 
 
 def _said_by(row: Row) -> str:

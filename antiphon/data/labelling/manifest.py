@@ -36,9 +36,9 @@ VALID_FRACTION = 0.06
 _ENOUGH = 24  # notes an instrument needs before any is held out
 _SHORTEST = 0.03  # seconds
 MOST_STYLES = 32  # of a note
-UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which sounds are learned without any
-_FEW = 3  # sounds without a pitch that make a name a label
-_LONGEST_LINE = 1 << 16  # of a table's first
+UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which none is used
+_FEW = 3  # sounds without a pitch that must share a name to make it a label
+_LONGEST_LINE = 1 << 16  # characters of a table's first line
 _LONG = 5.0  # seconds of a sound from which it might be several notes
 Listed = tuple[Row, str | None]  # a row and why it cannot be used
 
@@ -55,18 +55,18 @@ def scan(
 ) -> Manifest:
     """Finds and labels every recording under `folder`.
 
-    track: whether to listen to files with the pitch tracker: True demands it (extra `antiphon[pitch]`), False forbids
-    it, None uses it if it is installed. Files with a sidecar's pitch are trusted. check: also read every file to its
-    end, to refuse silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which
-    have names and no pitch [data/labelling/hits.py]. pitch: whether each sound must have one: "yes", those whose pitch
-    is unknown are refused; "auto", they are unless they are most; "no", they never are. Where they are not, nothing in
+    track: whether to estimate pitches with the tracker: True requires it (extra `antiphon[pitch]`), False forbids it,
+    None uses it if it is installed. A sidecar's pitches are trusted. check: also read every file to its end, to refuse
+    silence, NaN and damage here (preparing does so in any case). one_shots: drums and the like, which have names and no
+    pitch (data/labelling/hits.py). pitch: whether every sound must have one: "yes": those whose pitch is unknown are
+    refused; "auto": they are, unless they are the majority; "no": they never are. If they are not refused, nothing in
     the folder has a pitch. `progress(done, total)` is called as files are opened. Raises AntiphonError for a missing
     folder, one without sounds, or a broken sidecar."""
     root = Path(folder)
     if pitch not in UNHEARD:
-        raise AntiphonError(f"pitch={pitch} is no answer: use {', '.join(UNHEARD)}")
+        raise AntiphonError(f"pitch={pitch} is not an option: use {', '.join(UNHEARD)}")
     if not root.is_dir():
-        raise AntiphonError(f"there is no folder {root}: give a folder of sound files")
+        raise AntiphonError(f"{root} is not a folder: give a folder of sound files")
     if one_shots:
         from antiphon.data.labelling.hits import as_hit
     sidecars = _sidecars(root)
@@ -78,13 +78,13 @@ def scan(
         remarks.append(f"labels from {', '.join(str(p.relative_to(root)) for p in sidecars[:3])}")
         forgotten = len(set(find_audio(root)) - {row.path for row, _ in listed})
         if forgotten:
-            remarks.append(f"{forgotten} sound files are in no table and were left out")
+            remarks.append(f"sound files left out because no table lists them: {forgotten}")
     else:
         listed, said, found_remarks = _from_files(root, find_audio(root), one_shots)
         remarks += found_remarks
         listed = _joined(listed)
     if not listed:
-        raise AntiphonError(f"{root} holds no sound files (wav, flac, ogg, opus, mp3, aiff, caf)")
+        raise AntiphonError(f"{root} contains no sound files: add some (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
     listed = _with_roles(listed, needs_pitch=pitch == "yes" and not one_shots)
     aside = tuple(row for row, _ in listed if row.role != "note")
@@ -107,7 +107,7 @@ def scan(
         unknown = [row.path for row in heard.rows if row.pitch is None]
         if len(unknown) > UNHEARD[pitch] * len(rows):
             found = replace(found, rows=_unpitched(rows, listed=bool(sidecars)), pitched=False)
-            remarks.append(f"the pitch of {len(unknown)} of {len(rows)} sounds is unknown: all are learned without any")
+            remarks.append(f"the pitch of {len(unknown)} of {len(rows)} sounds is unknown: all are used without pitch")
         else:
             pitched = [row for row in heard.rows if row.pitch is not None]
             found = replace(heard, rows=pitched, refused=heard.refused + [Refused(path, PITCHLESS) for path in unknown])
@@ -116,7 +116,7 @@ def scan(
 
 
 def _unpitched(rows: list[Row], listed: bool) -> list[Row]:
-    """Sounds of no pitch. A name that hardly two share tells nothing apart, unless a table has it."""
+    """Rows without pitch. A name shared by fewer than three sounds is not a label, unless a table gives it."""
     rows = [replace(row, pitch=AS_RECORDED, source="sidecar" if listed else "names") for row in rows]
     count = Counter(row.instrument for row in rows)
     return [
@@ -167,7 +167,7 @@ def _sidecars(root: Path) -> list[Path]:
     tables = [path for path in sorted(root.glob("*.csv")) if path.is_file() and _is_table(path)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
-        raise AntiphonError(f"{root} holds several tables ({names}): name the right one notes.csv")
+        raise AntiphonError(f"{root} has several tables ({names}): name the right one notes.csv")
     return tables or sorted(
         path for name in ("notes.csv", "examples.json") for path in root.rglob(name) if path.is_file()
     )
@@ -198,11 +198,11 @@ def _from_csv(path: Path) -> list[tuple[Row, str | None]]:
 
 
 def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
-    """A row of a sidecar; what it leaves out comes from the names."""
+    """A row of a sidecar; whatever it omits comes from the names."""
     path = table.parent / _plain(record["path"])
     if ".." in path.parts or not path.is_relative_to(table.parent):
         outside = Row(path, None, UNNAMED, UNNAMED)
-        return outside, f"it lies outside the folder of {table.name}: give paths within {table.parent}"
+        return outside, f"it is outside the folder of {table.name}: give paths within {table.parent}"
     named, why = _from_names(table.parent, path)
     try:
         pitch = labels.parse_pitch(record["pitch"]) if record.get("pitch") else named.pitch
@@ -224,7 +224,7 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     style = tuple(dict.fromkeys(word for word in words if word)) or named.style
     preset = _plain(record.get("preset") or "") or (instrument if record.get("instrument") else named.preset)
     if len(style) > MOST_STYLES or any(len(name) > LONGEST_LABEL for name in (instrument, preset, *style)):
-        why = f"its line in {table.name} has a label of more than {LONGEST_LABEL} characters, or {MOST_STYLES} styles"
+        why = f"its line in {table.name} has a label of over {LONGEST_LABEL} characters, or over {MOST_STYLES} styles"
     source = "sidecar" if record.get("pitch") else named.source
     row = Row(path, pitch, instrument, preset, style, velocity, seconds, source, split)
     by_table = {name: "sidecar" if record.get(name) else source for name, source in
@@ -233,7 +233,7 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
 
 
 def _plain(text: str) -> str:
-    """Text that can be written anywhere: no control characters, no halves of characters."""
+    """Text that can be written anywhere: no control characters, no lone surrogates."""
     return "".join(c for c in text if c.isprintable()).encode("utf-8", "replace").decode().strip()
 
 
@@ -244,7 +244,7 @@ def _from_json(path: Path) -> list[tuple[Row, str | None]]:
     """NSynth's examples.json: {name: {pitch, velocity, instrument_family_str, instrument_source_str, ...}}."""
     examples = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(examples, dict) or not all(isinstance(value, dict) for value in examples.values()):
-        raise AntiphonError(f"{path} is not in NSynth's form: an object of {{name: {{pitch, velocity, ...}}}}")
+        raise AntiphonError(f"{path} is not in NSynth's format: write an object of {{name: {{pitch, velocity, ...}}}}")
     places = {found.stem: found for found in find_audio(path.parent)}
     listed = []
     for name, entry in examples.items():
@@ -335,9 +335,9 @@ def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
     ordered = tuple(style for style in gm.STYLES if style in styles)
     folder_velocity = next((v for p in parts if (v := labels.DYNAMICS.get(p.lower()))), None)
     velocity = said.velocity or folder_velocity or DEFAULT_VELOCITY
-    why = "its name is of several notes: cut it into one file a note" if said.several else None
+    why = "its name describes several notes: cut it into one file per note" if said.several else None
     if len(instrument) > LONGEST_LABEL:
-        why = f"its name has more than {LONGEST_LABEL} characters that say what it is: shorten it"
+        why = f"the label in its name has more than {LONGEST_LABEL} characters: shorten it"
     row = Row(
         path, pitch, instrument, preset, ordered, velocity, None, source,
         role="half" if said.half == "right" else said.role, round_robin=said.round_robin, microphone=said.microphone,
@@ -392,7 +392,7 @@ def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manif
     ears: dict[Path, Heard | None] = {}
     if tracker is None:
         if any(row.pitch is None for row in doubtful):
-            remarks.append("some pitches are unknown: pip install 'antiphon[pitch]' lets a tracker listen for them")
+            remarks.append("some pitches are unknown: to detect them, pip install 'antiphon[pitch]'")
         rows = [replace(row, source="name") if row.source == "number" else row for row in found.rows]
     else:
         ears = {row.path: listen(row.path, tracker) for row in doubtful}
@@ -412,7 +412,7 @@ def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manif
 
 
 def _with_splits(rows: list[Row], seed: int, *, explicit: bool) -> list[Row]:
-    """Keeps the sidecar's splits; other notes are held out by a hash of the recording, where an instrument has many."""
+    """Keeps the sidecar's splits; other notes are held out by a hash of the recording, if an instrument has many."""
     if explicit and any(row.split for row in rows):
         return [replace(row, split=row.split or "train") for row in rows]
     many = {name for name, count in Counter(row.instrument for row in rows).items() if count >= _ENOUGH}

@@ -1,4 +1,4 @@
-"""From what a person calls an instrument to a label that a voice knows."""
+"""From a user's name for an instrument to a label that a voice knows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from antiphon.data.labelling import gm
 
 def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int = 0) -> str:
     """The label meant by `name`, tried in this order: a label, an unambiguous beginning or part of one, a General
-    MIDI name, alias or number (0-127), a General MIDI family. Where the voice lacks the program, its family's nearest
-    program stands in. None draws any label by `seed`. Case does not matter.
+    MIDI name, alias or number (0-127), a General MIDI family. If the voice lacks the program, its family's nearest
+    program stands in. None draws a label at random by `seed`. Case does not matter.
 
-    Raises AntiphonError, naming what is close, when nothing fits or a shortening fits several.
+    Raises AntiphonError, with close matches, if nothing matches or an abbreviation matches several.
     """
     if name is None:
         return labels[seed % len(labels)]
@@ -36,17 +36,15 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
     if len(hits) == 1:
         return hits[0]
     if hits:
-        raise AntiphonError(f"instrument '{name}' could be {', '.join(sorted(hits)[:8])}: write more of it")
+        raise AntiphonError(f"instrument '{name}' could be {', '.join(sorted(hits)[:8])}: be more specific")
     known = list(dict.fromkeys([*lower, *families, *gm.PROGRAMS]))
     near = difflib.get_close_matches(wanted, known, 4, 0.5) or sorted(lower)[:6]
-    raise AntiphonError(
-        f"no instrument is called '{name}': did you mean {', '.join(near)}? `antiphon info` lists them all"
-    )
+    raise AntiphonError(f"no instrument named '{name}': did you mean {', '.join(near)}? `antiphon info` lists them all")
 
 
 def _by_program(program: int, labels: Sequence[str]) -> str:
     if not 0 <= program <= 127:
-        raise AntiphonError(f"{program} is no General MIDI program: use 0 to 127 (printed lists count from 1)")
+        raise AntiphonError(f"{program} is not a General MIDI program: use 0 to 127 (printed lists count from 1)")
     lower = {label.lower(): label for label in labels}
     if gm.PROGRAMS[program] in lower:
         return lower[gm.PROGRAMS[program]]
@@ -60,5 +58,5 @@ def _by_program(program: int, labels: Sequence[str]) -> str:
 def _in_family(family: str, labels: Sequence[str], seed: int) -> str:
     members = [label for label in labels if label.lower() in gm.programs_of(family)]
     if not members:
-        raise AntiphonError(f"this voice has no instrument of the family '{family}'")
+        raise AntiphonError(f"no instrument of this voice is of the family '{family}': `antiphon info` lists all")
     return members[seed % len(members)]

@@ -1,20 +1,20 @@
-"""What is known of one sound of a folder, and of a folder of them."""
+"""What is known about one sound of a folder, and about the folder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-EXTRA = "extra"  # more notes to measure with; they change nothing about the others
+EXTRA = "extra"  # additional notes to measure with; they do not affect the others
 
 
 DEFAULT_VELOCITY = 90
 
 
-DOUBTED = frozenset({"name", "number", "index", "folder", "chunk"})  # sources of pitches that the ear checks
+DOUBTED = frozenset({"name", "number", "index", "folder", "chunk"})  # sources of pitches that are checked by ear
 
 
-UNNAMED = "sound"  # what is called nothing else
+UNNAMED = "sound"  # the name of sounds that have none
 
 
 PITCHLESS = "its pitch is unknown: put a note name such as C4 in its name"
@@ -30,13 +30,11 @@ class Row:
     path: Path
     pitch: float | None  # MIDI, 60 = C4
     instrument: str
-    preset: str  # which one of its kind: a font's preset, a player, a folder
+    preset: str  # which specimen of the instrument: a font's preset, a player, a folder
     style: tuple[str, ...] = ()
     velocity: int = DEFAULT_VELOCITY  # 1..127
-    hold_seconds: float | None = None  # from onset to release, where the sidecar says
-    source: str = (
-        "name"  # where the pitch, or a drum's name, came from: sidecar, a mapping, chunk, folder, name, tracker
-    )
+    hold_seconds: float | None = None  # from onset to release, if the sidecar gives it
+    source: str = "name"  # of the pitch, or of a drum's name: sidecar, sfz, chunk, folder, name, tracker ...
     split: str = "train"
     role: str = "note"  # or release, noise, half, drum
     round_robin: int | None = None  # which of several recordings of the same
@@ -64,8 +62,8 @@ class Manifest:
     rows: list[Row]
     refused: list[Refused]
     remarks: list[str]
-    one_shots: bool = False  # hits [data/labelling/hits.py]
-    pitched: bool = True  # False: neither hits nor these have a pitch but the nominal one
+    one_shots: bool = False  # hits (data/labelling/hits.py)
+    pitched: bool = True  # False: like hits, they have only a nominal pitch
     aside: tuple[Row, ...] = ()  # what is known for no note: releases, noises, right halves
 
 

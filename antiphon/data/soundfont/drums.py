@@ -1,6 +1,6 @@
 """Renders the drum kits of soundfonts (bank 128) to a labelled folder of hits, as `soundfont` does their instruments.
 
-Kits repeat each other, and fonts do. A drum whose samples another of its font has already played on the same key, or
+Kits repeat each other, and so do fonts. A drum whose samples another kit of its font already plays on the same key, or
 that correlates with a drum of the same name, is rendered once.
 """
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.drums import KEYS
 from antiphon.data.soundfont.fluid import Fluid
 from antiphon.data.soundfont.render import (
-    SAMPLE_RATE,
     Job,
     PlannedNote,
     RenderOptions,
@@ -30,10 +30,10 @@ from antiphon.data.soundfont.render import (
 )
 from antiphon.data.soundfont.sf2 import Preset, Zone, read_presets
 
-PROBED = 0.4  # seconds of a hit that are compared with others
-ENOUGH = 8  # drums of one name, of which some may be held out
+PROBED = 0.4  # seconds of a hit to compare with others
+ENOUGH = 8  # drums of one name before some may be held out
 KITS = 48  # programs below this follow General MIDI's map; orchestral and marching kits have maps of their own
-OTHERWISE = {"brush": {39, 40}}  # keys of kits that play something else: a brush slaps and swirls
+OTHERWISE = {"brush": {39, 40}}  # keys on which a kit plays something else: a brush slaps and swirls
 STYLES = {"electronic": "electric", "808": "electric synth", "brush": "acoustic brushed"}
 HITS = RenderOptions(step=1, velocities=3, hold=(2.0, 2.0), longest=2.5, same=0.97, preset_fraction=0.1)
 
@@ -51,7 +51,7 @@ class DrumJob(Job):
         return KEYS[self.low].drum
 
     def pitch(self, key: int) -> str:
-        return ""  # a drum's key is no pitch
+        return ""  # a drum's key is not a pitch
 
     @property
     def style(self) -> str:
@@ -65,8 +65,8 @@ def render_drums(
     options: RenderOptions = HITS,
     report: Callable[[str], None] = print,
 ) -> Summary:
-    """Renders the drums of fonts into `out`, one folder a drum, and writes `out`/notes.csv. A whole share of the drums
-    is held out (split 'preset'), and single hits of the others ('valid').
+    """Renders the drums of fonts into `out`, one folder per drum, and writes `out`/notes.csv. A share of the drums is
+    held out whole (split 'preset'), and single hits of the others ('valid').
 
     The same call again continues where it stopped. Raises AntiphonError as `soundfont.render` does."""
     paths, folder = [Path(font).resolve() for font in fonts], Path(out)
@@ -74,7 +74,7 @@ def render_drums(
     with Fluid(SAMPLE_RATE) as fluid:
         jobs, dropped = plan(fluid, paths, options)
         if not jobs:
-            raise AntiphonError(f"no drum kit (bank 128) in {', '.join(p.name for p in paths)}: nothing to render")
+            raise AntiphonError(f"no drum kit (bank 128) in {', '.join(p.name for p in paths)}: use another soundfont")
         for number, job in enumerate(jobs, 1):
             if not (folder / job.folder / "notes.csv").exists():
                 count = render_preset(fluid, job, _strokes(job, options), folder, options)
@@ -84,7 +84,7 @@ def render_drums(
 
 
 def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[list[Job], list[tuple[str, str]]]:
-    """The drums worth rendering, by key, and (drum, why) for those left out."""
+    """The drums to render, by key, and (drum, why) for those left out."""
     found = sorted((job for font in fonts for job in _drums(font)), key=lambda job: job.low)
     dropped: list[tuple[str, str]] = []
     kept: dict[str, list[tuple[Job, Audio]]] = {}
@@ -102,7 +102,7 @@ def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[l
 
 
 def _drums(font: Path) -> list[DrumJob]:
-    """Every key of every kit, but those whose samples an earlier kit plays on the same key."""
+    """Every key of every kit, except those whose samples an earlier kit plays on the same key."""
     met, jobs = set(), []
     for preset in (p for p in read_presets(font) if p.bank == 128 and p.program < KITS):
         other = next((keys for name, keys in OTHERWISE.items() if name in preset.name.lower()), set())

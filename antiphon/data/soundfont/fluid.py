@@ -11,6 +11,7 @@ import numpy as np
 
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.soundfont.sf2 import Preset
 
 BLOCK = 64  # FluidSynth's own block: events take effect at multiples of it, so notes start exactly at sample 0
@@ -23,7 +24,7 @@ def fluidsynth() -> ModuleType:
         import fluidsynth as module
     except (ImportError, OSError):
         raise AntiphonError(
-            "rendering soundfonts needs FluidSynth: pip install 'antiphon[soundfont]' and its library "
+            "rendering soundfonts needs FluidSynth: pip install 'antiphon[soundfont]' and the library "
             "(apt install libfluidsynth3, or brew install fluid-synth)"
         ) from None
     if not hasattr(module, "Synth"):
@@ -34,7 +35,7 @@ def fluidsynth() -> ModuleType:
 class Fluid:
     """A synthesiser without reverb and chorus that renders single notes of several fonts."""
 
-    def __init__(self, sample_rate: int = 44100):
+    def __init__(self, sample_rate: int = SAMPLE_RATE):
         module = fluidsynth()
         settings = {
             "synth.reverb.active": 0,
@@ -53,11 +54,11 @@ class Fluid:
         if font not in self._fonts:
             number = self._synth.sfload(str(font))
             if number < 0:
-                raise AntiphonError(f"FluidSynth cannot read {font}: is it a complete .sf2 or .sf3 file?")
+                raise AntiphonError(f"FluidSynth cannot read {font}: check that it is a complete .sf2 or .sf3 file")
             self._fonts[font] = number
 
     def select(self, font: Path, preset: Preset) -> None:
-        """Chooses what `note` plays."""
+        """Selects the preset that `note` plays."""
         self.load(font)
         if self._synth.program_select(0, self._fonts[font], preset.bank, preset.program):
             raise AntiphonError(f"FluidSynth cannot select {preset.name!r} (bank {preset.bank}) of {font}")
@@ -70,7 +71,7 @@ class Fluid:
 
         Returns (samples, 2), unscaled. `hold` is in samples and is rounded up to a multiple of BLOCK.
         """
-        self._synth.cc(0, 120, 0)  # all sounds off, so that no note hears the one before
+        self._synth.cc(0, 120, 0)  # all sounds off, so that no note overlaps the one before
         self._samples(4 * BLOCK)
         self._synth.noteon(0, key, velocity)
         parts = [self._samples(-(-min(hold, longest) // BLOCK) * BLOCK)]

@@ -1,7 +1,7 @@
-"""Renders soundfonts to a labelled folder of notes: FLAC files, and a notes.csv that says what each one is.
+"""Renders soundfonts to a labelled folder of notes: FLAC files, and a notes.csv that describes them.
 
-Everything about a note (hold, velocity, split) is a function of (seed, font, preset, key, layer), never of what was
-rendered before it, so an interrupted render continues with the same notes.
+Everything about a note (hold, velocity, split) depends on (seed, font, preset, key, layer), never on what was
+rendered before it, so that an interrupted render continues with the same notes.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.ops import Audio, mono_channel, trim_tail
-from antiphon.core.atomic import whole
+from antiphon.audio.ops import Audio, cut_tail_by_peak, mono_channel
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import EXTRA
 from antiphon.data.soundfont.fluid import Fluid
 from antiphon.data.soundfont.sf2 import Preset, read_presets
 
 COLUMNS = ("path", "pitch", "instrument", "preset", "style", "velocity", "seconds", "split")
-SAMPLE_RATE = 44100
 PEAK = 10 ** (-1 / 20)  # the loudest sample of a preset
-UNASKED = ("drums", "another bank", "another program")  # reasons not worth a word
-_SKIPPED_NAMES = re.compile(r"\bexpr\b|feedback|metronome", re.IGNORECASE)  # same samples again; howls; no keys
+UNASKED = ("drums", "another bank", "another program")  # reasons not worth reporting
+_SKIPPED_NAMES = re.compile(r"\bexpr\b|feedback|metronome", re.IGNORECASE)  # repeated samples; howling; no keys
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class RenderOptions:
     programs: tuple[int, ...] | None = None  # General MIDI programs; None: all that play single notes
     banks: tuple[int, ...] | None = None  # None: every bank but the drums
     step: int = 2  # from one key to the next
-    velocities: int = 3  # layers a key, each at a random velocity within its share of 20..127
+    velocities: int = 3  # layers per key, each at a random velocity within its share of 20..127
     hold: tuple[float, float] = (0.1, 6.0)  # drawn log-uniformly
     longest: float = 8.0  # hold and release together
-    floor_db: float = -60.0  # the tail ends here, re the note's own peak
+    floor_db: float = -60.0  # where the tail ends, re the note's own peak
     block_fraction: float = 1 / 3  # presets with one octave held out (every key of it is rendered, split 'block')
     extra: int = 1  # how often the held-out octaves' layers are drawn again (split 'extra': distances need many notes)
     preset_fraction: float = 0.15  # presets held out whole (split 'preset'), of those with siblings and no relatives
     valid_fraction: float = 0.04  # notes held out of the others (split 'valid')
-    same: float = 0.98  # presets of one program that correlate more than this share their samples: one is enough
+    same: float = 0.98  # presets of one program that correlate more than this share samples: one is enough
     seed: int = 0
 
 
@@ -74,12 +74,12 @@ class Job:
         return gm.PROGRAMS[self.preset.program]
 
     def pitch(self, key: int) -> str:
-        """What notes.csv says of a key's pitch."""
+        """A key's pitch in notes.csv."""
         return str(key)
 
     @property
     def style(self) -> str:
-        """Words of character, with semicolons between them."""
+        """Style words, separated by semicolons."""
         return ";".join(gm.styles_of(self.preset.program, self.preset.name))
 
 
@@ -95,7 +95,7 @@ class PlannedNote:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a render left in its folder."""
+    """What a render wrote to its folder."""
 
     notes: int
     presets: int
@@ -109,9 +109,9 @@ def render(
     options: RenderOptions | None = None,
     report: Callable[[str], None] = print,
 ) -> Summary:
-    """Renders fonts into `out`, one folder a preset, and writes `out`/notes.csv.
+    """Renders fonts into `out`, one folder per preset, and writes `out`/notes.csv.
 
-    Programs go in order, all fonts of each, so that a part of the render is already a balanced set. The same call
+    Programs are rendered in order, with all fonts of each, so that a partial render is already balanced. The same call
     again continues where it stopped. Raises AntiphonError for unreadable fonts, if FluidSynth is missing, or if `out`
     holds a render made with other settings.
     """
@@ -122,7 +122,7 @@ def render(
     with Fluid(SAMPLE_RATE) as fluid:
         jobs, dropped = plan(fluid, paths, options)
         if not jobs:
-            raise AntiphonError(f"no melodic preset in {', '.join(p.name for p in paths)}: nothing to render")
+            raise AntiphonError(f"nothing to render in {', '.join(p.name for p in paths)}: use another, or --programs")
         for path, why in dropped:
             report(f"left out {path}: {why}")
         for number, job in enumerate(jobs, 1):
@@ -135,7 +135,7 @@ def render(
 
 
 def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[list[Job], list[tuple[str, str]]]:
-    """The presets worth rendering, program by program, and (preset, why) for those left out."""
+    """The presets to render, program by program, and (preset, why) for those left out."""
     dropped: list[tuple[str, str]] = []
     by_program: dict[int, list[Job]] = defaultdict(list)
     for font in fonts:
@@ -161,7 +161,7 @@ def plan(fluid: Fluid, fonts: Sequence[Path], options: RenderOptions) -> tuple[l
         jobs += [job for job, _ in kept]
     jobs = _with_splits(jobs, options)
     played = [any(notes_of(job, options)) for job in jobs]
-    why = "none of its few keys is among those rendered: --step 1 renders all"
+    why = "none of its few keys is rendered: --step 1 renders all"
     dropped += [(job.label, why) for job, some in zip(jobs, played, strict=True) if not some]
     return [job for job, some in zip(jobs, played, strict=True) if some], dropped
 
@@ -188,7 +188,7 @@ def _unfit(job: Job, options: RenderOptions) -> str | None:
 
 
 def _probe(fluid: Fluid, job: Job) -> Audio:
-    """(samples,) a loud note from the middle of the range, for comparing presets."""
+    """(samples,) of a loud note from the middle of the range, for comparing presets."""
     fluid.select(job.font, job.preset)
     key = min(max(60, job.low), job.high)
     sound = fluid.note(key, 100, SAMPLE_RATE, round(1.5 * SAMPLE_RATE))
@@ -197,7 +197,7 @@ def _probe(fluid: Fluid, job: Job) -> Audio:
 
 def alike(a: Audio, b: Audio) -> float:
     """Similarity of two notes, at most 1: the larger of their normalised cross-correlation's peak (any lag) and the
-    correlation of their log spectrograms (which survives another start phase or filter delay)."""
+    correlation of their log spectrograms (which a different start phase or filter delay does not change)."""
     size = max(len(a), len(b))
     a, b = (np.pad(x, (0, size - len(x))) for x in (a, b))
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
@@ -216,7 +216,7 @@ def _log_spectrogram(audio: Audio, size: int = 2048) -> Audio:
 
 
 def _with_splits(jobs: Sequence[Job], options: RenderOptions) -> list[Job]:
-    """Decides what is held out; presets that share recordings hold out the same octave, or one would tell."""
+    """Decides what is held out; presets that share recordings hold out the same octave, lest one leak the other's."""
     siblings = Counter(job.preset.program for job in jobs)
     leaders = _relatives(jobs)
     alone = Counter(leaders)
@@ -238,10 +238,10 @@ def _with_splits(jobs: Sequence[Job], options: RenderOptions) -> list[Job]:
 
 
 def _relatives(jobs: Sequence[Job]) -> list[int]:
-    """For each job, the first job that it shares recordings with, directly or through others (itself if none).
+    """For each job, the first job that it shares recordings with, directly or indirectly (itself if none).
 
-    That is: all samples the same, or within a family half of the smaller preset's and at least three, since pads and
-    synth basses are layered from one or two common waves, which says little about any of them.
+    Sharing means all samples or, within a family, half of the smaller preset's and at least three, since pads and synth
+    basses are layered from one or two common waves, which says little about any of them.
     """
     samples = [{zone.sample.lower() for zone in job.preset.zones} for job in jobs]
     leaders = list(range(len(jobs)))
@@ -256,7 +256,7 @@ def _relatives(jobs: Sequence[Job]) -> list[int]:
 
 
 def notes_of(job: Job, options: RenderOptions) -> Iterator[PlannedNote]:
-    """The notes of a preset, in order of key, then layer; extra ones after the others of their key."""
+    """The notes of a preset, in order of key, then layer; extra ones follow the others of their key."""
     offset = int(options.step * unit(options.seed, job.label, "offset"))
     keys = job.preset.keys
     for key in range(job.low, job.high + 1):
@@ -282,9 +282,9 @@ def notes_of(job: Job, options: RenderOptions) -> Iterator[PlannedNote]:
 def render_preset(
     fluid: Fluid, job: Job, notes: Sequence[PlannedNote], folder: Path, options: RenderOptions, peak: float = PEAK
 ) -> int:
-    """Writes notes of one preset into `folder`/`job.folder`, by one gain (the loudest sample becomes `peak`) and one
-    rule for stereo. Extra notes have no say in either, and those louder than all others are left out. The preset's
-    notes.csv comes last and marks it done. Returns how many were written."""
+    """Writes notes of one preset into `folder`/`job.folder`, with one gain (the loudest sample becomes `peak`) and one
+    way to fold to mono. Extra notes affect neither, and those louder than all others are left out. The preset's
+    notes.csv is written last and marks it done. Returns how many notes were written."""
     fluid.select(job.font, job.preset)
     longest = round(options.longest * SAMPLE_RATE)
     sounds = [fluid.note(n.key, n.velocity, round(n.hold * SAMPLE_RATE), longest, options.floor_db) for n in notes]
@@ -298,7 +298,7 @@ def render_preset(
     rows = []
     for note, sound in zip(notes, mono, strict=True):
         cut_off = len(sound) >= longest  # still sounding: fade it over a tenth of a second, so that it does not click
-        trimmed = trim_tail(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
+        trimmed = cut_tail_by_peak(sound, options.floor_db, fade=SAMPLE_RATE // 10 if cut_off else SAMPLE_RATE // 200)
         level = gain * float(np.abs(trimmed).max(initial=0))
         if 1e-4 < level <= peak * 1.00001:
             name = f"{note.key:03d}-v{note.velocity:03d}.flac"
@@ -321,7 +321,7 @@ def _write_flac(path: Path, audio: Audio) -> None:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+    with atomic(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -338,18 +338,18 @@ def collect(folder: Path, jobs: Sequence[Job]) -> int:
 
 
 def claim(folder: Path, fonts: Sequence[Path], options: RenderOptions) -> None:
-    """Notes the settings in the folder, or checks that they are the ones it was begun with."""
+    """Records the settings in the folder, or checks that they are the ones it was begun with."""
     for font in fonts:
         if not font.is_file():
-            raise AntiphonError(f"there is no soundfont {font}: give the path of a .sf2 file")
+            raise AntiphonError(f"{font} does not exist: give the path of a .sf2 file")
     name, count = Counter(font.stem.lower() for font in fonts).most_common(1)[0]
-    if count > 1:  # their sounds would lie in one place
-        raise AntiphonError(f"{count} of the soundfonts are called {name}: rename one, or render each by itself")
+    if count > 1:  # their sounds would share a folder
+        raise AntiphonError(f"{count} of the soundfonts are named {name}: rename one, or render each separately")
     settings = json.dumps({"fonts": [font.name for font in fonts], "options": asdict(options)}, indent=1)
     marker = folder / "render.json"
     if marker.exists():
         if marker.read_text(encoding="utf-8") != settings:
-            raise AntiphonError(f"{folder} holds a render with other settings: give another folder, or empty it")
+            raise AntiphonError(f"{folder} contains a render with other settings: give another folder, or empty it")
     elif folder.exists() and any(folder.iterdir()):
         raise AntiphonError(f"{folder} is not empty: give a new folder")
     else:
@@ -363,5 +363,5 @@ def _hash(*parts: object) -> int:
 
 
 def unit(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts and nothing else."""
+    """A number in [0, 1) that depends only on the parts."""
     return _hash(*parts) / 2.0**64

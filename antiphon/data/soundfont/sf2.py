@@ -1,4 +1,4 @@
-"""Reads the tables of a SoundFont 2 file: which presets it has and which keys each of them really answers to.
+"""Reads the tables of a SoundFont 2 file: which presets it has and which keys each of them really responds to.
 
 Only the `pdta` list is read (SoundFont 2.04 specification, section 7); samples stay on disk.
 """
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from antiphon.core.errors import AntiphonError
 
-MOST_ZONES = 200_000  # of a font: a table of a few bytes each could ask for billions
+MOST_ZONES = 200_000  # of a font: tables of a few bytes each could ask for billions
 LARGEST_TABLE = 16 << 20  # bytes
 _RECORD = {"phdr": 38, "pbag": 4, "pgen": 4, "inst": 22, "ibag": 4, "igen": 4, "shdr": 46}
 _INSTRUMENT, _KEYS, _VELOCITIES, _COARSE, _SAMPLE, _ROOT = 41, 43, 44, 51, 53, 58
@@ -23,14 +23,14 @@ _INSTRUMENT, _KEYS, _VELOCITIES, _COARSE, _SAMPLE, _ROOT = 41, 43, 44, 51, 53, 5
 
 @dataclass(frozen=True)
 class Zone:
-    """One sample of a preset: the keys and velocities (0..127, inclusive) it answers to, and its transposition."""
+    """One sample of a preset: the keys and velocities (0..127, inclusive) it responds to, and its transposition."""
 
     low: int
     high: int
     velocity_low: int
     velocity_high: int
-    root: int  # MIDI key at which the sample plays at its own speed
-    coarse: int  # semitones added on purpose, e.g. +12 for an octave layer
+    root: int  # MIDI key at which the sample plays at its original speed
+    coarse: int  # semitones added deliberately, e.g. +12 for an octave layer
     sample: str  # the recording's name
 
 
@@ -52,10 +52,10 @@ class Preset:
 def read_presets(path: str | Path) -> list[Preset]:
     """The presets of a .sf2 (or compressed .sf3) file, sorted by program, then bank.
 
-    Raises AntiphonError if the file is no SoundFont 2 file or its tables contradict each other.
+    Raises AntiphonError if the file is not a SoundFont 2 file or its tables contradict each other.
     """
     path = Path(path)
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait
         raise AntiphonError(f"cannot read {path}: give the path of a .sf2 file")
     try:
         with path.open("rb") as file:
@@ -69,7 +69,7 @@ def read_presets(path: str | Path) -> list[Preset]:
 
 
 def _broken(path: Path, why: str) -> AntiphonError:
-    return AntiphonError(f"{path} is not a usable soundfont ({why})")
+    return AntiphonError(f"{path} is not a usable soundfont ({why}): get a complete .sf2 or .sf3 file")
 
 
 def _tables(file: BinaryIO, path: Path) -> dict[str, list[bytes]]:
@@ -111,7 +111,7 @@ def _chunks(file: BinaryIO, start: int, stop: int, path: Path) -> Iterator[tuple
             raise _broken(path, "it is truncated")
         yield kind.decode("latin-1"), start + 8, length
         start += 8 + length
-        if length & 1:  # a byte of padding, which some .sf3 leave out: then a name begins here
+        if length & 1:  # a padding byte, which some .sf3 files omit: then a name begins here
             file.seek(start)
             start += not file.read(1).isalpha()
 

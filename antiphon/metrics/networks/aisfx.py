@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.audio.mel import mel_power
-from antiphon.metrics.networks.batching import SAMPLE_RATE, device, in_batches, padded
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import device, in_batches, padded
 from antiphon.metrics.networks.weights import converted, package_file
 
 CHECKPOINT = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # sha256 of the package's file
@@ -25,7 +26,7 @@ class AiSFX:
     name, dim = "aisfx", 512
     block, hop, bands, frames = 2_048, 1_024, 96, 100
     seconds = frames * hop / SAMPLE_RATE
-    top = 9.457798957824707  # the largest value its authors saw: inputs lie in 0..1
+    top = 9.457798957824707  # the largest value its authors met: inputs are in 0..1
 
     def __init__(self, cache: Path) -> None:
         weights = converted(self.name, cache, WEIGHTS, self._convert)
@@ -34,7 +35,7 @@ class AiSFX:
     @staticmethod
     def _convert() -> dict[str, Tensor]:
         path = package_file("aisfx", "models/checkpoint.pth", CHECKPOINT)
-        # A pickle, read by torch's own reader, which runs nothing: beside tensors it may hold one NumPy number.
+        # A pickle, read by torch's safe reader, which runs no code: besides tensors it may contain one NumPy number.
         number: Any = (np.int64(0).__reduce__()[0], "numpy.core.multiarray.scalar")
         with torch.serialization.safe_globals([number, np.dtype, type(np.dtype("i8"))]):
             weights, _ = torch.load(path, map_location="cpu", weights_only=True)
@@ -53,7 +54,7 @@ class AiSFX:
     def spectrogram(self, sound: np.ndarray) -> np.ndarray:
         """(100, 96) float32 in about 0..1 of a sound (samples,)."""
         sound = padded(sound, (self.frames - 1) * self.hop + 1)
-        scale = (self.block / 4) ** 2  # mel_power normalises by the window's sum (block / 2), Essentia does not
+        scale = (self.block / 4) ** 2  # mel_power normalises by the window's sum (block / 2), unlike Essentia
         power = mel_power(sound, SAMPLE_RATE, self.block, self.hop, self.bands) * scale
         return (np.log10(1e4 * power + 1) / self.top).astype(np.float32)
 

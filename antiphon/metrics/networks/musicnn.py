@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.metrics.networks.batching import SAMPLE_RATE, device, in_batches, padded
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.networks.batching import device, in_batches, padded
 from antiphon.metrics.networks.tf_checkpoint import read_checkpoint
 from antiphon.metrics.networks.weights import converted, package_file
 
@@ -21,7 +22,7 @@ STRETCH = 2  # frames
 
 
 class Musicnn:
-    """The last hidden layer of musicnn, trained to tag music: what a listener would say, blind above 8 kHz."""
+    """The last hidden layer of musicnn, trained to tag music as listeners do; deaf above 8 kHz."""
 
     name, dim = "musicnn", 200
     rate, block, hop, bands, frames = 16_000, 512, 256, 96, 187
@@ -62,7 +63,7 @@ class Musicnn:
         """A convolution of the spectrogram (batch, 1, time, mel), its norm, the maximum over mel: (batch, c, time).
 
         By matrix products over a few frames at a time, which stay in the cache: several times F.conv2d's speed.
-        The norm rises or falls with its input, so the maximum over mel is taken first: of the lowest where it falls."""
+        The norm is monotonic, so the maximum over mel is taken first, or the minimum where the norm falls."""
         name = f"conv2d_{index}" if index else "conv2d"
         kernel, bias = self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"]  # (time, mel, 1, c)
         high, wide, _, channels = kernel.shape

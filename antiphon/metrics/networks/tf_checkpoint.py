@@ -18,7 +18,7 @@ MAGIC = bytes.fromhex("57fb808b247547db")  # the last eight bytes of a LevelDB t
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A base-128 number and the position behind it."""
+    """A base-128 number and the position after it."""
     value, shift = 0, 0
     while True:
         byte = data[at]
@@ -31,7 +31,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of one block: each key shares a prefix with the one before; a list of restarts ends the block."""
     if table[offset + size] != 0:
-        raise AntiphonError("the checkpoint's index is compressed: this reader only takes plain ones")
+        raise AntiphonError("the checkpoint's index is compressed: give an uncompressed one")
     block = table[offset : offset + size]
     end = size - 4 - 4 * int.from_bytes(block[-4:], "little")
     at, key = 0, b""
@@ -81,7 +81,7 @@ def read_checkpoint(index: Path, data: Path) -> dict[str, np.ndarray]:
     """All float32 variables of a one-shard checkpoint by name."""
     table, numbers = index.read_bytes(), data.read_bytes()
     if table[-8:] != MAGIC:
-        raise AntiphonError(f"{index} is not a TensorFlow checkpoint's index")
+        raise AntiphonError(f"{index} is not the index of a TensorFlow checkpoint")
     footer = table[-48:]
     at = _varint(footer, _varint(footer, 0)[1])[1]  # past the handle of the meta index
     offset, at = _varint(footer, at)

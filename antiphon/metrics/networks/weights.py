@@ -1,6 +1,6 @@
 """Weights of the networks that judge: found in the PyPI packages that publish them, known by hash, never executed.
 
-aisfx and musicnn pin numpy and TensorFlow of years ago, so they are installed without their dependencies, are never
+aisfx and musicnn pin old versions of numpy and TensorFlow, so they are installed without their dependencies, are never
 imported, and no extra can name them. Their weights are read once and kept as safetensors in a cache folder.
 """
 
@@ -16,24 +16,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 
 INSTALL = "pip install 'antiphon[eval]' and then pip install --no-deps aisfx==0.1.2 musicnn==0.1.0"
 
 
 def default_cache() -> Path:
-    """Where converted weights and measured real notes are kept unless said otherwise: the user's cache folder."""
+    """The default folder for converted weights and measurements of real notes: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "antiphon"
 
 
 def installed(package: str) -> bool:
-    """Whether a package that holds weights can be found."""
+    """Whether a package that contains weights is installed."""
     return importlib.util.find_spec(package) is not None
 
 
 def package_file(package: str, name: str, sha256: str) -> Path:
-    """A file of an installed package, its hash checked. Raises AntiphonError that says what to install."""
+    """A file of an installed package, its hash checked. Raises AntiphonError, which says what to install."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise AntiphonError(f"the {package} embedding needs its weights: {INSTALL}")
@@ -44,7 +44,7 @@ def package_file(package: str, name: str, sha256: str) -> Path:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """A hash of names, shapes and numbers (hex), whatever file they lie in."""
+    """A hash (hex) of names, shapes and numbers, independent of the file format."""
     found = hashlib.sha256()
     for name in sorted(tensors):
         found.update(f"{name} {tuple(tensors[name].shape)}\0".encode() + tensors[name].contiguous().numpy().tobytes())
@@ -52,8 +52,8 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def converted(name: str, cache: Path, expected: str, convert: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors of `name`.safetensors in the cache folder if their `digest` is the expected one; else converted, and
-    put there."""
+    """The tensors of `name`.safetensors in the cache folder if their `digest` is the expected one; otherwise they are
+    converted and stored there."""
     path = cache / f"{name}.safetensors"
     try:
         kept = load_file(path)
@@ -66,9 +66,9 @@ def converted(name: str, cache: Path, expected: str, convert: Callable[[], dict[
         raise AntiphonError(f"the weights of {name} did not convert as expected: {INSTALL} --force-reinstall")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with whole(path) as draft:
+        with atomic(path) as draft:
             save_file(tensors, draft)
     except (OSError, AntiphonError) as error:
         why = getattr(error, "strerror", None) or error
-        raise AntiphonError(f"cannot keep weights in {cache} ({why}): say where with --cache") from None
+        raise AntiphonError(f"cannot keep weights in {cache} ({why}): give another folder with --cache") from None
     return tensors

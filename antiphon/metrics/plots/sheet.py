@@ -1,4 +1,4 @@
-"""The spectrogram sheet: real sounds beside generated ones. Figures lie; look at this after every run that matters."""
+"""The spectrogram sheet: real sounds beside generated ones. Figures can mislead: look at it after important runs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from antiphon.metrics.plots.png import draw_text, write_png
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.metrics.plots.png import write_png
+from antiphon.metrics.plots.titles import draw_title
 
 WIDTH, HEIGHT = 270, 170  # one panel, pixels
 LOW, HIGH = 30.0, 20_000.0  # Hz, bottom and top of a panel
 RANGE_DB = 80.0
 ATTACK_SECONDS, ATTACK_SHARE = 0.1, 0.3  # the first 0.1 s takes 30 % of the width, or attacks are two pixels wide
 SONG = 12.0  # seconds: what is longer is no note, and its beginning is not stretched
+GREY = (150, 150, 150)
 COLOUR_STEPS = 32  # of 2.5 dB: finer ones are not seen, and the file is three times as large
 # Window length in samples for the rows up to a frequency: long below to tell partials apart, short above for attacks.
 WINDOWS = ((700.0, 4096), (3_000.0, 2048), (np.inf, 1024))
-# A dark-to-bright map in the manner of "magma": every step lighter than the one before, so it survives grey printing.
+# A dark-to-bright map in the manner of "magma": every step lighter than the last, so it survives greyscale printing.
 _DARK = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129]]
 COLOURS = np.array([*_DARK, [181, 54, 122], [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]], float)
 
@@ -75,7 +78,7 @@ def _sample_rows(levels: np.ndarray, bottom: np.ndarray, top: np.ndarray, bin_hz
 
 
 def _coloured(picture: np.ndarray, times: np.ndarray, top_db: float) -> np.ndarray:
-    """A log_spectrogram in colours, (height, width, 3) uint8: RANGE_DB up to `top_db`, faint lines at 100 Hz, 1 kHz,
+    """A coloured log_spectrogram, (height, width, 3) uint8: RANGE_DB up to `top_db`, faint lines at 100 Hz, 1 kHz,
     10 kHz, at 0.1 s of a note and every second (10 s of a song)."""
     share = np.clip((picture - (max(top_db, -100.0) - RANGE_DB)) / RANGE_DB, 0, 1)
     share = np.round(share * (COLOUR_STEPS - 1)) / (COLOUR_STEPS - 1)
@@ -93,7 +96,7 @@ def _coloured(picture: np.ndarray, times: np.ndarray, top_db: float) -> np.ndarr
 
 
 def spectrogram_panels(
-    sounds: Sequence[np.ndarray], *, sample_rate: int = 44_100, width: int = WIDTH
+    sounds: Sequence[np.ndarray], *, sample_rate: int = SAMPLE_RATE, width: int = WIDTH
 ) -> list[np.ndarray]:
     """A coloured spectrogram, (170, width, 3) uint8, of each sound, (samples,): one time axis and one dB scale for all,
     whose top is the loudest point of them."""
@@ -108,13 +111,14 @@ def spectrogram_sheet(
     pairs: Sequence[tuple[str, np.ndarray, np.ndarray]],
     path: str | os.PathLike[str],
     *,
-    sample_rate: int = 44_100,
+    sample_rate: int = SAMPLE_RATE,
     columns: int = 2,
 ) -> None:
-    """Draw (title, real, generated) triples, audio (samples,) float, as a PNG: log frequency 30 Hz-20 kHz, 80 dB.
+    """Draw (title, real, generated) triples, audio (samples,) float, as a PNG: log frequency 30 Hz-20 kHz, 80 dB. The
+    PNG's description lists the titles too.
 
     Both sides of a pair share one time axis (the longer of the two, its first 0.1 s stretched) and one dB scale, whose
-    top is the loudest point of the real sound; so a sound that is too quiet, too short or late looks it.
+    top is the loudest point of the real sound, so that a sound that is too quiet, too short or late looks so.
     """
     if not pairs:
         raise ValueError("a sheet needs at least one pair of sounds")
@@ -123,6 +127,7 @@ def spectrogram_sheet(
     cell_wide, cell_high = 2 * WIDTH + 4 + margin, HEIGHT + title_high + margin
     lines = -(-len(pairs) // columns)
     pixels = np.full((lines * cell_high + margin, columns * cell_wide + margin, 3), 24, np.uint8)
+    legend = []
     for index, (title, real, generated) in enumerate(pairs):
         x = margin + index % columns * cell_wide
         y = margin + index // columns * cell_high
@@ -131,20 +136,21 @@ def spectrogram_sheet(
         times = column_times(seconds)
         pictures = [log_spectrogram(sound, sample_rate, times) for sound in sounds]
         top = float(pictures[0].max()) if len(sounds[0]) else -20.0
-        side = f"{seconds:.1f}s"
-        draw_text(pixels[:, : x + WIDTH], x, y + 3, f"{title}"[:33])
-        draw_text(pixels[:, : x + cell_wide], x + WIDTH + 4, y + 3, f"generated  {side}", colour=(150, 150, 150))
+        legend.append(f"{title} ({seconds:.1f} s)")
+        heads = pixels[y : y + title_high]
+        draw_title(heads[:, x : x + WIDTH], title)
+        draw_title(heads[:, x + WIDTH + 4 : x + cell_wide - margin], f"generated, {seconds:.1f} s", GREY)
         for half, picture in enumerate(pictures):
             left = x + half * (WIDTH + 4)
             pixels[y + title_high : y + title_high + HEIGHT, left : left + WIDTH] = _coloured(picture, times, top)
-    write_png(path, pixels)
+    write_png(path, pixels, f"Real beside generated, {columns} to a line: {'; '.join(legend)}")
 
 
 def spectrogram_strip(
-    sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = 44_100
+    sounds: Sequence[np.ndarray], titles: Sequence[str], path: str | os.PathLike[str], *, sample_rate: int = SAMPLE_RATE
 ) -> None:
-    """Draw sounds, each (samples,), side by side as a PNG, at most 4 a line: one time axis and one dB scale for all,
-    each under its title; else as `spectrogram_sheet`."""
+    """Draw sounds, each (samples,), side by side as a PNG, at most 4 per line, each under its title: one time axis and
+    one dB scale for all; otherwise like `spectrogram_sheet`."""
     if not sounds:
         raise ValueError("a strip needs at least one sound")
     panels = spectrogram_panels(sounds, sample_rate=sample_rate)
@@ -156,10 +162,10 @@ def spectrogram_grid(
     titles: Sequence[str],
     path: str | os.PathLike[str],
     *,
-    sample_rate: int = 44_100,
+    sample_rate: int = SAMPLE_RATE,
 ) -> None:
-    """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column answer to the same note,
-    whose title it is, and share one time axis and one dB scale; else as `spectrogram_sheet`."""
+    """Draw a line of sounds, each (samples,), for every name as a PNG. The sounds of a column are of the note in its
+    title, and share one time axis and one dB scale; otherwise like `spectrogram_sheet`."""
     columns = [spectrogram_panels(column, sample_rate=sample_rate) for column in zip(*rows.values(), strict=True)]
     panels = [
         (f"{name}: {title}", column[line])
@@ -170,11 +176,11 @@ def spectrogram_grid(
 
 
 def _write_panels(panels: Sequence[tuple[str, np.ndarray]], columns: int, path: str | os.PathLike[str]) -> None:
-    """(title, pixels) of each, so many in a line."""
+    """Write (title, pixels) panels, `columns` in a line."""
     wide, high = WIDTH + 4, HEIGHT + 22
     pixels = np.full((-(-len(panels) // columns) * high + 4, columns * wide + 4, 3), 24, np.uint8)
     for index, (title, panel) in enumerate(panels):
         x, y = 4 + index % columns * wide, 4 + index // columns * high
-        draw_text(pixels[:, : x + WIDTH], x, y + 1, title[:33])
+        draw_title(pixels[y : y + 16, x : x + WIDTH], title)
         pixels[y + 16 : y + 16 + HEIGHT, x : x + WIDTH] = panel
-    write_png(path, pixels)
+    write_png(path, pixels, f"{columns} to a line: {'; '.join(title for title, _ in panels)}")

@@ -1,19 +1,18 @@
 """The textbook's critic: strided convolutions (64, 128), LeakyReLU(0.2), dropout 0.5, one dense layer.
 
-It looks at the image that the generator draws, where textbooks leave it shaped for rows of features. Its sigmoid lives
-in the losses, which take logits.
+It takes the image that the generator draws, where textbooks leave it shaped for rows of features. Its sigmoid is in the
+losses, which take logits.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from antiphon.networks.generators.dcgan import DCGANConfig
-from antiphon.networks.image_gan import ImageCritic, Judgement, Projection
+from antiphon.networks.image_gan import Projection, StridedCritic
 
 
-class DCGANDiscriminator(ImageCritic):
+class DCGANDiscriminator(StridedCritic):
     def __init__(self, config: DCGANConfig):
         super().__init__()
         _, high, wide = config.shape
@@ -21,13 +20,6 @@ class DCGANDiscriminator(ImageCritic):
         self.layers = nn.ModuleList([nn.Conv2d(1, first, 3, 2, padding=1), nn.Conv2d(first, second, 3, 2, padding=1)])
         self.dropout = nn.Dropout(config.dropout)
         self.head = Projection(second * (high // 4) * (wide // 4), config.conditions.size)
-
-    def forward(self, x: Tensor, condition: Tensor) -> Judgement:
-        features = []
-        for layer in self.layers:
-            x = self.dropout(F.leaky_relu(layer(x), 0.2))
-            features.append(x)
-        return Judgement(self.head(x.flatten(1), condition), None, features)
 
 
 DISCRIMINATORS = {"dcgan": DCGANDiscriminator}

@@ -1,7 +1,8 @@
-"""GANSynth's critic: which sounds are real, and which key it hears (Engel 2019, section 3; AC-GAN, Odena 2017).
+"""GANSynth's critic: which sounds are real, and which key they play (Engel 2019, section 3; AC-GAN, Odena 2017).
 
-It is not told the pitch but asked for it: a cross-entropy on `Judgement.keys`, weight 10, for real and generated
-sounds. Other labels it is told, by projection. Changed: no progressive growing, but residual blocks (Karras 2020).
+It is not conditioned on the pitch but classifies it: a cross-entropy on `Judgement.keys`, weight 10, for real and
+generated sounds. It is conditioned on other labels, by projection. Changed: residual blocks (Karras 2020) instead of
+progressive growing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from antiphon.networks.image_gan import ImageCritic, Judgement, Projection
 
 
 class _Halving(nn.Module):
-    """Residual block: half as large, `outputs` channels."""
+    """Residual block: halves the image's size, `outputs` channels."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -60,8 +61,8 @@ class GANSynthDiscriminator(ImageCritic):
 
 
 def _spread(x: Tensor) -> Tensor:
-    """(batch, 1, bins, frames) how much the batch's sounds differ, one number everywhere: a critic that sees it notices
-    when they are all the same (Karras 2018, section 3)."""
+    """(batch, 1, bins, frames) how much the batch's sounds differ, one number everywhere, from which a critic notices
+    if they are all alike (Karras 2018, section 3)."""
     deviation = (x.float().var(0, correction=0) + 1e-8).sqrt().mean()
     return deviation.to(x.dtype).expand(len(x), 1, *x.shape[2:])
 

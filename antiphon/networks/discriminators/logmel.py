@@ -1,7 +1,7 @@
-"""The second choir: critics on log-mel spectrograms at two time resolutions, told what they are judging.
+"""Conditional critics on log-mel spectrograms at two time resolutions.
 
 They see magnitudes only (start phase is arbitrary), the time since onset and the gate frame by frame, and by projection
-(Miyato 2018) the pitch, velocity and instrument, the same for both of a pair.
+(Miyato 2018) the pitch, velocity and instrument, which are the same for both sounds of a pair.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from antiphon.networks.generators.instrument import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.layers import pitch_features
 from antiphon.representations.spectral import LogMel
@@ -36,7 +36,7 @@ class LogMelDiscriminator(nn.Module):
         return self.judge(self.mel(audio), gesture, instrument)
 
     def judge(self, image: Tensor, gesture: Gesture, instrument: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Of an image, (batch, bands, frames), as `mel` draws it."""
+        """The same for an image, (batch, bands, frames), as `mel` draws it."""
         x = image.unsqueeze(1)
         x = torch.cat([2 * x - 1, self._clock(gesture, x.shape[-1]).expand(-1, -1, x.shape[2], -1)], 1)
         features = []

@@ -1,4 +1,4 @@
-"""Critics on log-magnitude spectrograms at several resolutions (UnivNet, Jang 2021), told nothing."""
+"""Critics on log-magnitude spectrograms at several resolutions (UnivNet, Jang 2021), unconditional."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class SpectrogramDiscriminator(nn.Module):
         return self.judge(self.picture(audio))
 
     def picture(self, audio: Tensor) -> Tensor:
-        """(batch, samples) -> (batch, 1, bins, frames), what is judged."""
+        """(batch, samples) -> (batch, 1, bins, frames), the image to judge."""
         return torch.log10(magnitude(audio, self.window, self.hop) + FLOOR).unsqueeze(1) / 2 + 1
 
     def judge(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Of such a picture."""
+        """The same for such an image."""
         features = []
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)

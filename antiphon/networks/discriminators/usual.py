@@ -1,5 +1,5 @@
-"""The critic of generators that have none of their own: DCGAN's strided convolutions (Radford 2016) over whatever there
-is, an image (channels, bins, frames) or a waveform (1, samples)."""
+"""The default critic of generators without their own: DCGAN's strided convolutions (Radford 2016) over an image
+(channels, bins, frames) or a waveform (1, samples)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from antiphon.core.errors import AntiphonError
 from antiphon.networks.image_gan import ImageCritic, Judgement, Projection
 
 WIDTHS = (32, 64, 128, 256)
-KERNELS: dict[int, tuple[type[nn.Module], int, int]] = {  # sides of the image -> layer, kernel, stride
+KERNELS: dict[int, tuple[type[nn.Module], int, int]] = {  # dimensions of the image -> layer, kernel, stride
     1: (nn.Conv1d, 25, 4),
     2: (nn.Conv2d, 5, 2),
 }
 
 
 class UsualDiscriminator(ImageCritic):
-    """config: a generator's, of which it needs `shape` and `conditions`."""
+    """config: a generator's, of which `shape` and `conditions` are used."""
 
     def __init__(self, config: Any):
         super().__init__()
         channels, *sides = config.shape
         if len(sides) not in KERNELS:
-            raise AntiphonError(f"no critic looks at images of {config.shape}: offer one beside the generator")
+            raise AntiphonError(f"no critic accepts images of {config.shape}: offer one beside the generator")
         layer, kernel, stride = KERNELS[len(sides)]
         self.layers = nn.ModuleList(
             layer(a, b, kernel, stride, padding=kernel // 2) for a, b in pairwise((channels, *WIDTHS))

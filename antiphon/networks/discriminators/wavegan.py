@@ -1,7 +1,7 @@
 """WaveGAN's critic (Donahue 2019, table 4) and its phase shuffle (section 3.3).
 
-Transposed convolutions leave a pattern of fixed phase, by which a critic could tell them without listening. Moving
-every layer's activations by a few random steps denies it that.
+Transposed convolutions leave a pattern of fixed phase, by which a critic could recognise them without listening.
+Shifting every layer's activations by a few random steps prevents that.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from antiphon.networks.image_gan import ImageCritic, Judgement, Projection, glor
 
 
 class PhaseShuffle(nn.Module):
-    """Moves each sound's activations by its own -reach .. reach steps, mirrored at the ends; all its channels alike.
+    """Shifts each sound's activations by its own -reach .. reach steps, mirrored at the ends; all its channels alike.
 
-    Only while training. (The original moves a whole batch alike.) (batch, channels, steps) -> the same
+    Only in training. (The original shifts a whole batch alike.) (batch, channels, steps) -> the same shape
     """
 
     def __init__(self, reach: int):

@@ -1,4 +1,4 @@
-"""The ear: a recorded note becomes a style vector w, which says what plays and not what is played."""
+"""From a recorded note to a style vector w, which describes what plays and not what is played."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from antiphon.networks.layers import MLP, pitch_features
 from antiphon.representations.spectral import LogMel
 
-LISTEN = 65_536  # samples heard from the onset: 1.49 s
+LISTEN = 65_536  # samples used from the onset: 1.49 s
 
 
 def on_sphere(w: Tensor) -> Tensor:
-    """Scale w to unit mean square: bounded whatever the network says, as in StyleGAN's mapping."""
+    """Scale w to unit mean square, so that it is bounded whatever the network's output, as in StyleGAN's mapping."""
     return F.rms_norm(w.float(), w.shape[-1:], eps=1e-8)
 
 
 class NoteEncoder(nn.Module):
-    """Strided 1-D convolutions over log-mel frames, told the pitch and the gate, pooled over time.
+    """Strided 1-D convolutions over log-mel frames, conditioned on the pitch and the gate, pooled over time.
 
     forward: audio (batch, LISTEN), pitch (batch,) MIDI, release (batch,) samples (inf if none) -> w (batch, style)
     """

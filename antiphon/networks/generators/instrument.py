@@ -7,6 +7,7 @@ same forward serves training, where frequencies are the measured ones, and playi
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,30 +15,22 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from antiphon.networks.generators import batched
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.physics import (
-    DRIFTS,
-    FREE_SLOTS,
-    HARMONIC_SLOTS,
-    SAMPLE_RATE,
-    TOP,
-    at_blocks,
-    carrier,
-    chorus,
-    hz_to_midi,
-    midi_to_hz,
-    pick,
-    random_phases,
-    slot_ratios,
-    slow_waves,
-    stretched,
-    unison_modulation,
-)
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
 from antiphon.networks.layers import MLP, ModulatedBlock, bounded, bump_features, pitch_features
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
-from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
+from antiphon.networks.oscillators import HOP
+from antiphon.networks.partials import Bank, partials, play
+from antiphon.networks.physics import (
+    DRIFTS,
+    FREE_SLOTS,
+    HARMONIC_SLOTS,
+    at_blocks,
+    hz_to_midi,
+    pick,
+    slow_waves,
+    stretched,
+)
 from antiphon.representations.mel import band_centres, hat_weights, mel
 
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
@@ -71,14 +64,11 @@ SIZES = {
 }
 
 
-Partials = tuple[Tensor, Tensor]  # (K,) ratios to f0, and (t, K) log-amplitudes at the knots
-
-
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
     """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was
-    held."""
+    held. release: (batch,) or (batch, t)."""
     t = knots / SAMPLE_RATE
-    held = release.unsqueeze(-1).expand_as(knots) / SAMPLE_RATE
+    held = (release if release.dim() == 2 else release.unsqueeze(-1).expand_as(knots)) / SAMPLE_RATE
     after = (t - held).clamp_min(0)
     released = (t >= held).float()
 
@@ -189,6 +179,14 @@ class InstrumentGenerator(nn.Module):
     def forward(self, w: Tensor, g: Gesture, tuning: Tuning) -> Tensor:
         return self.synthesise(self.curves(w, g), g, tuning)
 
+    def halved(self) -> InstrumentGenerator:
+        """The same generator with the trunk's weights in bfloat16, as autocast would round them anew for each batch;
+        its tuner and its tables are shared. For playing: later changes of these weights do not reach it."""
+        twin = copy.copy(self)
+        halves = {k: m if k == "tuner" else copy.deepcopy(m).bfloat16() for k, m in self.named_children()}
+        twin.__dict__["_modules"] = halves
+        return twin
+
     # ---- the sources ------------------------------------------------------------------------------------------------
 
     def synthesise(self, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
@@ -196,68 +194,39 @@ class InstrumentGenerator(nn.Module):
         samples."""
         return self.sound(self.all_partials(curves, g, tuning), curves, g)
 
-    def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> list[Partials] | Bank:
-        """The partials of every note, for training: one by one on a processor, whose cache a note fits in; padded and
-        all at once on any other device, which a note would not keep busy. The same mathematics."""
-        if g.pitch.device.type == "cpu":
-            return [self.partials(curves, g, tuning, i) for i in range(len(g.pitch))]
-        return batched.partials(curves, g, tuning, self.centres)
+    def all_partials(self, curves: Curves, g: Gesture, tuning: Tuning) -> Bank:
+        """The partials of every note."""
+        return partials(curves, g, tuning, self.centres)
 
-    def sound(self, partials: list[Partials] | Bank, curves: Curves, g: Gesture) -> Tensor:
+    def sound(self, bank: Bank, curves: Curves, g: Gesture) -> Tensor:
         """`synthesise` for callers that have the partials already."""
         with torch.autocast(g.f0.device.type, enabled=False):
-            if isinstance(partials, Bank):
-                sound = batched.play(partials, curves, g, STEADY)
-            else:
-                sound = torch.stack([self._play(p, curves, g, i) for i, p in enumerate(partials)])
-            sound = sound + self.noise(curves.noise, g) + self.strike(curves.strike, g)
+            sound = play(bank, curves, g, STEADY) + self.noise(curves.noise, g) + self.strike(curves.strike, g)
         head = sound[:, :FADE] * torch.where((g.start == 0).unsqueeze(-1), fade_in(sound.device), 1.0)
         return torch.cat([head, sound[:, FADE:]], 1)
-
-    def partials(self, curves: Curves, g: Gesture, tuning: Tuning, i: int) -> Partials:
-        """Of note i: (K,) ratios to f0, and (t, K) log-amplitudes at the knots: the envelope read at each partial's
-        frequency, plus what is particular to the low harmonics and to the free slots. As many as fit below 18 kHz."""
-        nominal = midi_to_hz(g.pitch[i])
-        ratios, gains = slot_ratios(tuning, i, float(nominal))
-        hz = nominal * ratios
-        level = curves.envelope[i] @ hat_weights(mel(hz), self.centres).T
-        count = len(ratios) - FREE_SLOTS
-        own = curves.harmonics[i][:, :count]
-        own = torch.nn.functional.pad(own, (0, count - own.shape[1]))
-        level = bounded(level + torch.cat([own, curves.free[i]], -1), -14, 2)
-        heard = (hz > 18) & (hz < TOP + 500)
-        return ratios, level + torch.log(gains * heard + 1e-7)
-
-    def _play(self, partials: Partials, curves: Curves, g: Gesture, i: int) -> Tensor:
-        """(samples,) the sound of note i's partials."""
-        ratios, level = partials
-        phase, copies = (x.to(level.device) for x in random_phases(int(g.take[i]), len(ratios)))
-        blocks = block_count(g.samples)
-        times = g.start[i] + HOP * torch.arange(blocks, device=level.device)
-        place = hat_weights(times.to(g.knots.dtype), g.knots[i])
-        depth = place @ curves.ensemble[i].unsqueeze(-1)
-        cycles = g.f0[i] / SAMPLE_RATE
-        coefficient = torch.exp(place @ level) * carrier(cycles, ratios, phase)
-        hz = midi_to_hz(g.pitch[i]) * ratios
-        coefficient = coefficient * chorus(unison_modulation(copies, curves.detune[i], hz, g.start[i], blocks), depth)
-        if float(cycles.max() / cycles.min()) < 2 ** (2 * STEADY / 1200):
-            return oscillate_steady(coefficient, (cycles.mean() * ratios).clamp(max=0.49), g.samples)
-        return oscillate(coefficient, (cycles.unsqueeze(-1) * ratios).clamp(max=0.49), g.samples)
 
     def noise(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise that lasts, from the long window."""
         centres = frame_centres(g.samples, LONG, LONG_HOP, bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
-        gains = torch.exp(hat_weights(times, g.knots) @ bands @ self.long_bins)
-        return shape_noise(gains, pick(self.white_long, g.take, len(centres)), LONG, LONG_HOP)[:, : g.samples]
+        frames = torch.arange(len(centres), device=bands.device)
+        return self.lasting(hat_weights(times, g.knots) @ bands, g.take, frames)[:, : g.samples]
+
+    def lasting(self, bands: Tensor, take: Tensor, frames: Tensor) -> Tensor:
+        """(batch, 1024 (n - 1)) noise from the long window. bands: (batch, n, noise_bands) nepers at its frames, whose
+        numbers, since the onset, are `frames`: (n,) or (batch, n)."""
+        gains = torch.exp(bands @ self.long_bins)
+        return shape_noise(gains, pick(self.white_long, take, frames), LONG, LONG_HOP)
 
     def strike(self, bands: Tensor, g: Gesture) -> Tensor:
         """(batch, samples) noise of the first 80 ms, from the short window; crops that start later have none."""
-        samples = min(STRIKE, g.samples)
+        noise = self.struck(bands, g.take, g.knots, min(STRIKE, g.samples)) * (g.start == 0).unsqueeze(-1)
+        return torch.nn.functional.pad(noise, (0, g.samples - noise.shape[-1]))
+
+    def struck(self, bands: Tensor, take: Tensor, knots: Tensor, samples: int = STRIKE) -> Tensor:
+        """(batch, samples) noise from the short window, from the onset on. bands: (batch, t, strike_bands) nepers."""
         centres = frame_centres(samples, SHORT, SHORT_HOP, bands.device)
-        times = centres.clamp_min(0).to(g.knots.dtype)
-        gains = torch.exp(hat_weights(times.expand(len(g.take), -1), g.knots) @ bands @ self.short_bins)
-        fade = strike_fade(times) * (g.start == 0).unsqueeze(-1)
-        white = pick(self.white_short, g.take, len(centres))
-        noise = shape_noise(gains * fade.unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]
-        return torch.nn.functional.pad(noise, (0, g.samples - samples))
+        times = centres.clamp_min(0).to(knots.dtype)
+        gains = torch.exp(hat_weights(times.expand(len(take), -1), knots) @ bands @ self.short_bins)
+        white = pick(self.white_short, take, torch.arange(len(centres), device=bands.device))
+        return shape_noise(gains * strike_fade(times).unsqueeze(-1), white, SHORT, SHORT_HOP)[:, :samples]

@@ -1,6 +1,6 @@
 """The drum: a style and a velocity become gliding modes and noise at two time resolutions.
 
-    f_k(t) = r_k f0(t),  f0(t) = f0 2^(g e^(-t/tau))      one glide for all modes of a hit [data/analysis/modes.py]
+    f_k(t) = r_k f0(t),  f0(t) = f0 2^(g e^(-t/tau))      one glide for all modes of a hit [data/modes.py]
 
 As with the instrument, the trunk is asked at knots in time since the onset and the same forward serves training, where
 modes and glide are the measured ones, and playing, where `tuning` predicts them. Modes begin at a zero crossing, as a
@@ -17,15 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import MODE_RANGE, SLOTS
 from antiphon.data.labelling.drums import AS_RECORDED
-from antiphon.networks.generators.batched import Bank
 from antiphon.networks.generators.instrument import LONG, SHORT, SHORT_HOP, TABLE, TIME_FEATURES, time_features
-from antiphon.networks.generators.physics import DRIFTS, SAMPLE_RATE, carrier, midi_to_hz, pick, slow_waves
 from antiphon.networks.gesture import LIKELY, UNLIKELY, Gesture
 from antiphon.networks.layers import MLP, ModulatedBlock, bounded
 from antiphon.networks.noise import band_to_bin, frame_centres, shape_noise, white_spectra
 from antiphon.networks.oscillators import HOP, block_count, oscillate
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import DRIFTS, carrier, midi_to_hz, pick, slow_waves
 from antiphon.representations.mel import band_centres, hat_weights, mel
 
 NOMINAL = float(midi_to_hz(torch.tensor(AS_RECORDED)))  # Hz; ratios are to it
@@ -210,7 +211,8 @@ class OneShotGenerator(nn.Module):
         centres = frame_centres(samples, window, hop, bands.device)
         times = (start.unsqueeze(-1) + centres).clamp_min(0).to(g.knots.dtype)
         gains = torch.exp(hat_weights(times, g.knots) @ bands @ self._bins(bands.shape[-1], window, g))
-        return shape_noise(gains, pick(white, g.take, len(centres)), window, hop)[:, :samples]
+        frames = torch.arange(len(centres), device=bands.device)
+        return shape_noise(gains, pick(white, g.take, frames), window, hop)[:, :samples]
 
     def _bins(self, bands: int, window: int, g: Gesture) -> Tensor:
         """(bands, bins), or (batch, bands, bins) where hits are higher or lower than recorded: so is their noise."""

@@ -7,21 +7,22 @@ darker [training/batches/reshape.py].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import AUDIBLE_DB
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
 from antiphon.networks.generators.one_shot import NOMINAL, STRIKE, Ringing, gliding
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
 from antiphon.networks.timegrid import knots, pad_knots
-from antiphon.training.batches.excerpts import Crop, CropSource
+from antiphon.training.batches.excerpts import Crop, CropSource, Originals
 from antiphon.training.batches.reshape import BEFORE, Reshape
 from antiphon.training.batches.transpose import playback_rate
 
@@ -29,28 +30,12 @@ FARTHEST = 4.0  # semitones
 
 
 @dataclass(frozen=True)
-class Hits:
-    """A batch: crops to imitate, and another hit of the same drum to learn the style from.
+class Hits(Originals):
+    """Of hits, each with another of the same drum. tuning: modes and glide as measured. levels: (batch, 32) dB of the
+    modes. reference_pitch and reference_release are what an ear for notes is told."""
 
-    audio: (batch, samples). gesture, tuning: how the hit was struck, modes and glide as measured. levels: (batch, 32)
-    dB of the modes. reference: (batch, LISTEN), with the reference_pitch and reference_release (batch,) that an ear for
-    notes is told. instrument, preset: (batch,) indices; style: (batch, words) multi-hot.
-    """
-
-    audio: Tensor
-    gesture: Gesture
     tuning: Ringing
     levels: Tensor
-    reference: Tensor
-    reference_pitch: Tensor
-    reference_release: Tensor
-    instrument: Tensor
-    preset: Tensor
-    style: Tensor
-
-    def to(self, device: torch.device) -> Hits:
-        own: dict[str, Any] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
-        return Hits(**own)
 
 
 @dataclass(frozen=True)

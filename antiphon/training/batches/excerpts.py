@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,10 +12,11 @@ from torch import Tensor
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN
-from antiphon.networks.generators.instrument import midi_to_hz
 from antiphon.networks.gesture import STRIKE, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
+from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.transpose import missing_keys, playback_rate, transposed
 
 SLOWEST = 3.5  # Hz
@@ -24,21 +24,15 @@ AUDIBLE_DB = -60.0  # a free partial below this, relative to the note's stronges
 
 
 @dataclass(frozen=True)
-class Excerpts:
-    """A batch: crops to imitate, and another note of the same preset to learn the style from.
+class Originals(Tensors):
+    """A batch: crops to imitate, and another sound of the same preset to learn the style from.
 
-    audio: (batch, samples). gesture, tuning: how the crop was played, frequencies as measured. levels: (batch, 64) dB
-    of the note's harmonics and free_levels: (batch, 24), what the tuning is worth. cents: (batch, blocks) measured,
-    off the key. reference: (batch, LISTEN) with reference_pitch and reference_release (batch,). instrument, preset:
-    (batch,) indices; style: (batch, words) multi-hot.
+    audio: (batch, samples). gesture: how the crop was played. reference: (batch, LISTEN) with reference_pitch and
+    reference_release (batch,). instrument, preset: (batch,) indices; style: (batch, words) multi-hot.
     """
 
     audio: Tensor
     gesture: Gesture
-    tuning: Tuning
-    levels: Tensor
-    free_levels: Tensor
-    cents: Tensor
     reference: Tensor
     reference_pitch: Tensor
     reference_release: Tensor
@@ -46,12 +40,16 @@ class Excerpts:
     preset: Tensor
     style: Tensor
 
-    def to(self, device: torch.device) -> Excerpts:
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved: dict[str, Any] = {
-            k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v.to(device) for k, v in own.items()
-        }
-        return Excerpts(**moved)
+
+@dataclass(frozen=True)
+class Excerpts(Originals):
+    """Of notes. tuning: frequencies as measured. levels: (batch, 64) dB of the note's harmonics and free_levels:
+    (batch, 24), what the tuning is worth. cents: (batch, blocks) measured, off the key."""
+
+    tuning: Tuning
+    levels: Tensor
+    free_levels: Tensor
+    cents: Tensor
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from antiphon.data.prepared import Prepared
+from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.excerpts import CropSource
 
 
 @dataclass(frozen=True)
-class Sounds:
+class Sounds(Tensors):
     """A batch. audio: (batch, samples) from the onset, zeros after the end; pitch: (batch,) MIDI; velocity: (batch,)
     1..127; instrument: (batch,) index; style: (batch, words) multi-hot; descriptors: (batch, numbers) as measured,
     those that the source was asked for."""
@@ -27,17 +28,11 @@ class Sounds:
     style: Tensor
     descriptors: Tensor
 
-    def _each(self, change: Any) -> Sounds:
-        return Sounds(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
-
     def __getitem__(self, some: slice) -> Sounds:
         return self._each(lambda x: x[some])
 
-    def to(self, device: torch.device) -> Sounds:
-        return self._each(lambda x: x.to(device, non_blocking=True))
 
-
-class OnsetSource(CropSource):
+class OnsetCropSource(CropSource):
     """Draws sounds of `samples` samples; see CropSource. descriptors: names of those that come along."""
 
     def __init__(self, data: Prepared, samples: int, seed: int, *, descriptors: Sequence[str] = (), **how: Any):

@@ -9,22 +9,20 @@ import torch
 from torch import Tensor
 
 from antiphon.data.prepared import Prepared
+from antiphon.training.batches.batch import Tensors
 from antiphon.training.batches.excerpts import CropSource
 
 LOUDEST = 0.98  # full scale is 1
 
 
 @dataclass(frozen=True)
-class Stretches:
+class RandomCrops(Tensors):
     """A batch: (batch, samples)."""
 
     audio: Tensor
 
-    def to(self, device: torch.device) -> Stretches:
-        return Stretches(self.audio.to(device, non_blocking=True))
 
-
-class StretchSource(CropSource):
+class RandomCropSource(CropSource):
     """Draws stretches of `samples` samples that begin up to half of that before an onset and leave at least a quarter
     of it to the note's end. gain: dB by which each is made louder or softer at most, without clipping."""
 
@@ -37,9 +35,9 @@ class StretchSource(CropSource):
         first, last = -self.samples // 2, self.data.samples(note) - self.samples // 4
         return int(rng.integers(first, max(last, first + 1)))
 
-    def batch(self, first: int, count: int) -> Stretches:
+    def batch(self, first: int, count: int) -> RandomCrops:
         """Stretches first .. first + count - 1."""
-        return Stretches(torch.from_numpy(np.stack([self._stretch(first + i) for i in range(count)])))
+        return RandomCrops(torch.from_numpy(np.stack([self._stretch(first + i) for i in range(count)])))
 
     def _stretch(self, index: int) -> np.ndarray:
         crop = self._crop(index)

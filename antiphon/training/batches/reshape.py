@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from antiphon.audio.envelope import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 
 DAMPING = (0.5, 8.0)  # nepers over the hit's length
 BRIGHTER_DB = 12.0  # of treble against bass, up or down, at most

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import part
+from antiphon.core.registry import choose
 from antiphon.networks.spectral_norm import spectrally_normed
 from antiphon.training.games.optimisers import OPTIMISERS, OptimiserConfig
 from antiphon.training.losses.adversarial import (
@@ -63,7 +63,7 @@ class AdversaryConfig:
     def check(self) -> None:
         """Raises AntiphonError, naming the setting, for what no limit can say."""
         rule = rule_called(self.rule)
-        part(OPTIMISERS, "optimiser", self.optimiser.name)
+        choose(OPTIMISERS, "optimiser", self.optimiser.name)
         if not rule.in_doubt and not self.lipschitz:
             raise AntiphonError(
                 f"game.rule={self.rule} needs its penalty, or the critic has no bound: add game.lipschitz=10"

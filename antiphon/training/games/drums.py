@@ -16,10 +16,10 @@ from antiphon.networks.generators.one_shot import HitCurves, Ringing, gliding
 from antiphon.networks.gesture import Gesture
 from antiphon.training.batches.drum_crops import Hits
 from antiphon.training.games.instrument import InstrumentGame
-from antiphon.training.losses.modal import ringing_loss
+from antiphon.training.losses.modal import modal_loss
 
 
-class KitGame(InstrumentGame):
+class DrumsGame(InstrumentGame):
     """Both sides of the game of drums, and one step of it."""
 
     of_notes: ClassVar[bool] = False
@@ -27,7 +27,7 @@ class KitGame(InstrumentGame):
     def _what_was_played(self, w: Tensor, curves: HitCurves, g: Gesture, batch: Hits) -> dict[str, Tensor]:  # type: ignore[override]
         predicted = self.model.generator.tuning(w, g.pitch, g.velocity)
         return {
-            "tuning": ringing_loss(predicted, batch.tuning, batch.levels),
+            "tuning": modal_loss(predicted, batch.tuning, batch.levels),
             "identity": F.cross_entropy(self.preset_head(w), batch.preset),
         }
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from antiphon.networks.image_gan import ImageCritic, Judgement
 from antiphon.training.augment import shown
 from antiphon.training.batches.onset_crops import Sounds
-from antiphon.training.contract import Game, Moment, take_over
+from antiphon.training.contract import Judged, StepContext, take_over
 from antiphon.training.games.adversary import AdversaryConfig, Seen
-from antiphon.training.games.warm_start import axes, new_labels, take_over_told, told
-from antiphon.training.health.findings import Examined, Judged
+from antiphon.training.games.sounds import ExaminedSoundGame
+from antiphon.training.games.warm_start import axes, conditioning, new_labels, take_over_conditioned
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.voices.image_model import ImageConfig, ImageModel
 
@@ -40,33 +40,34 @@ class ImageGameConfig(AdversaryConfig):
     critic_steps: int = 1  # moves of the critic for one of the generator: 5 in WGAN-GP's paper
 
 
-class ImageGame(Game, Examined):
+class ImageGame(ExaminedSoundGame):
     """Generator and critic of images, their optimisers, and one step of play."""
 
     clip: ClassVar[float] = math.inf  # as in the papers
 
     def __init__(self, model: ImageModel, critic: ImageCritic, config: ImageGameConfig):
         super().__init__()
-        self.model, self.config, self.rule = model, config, config.rule
-        self.says = rule_called(config.rule)
+        self.model, self.config, self.rule = model, config, rule_called(config.rule)
         self.critics = config.normed(critic)
         o = config.optimiser
-        self.take_seats(
+        self.set_optimizers(
             {"generator": o.generator(model.generator.parameters()), "critics": o.critic(critic.parameters())}
         )
 
-    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
         """As of any game, labels matched by their names and keys by their pitch. -> also the labels that are new"""
         mine, theirs = self.model, voice.model
         left = self._take(mine.generator, theirs, ImageConfig.new_generator, theirs.generator.state_dict())
-        if opponents:
-            left += self._take(self.critics, theirs, lambda c: self.config.normed(c.new_critic()), opponents)
-        return left + take_over(mine.view, theirs.view.state_dict()) + new_labels(told(mine), told(theirs))
+        if critic_weights:
+            left += self._take(self.critics, theirs, lambda c: self.config.normed(c.new_critic()), critic_weights)
+        return (
+            left + take_over(mine.view, theirs.view.state_dict()) + new_labels(conditioning(mine), conditioning(theirs))
+        )
 
     def _take(self, module: nn.Module, model: ImageModel, build: Any, weights: Mapping[str, Tensor]) -> list[str]:
-        return take_over_told(module, axes(self.model, build), weights, axes(model, build))
+        return take_over_conditioned(module, axes(self.model, build), weights, axes(model, build))
 
-    def step(self, batch: Sounds, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: Sounds, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One move of the generator after `critic_steps` of the critic, who share the batch. -> scalars by name"""
         self.set_rates(moment.rate)
         log: dict[str, Tensor] = {}
@@ -125,7 +126,7 @@ class ImageGame(Game, Examined):
         rng: torch.Generator,
     ) -> dict[str, Tensor]:
         c, true, false = self.config, judged.logits, self._judge(fake, condition).logits
-        loss, asked = self.says.discriminator(true, false), self._keys(judged, keys)
+        loss, asked = self.rule.discriminator(true, false), self._keys(judged, keys)
         penalty = c.penalty([true], lambda: [self._seen(real, fake, condition)], r1, move, rng)
         log = {"critic": loss, "real": torch.sigmoid(true).mean(), "fake": torch.sigmoid(false).mean()}
         log |= {"gap": (true - false).mean(), "penalty": penalty}
@@ -143,7 +144,7 @@ class ImageGame(Game, Examined):
         self.critics.requires_grad_(False)
         heard = self._judge(fake, condition)
         self.critics.requires_grad_(True)
-        loss, asked = self.says.generator(real, heard.logits), self._keys(heard, keys)
+        loss, asked = self.rule.generator(real, heard.logits), self._keys(heard, keys)
         norm = self.update("generator", loss + self.config.keys * asked)
         return {"adversarial": loss, "generator_norm": norm} | ({"fake_keys": asked} if heard.keys is not None else {})
 

@@ -20,18 +20,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscriminator
-from antiphon.networks.generators import batched
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
 from antiphon.training.augment import shown
 from antiphon.training.batches.excerpts import Excerpts
-from antiphon.training.contract import Game, Moment
+from antiphon.training.contract import Judged, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
-from antiphon.training.games.optimisers import ImitatorsConfig
+from antiphon.training.games.optimisers import ReconstructionOptimiser
+from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.style import StyleGame
 from antiphon.training.games.warm_start import take_over_labelled
-from antiphon.training.health.findings import Examined, Judged
 from antiphon.training.losses.adversarial import feature_matching, rule_called
 from antiphon.training.losses.expected import ExpectedLoss
 from antiphon.training.losses.movement import movement_loss
@@ -66,7 +65,7 @@ class GameConfig(AdversaryConfig):
     )
     critic_channels: int = 16
     dropout: float = 0.0  # share of the critics' units that are left out at a time
-    optimiser: ImitatorsConfig = field(default_factory=ImitatorsConfig)
+    optimiser: ReconstructionOptimiser = field(default_factory=ReconstructionOptimiser)
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise; both shrink in a short run
     imagined: int = 4  # imagined notes a batch
@@ -75,15 +74,14 @@ class GameConfig(AdversaryConfig):
     gamma: float = 0.1  # R1 + R2 of the style critic
 
 
-class InstrumentGame(Game, Examined):
+class InstrumentGame(ExaminedSoundGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
     of_notes: ClassVar[bool] = True  # which move while they last, and can be rehearsed; drums do neither
 
     def __init__(self, model: StyledModel, presets: int, config: GameConfig):
         super().__init__()
-        self.config, self.model, self.rule = config, model, config.rule
-        self.says = rule_called(config.rule)
+        self.config, self.model, self.rule = config, model, rule_called(config.rule)
         c, labels = model.config, model.labels
         self.critics = config.normed(Discriminators(len(labels.instruments), config.critic_channels, config.dropout))
         self.styles = StyleGame(c.style, len(labels.instruments), len(labels.styles), config.bank, config.gamma)
@@ -93,7 +91,7 @@ class InstrumentGame(Game, Examined):
             self.expected = ExpectedLoss(c)
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
         o = config.optimiser
-        self.take_seats(
+        self.set_optimizers(
             {
                 "generator": o.generator(sound),
                 "mapping": o.player_of_styles(model.mapping.parameters()),
@@ -102,10 +100,10 @@ class InstrumentGame(Game, Examined):
             }
         )
 
-    def begin_from(self, voice: Voice, opponents: Mapping[str, Tensor]) -> list[str]:
-        return take_over_labelled(self.model, self.critics, voice, opponents)
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
+        return take_over_labelled(self.model, self.critics, voice, critic_weights)
 
-    def step(self, batch: Excerpts, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: Excerpts, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. -> scalars by name."""
         self.set_rates(moment.rate)
         if moment.rehearsal:
@@ -137,14 +135,14 @@ class InstrumentGame(Game, Examined):
                 terms |= self._adversarial_terms(batch, real, show(fake), show(imagined), some)
         return log | self._generator_moves(terms, moment.ramp, rng)
 
-    def _rehearse(self, batch: Excerpts, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def _rehearse(self, batch: Excerpts, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update without sound and without critics: the spectra the notes would have are compared with the
         recordings' at a few instants [training/losses/expected.py], and M plays its own game. -> scalars by name."""
         g = replace(batch.gesture, knots=self.expected.instants(batch.gesture, rng))
         w, curves = self._copy(batch, g, rng)
         self.styles.remember(w, batch.instrument, batch.style, moment.step)
         log = self._style_critic_moves(rng)
-        bank = batched.partials(curves, g, batch.tuning, self.model.generator.centres)
+        bank = self.model.generator.all_partials(curves, g, batch.tuning)
         terms = self.expected(bank, curves, g, batch.audio) | self._what_was_played(w, curves, g, batch)
         return log | self._generator_moves(terms, 1.0, rng)
 
@@ -182,7 +180,7 @@ class InstrumentGame(Game, Examined):
         return g
 
     def _critics_move(
-        self, batch: Excerpts, audio: Tensor, fake: Tensor, imagined: Tensor, moment: Moment, rng: torch.Generator
+        self, batch: Excerpts, audio: Tensor, fake: Tensor, imagined: Tensor, moment: StepContext, rng: torch.Generator
     ) -> tuple[Verdicts, dict[str, Tensor]]:
         """What they say of the real notes, before they move, and scalars. audio, fake, imagined: as they are shown."""
         generated = torch.cat([imagined, fake[len(imagined) :]])  # a sound of either kind for every gesture
@@ -194,7 +192,7 @@ class InstrumentGame(Game, Examined):
         return real, log | {"critic_norm": self.update("critics", loss + penalty)}
 
     def _critic_loss(self, batch: Excerpts, real: list[Tensor], fake: Tensor, imagined: Tensor) -> Tensor:
-        rule, some = self.says, slice(len(imagined))
+        rule, some = self.rule, slice(len(imagined))
         copied = self.critics(fake, batch.gesture, batch.instrument)[0]
         dreamt = self.critics(imagined, batch.gesture[some], batch.instrument[some])[0]
         verdicts = [
@@ -218,7 +216,7 @@ class InstrumentGame(Game, Examined):
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
     ) -> dict[str, Tensor]:
         """What the critics, having moved, say of both; of the real notes it serves what they said just before."""
-        rule, real = self.says, [logits.detach() for logits in heard[0]]
+        rule, real = self.rule, [logits.detach() for logits in heard[0]]
         self.critics.requires_grad_(False)
         copied, features = self.critics(fake, batch.gesture, batch.instrument)
         dreamt, _ = self.critics(imagined, batch.gesture[some], batch.instrument[some])

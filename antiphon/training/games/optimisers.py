@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Adam, AdamW, Optimizer, RMSprop
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.registry import part
+from antiphon.core.registry import choose
 
 
 class OptimisticAdam(Adam):
@@ -60,12 +60,12 @@ class OptimiserConfig:
             raise AntiphonError(
                 f"rate={rate:g}, beta1={self.beta1:g}, beta2={self.beta2:g} cannot work: betas are below 1"
             )
-        made: Optimizer = part(OPTIMISERS, "optimiser", self.name)(parameters, rate, self)
+        made: Optimizer = choose(OPTIMISERS, "optimiser", self.name)(parameters, rate, self)
         return made
 
 
 @dataclass(frozen=True)
-class ImitatorsConfig(OptimiserConfig):
+class ReconstructionOptimiser(OptimiserConfig):
     """The same where the generator imitates recordings and is judged beside: the critics, whom it changes more slowly,
     have a shorter memory, `critic_beta1`, and `weight_decay` is the generator's alone."""
 

@@ -17,12 +17,13 @@ from torch import Tensor
 from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminator, SpectrogramDiscriminators
 from antiphon.networks.generators.vocoder import Vocoder
 from antiphon.representations.stft import stft
-from antiphon.training.batches.random_crops import Stretches
-from antiphon.training.contract import Game, Moment
+from antiphon.training.batches.random_crops import RandomCrops
+from antiphon.training.contract import StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
-from antiphon.training.games.optimisers import ImitatorsConfig
+from antiphon.training.games.optimisers import ReconstructionOptimiser
+from antiphon.training.games.sounds import SoundGame
 from antiphon.training.losses.adversarial import feature_matching, rule_called
-from antiphon.training.losses.phase_derivatives import turn_losses
+from antiphon.training.losses.phase_derivatives import phase_derivative_losses
 from antiphon.training.losses.spectral import SpectralLoss
 
 SCALED = ("adversarial", "features")
@@ -47,29 +48,33 @@ class VocoderGameConfig(AdversaryConfig):
     )
     critic_channels: int = 12
     dropout: float = 0.0  # share of the critics' units that are left out at a time
-    optimiser: ImitatorsConfig = field(default_factory=lambda: ImitatorsConfig(rate=1e-3, critic_rate=1e-3))
+    optimiser: ReconstructionOptimiser = field(
+        default_factory=lambda: ReconstructionOptimiser(rate=1e-3, critic_rate=1e-3)
+    )
 
 
-class VocoderGame(Game):
+class VocoderGame(SoundGame):
     """Generator, critics, their optimisers and one step of play.
 
     Its health is not looked at [training/health/findings.py]: a vocoder imagines nothing, and copying is its task."""
 
     def __init__(self, model: Vocoder, config: VocoderGameConfig):
         super().__init__()
-        self.model, self.config, self.says = model, config, rule_called(config.rule)
+        self.model, self.config, self.rule = model, config, rule_called(config.rule)
         self.critics = config.normed(SpectrogramDiscriminators(config.critic_channels, config.dropout))
         self.spectral = SpectralLoss()
         o = config.optimiser
-        self.take_seats({"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())})
+        self.set_optimizers(
+            {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
+        )
 
-    def step(self, batch: Stretches, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def step(self, batch: RandomCrops, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player; in rehearsal of the generator alone. -> scalars by name"""
         self.set_rates(moment.rate)
         view, real = self.model.view, batch.audio
         with torch.autocast(real.device.type, torch.bfloat16):
             spectra = self.model(view.encode(real))
-        terms, log = turn_losses(spectra, stft(real, view.window, view.hop)), {}
+        terms, log = phase_derivative_losses(spectra, stft(real, view.window, view.hop)), {}
         if not moment.rehearsal:
             fake = self.model.sound(spectra, real.shape[-1])
             log = self._critics_move(real, fake.detach(), moment, rng)
@@ -79,10 +84,10 @@ class VocoderGame(Game):
         log |= terms | {"loss": total, "generator_norm": self.update("generator", total)}
         return {k: v.detach() for k, v in log.items()}
 
-    def _critics_move(self, real: Tensor, fake: Tensor, moment: Moment, rng: torch.Generator) -> dict[str, Tensor]:
+    def _critics_move(self, real: Tensor, fake: Tensor, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         with torch.autocast(real.device.type, torch.bfloat16):
             true, false = ([x.float() for x in self.critics(audio)[0]] for audio in (real, fake))
-        loss = torch.stack([self.says.discriminator(r, f) for r, f in zip(true, false, strict=True)]).mean()
+        loss = torch.stack([self.rule.discriminator(r, f) for r, f in zip(true, false, strict=True)]).mean()
         gap = torch.stack([r.mean() - f.mean() for r, f in zip(true, false, strict=True)]).mean()
         penalty = self.config.penalty(true, lambda: self._seen(real, fake), moment.r1, moment.step, rng)
         log = {"critic": loss, "gap": gap, "penalty": penalty}
@@ -104,5 +109,5 @@ class VocoderGame(Game):
                 true, known = self.critics(real)
             false, features = self.critics(fake)
         self.critics.requires_grad_(True)
-        verdicts = [self.says.generator(r.float(), f.float()) for r, f in zip(true, false, strict=True)]
+        verdicts = [self.rule.generator(r.float(), f.float()) for r, f in zip(true, false, strict=True)]
         return {"adversarial": torch.stack(verdicts).mean(), "features": feature_matching(known, features)}

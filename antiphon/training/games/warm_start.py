@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def take_over_labelled(
-    model: StyledModel, critics: nn.Module, voice: Voice, opponents: Mapping[str, Tensor]
+    model: StyledModel, critics: nn.Module, voice: Voice, critic_weights: Mapping[str, Tensor]
 ) -> list[str]:
-    """Copy a voice's weights into a game's model, and its opponents' into the critics where there are any.
+    """Copy a voice's weights into a game's model, and those of its critics into the critics where there are any.
 
     Rows of tables that belong to a label are matched by the label. -> names of the weights that were not taken over.
     """
     labels, theirs = model.labels, voice.model.labels
     left = _take(model, voice.model.state_dict(), labels, theirs)
-    if opponents:
-        left += _take(critics, opponents, labels, theirs)
+    if critic_weights:
+        left += _take(critics, critic_weights, labels, theirs)
     return left
 
 
@@ -70,7 +70,7 @@ def _take_columns(mine: Tensor, theirs: Tensor, words: tuple[str, ...], their_wo
 Axes = dict[str, list[list[Hashable]]]  # of each tensor, for each axis: what every place in it belongs to
 
 
-def told(model: ImageModel) -> dict[str, list[Hashable]]:
+def conditioning(model: ImageModel) -> dict[str, list[Hashable]]:
     """What each place of a model's conditions stands for: MIDI keys, and names."""
     c, labels = model.conditions, model.labels
     return {
@@ -84,8 +84,8 @@ def told(model: ImageModel) -> dict[str, list[Hashable]]:
 def axes(model: ImageModel, build: Callable[[ImageConfig], nn.Module]) -> Axes:
     """Of every weight of a network that `build` makes: which places belong to which label, (group, name), or to none, a
     number. An axis belongs to a group of labels if it is one longer in a network that is told one more of it; labels
-    come last in an axis, in the order of `told`."""
-    c, groups = model.conditions, {group: names for group, names in told(model).items() if names}
+    come last in an axis, in the order of `conditioning`."""
+    c, groups = model.conditions, {group: names for group, names in conditioning(model).items() if names}
     longer = {group: _shapes(model, build, **{group: getattr(c, group) + 1}) for group in groups}
     found: Axes = {}
     for name, shape in _shapes(model, build).items():
@@ -105,7 +105,7 @@ def _shapes(model: ImageModel, build: Callable[[ImageConfig], nn.Module], **more
 
 
 @torch.no_grad()
-def take_over_told(module: nn.Module, mine: Axes, theirs: Mapping[str, Tensor], their_axes: Axes) -> list[str]:
+def take_over_conditioned(module: nn.Module, mine: Axes, theirs: Mapping[str, Tensor], their_axes: Axes) -> list[str]:
     """Copy the weights that have the same name and, labels aside, the same shape; places that belong to a label are
     matched by it, and those of labels that are new stay as they are. -> names of those that have no such partner"""
     left = []

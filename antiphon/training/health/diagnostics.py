@@ -153,7 +153,7 @@ def _scale(f: Findings) -> np.ndarray:
     return np.where(np.isfinite(series(f, "certainty")), 1.0, np.maximum(apart, 1e-9))
 
 
-def well(finding: Finding) -> bool:
+def is_healthy(finding: Finding) -> bool:
     """Whether a state looks worth going back to, as far as one look can tell."""
     return not (finding.spread < ALIKE or finding.loudness < SILENT_DB or finding.loudness > LOUD_DB)
 

@@ -1,77 +1,43 @@
 """How a run is doing: every some steps both players are looked at, without either of them learning from it.
 
-What D thinks of real sounds, of real sounds it has never met, and of generated ones; how varied, how loud and how near
-to the real what is generated is, and whether it is a copy. Sounds and dice are given by the seed and the step, so that
-a run that goes on sees what it would have seen; what a run's state has to hold is `state()`.
+What D thinks of real items, of real ones it has never met, and of generated ones; how varied and how near to the real
+what is generated is, and whether it is a copy. What items are, a sound or anything else, only the game knows. Items and
+dice are given by the seed and the step, so that a run that goes on sees what it would have seen; what a run's state has
+to hold is `state()`.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.representations.spectral import LogMel
+from antiphon.training.contract import Examined, Judged, Source
 from antiphon.training.health.diagnostics import Finding, Sign, signs
-from antiphon.training.losses.adversarial import Rule, rule_called
+from antiphon.training.losses.adversarial import Rule
 
-SOUNDS = 16  # of each kind, looked at together
-KNOWN = 128  # training sounds that copies are looked for among
-HEARD = 4  # generated sounds whose loudness is measured: an image costs time to be made a sound
+ITEMS = 16  # of each kind, looked at together
+KNOWN = 128  # training items that copies are looked for among
 KEPT = 256  # findings
 COPY_QUANTILE = 0.05
 TOLD = ("critic", "adversarial", "log", "penalty", "critic_norm", "generator_norm")  # by the game, at every step
 SEED = 7_919  # of what is looked at; a run learns from other draws
 
 
-class Judged(NamedTuple):
-    """Sounds as D sees them, waveforms (batch, samples) or images (batch, channels, bins, frames), and its verdicts:
-    (batch,) mean logits."""
-
-    view: Tensor
-    verdicts: Tensor
-
-
-class Examined(ABC):
-    """What a game lets be looked at. Nothing here may change a weight or an average."""
-
-    rule: str  # one of losses.adversarial.rules(), by which D's logits are read
-
-    @abstractmethod
-    def judge_real(self, batch: Any) -> Judged:
-        """The batch's own sounds."""
-
-    @abstractmethod
-    def judge_generated(self, batch: Any, rng: torch.Generator) -> Judged:
-        """Sounds made of noise, under the conditions of the batch."""
-
-    def sound(self, view: Tensor) -> Tensor:
-        """(batch, samples) to be heard of what D sees."""
-        return view.flatten(1)
-
-
-class Draws(Protocol):
-    """Where examined batches come from."""
-
-    def batch(self, first: int, count: int) -> Any: ...
-
-
 # ---- reading D -------------------------------------------------------------------------------------------------------
 
 
 def beliefs(rule: Rule, real: Tensor, generated: Tensor, held_out: Tensor | None = None) -> dict[str, float]:
-    """How real D takes sounds to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
+    """How real D takes items to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
 
     certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules of
-    pairs give the chance of a real sound to win against the generated one at its place, and generated 0.5; and one
+    pairs give the chance of a real item to win against the generated one at its place, and generated 0.5; and one
     whose critic is meant to win every time no certainty (nan)."""
     base = generated if rule.pairs else torch.zeros_like(generated)
     thought = {"real": real - base, "generated": generated - base}
@@ -81,20 +47,7 @@ def beliefs(rule: Rule, real: Tensor, generated: Tensor, held_out: Tensor | None
     return found | {"certainty": max(apart, 0.0) if rule.in_doubt else math.nan}
 
 
-# ---- comparing sounds ------------------------------------------------------------------------------------------------
-
-
-class Summary(nn.Module):
-    """A small embedding without training: a view's levels in 40 bands over 8 stretches of time, (batch, 320)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mel = LogMel(2048, 1024, 40)
-
-    def forward(self, view: Tensor) -> Tensor:
-        if view.ndim < 4:
-            view = self.mel(view.flatten(1)).unsqueeze(1)
-        return F.adaptive_avg_pool2d(view[:, :1].float(), (40, 8)).flatten(1)
+# ---- comparing -------------------------------------------------------------------------------------------------------
 
 
 def spread(a: Tensor) -> Tensor:
@@ -102,7 +55,7 @@ def spread(a: Tensor) -> Tensor:
     return torch.pdist(a).mean()
 
 
-def crowd_distance(a: Tensor, b: Tensor) -> float:
+def energy_distance(a: Tensor, b: Tensor) -> float:
     """Energy distance of two crowds (n, d), drawn in pairs, over the spread of b: 0 for the same crowd (Szekely 2013).
     Pairs are made under like conditions and are left out."""
     between = torch.cdist(a, b)
@@ -121,13 +74,12 @@ def nearest(a: Tensor, known: Tensor) -> Tensor:
 class Health:
     """Keeps a run's findings.
 
-    game: what is looked at. training, held_out: where examined sounds come from, the latter None where all are trained
-    on. every: steps between two looks; 0 for none at all."""
+    game: what is looked at. training, held_out: where examined items come from, the latter None where all are trained
+    on. every: steps between two looks."""
 
-    def __init__(self, game: Examined, training: Draws, held_out: Draws | None, every: int, device: torch.device):
+    def __init__(self, game: Examined, training: Source, held_out: Source | None, every: int, device: torch.device):
         self.game, self.training, self.held_out, self.every, self.device = game, training, held_out, every, device
-        self.rule = rule_called(game.rule)
-        self.summary = Summary().to(device)
+        self.rule = game.rule
         self.findings: list[Finding] = []
         self.since: dict[str, list[float]] = {}
         self.steps, self.broken, self.attempt = 0, 0, 0
@@ -155,27 +107,27 @@ class Health:
         return signs(self.findings)
 
     def _look(self, step: int) -> dict[str, float]:
-        first, rng = step // self.every * SOUNDS, torch.Generator().manual_seed(SEED * 1_000_003 + step)
-        batch = self.training.batch(first, SOUNDS).to(self.device)
+        first, rng = step // self.every * ITEMS, torch.Generator().manual_seed(SEED * 1_000_003 + step)
+        batch = self.training.batch(first, ITEMS).to(self.device)
         real = self.game.judge_real(batch)
         made = self.game.judge_generated(batch, rng)
         return {
             **self._verdicts(real, made, *self._unseen(first, rng)),
-            **self._crowd(real.view, made.view),
-            **self._heard(batch.audio, made.view),
+            **self._distribution(real.view, made.view),
+            **self.game.measured(batch, made.view),
         }
 
     def _unseen(self, first: int, rng: torch.Generator) -> tuple[Tensor | None, Tensor | float]:
-        """Verdicts on held-out sounds, and on those generated under the same conditions if D can only compare."""
+        """Verdicts on held-out items, and on those generated under the same conditions if D can only compare."""
         if self.held_out is None:
             return None, 0.0
-        batch = self.held_out.batch(first, SOUNDS).to(self.device)
+        batch = self.held_out.batch(first, ITEMS).to(self.device)
         rivals = self.game.judge_generated(batch, rng).verdicts.float() if self.rule.pairs else 0.0
         return self.game.judge_real(batch).verdicts.float(), rivals
 
     def _verdicts(self, real: Judged, made: Judged, others: Tensor | None, rivals: Tensor | float) -> dict[str, float]:
         """A critic that has only learned to compare has no scale of its own: its logits are read against those of the
-        sound generated in the same place."""
+        item generated in the same place."""
         known, played = real.verdicts.float(), made.verdicts.float()
         if self.rule.pairs:
             known, played = known - played, torch.zeros_like(played)
@@ -184,38 +136,30 @@ class Health:
         found |= {} if others is None else {"logit_held_out": float(others.mean())}
         return found | beliefs(self.rule, known, played, others)
 
-    def _crowd(self, real: Tensor, made: Tensor) -> dict[str, float]:
-        a, b = self.summary(made), self.summary(real)[: len(made)]
+    def _distribution(self, real: Tensor, made: Tensor) -> dict[str, float]:
+        a, b = self.game.embed(made), self.game.embed(real)[: len(made)]
         known, close = self._copies_among()
         return {
             "spread": float(spread(a) / spread(b).clamp_min(1e-9)),
-            "distance": crowd_distance(a, b),
+            "distance": energy_distance(a, b),
             "copies": float((nearest(a, known) < close).float().mean()),
         }
 
     def _copies_among(self) -> tuple[Tensor, float]:
-        """Training sounds, and the distance that few real sounds have to the nearest of them: held-out ones, or among
+        """Training items, and the distance that few real ones have to the nearest of them: held-out ones, or among
         themselves where none are held out. Made once, from the seed alone."""
         if self._known is None:
-            known = torch.cat([self._summed(self.training, i) for i in range(0, KNOWN, SOUNDS)])
+            known = torch.cat([self._embedded(self.training, i) for i in range(0, KNOWN, ITEMS)])
             if self.held_out is not None:
-                apart = nearest(torch.cat([self._summed(self.held_out, i) for i in (0, SOUNDS)]), known)
+                apart = nearest(torch.cat([self._embedded(self.held_out, i) for i in (0, ITEMS)]), known)
             else:
                 table = torch.cdist(known, known)
-                apart = table.masked_fill(table < 1e-4, torch.inf).amin(1)  # the same excerpt, drawn twice, is none
+                apart = table.masked_fill(table < 1e-4, torch.inf).amin(1)  # the same item, drawn twice, is none
             self._known = known, float(apart.quantile(COPY_QUANTILE))
         return self._known
 
-    def _summed(self, source: Draws, first: int) -> Tensor:
-        found: Tensor = self.summary(self.game.judge_real(source.batch(first, SOUNDS).to(self.device)).view)
-        return found
-
-    def _heard(self, real: Tensor, made: Tensor) -> dict[str, float]:
-        """real: (batch, samples) to be heard as they are. made: as D sees them."""
-        sounds = [real[:HEARD].float(), self.game.sound(made[:HEARD]).float()]
-        levels = [sound.square().mean().sqrt().clamp_min(1e-6) for sound in sounds]
-        offset = sounds[1].mean(-1).abs().mean() / levels[1]
-        return {"loudness": float(20 * torch.log10(levels[1] / levels[0])), "offset": float(offset)}
+    def _embedded(self, source: Source, first: int) -> Tensor:
+        return self.game.embed(self.game.judge_real(source.batch(first, ITEMS).to(self.device)).view)
 
     # ---- a run that goes on ------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Dials:
     augment: float = 0.0
 
 
-class Answer(NamedTuple):
+class Intervention(NamedTuple):
     """kind: one of KINDS, or "told". words: what a person is told; "" for a dial that just moves on."""
 
     kind: str
@@ -57,18 +57,18 @@ def chosen(setting: str) -> tuple[str, ...]:
     return kinds
 
 
-class Answers:
+class Interventions:
     """Turns dials. kinds: which answers may be given. in_doubt: whether the critic ought to be
-    [training/losses/adversarial.py: Rule]; R1 is only then an answer. minutes: of training sound, for the words."""
+    [training/losses/adversarial.py: Rule]; R1 is only then an answer. extent: how much is trained on, in words."""
 
-    def __init__(self, kinds: Sequence[str], in_doubt: bool, minutes: float):
+    def __init__(self, kinds: Sequence[str], in_doubt: bool, extent: str):
         self.kinds = [k for k in kinds if k != "r1" or in_doubt]
-        self.sounds = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+        self.extent = extent
         self.dials = Dials()
         self.returns = 0
         self.told: list[str] = []
 
-    def decide(self, findings: Sequence[Finding], signs: Sequence[Sign]) -> list[Answer]:
+    def decide(self, findings: Sequence[Finding], signs: Sequence[Sign]) -> list[Intervention]:
         """Turn the dials. -> what was answered; kind "return" asks the caller to go back to the last healthy state"""
         grave = next((sign for sign in signs if sign.grave), None)
         if grave is not None and "return" in self.kinds:
@@ -77,16 +77,16 @@ class Answers:
         seen = {sign.name for sign in signs} - {ANSWERED.get(kind) for kind in self.kinds} - set(self.told)
         return found + [self._once(sign.name, sign.words) for sign in signs if sign.name in seen and not sign.grave]
 
-    def _return(self, sign: Sign) -> list[Answer]:
+    def _return(self, sign: Sign) -> list[Intervention]:
         if self.returns == RETURNS:
             words = f"{sign.words}; {RETURNS} slower attempts did not help: try a smaller learning rate or more sounds"
             return [self._once("given up", words)] if "given up" not in self.told else []
         self.returns += 1
         self.dials = replace(self.dials, rate=self.dials.rate * SLOWER)
         words = f"{sign.words}; going back to where it was well, and on with {self.dials.rate:.2g} of the learning rate"
-        return [Answer("return", words)]
+        return [Intervention("return", words)]
 
-    def _hold_back(self, findings: Sequence[Finding]) -> list[Answer]:
+    def _hold_back(self, findings: Sequence[Finding]) -> list[Intervention]:
         if "r1" not in self.kinds:
             return []
         before, certainty = self.dials.r1, recent(findings, "certainty", 3)
@@ -97,12 +97,12 @@ class Answers:
         now = now if now >= R1_FIRST else 0.0
         self.dials = replace(self.dials, r1=now)
         if now and not before:
-            return [Answer("r1", f"the critic is too sure of itself ({certainty:.2f}); holding it back (R1)")]
+            return [Intervention("r1", f"the critic is too sure of itself ({certainty:.2f}); holding it back (R1)")]
         if before and not now:
-            return [Answer("r1", "the critic is in doubt again; letting go of it")]
-        return [Answer("r1", "")] if now != before else []
+            return [Intervention("r1", "the critic is in doubt again; letting go of it")]
+        return [Intervention("r1", "")] if now != before else []
 
-    def _alter(self, findings: Sequence[Finding]) -> list[Answer]:
+    def _alter(self, findings: Sequence[Finding]) -> list[Intervention]:
         if "augment" not in self.kinds:
             return []
         before, share = self.dials.augment, overfitting(findings)
@@ -114,15 +114,15 @@ class Answers:
         if now > before and (not before or int(now / 0.2 + 1e-6) > int(before / 0.2 + 1e-6)):
             more = "" if now < MOST else ", the most there is: more recordings would help"
             seen = "has memorised" if asked_unseen(findings) else "is very sure of"
-            return [Answer("augment", f"the critic {seen} your {self.sounds}; augmenting at {now:.2g}{more}")]
+            return [Intervention("augment", f"the critic {seen} your {self.extent}; augmenting at {now:.2g}{more}")]
         if not now:
             seen = "judges unknown sounds as it does yours" if asked_unseen(findings) else "is in doubt about yours"
-            return [Answer("augment", f"the critic {seen} again; no longer augmenting")]
-        return [Answer("augment", "")]
+            return [Intervention("augment", f"the critic {seen} again; no longer augmenting")]
+        return [Intervention("augment", "")]
 
-    def _once(self, name: str, words: str) -> Answer:
+    def _once(self, name: str, words: str) -> Intervention:
         self.told.append(name)
-        return Answer("told", words)
+        return Intervention("told", words)
 
     def state(self) -> dict[str, Any]:
         return {"dials": asdict(self.dials), "returns": self.returns, "told": self.told}

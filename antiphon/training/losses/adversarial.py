@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.core.registry import part, parts
+from antiphon.core.registry import choose, registry
 
 
 class Rule(NamedTuple):
@@ -101,12 +101,12 @@ RULES: dict[str, Rule] = {
 
 def rules() -> dict[str, Rule]:
     """Every rule by its name."""
-    return parts("antiphon.training.losses", "RULES")
+    return registry("antiphon.training.losses", "RULES")
 
 
 def rule_called(name: str) -> Rule:
     """One of them. Raises AntiphonError for a name unknown."""
-    found: Rule = part(rules(), "rule", name)
+    found: Rule = choose(rules(), "rule", name)
     return found
 
 

@@ -18,12 +18,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, SHORT, InstrumentConfig, strike_fade
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.instrument import SHORT, InstrumentConfig, strike_fade
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.noise import band_to_bin
 from antiphon.networks.oscillators import HOP
+from antiphon.networks.partials import Bank
+from antiphon.networks.physics import at_blocks
 from antiphon.representations.spectral import hann_window, mel_filters
 from antiphon.training.losses.partials import compare_levels
 from antiphon.training.losses.spectral import FLOOR

@@ -11,7 +11,7 @@ from antiphon.networks.generators.one_shot import Ringing
 OCTAVES, NEPERS = 0.25, 0.7  # errors of a glide's depth and of its time that count alike
 
 
-def ringing_loss(predicted: Ringing, measured: Ringing, levels: Tensor) -> Tensor:
+def modal_loss(predicted: Ringing, measured: Ringing, levels: Tensor) -> Tensor:
     """Modes weighted by loudness, glides by their depth. levels: (batch, 32) dB of the modes re the strongest.
     -> scalar"""
     # one slot in eight has a mode: with loud ones weighted much more, a network in doubt lets all of them sound

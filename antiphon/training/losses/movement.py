@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from antiphon.networks.generators.instrument import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import HOP
 from antiphon.representations.spectral import magnitude

@@ -10,10 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, Partials
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import Gesture
-from antiphon.networks.oscillators import HOP
+from antiphon.networks.oscillators import HOP, block_count
+from antiphon.networks.partials import Bank
 from antiphon.representations.mel import hat_weights
 from antiphon.representations.spectral import magnitude
 
@@ -22,35 +22,30 @@ FLOOR = 1e-4  # -80 dB of full scale
 LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
 
 
-def partials_loss(partials: list[Partials] | Bank, g: Gesture, audio: Tensor) -> Tensor:
+def partials_loss(bank: Bank, g: Gesture, audio: Tensor) -> Tensor:
     """Mean over notes, frames and partials of |log level - log of the recording's magnitude there|, weighted by the
     square root of that magnitude. audio: (batch, samples) the recordings. -> scalar"""
     low = g.f0[:, 0] < LOW
     losses = []
     for window, chosen in ((2048, torch.nonzero(~low).flatten()), (4096, torch.nonzero(low).flatten())):
-        if not len(chosen):
-            continue
-        spectra = magnitude(audio[chosen].detach(), window, STEP, padding=2).transpose(1, 2)
-        if isinstance(partials, Bank):
-            losses.append(_of_notes(partials, g, chosen, spectra, window))
-        else:
-            losses += [_of_notes(partials[i], g, i, s, window) for i, s in zip(chosen.tolist(), spectra, strict=True)]
-    return torch.cat([x.flatten() for x in losses]).mean()
+        if len(chosen):
+            spectra = magnitude(audio[chosen].detach(), window, STEP, padding=2).transpose(1, 2)
+            few, gestures = bank[chosen], g[chosen]
+            counts, widths = few.lots(block_count(g.samples))
+            lots = zip(few.split(counts, widths), gestures.split(counts), spectra.split(counts), strict=True)
+            losses += [_of_notes(*lot, window) for lot in lots]
+    return torch.cat(losses).mean()
 
 
-def _of_notes(partials: Partials | Bank, g: Gesture, at: int | Tensor, spectra: Tensor, window: int) -> Tensor:
-    """The loss of note `at`, a scalar; or of several notes of a bank, (n,)."""
-    if isinstance(partials, Bank):
-        ratios, level, real = partials.ratios[at], partials.level[at], partials.real[at]
-    else:
-        (ratios, level), real = partials, None
-    f0 = g.f0[at][..., :: STEP // HOP]
-    bins = (f0.unsqueeze(-1) * ratios.unsqueeze(-2) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
+def _of_notes(bank: Bank, g: Gesture, spectra: Tensor, window: int) -> Tensor:
+    """(batch,) the loss of each note."""
+    f0 = g.f0[:, :: STEP // HOP]
+    bins = (f0.unsqueeze(-1) * bank.ratios.unsqueeze(1) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
     target = spectra.gather(-1, bins)
-    times = g.start[at].unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
-    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots[at]) @ level)
+    times = g.start.unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
+    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots) @ bank.level)
     heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
-    return compare_levels(drawn, target, heard if real is None else heard & real.unsqueeze(-2))
+    return compare_levels(drawn, target, heard & bank.real.unsqueeze(1))
 
 
 def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ EDGE = 2  # frames at both ends of a crop, whose windows hear where it was cut
 TINY = 1e-12
 
 
-def turn_losses(found: Spectra, real: Tensor) -> dict[str, Tensor]:
+def phase_derivative_losses(found: Spectra, real: Tensor) -> dict[str, Tensor]:
     """real: complex (batch, bins, frames) of the recording [representations/stft.py] -> {"level", "advance", "lock"}
     scalars"""
     inner = slice(EDGE, -EDGE)

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antiphon.networks.generators.instrument import FREE_HIGH, FREE_LOW, FREE_SLOTS, SAMPLE_RATE
-from antiphon.networks.generators.physics import at_blocks
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.generators.instrument import FREE_HIGH, FREE_LOW, FREE_SLOTS
 from antiphon.networks.gesture import Curves, Tuning
 from antiphon.networks.oscillators import HOP
+from antiphon.networks.physics import at_blocks
 from antiphon.training.batches.excerpts import Excerpts
 
 VIBRATO_WINDOW = 69  # blocks in 0.2 s: a moving mean over one cycle of vibrato leaves the drift

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.partials import at_harmonics, excerpt, loudest_part
-from antiphon.networks.generators.batched import Bank
-from antiphon.networks.generators.instrument import SAMPLE_RATE, InstrumentConfig, strike_fade
+from antiphon.networks.generators.instrument import InstrumentConfig, strike_fade
 from antiphon.networks.gesture import Curves
 from antiphon.networks.noise import band_to_bin
+from antiphon.networks.partials import Bank
 
 HARMONICS = 24  # beside which is told from at
 THIRDS = 18  # of an octave, above these, up to TOP

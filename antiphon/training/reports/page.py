@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from antiphon.core.atomic import whole
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.html import document, image, player
+from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
+from antiphon.metrics.plots.png import words_of
 
-PAGE = "page.html"
 POINTS = 300  # of a curve, at most
+EVERY = 60  # seconds after which a browser looks again
 WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
+STYLE = """
+h1 { font-size: 1.4em; } h2 { font-size: 1em; margin: 1.2em 0 0.3em; }
+section { display: inline-block; vertical-align: top; width: 470px; max-width: 100%; margin-right: 1em; }
+svg { width: 100%; background: color-mix(in srgb, currentColor 4%, transparent); }
+rect { fill: #3a8f3a; opacity: 0.2; } polyline { fill: none; stroke-width: 1.5; }
+text { font-size: 11px; fill: currentColor; }
+"""
 COLOURS = ("#1667c2", "#c2571a", "#3a8f3a", "#8a4fb0")
 Row = dict[str, Any]
 
@@ -103,17 +112,17 @@ def write_page(folder: Path, outlook: Outlook) -> Path:
     """Draw page.html of a run's folder from its log, its newest sheet and sounds; whole or not at all. -> its path"""
     path = folder / PAGE
     with suppress(OSError, AntiphonError):  # a full disk may cost the page, but not the run
-        text = HEAD + "\n".join(_body(folder, outlook)) + "\n</body></html>\n"
-        with whole(path) as draft:
+        text = document(folder.resolve().name, "\n".join(_body(folder, outlook)), style=STYLE, refresh=EVERY)
+        with atomic(path) as draft:
             draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may be no text
     return path
 
 
 def _body(folder: Path, outlook: Outlook) -> list[str]:
-    rows, said = _read(folder / "log.jsonl")
+    rows, said = _read(folder / LOG)
     last = rows[-1] if rows else {"step": 0}
-    head = [f"<h1>{html.escape(folder.resolve().name)}</h1>", f"<p>{_summary(last, said, outlook)}</p>", _notes(said)]
-    return [*head, _sheet(folder), *(drawn for picture in PICTURES if (drawn := _drawn(picture, rows)))]
+    curves = [drawn for picture in PICTURES if (drawn := _drawn(picture, rows))]
+    return [f"<p>{_summary(last, said, outlook)}</p>", _notes(said), _sheet(folder), *curves]
 
 
 def _read(path: Path) -> tuple[list[Row], list[Row]]:
@@ -131,28 +140,34 @@ def _summary(last: Row, said: Sequence[Row], outlook: Outlook) -> str:
     recent = said[-1]["said"] if said and said[-1]["step"] > 0.8 * last["step"] else ""
     looks = "one look" if outlook.looks == 1 else f"{outlook.looks:,} looks"
     verdict = f"Nothing unusual in {looks}." if outlook.looks else ""
-    verdict = f"The last thing to say: {html.escape(str(recent))}." if recent else verdict
+    verdict = f"The last thing to say: {escape(str(recent))}." if recent else verdict
     bands = "The green bands are where healthy runs are." if outlook.looks else ""
-    words = " ".join(part for part in (verdict, html.escape(outlook.words), bands) if part)
+    words = " ".join(part for part in (verdict, escape(outlook.words), bands) if part)
     return f"{last['step']:,} steps. <b>Is this normal?</b> {words}"
 
 
 def _notes(said: Sequence[Row]) -> str:
     if not said:
         return ""
-    items = "".join(f"<li>step {row['step']:,}: {html.escape(str(row['said']))}</li>" for row in said[-20:])
+    items = "".join(f"<li>step {row['step']:,}: {escape(str(row['said']))}</li>" for row in said[-20:])
     return f"<h2>What happened</h2><ul>{items}</ul>"
 
 
 def _sheet(folder: Path) -> str:
-    sheets, sounds = (sorted((folder / part).glob("step-*.*"), key=_step) for part in ("sheets", "sounds"))
-    found = ""
-    if sheets:
-        data = base64.b64encode(sheets[-1].read_bytes()).decode()
-        found = f'<h2>Real beside generated</h2><img alt="{sheets[-1].stem}" src="data:image/png;base64,{data}">'
-    if sounds:
-        found += f'<p><audio controls preload="none" src="sounds/{sounds[-1].name}"></audio> real, then generated</p>'
-    return found
+    """The newest preview: a picture inside the page, a sound to be played, and a link to what is neither."""
+    parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in (SHEETS, SOUNDS)]
+    shown = "".join(_shown(part, files[-1]) for part, files in parts if files)
+    return f"<h2>Real beside generated</h2>{shown}" if shown else ""
+
+
+def _shown(part: str, path: Path) -> str:
+    if path.suffix == ".png":
+        png = path.read_bytes()
+        words = words_of(png) or path.stem
+        return f'{image(png, words)}<p class="small">{escape(words)}</p>'
+    if path.suffix == ".wav":
+        return f"<p>{player(f'{part}/{path.name}')} real, then generated</p>"
+    return f'<p><a href="{part}/{path.name}">{path.name}</a></p>'
 
 
 def _step(path: Path) -> int:
@@ -167,8 +182,8 @@ def _drawn(picture: Picture, rows: Sequence[Row]) -> str:
     if not curves:
         return ""
     legend = " ".join(f'<b style="color:{c}">{n}</b>' for c, n in zip(COLOURS, curves, strict=False))
-    words = html.escape(picture.words)
-    return f"<section><h2>{picture.title}</h2>{_svg(picture, curves)}<p>{legend}<br>{words}</p></section>"
+    words = f'<p class="small">{legend}<br>{escape(picture.words)}</p>'
+    return f"<section><h2>{escape(picture.title)}</h2>{_svg(picture, curves)}{words}</section>"
 
 
 def _points(rows: Sequence[Row], key: str) -> list[tuple[float, float]]:
@@ -205,13 +220,3 @@ def _svg(picture: Picture, curves: Mapping[str, Sequence[tuple[float, float]]]) 
         parts.append(f'<text x="0" y="{y}">{shown:.3g}</text>')
     parts.append(f'<text x="{WIDE}" y="{HIGH - 2}" text-anchor="end">step {last:,.0f}</text></svg>')
     return "".join(parts)
-
-
-HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="60">
-<meta name="viewport" content="width=device-width"><title>Antiphon: a run</title><style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222;background:#fff}
-h1{font-size:1.4em}h2{font-size:1em;margin:1.2em 0 .3em}img{max-width:100%}
-section{display:inline-block;vertical-align:top;width:470px;max-width:100%;margin-right:1em}
-section p{color:#555;font-size:.85em;margin:.2em 0}svg{width:100%;background:#fafafa}
-rect{fill:#dff0dc}polyline{fill:none;stroke-width:1.5}text{font-size:11px;fill:#666}</style></head><body>
-"""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from antiphon.core.bar import open_bar
+
 EVERY = 10  # steps a log line
 
 
@@ -46,17 +48,15 @@ def _step_of(line: str) -> float:
 
 
 class Progress:
-    """One line: steps, time left, and losses smoothed over about fifty steps. Falls back to a printed line every 100
-    steps where the terminal is no terminal or `rich` is missing."""
+    """One line: steps, time left, and losses smoothed over about fifty steps. Where no bar can be seen, a line is
+    printed every 100 steps."""
 
     def __init__(self, step: int, total: int, quiet: bool = False, shown: Mapping[str, str] | None = None):
         """shown: word in the line -> name of the scalar behind it."""
         self.quiet, self.shown = quiet, shown or {}
         self.smooth: dict[str, float] = {}
-        self.bar: Any = None
         self.began, self.first = time.monotonic(), step
-        if not quiet:
-            self.bar = _bar(step, total)
+        self.bar = None if quiet else open_bar("training", done=step, total=total or None, stays=True)
 
     def __enter__(self) -> Progress:
         if self.bar:
@@ -75,7 +75,7 @@ class Progress:
         text = "  ".join(f"{word} {self.smooth.get(name, 0):.3f}" for word, name in self.shown.items())
         text += f"  skipped {skipped}" * bool(skipped) + f"  {health}" * bool(health)
         if self.bar:
-            self.bar.update(0, completed=step, total=total or None, losses=text)
+            self.bar.update(step, total or None, text)
         elif step % 100 == 0:
             pace = (step - self.first) / (time.monotonic() - self.began)
             left = f"{(total - step) / pace / 60:.0f} min left" if total else "calibrating"
@@ -83,28 +83,6 @@ class Progress:
 
     def say(self, text: str) -> None:
         if self.bar:
-            self.bar.console.print(text, highlight=False)
+            self.bar.say(text)
         elif not self.quiet:
             print(text, flush=True)
-
-
-def _bar(step: int, total: int) -> Any:
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-    except ImportError:
-        return None
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return None
-    columns = (
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )
-    bar = RichProgress(*columns, console=console, refresh_per_second=2)
-    bar.add_task("training", total=total or None, completed=step, losses="")
-    return bar

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.core.note import Note
-from antiphon.data.prepared import SAMPLE_RATE, Prepared
+from antiphon.core.run_files import SHEETS, SOUNDS
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.prepared import Prepared
 from antiphon.metrics.plots.sheet import spectrogram_sheet
 from antiphon.voices.capabilities import Encodes, PlaysNotes, Transforms
 from antiphon.voices.voice import Voice
@@ -80,12 +82,12 @@ def write_sheet(folder: Path, voice: Voice, data: Prepared, step: int) -> Path:
         rows.append(
             (f"{label} {float(data.pitch[note]):.0f} v{float(data.velocity[note]):.0f}", data.audio(note), sound)
         )
-    for name in ("sheets", "sounds"):
+    for name in (SHEETS, SOUNDS):
         (folder / name).mkdir(exist_ok=True)
-    picture = folder / "sheets" / f"step-{step:06d}.png"
+    picture = folder / SHEETS / f"step-{step:06d}.png"
     spectrogram_sheet(rows, picture)
     _write_wav(
-        folder / "sounds" / f"step-{step:06d}.wav",
+        folder / SOUNDS / f"step-{step:06d}.wav",
         [s[: 3 * SAMPLE_RATE] for _, real, fake in rows for s in (real, fake)],
     )
     return picture

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.oscillators import HOP, cycles_at_blocks, unit
 
-if TYPE_CHECKING:
-    from antiphon.networks.gesture import Tuning
-
-SAMPLE_RATE = 44_100
 HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
 MAX_HARMONICS = 256
 TOP = 18_000.0  # Hz; no partial above
@@ -48,16 +44,6 @@ def harmonics_below_top(f0: float) -> int:
     return int(np.clip(TOP / f0, 1, MAX_HARMONICS))
 
 
-def slot_ratios(tuning: Tuning, i: int, f0: float) -> tuple[Tensor, Tensor]:
-    """(K,) ratios and gains of note i's slots: its harmonics below 18 kHz, then the free slots."""
-    count = harmonics_below_top(f0)
-    ratios = tuning.ratios[i][:count]
-    if count > HARMONIC_SLOTS:
-        k = torch.arange(HARMONIC_SLOTS + 1, count + 1, device=ratios.device)
-        ratios = torch.cat([ratios, stretched(k, tuning.stretch[i])])
-    return torch.cat([ratios, tuning.free[i]]), torch.cat([torch.ones_like(ratios), tuning.gains[i]])
-
-
 def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
     """(count,) start phases in cycles, and (2, COPIES, count): the unison copies' phases in cycles and their detune in
     units of the ensemble's."""
@@ -68,14 +54,16 @@ def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
     return phase, torch.stack([copies, detune])
 
 
-def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor) -> Tensor:
+def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor, gone: Tensor | None = None) -> Tensor:
     """(..., blocks, K) unit phasors of partials `ratios` (..., K) of f0 with `cycles` (..., blocks) per sample
-    at block centres."""
+    at block centres, of which `gone` (..., blocks) have gone by, float64: since the first block, if not given."""
     if bool((cycles == cycles[..., :1]).all()):
         speed = cycles[..., :1].double() * HOP * ratios.double()
+        if gone is not None:
+            phase = torch.addcmul(phase, gone[..., :1], ratios.double())
         return spin(speed.unsqueeze(-1), phase.unsqueeze(-1), cycles.shape[-1])
-    gone = cycles_at_blocks(cycles).unsqueeze(-1)
-    return turn(torch.addcmul(phase.unsqueeze(-2), gone, ratios.double().unsqueeze(-2)))
+    gone = cycles_at_blocks(cycles) if gone is None else gone
+    return turn(torch.addcmul(phase.unsqueeze(-2), gone.unsqueeze(-1), ratios.double().unsqueeze(-2)))
 
 
 def unison_modulation(copies: Tensor, detune: Tensor, hz: Tensor, start: Tensor, blocks: int) -> Tensor:
@@ -119,8 +107,9 @@ def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
     return torch.sin(angle).sum(-1) * math.sqrt(2 / 4)
 
 
-def pick(table: Tensor, take: Tensor, frames: int) -> Tensor:
-    """(batch, frames, bins) each note's stretch of the noise table, wrapped around."""
+def pick(table: Tensor, take: Tensor, frames: Tensor) -> Tensor:
+    """(batch, frames, bins) of each note's stretch of the noise table, wrapped around: those numbered `frames`,
+    (frames,) or (batch, frames)."""
     first = (take * 2_654_435_761) % table.shape[0]
-    rows = (first.unsqueeze(-1) + torch.arange(frames, device=take.device)) % table.shape[0]
+    rows = (first.unsqueeze(-1) + frames) % table.shape[0]
     return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 B = TypeVar("B")
 
 
-class Ahead(Generic[B]):
+class Prefetcher(Generic[B]):
     """`make(n)` for n, n + 1, ..., a few of them being made by threads while one is used. What it makes may depend on
     n only."""
 

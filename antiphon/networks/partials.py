@@ -1,0 +1,191 @@
+"""From curves to the sound of partials, for training, rehearsal and playing alike:
+
+partials (where they lie, how loud they are at the knots) -> coefficients (complex, at blocks) -> oscillate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.networks.gesture import Curves, Gesture, Tuning
+from antiphon.networks.layers import bounded
+from antiphon.networks.oscillators import HOP, block_count, oscillate, oscillate_steady
+from antiphon.networks.physics import (
+    FREE_SLOTS,
+    HARMONIC_SLOTS,
+    TOP,
+    carrier,
+    chorus,
+    harmonics_below_top,
+    midi_to_hz,
+    random_phases,
+    stretched,
+    unison_modulation,
+)
+from antiphon.representations.mel import hat_weights, mel
+
+SILENT = -40.0  # nepers (-347 dB); much less would be denormal, and slow
+TOGETHER = 1 << 15  # partials x rows that a processor works on at once: more would not stay in its cache
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The partials of notes. ratios: (batch, K) to f0, the 24 free slots and then the harmonics; level: (batch, t, K)
+    log-amplitudes at the knots; real: (batch, K), False for padding, which comes last. harmonics: of each note, how
+    many it has. slots: (batch, K) which of the note's own partials, harmonics and then free ones, each is; always in
+    the processor's memory."""
+
+    ratios: Tensor
+    level: Tensor
+    real: Tensor
+    harmonics: tuple[int, ...]
+    slots: Tensor
+
+    def __getitem__(self, index: Tensor) -> Bank:
+        own = tuple(self.harmonics[i] for i in index.tolist())
+        return Bank(self.ratios[index], self.level[index], self.real[index], own, self.slots[index])
+
+    def audible(self, above: Tensor) -> Tensor:
+        """(batch, K) whether a partial is louder than `above`, (batch,) nepers, at any time."""
+        return self.real & (self.level.amax(1) > above.unsqueeze(-1))
+
+    def only(self, kept: Tensor) -> Bank:
+        """The partials that are kept, (batch, K) booleans; padded to the note that keeps most."""
+        most = max(int(kept.sum(1).max()), 1)
+        index = torch.argsort(kept, dim=1, descending=True, stable=True)[:, :most]
+        real = kept.gather(1, index)
+        level = self.level.gather(2, index.unsqueeze(1).expand(-1, self.level.shape[1], -1))
+        return Bank(self.ratios.gather(1, index), level, real, self.harmonics, self.slots.gather(1, index))
+
+    def lots(self, rows: int) -> tuple[list[int], list[int]]:
+        """How many notes are worked on at once, each of `rows` rows a partial, and the partials of each such lot. On a
+        processor it is a note or a few, which stay in its cache; on any other device all, since a note would not keep
+        it busy."""
+        if self.ratios.device.type != "cpu":
+            return [len(self.ratios)], [self.ratios.shape[1]]
+        counts, widths = [0], [1]
+        for own in (self.real * torch.arange(1, self.real.shape[1] + 1)).amax(1).tolist():
+            wide = max(widths[-1], own)
+            if counts[-1] and (counts[-1] + 1) * wide * rows > TOGETHER:
+                counts.append(1)
+                widths.append(max(own, 1))
+            else:
+                counts[-1] += 1
+                widths[-1] = wide
+        return counts, widths
+
+    def split(self, counts: list[int], widths: list[int]) -> Iterator[Bank]:
+        """So many notes each, and of each lot so many partials."""
+        columns = [x.split(counts) for x in (self.ratios, self.level, self.real, self.slots)]
+        first = 0
+        for ratios, level, real, slots, width in zip(*columns, widths, strict=True):
+            own = self.harmonics[first : first + len(ratios)]
+            first += len(ratios)
+            yield Bank(ratios[:, :width], level[..., :width], real[:, :width], own, slots[:, :width])
+
+
+def partials(curves: Curves, g: Gesture, tuning: Tuning, centres: Tensor) -> Bank:
+    """The envelope read at each partial's frequency, plus what is particular to the low harmonics and to the free
+    slots; of each note, as many harmonics as fit below 18 kHz. centres: (bands,) mel of the envelope's bands."""
+    nominal = midi_to_hz(g.pitch)
+    harmonics = tuple(harmonics_below_top(f0) for f0 in nominal.tolist())
+    most = max(harmonics)
+    k = torch.arange(1, most + 1, device=nominal.device)
+    stiff = stretched(k[HARMONIC_SLOTS:], tuning.stretch.unsqueeze(-1))
+    ratios = torch.cat([tuning.free, tuning.ratios[:, :most], stiff], -1)
+    own = torch.tensor(harmonics).unsqueeze(-1)
+    slots = torch.cat([own + torch.arange(FREE_SLOTS), torch.arange(most).minimum(own - 1)], 1)
+    below_top = k <= own.to(k.device, non_blocking=True)
+    real = torch.cat([torch.ones_like(tuning.free, dtype=torch.bool), below_top], -1)
+    gains = torch.cat([tuning.gains, below_top.float()], -1)
+    hz = nominal.unsqueeze(-1) * ratios
+    level = curves.envelope @ hat_weights(mel(hz), centres.expand(len(hz), -1)).transpose(1, 2)
+    low = curves.harmonics[..., :most]
+    low = torch.nn.functional.pad(low, (0, most - low.shape[-1]))
+    level = bounded(level + torch.cat([curves.free, low], -1), -14, 2)
+    heard = (hz > 18) & (hz < TOP + 500)
+    return Bank(ratios, level + torch.log(gains * heard + 1e-7).unsqueeze(1), real, harmonics, slots)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Where the blocks of notes lie. pitch: (batch,) MIDI. take: (batch,). start: (batch,) samples, since the onset, at
+    the centre of the first. place: (batch, blocks, t) how much of each knot's level a block has. cycles: (batch,
+    blocks) of f0 a sample, of which `gone`, (batch, blocks) float64, have gone by; None: count from the first."""
+
+    pitch: Tensor
+    take: Tensor
+    start: Tensor
+    place: Tensor
+    cycles: Tensor
+    gone: Tensor | None = None
+
+    @classmethod
+    def of(cls, g: Gesture) -> Blocks:
+        """Those of a gesture."""
+        times = g.start.unsqueeze(-1) + HOP * torch.arange(block_count(g.samples), device=g.start.device)
+        place = hat_weights(times.to(g.knots.dtype), g.knots)
+        return cls(g.pitch, g.take, g.start, place, g.f0 / SAMPLE_RATE)
+
+
+def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, b: Blocks) -> Tensor:
+    """(batch, blocks, K) complex amplitudes of every partial at the centres of blocks. ensemble: (batch, t) at the
+    knots, detune: (batch,), as in `Curves`."""
+    phase, copies = _phases(bank, b.take)
+    depth = b.place @ ensemble.unsqueeze(-1)
+    level = bank.level.masked_fill(~bank.real.unsqueeze(1), SILENT)
+    hz = midi_to_hz(b.pitch).unsqueeze(-1) * bank.ratios
+    unison = unison_modulation(copies, detune, hz, b.start, b.cycles.shape[-1])
+    return torch.exp(b.place @ level) * carrier(b.cycles, bank.ratios, phase, b.gone) * chorus(unison, depth)
+
+
+def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:
+    """(batch, samples) the sound of the partials of every note. Where f0 stays within `steady` cents, blocks take its
+    mean for their frequency."""
+    counts, widths = bank.lots(block_count(g.samples))
+    lots = zip(
+        bank.split(counts, widths),
+        curves.ensemble.split(counts),
+        curves.detune.split(counts),
+        g.split(counts),
+        strict=True,
+    )
+    return torch.cat(
+        [
+            _oscillate(coefficients(few, ensemble, detune, Blocks.of(own)), few.ratios, own, steady)
+            for few, ensemble, detune, own in lots
+        ]
+    )
+
+
+def _oscillate(coefficient: Tensor, ratios: Tensor, g: Gesture, steady: float) -> Tensor:
+    """Notes of steady pitch by one matrix product each, the others block by block."""
+    cycles = g.f0 / SAMPLE_RATE
+    still = cycles.amax(1) / cycles.amin(1) < 2 ** (2 * steady / 1200)
+    still_ones, moving = torch.nonzero(still).flatten(), torch.nonzero(~still).flatten()
+    parts = []
+    if len(still_ones):
+        f = (cycles[still_ones].mean(1, keepdim=True) * ratios[still_ones]).clamp(max=0.49)
+        parts.append(oscillate_steady(coefficient[still_ones], f, g.samples))
+    if len(moving):
+        f = (cycles[moving].unsqueeze(-1) * ratios[moving].unsqueeze(1)).clamp(max=0.49)
+        parts.append(oscillate(coefficient[moving], f, g.samples))
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat(parts)[torch.argsort(torch.cat([still_ones, moving]))]
+
+
+def _phases(bank: Bank, takes: Tensor) -> tuple[Tensor, Tensor]:
+    """Start phases (batch, K) and unison copies (batch, 2, COPIES, K), each note's the same as if it were alone."""
+    phases, copies = [], []
+    for take, own, slots in zip(takes.tolist(), bank.harmonics, bank.slots, strict=True):
+        phase, copy = random_phases(take, own + FREE_SLOTS)
+        phases.append(phase[slots])
+        copies.append(copy[..., slots])
+    device = bank.ratios.device
+    return torch.stack(phases).to(device, non_blocking=True), torch.stack(copies).to(device, non_blocking=True)

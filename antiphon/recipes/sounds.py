@@ -1,0 +1,107 @@
+"""What the recipes of sounds share: a folder of recordings, measured by data/prepare.py into one file, which
+data/prepared.py opens."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from antiphon.audio.files import SUFFIXES
+from antiphon.core.run_files import REFUSED
+from antiphon.data.prepared import Prepared
+from antiphon.recipes.misfits import check_sort, misfits
+from antiphon.training.recipe import Recipe, Reporter
+from antiphon.voices.voice import VoiceInfo
+
+if TYPE_CHECKING:
+    from antiphon.data.labelling.row import Manifest, Refused
+    from antiphon.data.prepare import Report
+
+MANY = 500  # sounds that are worth more processes: starting one costs as much as a hundred
+NAMED = 3  # refused files that are said at once
+
+
+class SoundsRecipe(Recipe[Prepared], ABC):
+    """A recipe that learns from notes, hits or other sounds."""
+
+    suffixes: ClassVar = frozenset({*SUFFIXES, ".csv", ".json"})
+    one_shots: ClassVar[bool] = False  # whether a folder given to it holds hits [data/labelling/hits.py] and no notes
+
+    @property
+    def needs_pitch(self) -> str:
+        """Whether it can learn from a folder's sounds of unknown pitch, a word of data/labelling/manifest.py's
+        UNHEARD."""
+        return "yes"
+
+    def prepare(self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "") -> None:
+        from antiphon.data.labelling.manifest import scan
+        from antiphon.data.prepare import prepare
+
+        with report.bar("reading") as advance:
+            manifest = scan(source, one_shots=self.one_shots, pitch=self.needs_pitch, progress=advance)
+        check_sort(manifest)
+        for remark in manifest.remarks:
+            report.say(f"note: {remark}")
+        how = {"workers": workers if len(manifest.rows) >= MANY else 1, "licence": licence, "sources": [source.name]}
+        with report.bar("measuring") as advance:
+            done = prepare(manifest, target, progress=advance, force=True, **how)  # type: ignore[arg-type]
+        _say_what_was_found(manifest, done, report)
+        _write_refused(done.refused, source, target.with_name(REFUSED), report)
+
+    def open(self, path: Path) -> Prepared:
+        return Prepared(path)
+
+    def misfits(self, data: Prepared) -> list[str]:
+        return misfits(data, getattr(self, "samples", 0))
+
+    def describe(self, data: Prepared, name: str) -> VoiceInfo:
+        return describe(data, name)
+
+
+def describe(data: Prepared, name: str) -> VoiceInfo:
+    """What a voice learned from a data set will say of itself: styles met, trained ranges, licence and sources."""
+    styles: dict[str, Counter[tuple[str, ...]]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    chosen = data.where("train").tolist()
+    for i in chosen:
+        label = data.labels.instruments[int(data.instrument[i])]
+        words = tuple(word for word, hot in zip(data.labels.styles, data.style[i].tolist(), strict=True) if hot)
+        styles.setdefault(label, Counter())[words] += 1
+        pitch = float(data.pitch[i])
+        low, high = ranges.get(label, (pitch, pitch))
+        ranges[label] = (min(low, pitch), max(high, pitch))
+    met = {label: sorted(counter.items()) for label, counter in styles.items()}
+    extra = data.labels.extra
+    return VoiceInfo(
+        name=name,
+        styles_of=met,
+        range_of=ranges,
+        training={"notes": len(chosen)},
+        licence=str(extra.get("licence") or "unknown"),
+        sources=tuple(str(s) for s in extra.get("sources", ())),
+    )
+
+
+def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> None:
+    from antiphon.data.labelling.row import PITCHLESS
+
+    names = len({row.instrument for row in manifest.rows})
+    sounds, kinds = ("notes", "instruments") if manifest.pitched else ("sounds", "kinds")
+    report.say(f"learning from {done.notes} {sounds} of {names} {kinds} ({done.seconds / 60:.1f} minutes of sound)")
+    if len(done.refused) > done.notes:
+        lost = sum(item.reason == PITCHLESS for item in done.refused)
+        hint = f" (the pitch of {lost} is unknown; --recipe wavegan and drums need none)" if lost else ""
+        report.say(f"note: more files were refused than are learned from{hint}: see whether this is what you mean")
+
+
+def _write_refused(refused: Sequence[Refused], source: Path, target: Path, report: Reporter) -> None:
+    if not refused:
+        return
+    lines = [f"{r.path.relative_to(source) if r.path.is_relative_to(source) else r.path}: {r.reason}" for r in refused]
+    target.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
+    report.say(f"{len(lines)} files were refused, all listed in {target}:")
+    for line in lines[:NAMED]:
+        report.say(f"  {line}")
