@@ -361,7 +361,7 @@ def test_of_a_phrase_the_first_note_is_taken():
     taken = one_note(slurred, "legato.wav")
     assert taken.pitch == 60
     assert 0.7 * RATE < len(taken.audio) < 1.0 * RATE
-    assert "4 notes in turn; only the first" in taken.remarks[0]
+    assert "4 notes in succession; only the first" in taken.remarks[0]
 
 
 def test_the_page_of_a_folder(tmp_path):

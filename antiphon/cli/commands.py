@@ -295,7 +295,7 @@ class Inspect:
     """whether every sound must have a pitch; auto: yes, unless most have none"""
 
     json: Flag = False
-    """as JSON: every file with its labels and where they came from, and what was refused"""
+    """print JSON: every file with its labels and their sources, and what was refused"""
     picture: Annotated[Path | None, opt("PAGE.html")] = None
     """write a page: a keyboard of every instrument, players, and what was refused"""
     force: Flag = False
@@ -325,13 +325,13 @@ class Cut:
     """
 
     session: Annotated[Positional[Path], arg(metavar="SESSION")]
-    """a sound file of notes in turn"""
+    """a sound file of notes in succession"""
     out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
-    """the notes' folder, with cut.html, a picture of what was cut where"""
+    """the folder for the notes, with cut.html, a picture of where they were cut"""
     name: Annotated[str | None, opt("NAME")] = None
-    """what to call the instrument; by the session's name, if not said"""
+    """what to call the instrument (default: from the session's name)"""
     force: Flag = False
-    """write into a folder that holds other files"""
+    """write into a folder that contains other files"""
 
     def run(self) -> None:
         from antiphon.verbs.data import cut

@@ -80,7 +80,9 @@ def _first_of_phrase(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[st
     fade = min(FADE_OUT, len(note))
     note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     begins, ends = first.start / SAMPLE_RATE, first.end / SAMPLE_RATE
-    return note, (f"{name}: {len(spans)} notes in turn; only the first, from {begins:.2f} to {ends:.2f} s, is used",)
+    return note, (
+        f"{name}: {len(spans)} notes in succession; only the first, from {begins:.2f} to {ends:.2f} s, is used",
+    )
 
 
 def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -32,7 +32,10 @@ def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
     if manifest.aside:
         roles = Counter(row.role for row in manifest.aside)
         parts.append(
-            Text("no notes, and left out: " + ", ".join(f"{count} {_ROLES[role]}" for role, count in roles.items()))
+            Text(
+                "left out because they are not notes: "
+                + ", ".join(f"{count} {_ROLES[role]}" for role, count in roles.items())
+            )
         )
     parts += [Text(f"note: {remark}") for remark in manifest.remarks]
     if manifest.refused:

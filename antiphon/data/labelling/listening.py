@@ -76,7 +76,7 @@ def with_pitches(rows: Sequence[Row], heard: dict[Path, Heard | None], said: dic
             told.append(judged.remark)
     found.remarks += told[:MOST_TOLD]
     if len(told) > MOST_TOLD:
-        found.remarks.append(f"and {len(told) - MOST_TOLD} more such files: --json lists them")
+        found.remarks.append(f"and {len(told) - MOST_TOLD} more files with such remarks: --json lists them")
     return found
 
 
@@ -103,11 +103,9 @@ def _octaves(
         moved = Counter((said[row.path].shift if row.path in said else 0) + shift for row in group).most_common(1)[0][0]
         if moved:
             octaves = {12: "an octave", 24: "two octaves"}.get(abs(moved), f"{abs(moved)} semitones")
-            by = "as is heard" if own is not None or common else "by what the instrument can play: listen to one"
+            by = "by ear" if own is not None or common else "to the instrument's range; listen to one to be sure"
             what = f"names of {instrument!r}" if len(groups) > 1 else "names"
-            remarks.append(
-                f"{what} are {octaves} too {'low' if moved > 0 else 'high'} (C4 is 60 here): corrected, {by}"
-            )
+            remarks.append(f"{what} are {octaves} too {'low' if moved > 0 else 'high'} (C4 is 60 here): corrected {by}")
     return shifts
 
 
@@ -222,7 +220,7 @@ def with_layers(rows: Sequence[Row], heard: Callable[[Path], Heard | None], said
         if order is not None and order < 1 - _IN_ORDER:
             name = rows[group[0]].path.name
             result.remarks.append(
-                f"{name} and its like: the layers are numbered from loud to soft, as their levels tell"
+                f"{name} and files like it: their layers are numbered from loud to soft, judging by their levels"
             )
     return result
 

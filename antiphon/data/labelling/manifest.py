@@ -141,7 +141,7 @@ def _several(row: Row) -> str | None:
         count = holds_several(read_audio(row.path)) if long else 0
     except (AntiphonError, OSError):
         return None
-    return f"it holds about {count} notes: `antiphon data cut` makes a file of each" if count else None
+    return f"it contains about {count} notes: `antiphon data cut` splits it into one file per note" if count else None
 
 
 def _unreadable(path: Path, check: bool) -> str | None:
