@@ -251,6 +251,18 @@ def test_a_mapping_of_another_octave_is_used_and_told(tmp_path):
     assert any("12 semitones lower than its mapping says" in remark for remark in manifest.remarks)
 
 
+@SWIFT
+def test_numbers_are_keys_where_most_are_heard(tmp_path):
+    for key in range(57, 67):
+        sounds(tmp_path / "keys", [f"tine {key}.wav"], key + (4 if key == 60 else 0))
+        sounds(tmp_path / "counts", [f"thing {key - 7}.wav"], 60 + key % 5)
+    found = scan(tmp_path / "keys")
+    assert [row.pitch for row in found.rows] == [57, 58, 59, 64, 61, 62, 63, 64, 65, 66]
+    assert [row.path.name for row in found.rows if row.remark] == ["tine 60.wav"]
+    found = scan(tmp_path / "counts")
+    assert {round(row.pitch) for row in found.rows} == set(range(60, 65))
+
+
 def levels(folder, order):
     """Five files a key, whose counters' levels, dB, are these."""
     for key in (60, 64, 67):

@@ -64,7 +64,8 @@ def with_pitches(rows: Sequence[Row], heard: dict[Path, Heard | None], said: dic
     """The rows of notes with their final pitches. What a mapping or a table says is not doubted."""
     found = Findings([])
     shifts = _octaves(rows, heard, said, found.remarks)
-    distrusted = _hard_to_hear(rows, heard, shifts)
+    rows = _keys_or_counts(rows, heard)
+    distrusted = _hard_to_hear(rows, heard)
     told: list[str] = []
     for row in rows:
         if _trusted(row):
@@ -129,7 +130,20 @@ def _differs(named: float, heard: float) -> bool:
     return abs((heard - named + 6) % 12 - 6) > NEAR
 
 
-def _hard_to_hear(rows: Sequence[Row], heard: dict[Path, Heard | None], shifts: dict[Path, int]) -> set[str]:
+def _keys_or_counts(rows: Sequence[Row], heard: dict[Path, Heard | None]) -> list[Row]:
+    """Numbers that are heard to be wrong in less than half of an instrument's files are keys, as good as notes' names:
+    where many files count, the tracker hears many; of bells it hears few, and those wrong."""
+    wrong: dict[str, list[bool]] = defaultdict(list)
+    numbered = ("number", "index")
+    for row in rows:
+        if row.pitch is not None and row.source in numbered:
+            found = heard.get(row.path)
+            wrong[row.instrument].append(bool(found and found.pitch is not None and _differs(row.pitch, found.pitch)))
+    keys = {name for name, each in wrong.items() if len(each) >= 3 and 2 * sum(each) < len(each)}
+    return [replace(row, source="name") if row.source in numbered and row.instrument in keys else row for row in rows]
+
+
+def _hard_to_hear(rows: Sequence[Row], heard: dict[Path, Heard | None]) -> set[str]:
     """Instruments (bells, drums) whose names and tracked pitches disagree too often for the tracker to be right."""
     counts: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
