@@ -83,8 +83,6 @@ class Stopped:
 def cases(material: Path, font: Path | None) -> list[Case]:
     voice, song, note = str(material / "run"), str(material / "song.mid"), str(NOTES / "flute")
     note = str(sorted(Path(note).glob("*"))[0])
-    tiny = ("--size", "tiny", "--from-scratch", "--steps", "6", "--threads", "1", "--workers", "2")
-    tiny += ("--set", "batch=2", "rehearsal_batch=4", "samples=8192", "game.imagined=1", "game.bank=64")
     judge = ("-n", "8", "--quick", "--embeddings", "mel", "--cache", str(material / "cache"), "--threads", "1")
     prepared = str(material / "run" / "prepared.safetensors")
     found = [
@@ -94,7 +92,8 @@ def cases(material: Path, font: Path | None) -> list[Case]:
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),
         Case("gallery", ("gallery", "-o", "gallery", "--only", "between", "velocity")),
-        Case("train", ("train", str(NOTES), "-o", "run", *tiny), resumes=True),
+        Case("train", ("train", str(NOTES), "-o", "run", *_tiny(1)), resumes=True),
+        Case("train in two", ("train", str(NOTES), "-o", "run", *_tiny(2)), resumes=True),
         Case("evaluate", ("evaluate", voice, prepared, "-o", "page.html", *judge)),
         Case("data prepare", ("data", "prepare", str(NOTES), "-o", "notes.safetensors", "--workers", "2")),
     ]
@@ -116,9 +115,15 @@ def prepare_material(place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     (place / "song.mid").write_bytes(_song())
     if not (place / "run" / "weights.safetensors").exists():
-        line = ["train", str(NOTES), "-o", str(place / "run"), "--size", "tiny", "--from-scratch", "--steps", "2"]
-        line += ["--threads", "1", "--set", "batch=2", "rehearsal_batch=4", "samples=8192", "game.bank=64"]
-        subprocess.run([sys.executable, "-m", "antiphon", *line, "game.imagined=1"], check=True, cwd=ROOT)
+        line = ["train", str(NOTES), "-o", str(place / "run"), *_tiny(1)]
+        subprocess.run([sys.executable, "-m", "antiphon", *line], check=True, cwd=ROOT)
+
+
+def _tiny(processes: int) -> tuple[str, ...]:
+    """The options of a run that takes some seconds."""
+    small = ("batch=8", "rehearsal_batch=4", "samples=8192", "game.imagined=1", "game.bank=64")
+    how = ("--steps", "6", "--threads", str(processes), "--workers", "2")
+    return ("--size", "tiny", "--from-scratch", *how, "--set", *small)
 
 
 def _song() -> bytes:

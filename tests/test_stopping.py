@@ -164,7 +164,7 @@ def test_nothing_that_an_interrupt_left_outlives_the_program(tmp_path):
 # ---- commands --------------------------------------------------------------------------------------------------------
 
 MOMENTS = [(files._Disk, "write"), (files._Disk, "close"), (bounce, "nameless"), (atomic, "_flush")]
-MOMENTS += [(atomic, "_remove")]
+MOMENTS += [(os, "replace")]
 
 
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -172,7 +172,7 @@ MOMENTS += [(atomic, "_remove")]
 def test_a_song_stopped_at_the_worst_moments(antiphon_line, run_folder, tmp_path, stop_once, place, name, kind):
     stop_once(place, name, kind=kind)
     said = antiphon_line("play", "--voice", run_folder, "-o", tmp_path / "song.mp3", "--stems", song(tmp_path))
-    if name == "_remove":  # it is there: the stop comes too late
+    if name == "replace":  # it is there: the stop comes too late
         assert said.status == 0
         assert len(read_audio(tmp_path / "song.mp3"))
     else:

@@ -60,7 +60,11 @@ def _status(argv: list[str]) -> int:
 
 
 def _legible() -> None:
-    """Escape characters that the terminal's encoding lacks, rather than fail when all the work is done."""
+    """Escape characters that the terminal's encoding lacks, and do without a closed stream (`>&-`), rather than fail
+    when all the work is done."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as the program runs)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
