@@ -238,7 +238,7 @@ def test_every_rule_says_how_its_critic_is_read(name):
         assert beliefs(rule, high, high)["certainty"] == 0
 
 
-def test_crowds_that_agree_differ_shrink_and_copy():
+def test_distributions_that_agree_differ_shrink_and_copy():
     dice = torch.Generator().manual_seed(0)
     real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
     assert abs(energy_distance(other, real)) < 0.03
@@ -428,7 +428,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
 
 
 def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "well", lambda finding: True)
+    monkeypatch.setattr(watch, "is_healthy", lambda finding: True)
     train(prepared, tmp_path / "run", steps=10)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
     assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
