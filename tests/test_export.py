@@ -23,6 +23,7 @@ from antiphon.audio.files import read_audio, write_audio
 from antiphon.audio.loops import fall_time, find_loop
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.drums import CHOKED, KEYS
+from antiphon.data.labelling.manifest import scan
 from antiphon.data.soundfont.fluid import Fluid, fluidsynth
 from antiphon.data.soundfont.sf2 import read_presets
 from antiphon.networks.model import LabelTable
@@ -267,6 +268,23 @@ def test_sfz_names_its_samples_and_zones(written, pack):
             assert tuple(int(region[name]) for name in ORDER) == wanted
             assert (region["seq_length"], region["seq_position"]) == ("2", str(zone.turn))
             assert ("loop_start" in region) == (zone.sample.loop is not None)
+
+
+@pytest.mark.parametrize(("format", "ending"), [("sfz", "sfz"), ("decentsampler", "dspreset")])
+def test_our_own_readers_of_mappings_agree(written, pack, format, ending):
+    reader = pytest.importorskip(f"antiphon.data.labelling.sources.{ending}")
+    for instrument in pack.instruments:
+        regions = list(reader.regions(written[format] / f"{instrument.stem}.{ending}"))
+        assert Counter((r.pitch, r.low, r.high, r.round_robin, r.role) for r in regions) == Counter(
+            (zone.root, zone.softest, zone.hardest, zone.turn, "note") for zone in instrument.zones
+        )
+
+
+@pytest.mark.parametrize("format", ["wav", "sfz", "decentsampler"])
+def test_a_pack_can_be_learned_from(written, pack, format):
+    found = scan(written[format], track=False)
+    assert Counter(row.pitch for row in found.rows) == Counter(float(zone.root) for zone in zones_of(pack))
+    assert {row.instrument for row in found.rows} == {"harp", "violin"}
 
 
 def test_decentsampler_finds_its_samples(written, pack):

@@ -86,7 +86,7 @@ def export(
     grid = Grid(keys, velocities, takes if writer.turns else 1, _held(seconds, loop), number)
     with report.warnings():
         pack = plan(player, names, grid)
-    pack = replace(pack, about=_about(player, grid, _line(player, folder, format, names, grid, seconds, loop)))
+    pack = replace(pack, about=_about(player, grid, _line(voice, folder, format, names, grid, seconds, loop)))
     for path in _files(pack, writer):
         check_place(folder / path, force=force)
     with report.bar("rendering") as advance:
@@ -111,7 +111,7 @@ def _held(seconds: float | None, loop: str) -> float:
 
 def _rendered(player: PlayableVoice, pack: Pack, seconds: float | None, loop: str, advance: Advance) -> Pack:
     """The pack with its samples' sounds, loops and releases, all of one gain."""
-    held = [sample for sample in pack.samples]
+    held = list(pack.samples)
     done = dict(zip(held, _sounds(player, held, loop == "auto", advance), strict=True))
     if seconds is None and loop == "auto" and player.pitched:  # what has no loop sounds for longer
         short = [sample for sample in held if not done[sample].loop and not _died(done[sample])]
@@ -198,7 +198,7 @@ def _about(player: PlayableVoice, grid: Grid, line: str) -> tuple[tuple[str, str
 
 
 def _line(
-    player: PlayableVoice,
+    voice: str | Path | Voice,
     folder: Path,
     format: str,
     names: Sequence[str],
@@ -207,7 +207,8 @@ def _line(
     loop: str,
 ) -> str:
     """The command that makes the pack again."""
-    words: list[object] = ["antiphon", "export", player.info.name, "-o", folder.name or "pack", "--format", format]
+    own = Path(voice).name if isinstance(voice, str | Path) else voice.info.name
+    words: list[object] = ["antiphon", "export", own, "-o", folder.name or "pack", "--format", format]
     words += ["--instrument", *(Path(name).name for name in names)] if names else []
     words += ["--keys", grid.keys, "--velocities", grid.velocities, "--takes", grid.takes, "--seed", grid.seed]
     words += ["--seconds", f"{seconds:g}"] if seconds is not None else []

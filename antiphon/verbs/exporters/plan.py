@@ -87,7 +87,7 @@ def _melodic(voice: PlayableVoice, wanted: Sequence[str], grid: Grid) -> list[In
 def _instrument(voice: PlayableVoice, name: str, grid: Grid) -> Instrument:
     drawn = still(voice, name, seed=grid.seed)
     label, w = drawn.label(), drawn.w().numpy()
-    title = label if voice.info.name and not _is_composed(name) else Path(name).stem if os.path.isfile(name) else name
+    title = _title(voice, name, label)
     stem, zones = file_stem(title), []
     for low, root, high in spread(*voice.info.range_of.get(label, USUAL_RANGE), grid.keys):
         for softest, hardest, velocity in grid.layers:
@@ -100,9 +100,11 @@ def _instrument(voice: PlayableVoice, name: str, grid: Grid) -> Instrument:
     return Instrument(printable(title), stem, tuple(zones), 0, program, rings, grid.velocities > 1)
 
 
-def _is_composed(name: str) -> bool:
-    """Whether an instrument expression is more than a name."""
-    return os.path.isfile(name) or "," in name or ":" in name
+def _title(voice: PlayableVoice, name: str, label: str) -> str:
+    """What to call an instrument: by its label, or if it is a blend or a recording, by that."""
+    if name.lower() in (known.lower() for known in voice.instruments):
+        return label
+    return Path(name).stem if os.path.isfile(name) else name if "," in name or ":" in name else label
 
 
 def spread(lowest: float, highest: float, step: int) -> list[tuple[int, int, int]]:
