@@ -84,9 +84,12 @@ def beside(font: Path, voice: Any, instrument: Any) -> list[dict[str, float]]:
     return found
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, float]:
+def summary(rows: list[dict[str, float]], curve: float = 0.0) -> dict[str, float]:
+    """curve: by how many times the square of the velocity the player makes softer what is softer already."""
     cents, onsets = (np.abs([row[name] for row in rows]) for name in ("cents", "onset_ms"))
-    gains = np.array([row["level"] - row["own_level"] for row in rows if row["root"]])
+    gains = np.array(
+        [row["level"] - row["own_level"] - 40 * curve * np.log10(row["velocity"] / 127) for row in rows if row["root"]]
+    )
     layers: dict[float, list[float]] = {}
     for row in rows:
         layers.setdefault(row["key"], []).append(row["level"])
@@ -111,12 +114,14 @@ def notes(out: Path) -> dict[str, Any]:
         antiphon.export(voice, out / "notes", format="sf2", instrument=name, quiet=True)
         entry["sf2"] = summary(beside(next((out / "notes").glob("*.sf2")), voice, instrument))
         if shutil.which("polyphone"):
-            antiphon.export(voice, out / "notes" / "sfz", format="sfz", instrument=name, quiet=True)
+            antiphon.export(voice, out / "notes" / "sfz", format="sfz", instrument=name, takes=1, quiet=True)
             source = next((out / "notes" / "sfz").glob("*.sfz"))
             line = ["polyphone", "-1", "-i", str(source), "-d", str(out / "notes"), "-o", "polyphone"]
             calm = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
             subprocess.run(line, check=True, capture_output=True, env=calm)
-            entry["sfz"] = summary(beside(out / "notes" / "polyphone.sf2", voice, instrument))
+            entry["sfz"] = summary(
+                beside(out / "notes" / "polyphone.sf2", voice, instrument), curve=1
+            )  # no amp_veltrack
         found[name] = entry
         print(name, json.dumps(entry), flush=True)
     return found

@@ -87,6 +87,7 @@ def test_a_held_note_goes_on_without_a_click(pitch, how):
 
 
 def test_what_dies_away_has_no_loop():
+    assert find_loop(held(36, decay=3), round(1.2 * RATE)) is None  # slowly: over a short loop it would seem steady
     assert find_loop(held(60, decay=12), round(1.2 * RATE)) is None
     assert find_loop(held(60, seconds=0.2), round(0.2 * RATE)) is None  # too short
     assert find_loop(held(60)[: RATE // 2], round(1.2 * RATE)) is None  # over before
@@ -178,9 +179,9 @@ def test_drums_lie_on_their_general_midi_keys():
     keys = kit_keys(known, everything=True)
     assert keys[36] == KEYS[36]
     assert keys[38].drum == "snare"
-    assert keys[48].drum in known if 48 in keys else True
     assert [stroke.drum for stroke in keys.values()].count("my drum") == 1
     assert "my drum" not in [keys[key].drum for key in KEYS if key in keys]
+    assert list(kit_keys(["mine", "yours"], everything=True)) == [36, 37]
     assert set(kit_keys(["kick"], everything=False)) == {key for key, s in KEYS.items() if s.drum == "kick"}
 
 
@@ -373,8 +374,9 @@ def onset(sound: np.ndarray) -> float:
     return float(np.argmax(part > 0.1 * part.max()) / RATE)
 
 
-def check_in_a_player(font: Path, voice, instrument, zones, cents: float = 3.0) -> None:
-    """Every fourth key and each layer, beside the voice's own notes."""
+def check_in_a_player(font: Path, voice, instrument, zones, curve: float = 0.0) -> None:
+    """Every fourth key and each layer, beside the voice's own notes. curve: by how many times the square of the
+    velocity the player makes softer on its own what is softer already."""
     (preset,) = [p for p in read_presets(font) if p.program == instrument.program or p.name == instrument.name]
     offsets = []
     with Fluid() as fluid:
@@ -386,13 +388,13 @@ def check_in_a_player(font: Path, voice, instrument, zones, cents: float = 3.0) 
                 for velocity in sorted({z.sample.note.velocity for z in zones}):
                     heard = fluid.note(key, int(velocity), round(0.6 * RATE), RATE)[:, 0]
                     own = voice.note(key, instrument=instrument.name, velocity=velocity, seconds=0.6)
-                    assert abs(heard_pitch(heard, key) - heard_pitch(own, key)) < cents / 100, (key, velocity)
+                    assert abs(heard_pitch(heard, key) - heard_pitch(own, key)) < 0.03, (key, velocity)
                     assert abs(onset(heard) - onset(own)) < 0.005
                     loud = level_db(heard)
                     assert loud > softer
                     softer = loud
                     if key in roots:
-                        offsets.append(loud - level_db(own))
+                        offsets.append(loud - level_db(own) - curve * 40 * np.log10(velocity / 127))
     assert len(offsets) >= 2
     assert max(offsets) - min(offsets) < 1.0  # one gain
 
@@ -418,14 +420,15 @@ def test_a_looped_note_lasts_as_long_as_the_key_is_down(tmp_path):
 
 @needs_fluidsynth
 @pytest.mark.skipif(shutil.which("polyphone") is None, reason="no polyphone")
-def test_polyphone_reads_the_sfz(written, voice, pack, tmp_path, monkeypatch):
+def test_polyphone_reads_the_sfz(voice, pack, tmp_path, monkeypatch):
+    """It does not know `amp_veltrack`."""
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    instrument = pack.instruments[0]
-    source = written["sfz"] / f"{instrument.stem}.sfz"
-    line = ["polyphone", "-1", "-i", str(source), "-d", str(tmp_path), "-o", "made"]
-    subprocess.run(line, check=True, timeout=120, capture_output=True)
-    once = [zone for zone in instrument.zones if zone.turn == 1]
-    check_in_a_player(tmp_path / "made.sf2", voice, replace(instrument, program=-1), once)
+    folder = antiphon.export(voice, tmp_path / "sfz", instrument="violin", quiet=True, **(SMALL | {"takes": 1}))
+    line = ["polyphone", "-1", "-i", str(folder / "violin.sfz"), "-d", str(tmp_path), "-o", "made"]
+    subprocess.run(line, check=True, timeout=60, capture_output=True)
+    (instrument,) = (i for i in pack.instruments if i.name == "violin")
+    zones = [zone for zone in instrument.zones if zone.turn == 1]
+    check_in_a_player(tmp_path / "made.sf2", voice, replace(instrument, program=-1), zones, curve=1)
 
 
 # ---- what can go wrong -----------------------------------------------------------------------------------------------
@@ -481,9 +484,9 @@ def test_names_break_out_of_nothing(voice, tmp_path, name):
         if path.suffix == ".multisample":
             with zipfile.ZipFile(io.BytesIO(data)) as file:
                 assert all("/" not in entry for entry in file.namelist())
-                assert xml.fromstring(file.read("multisample.xml")).get("name") in map(
-                    " ".join, map(str.split, HOSTILE)
-                )
+                told = xml.fromstring(file.read("multisample.xml"))
+            assert told.get("name") in [" ".join(name.replace("\a", " ").split()) for name in HOSTILE]
+            assert told.findtext("creator") == "../<b>& #define"
     assert file_stem("..") == "sound"
     assert file_stem("a/b\\c:d") == "a-b-c-d"
 
@@ -492,7 +495,7 @@ def test_what_cannot_be_done_is_said_in_one_line(voice, tmp_path, antiphon_line)
     out = tmp_path / "out"
     (tmp_path / "file").write_text("x")
     for args, said in [
-        (["vocoder", "-o", out], "vocoder cannot become a sampler pack"),
+        (["vocoder", "-o", out], "cannot become a sampler pack"),
         (["gm", "-o", out], "gm has 113 instruments"),
         (["gm", "-o", out, "--instrument", "all", "--keys", "1"], "too many"),
         (["gm", "-o", out, "--instrument", "nothing like it"], "nothing like it"),

@@ -12,7 +12,8 @@ from antiphon.core.units import SAMPLE_RATE
 FADE = 4410  # samples (0.1 s), at most, before and after the join in which one place fades into the other
 SETTLED = 0.25  # of the hold: no loop begins earlier
 SHORTEST = 0.25  # seconds of a loop
-EVEN_DB = 1.0  # most by which the level at a loop's ends may differ: a note that dies away has no loop
+EVEN_DB = 1.0  # most by which the level at a loop's ends may differ
+DYING = 2.0  # dB a second: a note that falls faster dies away and has no loop
 LOUDER_DB = 0.5  # most by which a join may be louder or softer than what the loop has elsewhere
 AS_GOOD = 0.01  # of correlation, which a longer loop may lack
 LEVELS, CLICKS = 2048, 256  # samples of the windows in which a join's level and its roughness are compared
@@ -34,7 +35,7 @@ def find_loop(sound: Audio, hold: int) -> Loop | None:
     fade = min(FADE, hold // 12)
     end, first = hold - fade, max(int(SETTLED * hold), fade)
     last = end - round(SHORTEST * SAMPLE_RATE)
-    if last <= first or len(sound) < hold:
+    if last <= first or len(sound) < hold or _falls(sound[first:end]) > DYING:
         return None
     around = sound[end - fade : end + fade].astype(np.float64)
     likeness, levels = _likeness(sound[first - fade : last + fade].astype(np.float64), around)
@@ -46,6 +47,13 @@ def find_loop(sound: Audio, hold: int) -> Loop | None:
     joined = sound.copy()
     joined[end - fade : end + fade] = _faded(sound[start - fade : start + fade], around, float(best))
     return Loop(joined, start, end) if _is_smooth(joined, start, end, fade) else None
+
+
+def _falls(sound: Audio) -> float:
+    """dB by which a sound gets softer in a second, on the whole."""
+    levels = 20 * np.log10(_rms(sound.astype(np.float64), LEVELS) + 1e-9)
+    seconds = np.arange(len(levels)) * (LEVELS // 4) / SAMPLE_RATE
+    return -float(np.polyfit(seconds, levels, 1)[0])
 
 
 def _likeness(sound: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

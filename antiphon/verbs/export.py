@@ -17,7 +17,7 @@ from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import choose
 from antiphon.core.seeds import check_seed
-from antiphon.verbs.exporters.pack import Exporter, Files, Pack, Sample, exporters, printable
+from antiphon.verbs.exporters.pack import Exporter, Files, Instrument, Pack, Sample, exporters, printable
 from antiphon.verbs.exporters.plan import Grid, plan
 from antiphon.verbs.report import Advance, Report
 from antiphon.voices.find import load
@@ -113,10 +113,12 @@ def _rendered(player: PlayableVoice, pack: Pack, seconds: float | None, loop: st
     """The pack with its samples' sounds, loops and releases, all of one gain."""
     held = list(pack.samples)
     done = dict(zip(held, _sounds(player, held, loop == "auto", advance), strict=True))
-    if seconds is None and loop == "auto" and player.pitched:  # what has no loop sounds for longer
-        short = [sample for sample in held if not done[sample].loop and not _died(done[sample])]
-        longer = [_longer(sample) for sample in short]
-        done |= zip(short, _sounds(player, longer, False, advance), strict=True)
+    dying = [sample for i in pack.instruments if not _lasts(i, done) for sample in i.samples]
+    again = [sample for sample in dying if done[sample].loop]  # without it
+    if seconds is None and loop == "auto":  # what has no loop sounds for longer
+        again = [sample for sample in held if _is_cut(done[sample]) and (not done[sample].loop or sample in dying)]
+    longer = [_longer(sample) if seconds is None else sample for sample in again]
+    done |= zip(again, _sounds(player, longer, False, advance), strict=True)
     loudest = max(float(np.abs(sample.sound).max(initial=0)) for sample in done.values())
     gain = np.float32(PEAK / max(loudest, 1e-9))
     done = {before: replace(after, sound=after.sound * gain) for before, after in done.items()}
@@ -148,9 +150,15 @@ def _with(sample: Sample, sound: np.ndarray, loops: bool) -> Sample:
     return replace(sample, sound=found.sound, loop=(found.start, found.end), release=release)
 
 
-def _died(sample: Sample) -> bool:
-    """Whether a sample was over before its note was let go."""
-    return len(sample.sound) <= sample.hold + FADING
+def _lasts(instrument: Instrument, done: dict[Sample, Sample]) -> bool:
+    """Whether most of an instrument's notes have a loop. If not, those few were taken for steady by mistake."""
+    samples = instrument.samples
+    return 2 * sum(done[sample].loop is not None for sample in samples) >= len(samples)
+
+
+def _is_cut(sample: Sample) -> bool:
+    """Whether a sample was still sounding when its note was let go."""
+    return 0 < sample.hold < len(sample.sound) - FADING
 
 
 def _longer(sample: Sample) -> Sample:

@@ -20,7 +20,7 @@ from antiphon.voices.playable import PlayableVoice
 
 MANY = 16  # instruments of a voice, more of which are exported only when asked for
 LARGEST = 12_000  # seconds held, all samples together
-FIRST_KEY = 36  # of drums that General MIDI has no key for
+FIRST_KEY, ABOVE = 36, 88  # of a kit of which General MIDI knows no drum; of drums that it does not know in others
 ALL = "all"
 KIT_BANK = 128
 
@@ -164,7 +164,8 @@ def kit_keys(labels: Sequence[str], everything: bool) -> dict[int, Stroke]:
     """Which drum each key strikes. Drums that General MIDI does not know follow where there is room."""
     found = {key: replace(stroke, drum=drum) for key, stroke in KEYS.items()
              if (drum := stand_in(stroke.drum, labels)) and (everything or drum == stroke.drum)}  # fmt: skip
-    free = iter([key for key in (*range(FIRST_KEY, 128), *range(FIRST_KEY)) if key not in found])
+    first = ABOVE if found else FIRST_KEY
+    free = iter([key for key in (*range(first, 128), *range(first)) if key not in found])
     known = {stroke.drum for stroke in found.values()}
     others = zip(free, (label for label in dict.fromkeys(labels) if label not in known), strict=False)
     return dict(sorted((found | {key: Stroke(label) for key, label in others}).items()))

@@ -28,8 +28,11 @@ def wav(zone: Zone) -> bytes:
     forever = struct.pack("<6I", 0, 0, loop[0], loop[1] - 1, 0, 0) if loop else b""
     smpl = struct.pack("<9I", 0, 0, round(1e9 / SAMPLE_RATE), zone.root, 0, 0, 0, loop is not None, 0)
     inst = struct.pack("<7b", zone.root, 0, 0, zone.low, zone.high, zone.softest, zone.hardest)
-    told = (chunk(b"smpl", smpl, forever), chunk(b"inst", inst))
-    return group(b"RIFF", b"WAVE", chunk(b"fmt ", form), *told, chunk(b"data", pcm24(sample.sound)))
+    told = (
+        chunk(b"smpl", smpl, forever),
+        chunk(b"inst", inst),
+    )  # after the sound: odd ones before it confuse Polyphone
+    return group(b"RIFF", b"WAVE", chunk(b"fmt ", form), chunk(b"data", pcm24(sample.sound)), *told)
 
 
 HOW = "Drag a folder of wav files into your sampler: each file tells its key, its velocities and its loop."
