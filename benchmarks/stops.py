@@ -81,8 +81,8 @@ class Stopped:
 
 
 def cases(material: Path, font: Path | None) -> list[Case]:
-    voice, song, note = str(material / "run"), str(material / "song.mid"), str(NOTES / "flute")
-    note = str(sorted(Path(note).glob("*"))[0])
+    voice, song, notes = (str(material / name) for name in ("run", "song.mid", "notes"))
+    note = str(min((NOTES / "flute").glob("*.flac")))
     judge = ("-n", "8", "--quick", "--embeddings", "mel", "--cache", str(material / "cache"), "--threads", "1")
     prepared = str(material / "run" / "prepared.safetensors")
     found = [
@@ -92,10 +92,10 @@ def cases(material: Path, font: Path | None) -> list[Case]:
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),
         Case("gallery", ("gallery", "-o", "gallery", "--only", "between", "velocity")),
-        Case("train", ("train", str(NOTES), "-o", "run", *_tiny(1)), resumes=True),
-        Case("train in two", ("train", str(NOTES), "-o", "run", *_tiny(2)), resumes=True),
+        Case("train", ("train", notes, "-o", "run", *_tiny(1)), resumes=True),
+        Case("train in two", ("train", notes, "-o", "run", *_tiny(2)), resumes=True),
         Case("evaluate", ("evaluate", voice, prepared, "-o", "page.html", *judge)),
-        Case("data prepare", ("data", "prepare", str(NOTES), "-o", "notes.safetensors", "--workers", "2")),
+        Case("data prepare", ("data", "prepare", notes, "-o", "notes.safetensors", "--workers", "2")),
     ]
     if font:
         line = ("data", "render", str(font), "-o", "rendered", "--programs", "0", "40", "--step", "12")
@@ -111,11 +111,16 @@ def _is_sound(path: Path) -> bool:
 
 
 def prepare_material(place: Path) -> None:
-    """A short song, and a small voice with its prepared notes."""
+    """A short song, the notes of two instruments, and a small voice with its prepared notes."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "song.mid").write_bytes(_song())
+    head, *rows = (NOTES / "notes.csv").read_text().splitlines()
+    for name in ("flute", "marimba"):
+        shutil.copytree(NOTES / name, place / "notes" / name, dirs_exist_ok=True)
+    mine = [row for row in rows if row.startswith(("flute/", "marimba/"))]
+    (place / "notes" / "notes.csv").write_text("\n".join([head, *mine]) + "\n")
     if not (place / "run" / "weights.safetensors").exists():
-        line = ["train", str(NOTES), "-o", str(place / "run"), *_tiny(1)]
+        line = ["train", str(place / "notes"), "-o", str(place / "run"), *_tiny(1)]
         subprocess.run([sys.executable, "-m", "antiphon", *line], check=True, cwd=ROOT)
 
 
@@ -187,9 +192,9 @@ class Command:
             time.sleep(0.0002)
         return False
 
-    def end(self) -> tuple[int, list[str]]:
+    def end(self, patience: float | None = None) -> tuple[int, list[str]]:
         """-> status and lines on stderr"""
-        _, said = self.process.communicate(timeout=PATIENCE)
+        _, said = self.process.communicate(timeout=patience)
         return self.process.returncode, said.splitlines()
 
     def files(self) -> list[Path]:
@@ -251,7 +256,7 @@ def stop(case: Case, usual: Usual, place: Path, kinds: Sequence[str], rng: rando
     number = getattr(signal, f"SIG{row.number}")
     (os.killpg if row.group else os.kill)(command.process.pid, number)
     try:
-        row.status, said = command.end()
+        row.status, said = command.end(PATIENCE)
     except subprocess.TimeoutExpired:
         row.faults.append("hangs")
         command.process.kill()
