@@ -32,7 +32,7 @@ def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """`atomic` for several files: none of them appears before all are written and on the disk. After that only a
     renaming can fail (a file that another program holds open, say), which leaves those already renamed in place. A stop
     that comes during the renaming is too late."""
-    drafts = [_draft(path) for path in paths]
+    drafts = [_draft(path, number) for number, path in enumerate(paths)]
     _under_way.update(drafts)
     try:
         yield drafts
@@ -106,9 +106,9 @@ def _remove(*paths: Path) -> None:
             _under_way.discard(path)
 
 
-def _draft(path: Path) -> Path:
+def _draft(path: Path, number: int) -> Path:
     mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as possible
-    return path.with_name(f".{mark:08x}.{os.getpid()}{UNFINISHED}")
+    return path.with_name(f".{mark:08x}-{number}.{os.getpid()}{UNFINISHED}")  # and two may have the same mark
 
 
 def _flush(path: Path) -> None:
