@@ -33,7 +33,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from antiphon.audio.files import read_audio
+import numpy as np
+
+from antiphon.audio.files import read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +93,8 @@ def cases(material: Path, font: Path | None) -> list[Case]:
         Case("generate", ("generate", "gm", "-o", "notes", "-n", "12", "--seconds", "0.5"), _is_sound),
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),
+        Case("export", ("export", "gm", "-o", "a/pack", "--instrument", "flute", "--keys", "12", "--velocities", "1")),
+        Case("data cut", ("data", "cut", str(material / "session.wav"), "-o", "a/cut")),
         Case("gallery", ("gallery", "-o", "gallery", "--only", "between", "velocity")),
         Case("train", ("train", notes, "-o", "run", *_tiny(1)), resumes=True),
         Case("train in two", ("train", notes, "-o", "run", *_tiny(2)), resumes=True),
@@ -117,6 +121,8 @@ def prepare_material(place: Path) -> None:
     head, *rows = (NOTES / "notes.csv").read_text().splitlines()
     for name in ("flute", "marimba"):
         shutil.copytree(NOTES / name, place / "notes" / name, dirs_exist_ok=True)
+    flute = [read_audio(path) for path in sorted((NOTES / "flute").glob("*.flac"))[:24:3]]
+    write_audio(place / "session.wav", np.concatenate(flute), force=True)
     mine = [row for row in rows if row.startswith(("flute/", "marimba/"))]
     (place / "notes" / "notes.csv").write_text("\n".join([head, *mine]) + "\n")
     if not (place / "run" / "weights.safetensors").exists():
