@@ -40,6 +40,7 @@ from antiphon.core.errors import AntiphonError
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "examples" / "notes"
+LIBRARIES = ("tmp/.ses", "tmp/torchinductor_")  # what onnxruntime and torch leave there, stopped or not
 NEAR = 0.002  # seconds after the first file
 PATIENCE = 60.0  # seconds for a stopped command to end
 MARK = "ANTIPHON_STOPS"  # in the environment of a command and of all processes that it starts
@@ -188,7 +189,8 @@ class Command:
         return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
     def has_files(self) -> bool:
-        return any(next(os.scandir(place), None) for place in (self.work, self.temporary))
+        own = (entry for entry in os.scandir(self.temporary) if not f"tmp/{entry.name}".startswith(LIBRARIES))
+        return any(next(entries, None) for entries in (os.scandir(self.work), own))
 
     def wait_for(self, event: Callable[[], bool]) -> bool:
         """-> whether it has happened before the command ended"""
@@ -206,6 +208,7 @@ class Command:
     def files(self) -> list[Path]:
         """Everything that is there, empty folders too."""
         found = [path for place in (self.work, self.temporary) for path in place.rglob("*")]
+        found = [path for path in found if not str(path.relative_to(self.work.parent)).startswith(LIBRARIES)]
         return sorted(path for path in found if path.is_file() or not any(path.iterdir()))
 
     def names(self) -> set[str]:
