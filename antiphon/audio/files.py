@@ -248,7 +248,8 @@ class _Encoder:
         import soundfile
         import soxr
 
-        self.target, self._resample, self._file = target, None, None
+        self.target, self._resample = target, None
+        self._file: Any = None  # until it is open
         kind, subtype = _WRITERS[target.suffix.lower()]
         if subtype == "OPUS" and sample_rate != 48000:
             self._resample = soxr.ResampleStream(sample_rate, 48000, channels, dtype="float32", quality="HQ")
