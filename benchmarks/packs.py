@@ -32,7 +32,7 @@ from antiphon.verbs.export import from_voice
 
 SOME = ("grand piano", "church organ", "nylon guitar", "violin", "choir aahs", "trumpet", "flute", "marimba")
 HELD = 1.0  # seconds
-ALL = {"instrument": "all", "keys": 12, "velocities": 1, "seconds": 1.2, "format": "sf2"}
+ALL = {"instrument": "all", "keys": 18, "velocities": 1, "seconds": 1.4, "format": "sf2"}
 SONG = Path(__file__).parent / "songs" / "dense.mid"
 
 
