@@ -32,7 +32,7 @@ from antiphon.verbs.export import from_voice
 
 SOME = ("grand piano", "church organ", "nylon guitar", "violin", "choir aahs", "trumpet", "flute", "marimba")
 HELD = 1.0  # seconds
-ALL = {"instrument": "all", "keys": 18, "velocities": 1, "seconds": 1.4, "format": "sf2"}
+ALL = {"instrument": "all", "keys": 20, "velocities": 1, "seconds": 1.3, "format": "sf2"}
 SONG = Path(__file__).parent / "songs" / "dense.mid"
 
 
@@ -63,7 +63,7 @@ def onset_of(sound: np.ndarray) -> float:
 
 def beside(font: Path, voice: Any, instrument: Any) -> list[dict[str, float]]:
     """Every key of the sampled range and every layer: a player's note less the voice's own."""
-    (preset,) = [p for p in read_presets(font) if p.name in (instrument.name[:20], instrument.name)]
+    (preset,) = read_presets(font)
     roots = sorted({zone.root for zone in instrument.zones})
     layers = sorted({zone.sample.note.velocity for zone in instrument.zones})
     found = []
