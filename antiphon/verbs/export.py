@@ -112,12 +112,17 @@ def _rendered(player: PlayableVoice, pack: Pack, seconds: float | None, loop: st
     """The pack with its samples' sounds, loops and releases, all of one gain."""
     held = list(pack.samples)
     done = dict(zip(held, _sounds(player, held, loop == "auto", advance), strict=True))
-    dying = [sample for i in pack.instruments if not _lasts(i, done) for sample in i.samples]
-    again = [sample for sample in dying if done[sample].loop]  # without it
+    dying = {sample for i in pack.instruments if not _lasts(i, done) for sample in i.samples}
+    again = [sample for sample in held if sample in dying and done[sample].loop]  # without it
     if seconds is None and loop == "auto":  # what has no loop sounds for longer
         again = [sample for sample in held if _is_cut(done[sample]) and (not done[sample].loop or sample in dying)]
     longer = [_longer(sample) if seconds is None else sample for sample in again]
     done |= zip(again, _sounds(player, longer, False, advance), strict=True)
+    return _of_one_gain(pack, done)
+
+
+def _of_one_gain(pack: Pack, done: dict[Sample, Sample]) -> Pack:
+    """The pack with samples that are `done`, the loudest at PEAK."""
     loudest = max(float(np.abs(sample.sound).max(initial=0)) for sample in done.values())
     gain = np.float32(PEAK / max(loudest, 1e-9))
     done = {before: replace(after, sound=after.sound * gain) for before, after in done.items()}
