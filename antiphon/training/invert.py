@@ -1,10 +1,12 @@
 """Pivotal tuning (Roich 2021): what must change in a model for it to play a recording that it has never met.
 
-    pivot       w, from E(recording), moves to the w near it whose sound is nearest      G stays as it is
+    pivot       w, from where it sounds nearest, moves to where it sounds nearer still   G stays as it is
     residual    G's heads and its tuner's last layer learn what w cannot say             w stays as it is
 
-One pitch is recorded and every pitch will be played, so the residual's freedom is taken away where nothing was
-recorded: there the curves must change by most of what they change at the recorded pitch,
+What is recorded may be nothing that E has met, and one pitch does not tell how a w sounds at others. So w begins from
+several places, of which the ear chooses, and stays near a w that M imagines. One pitch is recorded and every pitch will
+be played, so the residual's freedom is taken away where nothing was recorded: there the curves must change by most of
+what they change at the recorded pitch,
 
     L = L_sound + follow |(G'(w, p') - G(w, p')) - share (G'(w, p) - G(w, p))|    p' drawn within two octaves
 
@@ -64,7 +66,7 @@ class Inversion:
     mel: float = 1.0
     partials: float = 0.5
     tuning: float = 0.3
-    near: float = 1.0  # mean square distance of w from where the encoder put it
+    near: float = 1.0  # mean square distance of w from the imagined one that it is kin to
     follow: float = 1.0
     share: float = 0.85  # of what was learned at one pitch that holds at others
     onset: float = 6.0
@@ -74,17 +76,18 @@ class Inversion:
 def invert(
     model: InstrumentModel,
     source: ExcerptSource,
-    w: Tensor,
+    starts: Tensor,
+    kin: Tensor,
     how: Inversion | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[InstrumentGenerator, Tensor]:
-    """A generator and a w that play what `source` draws from. w: (style,) from the encoder. The model is left alone.
-    -> the generator, and w (style,)
+    """A generator and a w that play what `source` draws from. starts: (n, style), where w may begin; kin: (n, style),
+    the imagined w that it stays near from there. The model is left alone. -> the generator, and w (style,)
 
     Two threads share the work, each operation on one (callers set torch's threads), so that the same bytes come out
     wherever it runs."""
     learning = _Learning(model.generator, source, how or Inversion(), progress)
-    w = learning.pivot(w)
+    w = learning.pivot(starts, kin)
     return learning.residual(w), w
 
 
@@ -127,16 +130,24 @@ class _Learning:
         self.seen: dict[int, _Seen] = {}
         self.rng = torch.Generator().manual_seed(source.seed)
 
-    def pivot(self, start: Tensor) -> Tensor:
-        """The w near `start` that sounds most like the recording."""
-        how, moving = self.how, start.clone().requires_grad_(True)
+    def pivot(self, starts: Tensor, kin: Tensor) -> Tensor:
+        """The w that sounds most like the recording, from the best of `starts` and near its kin, both (n, style)."""
+        best = self._choice(starts, kin)
+        how, moving, home = self.how, starts[best].clone().requires_grad_(True), kin[best]
         optimiser = torch.optim.Adam([moving], how.style_rate, betas=(0.8, 0.99))
         for left in range(how.pivot_steps, 0, -1):
             w, batch = on_sphere(moving), self._batch()
             loss = self._sound_loss(self.base, w, batch, self._states(w, batch.gesture))
-            (loss + how.near * (w - start).square().mean()).backward()
+            (loss + how.near * (w - home).square().mean()).backward()
             self._advance(optimiser, left / how.pivot_steps)
         return on_sphere(moving).detach()
+
+    @torch.no_grad()
+    def _choice(self, starts: Tensor, kin: Tensor) -> int:
+        """Which of the starts does best by what the pivot goes by."""
+        batch = self._batch()
+        sounds = [self._sound_loss(self.base, w, batch, self._states(w, batch.gesture)) for w in starts]
+        return int((torch.stack(sounds) + self.how.near * (starts - kin).square().mean(-1)).argmin())
 
     def residual(self, w: Tensor) -> InstrumentGenerator:
         """A copy of the generator whose heads, but for the envelope's rows, and tuner make up for what w cannot say."""

@@ -47,7 +47,7 @@ class StyledVoice(PlayableVoice, Encodes):
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
         """(style,) the instrument's typical style vector: the one of 64 imagined that is nearest to all others. It is
         one of them, so it sounds like one; a mean of several kinds of an instrument may not."""
-        crowd = self._style_samples(instrument, tuple(style))
+        crowd = self.known(instrument, tuple(style))
         return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
@@ -59,11 +59,20 @@ class StyledVoice(PlayableVoice, Encodes):
 
     def nearest(self, w: Tensor) -> str:
         """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
-        likeness = [float((self._style_samples(label) @ w).max()) for label in self.instruments]
-        return self.instruments[int(np.argmax(likeness))]
+        return self.likest(w, 1)[0]
 
-    def _style_samples(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
-        """(64, style) style vectors of an instrument."""
+    def likest(self, w: Tensor, count: int) -> list[str]:
+        """The instruments whose imagined style vectors are nearest to w, (style,), the nearest first."""
+        likeness = [float((self.known(label) @ w).max()) for label in self.instruments]
+        return [self.instruments[i] for i in np.argsort(-np.array(likeness), kind="stable")[:count]]
+
+    def kin(self, w: Tensor, instrument: str) -> Tensor:
+        """(style,) the imagined style vector of an instrument that is nearest to w, (style,)."""
+        crowd = self.known(instrument)
+        return crowd[int((crowd @ w).argmax())]
+
+    def known(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+        """(64, style) imagined style vectors of an instrument."""
         key = (instrument, style)
         if key not in self._known_samples:
             self._known_samples[key] = self._draw(instrument, style, range(STYLE_SAMPLES))
