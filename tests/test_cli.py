@@ -232,7 +232,7 @@ WRONG = [
     (["train", "FILE", "-o", "R"], ["not a usable prepared file"]),
     (["train", "N", "-o", "FILE"], ["is a file"]),
     (["train", "N", "-o", "N/run"], ["outside"]),
-    (["train", "N", "-o", "OTHER"], ["holds other things"]),
+    (["train", "N", "-o", "OTHER"], ["contains other files"]),
     (["train", "N", "-o", "R", "--steps", "0"], ["0 steps"]),
     (["train", "N", "-o", "R", "--steps", "-5"], ["-5 steps"]),
     (["train", "N", "-o", "R", "--minutes", "0"], ["0 minutes"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from antiphon.audio.headers import UNFINISHED, mended
 from antiphon.audio.ops import Audio, resample, to_mono
 from antiphon.core.atomic import all_atomic
 from antiphon.core.errors import AntiphonError
@@ -30,6 +32,7 @@ _WRITERS = {  # suffix: (libsndfile's format, subtype)
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
 }
+_ESTIMATED = {"MP3", "MPEG", "OGG"}  # libsndfile's names of formats without a count of samples that could be missed
 _SLICE = 1 << 18  # libvorbis overflows its stack when handed minutes at once
 LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # accepted sample rates, Hz
 MOST_CHANNELS = 64
@@ -44,6 +47,7 @@ class Probe:
     sample_rate: int
     frames: int
     channels: int
+    estimated: bool = False  # lossy formats: there may be more or fewer frames than their header promises
 
     @property
     def seconds(self) -> float:
@@ -83,7 +87,7 @@ def probe(path: str | Path) -> Probe:
         raise AntiphonError(f"{path} claims to have {info.channels} channels: export it again with 1 or 2")
     if _truncated(path):
         raise AntiphonError(f"{path} is truncated: copy it again")
-    return Probe(int(info.samplerate), int(info.frames), int(info.channels))
+    return Probe(int(info.samplerate), int(info.frames), int(info.channels), info.format in _ESTIMATED)
 
 
 def read_audio(
@@ -102,8 +106,8 @@ def read_audio(
     if wanted * header.channels > MOST_VALUES and max_seconds is not None:
         raise AntiphonError(f"{path} has too many channels at too high a sample rate: export it again at 44100 Hz")
     audio = _read(Path(path), wanted)
-    # Compressed formats state their length only roughly: a tenth of a second less is rounding, more is loss.
-    if len(audio) < wanted - 0.1 * rate or not len(audio):
+    short = 0 if header.estimated else wanted - len(audio)
+    if short > 0.1 * rate or not len(audio):
         raise AntiphonError(f"{path} is truncated: it has {len(audio)} of {wanted} samples; copy it again")
     if not np.isfinite(audio).all():
         raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
@@ -117,6 +121,10 @@ def _opened(path: Path) -> Iterator[Any]:
     """The soundfile.SoundFile of a path, which may be longer than the 1,024 bytes that libsndfile itself accepts."""
     import soundfile
 
+    if (mend := mended(path)) is not None:
+        with soundfile.SoundFile(io.BytesIO(mend.data)) as file:
+            yield file
+        return
     number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         with soundfile.SoundFile(number, closefd=False) as file:
@@ -324,6 +332,6 @@ def _truncated(path: Path) -> bool:
             file.seek(position)
             name, length = struct.unpack(layout, file.read(8))
             if name == wanted:  # recorders that were cut off leave the length at 0 or at its maximum
-                return length < 0x7FFFFFFF and position + 8 + length > size
+                return length < UNFINISHED and position + 8 + length > size
             position += 8 + length + (length & 1)
     return False

@@ -297,10 +297,49 @@ class Inspect:
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
     """whether every sound must have a pitch; auto: yes, unless most have none"""
 
-    def run(self) -> None:
-        from antiphon.verbs.data import inspect
+    json: Flag = False
+    """print JSON: every file with its labels and their sources, and what was refused"""
+    picture: Annotated[Path | None, opt("PAGE.html")] = None
+    """write a page: a keyboard of every instrument, players, and what was refused"""
+    force: Flag = False
+    """replace the page if it exists"""
 
-        show(inspect(self.folder, one_shots=self.one_shots, pitch=self.pitch))
+    def run(self) -> None:
+        from antiphon.verbs.data import described, inspect
+
+        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch}
+        if self.json:
+            if self.picture is not None:
+                raise AntiphonError("--json and --picture are two things: use one")
+            from json import dumps
+
+            print(dumps(described(self.folder, **how), indent=2))
+        else:
+            show(inspect(self.folder, picture=self.picture, force=self.force, **how))
+            if self.picture is not None:
+                print(self.picture)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Cut a long recording of many notes into a folder of notes, named by pitch and velocity.
+
+    Example: antiphon data cut session.wav -o my-notes
+    """
+
+    session: Annotated[Positional[Path], arg(metavar="SESSION")]
+    """a sound file of notes in succession"""
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
+    """the folder for the notes, with cut.html, a picture of where they were cut"""
+    name: Annotated[str | None, opt("NAME")] = None
+    """what to call the instrument (default: from the session's name)"""
+    force: Flag = False
+    """write into a folder that contains other files"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import cut
+
+        print(cut(self.session, self.out, name=self.name, force=self.force))
 
 
 @dataclass(frozen=True)
@@ -373,6 +412,7 @@ VERBS: dict[str, type[Command]] = {
     "compare": Compare,
     "info": Info,
     "data inspect": Inspect,
+    "data cut": Cut,
     "data render": Render,
     "data prepare": Prepare,
 }

@@ -20,6 +20,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+import numpy as np
+
 from antiphon.core.errors import AntiphonError
 
 T = TypeVar("T")
@@ -177,7 +179,7 @@ def _keep_memory() -> None:
     """Lets glibc keep freed memory for the next tensor. Until it has seen a block near its limit of 32 MB freed
     (mallopt(3), M_MMAP_THRESHOLD), it returns freed blocks to the kernel, and new pages cost more than what is computed
     in them. The block is never touched, so this costs nothing; without glibc it does nothing."""
-    bytearray(31 << 20)
+    np.empty(31 << 20, np.uint8)
 
 
 def _free_memory() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.files import check_place
+from antiphon.audio.ops import to_mono
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
@@ -114,15 +115,18 @@ def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
     return Measured(np.round(audio / scale).astype(np.int16), scale, row)
 
 
-def _work(job: tuple[str, float | None, float | None, str]) -> Measured | str:
+def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measured | str:
     """One row in a worker: the measured note, or the reason why there is none."""
     from antiphon.audio.files import read_audio
 
-    path, pitch, hold_seconds, sort = job
+    path, pitch, hold_seconds, sort, right = job
     if pitch is None or not 0 <= pitch <= 127:
         return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
     try:
         audio = read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
+        if right is not None:
+            other = read_audio(right, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
+            audio = to_mono(np.stack([part[: min(len(audio), len(other))] for part in (audio, other)], 1))
         if sort == "note":
             return measure(audio, pitch, hold_seconds)
         return measure_one_shot(audio) if sort == "hit" else measure_sound(audio)
@@ -174,7 +178,7 @@ def prepare(
     report = Report(out_path, refused=list(manifest.refused))
     kept: Kept = []
     sort = "hit" if manifest.one_shots else "note" if manifest.pitched else "sound"
-    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort) for row in rows]
+    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort, str(row.right) if row.right else None) for row in rows]
     with _spooling(out_path) as spool, closing(_results(jobs, workers)) as results:
         for done, (row, result) in enumerate(zip(rows, results, strict=True), 1):
             if isinstance(result, str):
