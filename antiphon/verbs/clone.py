@@ -34,7 +34,7 @@ CROP = 32_768  # samples: as in training
 VELOCITY = 100  # of a recording without one: the default of `generate`
 REACH = 12.0  # semitones beyond the recorded pitches in a clone's stated range
 MOST = 64  # recordings
-LABELS = 4  # heard in a recording, from which its clone may begin
+LABELS = 5  # heard in a recording, from which its clone may begin
 
 
 def from_audio(
