@@ -34,7 +34,6 @@ CROP = 32_768  # samples: as in training
 VELOCITY = 100  # of a recording without one: the default of `generate`
 REACH = 12.0  # semitones beyond the recorded pitches in a clone's stated range
 MOST = 64  # recordings
-LABELS = 5  # heard in a recording, from which its clone may begin
 
 
 def from_audio(
@@ -156,10 +155,10 @@ def _learned(
     with tempfile.TemporaryDirectory() as folder:
         with report.bar("cloning") as advance:
             data = _measured(notes, names, velocities, label, Path(folder))
-            starts, kin = _starting_points(base, _heard(base, data), like)
-            source = ExcerptSource(data, CROP, seed)
+            w, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+            known = _known(base, w, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
-            generator, w = parallel_map(lambda _: invert(base.model, source, starts, kin, Inversion(), advance), 1)[0]
+            generator, w = parallel_map(lambda _: invert(base.model, source, w, known, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
@@ -192,17 +191,11 @@ def _heard(base: Encodes, data: Prepared) -> Tensor:
     return on_sphere(torch.from_numpy(w).mean(0))
 
 
-def _starting_points(base: StyledVoice, w: Tensor, like: str | None) -> tuple[Tensor, Tensor]:
-    """Where w may begin, (n, style), and for each the imagined w that it stays near, (n, style): the nearest w of the
-    labels heard, or of `like`, and halfway to them; and, unless told otherwise, where the encoder put it."""
+def _known(base: StyledVoice, w: Tensor, like: str | None) -> Tensor:
+    """(n, style) imagined w that the recordings may be like: each label's nearest to w, or all of `like`."""
     import torch
 
-    from antiphon.voices.interpolation import slerp
-
-    kin = [base.kin(w, label) for label in ([like] if like else base.likest(w, LABELS))]
-    halfway = [slerp(w, known, 0.5) for known in kin]
-    heard = [] if like else [w]
-    return torch.stack([*heard, *halfway, *kin]), torch.stack([*kin[: len(heard)], *kin, *kin])
+    return base.known(like) if like else torch.stack([base.kin(w, label) for label in base.instruments])
 
 
 def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str], seed: int):  # type: ignore[no-untyped-def]

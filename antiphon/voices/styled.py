@@ -59,12 +59,8 @@ class StyledVoice(PlayableVoice, Encodes):
 
     def nearest(self, w: Tensor) -> str:
         """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
-        return self.likest(w, 1)[0]
-
-    def likest(self, w: Tensor, count: int) -> list[str]:
-        """The instruments whose imagined style vectors are nearest to w, (style,), the nearest first."""
         likeness = [float((self.known(label) @ w).max()) for label in self.instruments]
-        return [self.instruments[i] for i in np.argsort(-np.array(likeness), kind="stable")[:count]]
+        return self.instruments[int(np.argmax(likeness))]
 
     def kin(self, w: Tensor, instrument: str) -> Tensor:
         """(style,) the imagined style vector of an instrument that is nearest to w, (style,)."""
