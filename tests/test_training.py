@@ -115,7 +115,7 @@ def test_a_setting_arrives(prepared: Path, tmp_path: Path):
 # ---- stopped and gone on with --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path, stop_at, number):
     folder = tmp_path / "run"
     for step in (1, 4):

@@ -15,8 +15,9 @@ import numpy as np
 
 from antiphon.audio.headers import UNFINISHED, mended
 from antiphon.audio.ops import Audio, resample, to_mono
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import held
 from antiphon.core.units import SAMPLE_RATE
 
 SUFFIXES = frozenset(  # formats that libsndfile reads
@@ -221,9 +222,9 @@ def writing_all(
     """`writing` for several files: all of them appear when the `with` block ends, or none does."""
     targets = [check_target(path, force=force) for path in paths]
     try:
-        for target in targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with all_atomic(targets) as drafts, ExitStack() as stack:
+        with ExitStack() as places, all_atomic(targets) as drafts, ExitStack() as stack:
+            for target in targets:
+                places.enter_context(in_folder(target.parent))
             pairs = zip(targets, drafts, strict=True)
             encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels)) for each in pairs]
             yield [encoder.write for encoder in encoders]
@@ -249,6 +250,7 @@ class _Encoder:
         import soxr
 
         self.target, self._resample = target, None
+        self._file: Any = None  # until it is open
         kind, subtype = _WRITERS[target.suffix.lower()]
         if subtype == "OPUS" and sample_rate != 48000:
             self._resample = soxr.ResampleStream(sample_rate, 48000, channels, dtype="float32", quality="HQ")
@@ -256,10 +258,11 @@ class _Encoder:
         self._errors = (soundfile.SoundFileError, RuntimeError, AssertionError)
         self._disk = _Disk(draft)
         try:
-            self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, format=kind, subtype=subtype)
-        except self._errors as error:
-            self._disk.close()
-            raise self._disk.failed or OSError(str(error)) from None
+            with self._said():
+                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, format=kind, subtype=subtype)
+        except BaseException:
+            self._close()
+            raise
 
     def write(self, audio: Audio) -> None:
         if not np.isfinite(audio).all():
@@ -267,8 +270,8 @@ class _Encoder:
         self._write(self._resample.resample_chunk(audio) if self._resample else audio)
 
     def _write(self, audio: Audio) -> None:
-        with self._said():
-            for start in range(0, len(audio), _SLICE):
+        for start in range(0, len(audio), _SLICE):
+            with self._said():
                 self._file.write(np.clip(audio[start : start + _SLICE], -1, 1))
 
     def __enter__(self) -> _Encoder:
@@ -280,16 +283,22 @@ class _Encoder:
                 rest = np.zeros((0, self._file.channels), np.float32)
                 self._write(self._resample.resample_chunk(rest, last=True))
         finally:
-            try:
-                with self._said():
+            self._close()
+
+    def _close(self) -> None:
+        try:
+            with self._said():
+                if self._file:
                     self._file.close()
-            finally:
-                self._disk.close()
+        finally:
+            self._disk.close()
 
     @contextmanager
     def _said(self) -> Iterator[None]:
+        """What libsndfile complains of in the block. A stop waits, since the Python that it calls cannot pass it on."""
         try:
-            yield
+            with held():
+                yield
         except self._errors as error:
             raise self._disk.failed or OSError(" ".join(str(error).split())) from None
         if self._disk.failed:

@@ -178,6 +178,46 @@ class Clone:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
+
+    Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
+    """the folder for the pack"""
+    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav")] = "sfz"
+    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others)"""
+    instrument: Annotated[Words, opt("LABEL ...")] = ()
+    """instruments, General MIDI names or numbers, blends (flute:0.6,strings:0.4) or recordings (NOTE.wav); `all` for
+    everything (default: all, of a voice of few); of a kit: drums"""
+    keys: Annotated[int, arg(metavar="N")] = 3
+    """semitones from one sampled key to the next, at most"""
+    velocities: Annotated[int, arg(metavar="N")] = 3
+    """velocity layers; with 1, the sampler makes one sample softer and louder"""
+    takes: Annotated[int, arg(metavar="N")] = 2
+    """variants of each sample that sound in turn (a soundfont has one)"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """how long a note is held (default: 2, and up to 6 where it has no loop)"""
+    loop: Annotated[Literal["auto", "no"], arg(metavar="auto|no")] = "auto"
+    """auto: a note that lasts is looped where nobody hears the join"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """random seed, a number or any name: another player"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.export import export
+
+        how: dict[str, Any] = {"format": self.format, "keys": self.keys, "velocities": self.velocities}
+        how |= {"takes": self.takes, "seconds": self.seconds, "loop": self.loop, "seed": self.seed}
+        how |= {"instrument": [name for group in self.instrument for name in group], "force": self.force}
+        print(export(self.voice, self.out, **how))
+
+
+@dataclass(frozen=True)
 class Gallery:
     """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
@@ -406,6 +446,7 @@ VERBS: dict[str, type[Command]] = {
     "generate": Generate,
     "morph": Morph,
     "clone": Clone,
+    "export": Export,
     "gallery": Gallery,
     "train": Train,
     "evaluate": Evaluate,

@@ -7,12 +7,9 @@ and writes the prepared file. Memory stays bounded by the tables.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,9 @@ import numpy as np
 
 from antiphon.audio.files import check_place
 from antiphon.audio.ops import to_mono
+from antiphon.core.atomic import in_folder, nameless
 from antiphon.core.errors import AntiphonError
+from antiphon.core.parallel import started_pool
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.labelling import hits
@@ -139,7 +138,7 @@ def _results(jobs: Sequence[tuple], workers: int) -> Generator[Measured | str, N
     if workers <= 1:
         yield from map(_work, jobs)
         return
-    with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _single_threaded(), started_pool(workers) as pool:
         for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are consumed
             yield from pool.map(_work, jobs[at : at + 512], chunksize=8)
 
@@ -215,8 +214,7 @@ def _all_pitchless(refused: Sequence[Refused]) -> bool:
 def _spooling(out_path: Path) -> Iterator[Any]:
     """A temporary file beside `out_path`; a full disk becomes an error of one line."""
     try:
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out_path.parent) as spool:
+        with in_folder(out_path.parent), nameless(out_path.parent) as spool:
             yield spool
     except OSError as error:
         raise AntiphonError(f"cannot write {out_path}: {error.strerror or error}") from None

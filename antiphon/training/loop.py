@@ -5,18 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import HEALTHY, LOG, SETTINGS, SKIPPED, STATE, WEIGHTS
+from antiphon.core.stopping import held, listening
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
 from antiphon.training.health.monitor import Action, Monitor
@@ -121,7 +121,12 @@ class Run:
         """Train until `steps` are done, or as many as fit into `minutes` on this machine (measured once). Returns the
         voice's path.
 
-        Interrupted by Ctrl-C or SIGTERM, it saves and raises KeyboardInterrupt; the same call resumes."""
+        Ctrl-C, SIGTERM and SIGHUP become a flag that the loop checks between steps, so that no step is cut in half: it
+        saves and raises KeyboardInterrupt; the same call resumes."""
+        with listening(), held() as stopping:
+            return self._train(steps, minutes, quiet, stopping)
+
+    def _train(self, steps: int | None, minutes: float | None, quiet: bool, stopping: Callable[[], bool]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
             settings: dict[str, Any] = asdict(self.recipe)  # type: ignore[call-overload]
@@ -132,10 +137,7 @@ class Run:
         elif not self.total and minutes is None:
             raise AntiphonError("give the length of the training: --steps N or --minutes M")
         log = Log(self.folder / LOG, self.step) if self.rank == 0 else None
-        with (
-            _interruptible() as stop,
-            Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar,
-        ):
+        with Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar:
             self._take(self.monitor.before(self.step))
             saved = began = time.monotonic()
             first, before = self.step, self.seconds
@@ -150,7 +152,7 @@ class Run:
                 bar.update(self.step, self.total, scalars, self.skipped, self.monitor.word)
                 self._tell(bar, log)
                 self._preview_if_due(bar)
-                if any_process(stop()):
+                if any_process(stopping()):
                     self.save()
                     raise KeyboardInterrupt
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -224,25 +226,9 @@ class Run:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    with atomic(path) as draft:
+        draft.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def _step_of(path: Path) -> int | None:
     return int(read_metadata(path)["step"]) if path.exists() else None
-
-
-@contextmanager
-def _interruptible() -> Iterator[Any]:
-    """Turn Ctrl-C and SIGTERM into a flag that the loop checks between steps, so that no step is cut in half."""
-    asked: list[int] = []
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    try:
-        old = [signal.signal(k, lambda number, frame: asked.append(number)) for k in kinds]
-    except ValueError:  # not the main thread: the caller handles signals
-        yield lambda: False
-        return
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for kind, handler in zip(kinds, old, strict=True):
-            signal.signal(kind, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
+from antiphon.core.atomic import in_folder, scratch
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.core.units import SAMPLE_RATE
@@ -122,8 +122,8 @@ def clone(
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
     made = from_files(files, voice, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_voice(target, made.model, made.info)
+    with in_folder(target.parent):
+        save_voice(target, made.model, made.info)
     return target
 
 
@@ -152,13 +152,13 @@ def _learned(
         for remark in note.remarks:
             report.say(f"note: {remark}")
         report.say(f"{name}: {note_name(note.pitch)}")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         with report.bar("cloning") as advance:
-            data = _measured(notes, names, velocities, label, Path(folder))
-            w, source = _heard(base, data), ExcerptSource(data, CROP, seed)
-            known = _known(base, w, like)
+            data = _measured(notes, names, velocities, label, folder)
+            start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+            known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
-            generator, w = parallel_map(lambda _: invert(base.model, source, w, known, Inversion(), advance), 1)[0]
+            generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))

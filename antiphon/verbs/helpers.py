@@ -12,12 +12,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from antiphon.core.atomic import scratch
 from antiphon.core.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Helpers:
         """Make every helper do `job`, keywords of `play_along` in verbs/train.py, and join them in a group."""
         from antiphon.training.parallel import meet
 
-        with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
-            how: dict[str, Any] = {"place": str(Path(folder, "meeting")), "world": len(self.processes) + 1}
+        with scratch() as folder:
+            how: dict[str, Any] = {"place": str(folder / "meeting"), "world": len(self.processes) + 1}
             for rank, process in enumerate(self.processes, 1):
                 if not process.stdout or not process.stdin or not process.stdout.readline():
                     raise AntiphonError(GONE)

@@ -75,7 +75,7 @@ def from_file_to_file(
 
     stems: also write a file for each track and channel, and for the room; parts: also write two, all partials and all
     noise. Both are dry except the room's own file, and share one gain: they sum to the mix before its limiter. See How
-    for the other keywords. The sound goes through a temporary file in the folder of `out`, 21 MB per minute and stem,
+    for the other keywords. The sound goes through nameless files on the disk of `out`, 21 MB per minute and stem,
     so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless force."""
     song, out = read_midi(path), check_target(out, force=force)
     with _played(song, voice, how, quiet) as (players, player, advance):
