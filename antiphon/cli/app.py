@@ -79,9 +79,11 @@ def _legible() -> None:
 def _run(argv: list[str]) -> int:
     from antiphon.cli.commands import VERBS
 
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv in (["-h"], ["--help"], ["help"]):
         print(_overview())
         return 0
+    if argv[0] in ("-h", "--help", "help"):  # of a verb
+        argv = [*argv[1:], "--help"]
     if argv[0] in ("-V", "--version", "version"):
         print(f"antiphon {__version__}")
         return 0

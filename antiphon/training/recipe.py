@@ -80,9 +80,12 @@ class Recipe(Care, ABC, Generic[D]):
     # ---- the data ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def prepare(self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "") -> None:
+    def prepare(
+        self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
+    ) -> None:
         """Turn a folder into the prepared file `target`, saying what is learned from and what was refused. workers:
-        processes that do it. licence: of the data, to be noted. Raises AntiphonError where nothing can be learned."""
+        processes that do it. licence: of the data, to be noted. label: what to call all of it, if not by its names.
+        Raises AntiphonError where nothing can be learned."""
 
     @abstractmethod
     def open(self, path: Path) -> D:

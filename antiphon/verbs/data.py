@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def inspect(folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", quiet: bool = False) -> RenderableType:
+def inspect(
+    folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", label: str = "", quiet: bool = False
+) -> RenderableType:
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
     its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
-    have one: yes, no, or auto, which means yes unless most have none."""
+    have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
+    names of folders and files."""
     from antiphon.data.labelling.inspect import summary
     from antiphon.data.labelling.manifest import scan
 
     with Report(quiet).bar("reading") as advance:
-        return summary(scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance))
+        return summary(scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance).called(label))
 
 
 def render(
@@ -77,13 +80,14 @@ def prepare(
     pitch: str = "yes",
     workers: int = 1,
     licence: str = "",
+    label: str = "",
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Analyse a folder of notes into one file; returns its path. Besides the package, it is all that training needs.
 
-    one_shots, pitch: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file and in
-    voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
+    one_shots, pitch, label: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file
+    and in voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
 
@@ -92,7 +96,7 @@ def prepare(
         raise AntiphonError(f"cannot write {out.name}: use a name that ends in .safetensors")
     check_place(out, force=force)
     with report.bar("reading") as advance:
-        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance)
+        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance).called(label)
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:
