@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,11 @@ def _run(argv: list[str]) -> int:
     if argv[0] in ("-V", "--version", "version"):
         print(f"antiphon {__version__}")
         return 0
+    if argv[0] == "--completion":
+        from antiphon.cli.completion import completion
+
+        print(completion(argv[1] if len(argv) > 1 else ""))
+        return 0
     words = 2 if argv[0] == "data" else 1
     if argv[0] == "data" and (len(argv) == 1 or argv[1] in ("-h", "--help")):
         print(_overview("data "))
@@ -112,7 +118,8 @@ def _overview(beginning: str = "") -> str:
                 for line in (verb.__doc__ or "").splitlines() if "Example:" in line]  # fmt: skip
     return "\n".join(
         ["Antiphon trains adversarial networks on your sounds and plays what they learned.", "", *lines, "",
-         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options."]
+         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options.",
+         "`antiphon --completion bash|zsh|fish` prints what completes them."]
     )  # fmt: skip
 
 
@@ -129,7 +136,16 @@ def _parse(verb: str, args: list[str]) -> Command:
     except SystemExit as stop:
         if not stop.code:
             raise
-    raise AntiphonError(f"{_gist(said.getvalue())}; `antiphon {verb} --help` shows the options") from None
+    hint = _stray(verb, args) or f"`antiphon {verb} --help` shows the options"
+    raise AntiphonError(f"{_gist(said.getvalue())}; {hint}") from None
+
+
+def _stray(verb: str, args: list[str]) -> str:
+    """What to write instead of a second word that is no option, where a verb knows what it is likely to be."""
+    from antiphon.cli.commands import STRAYS
+
+    words = list(takewhile(lambda word: not word.startswith("-"), args))
+    return f"for '{words[1]}' write {STRAYS[verb]} {words[1]}" if verb in STRAYS and len(words) > 1 else ""
 
 
 def _gist(box: str) -> str:

@@ -442,6 +442,8 @@ VERBS: dict[str, type[Command]] = {
     "data prepare": Prepare,
 }
 
+STRAYS = {"generate": "--instrument"}  # what a second word after a verb is likely to be the value of
+
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
     return [word.strip() for group in groups for words in group for word in words.split(",") if word.strip()]

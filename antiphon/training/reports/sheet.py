@@ -23,7 +23,8 @@ FEW = 3  # instruments, each of which can show more than one note
 
 def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
     """(note, reference) pairs spread over the instruments, held-out notes where there are any, always the same for a
-    file. A single instrument shows low, middle and high notes, soft and loud; two or three low, middle and high ones."""
+    file. A single instrument shows low, middle and high notes, soft and loud; two or three show a low, a middle and a
+    high one each."""
     rng = np.random.default_rng(7)
     split = {name: set(data.where(name).tolist()) for name in data.labels.splits}
     held_out = split.get("block", set()) | split.get("valid", set())
