@@ -224,7 +224,8 @@ class _Casting:
         stages = [self.still(blend) for blend in (expression.first, *(turn.to for turn in expression.turns))]
         spans = tuple(turn.span or _whole(seconds) for turn in expression.turns)
         ways = tuple(way_between(self.voice, a, b) for a, b in pairwise(stages))
-        return Character(tuple(stage.labels[0] for stage in stages), stages[0].first, ways, spans)
+        labels = tuple(stage.labels[0] for stage in stages)
+        return Character(labels, stages[0].first, ways, spans, blended=stages[0].blended)
 
     def _named(self, name: str) -> tuple[str, Tensor]:
         """The label and the w of a name or of a recording."""

@@ -40,10 +40,11 @@ def resolve_instrument(name: str | int | None, labels: Sequence[str], seed: int 
     hits = [v for k, v in lower.items() if k.startswith(wanted)] or [v for k, v in lower.items() if wanted in k]
     if len(hits) == 1:
         return hits[0]
-    drum = drum_of(wanted)
-    if drum is not None and set(lower) <= set(DRUMS) and (near := stand_in(drum, lower)):
-        return lower[drum] if drum in lower else _told(name, lower[near])
-    if program is None and wanted in gm.RELATIVES:
+    if set(lower) <= set(DRUMS):
+        if (drum := drum_of(wanted)) and (near := stand_in(drum, lower)):
+            return lower[drum] if drum in lower else _told(name, lower[near])
+        program = None
+    elif program is None and wanted in gm.RELATIVES:
         program = gm.program_of(gm.RELATIVES[wanted])
     if program is not None:
         return _told(name, _by_program(program, labels))
