@@ -91,7 +91,7 @@ def _run(argv: list[str]) -> int:
     if argv[0] == "--completion":
         from antiphon.cli.completion import completion
 
-        print(completion(argv[1] if len(argv) > 1 else ""))
+        print(completion(argv[1] if len(argv) > 1 else "", _help))
         return 0
     words = 2 if argv[0] == "data" else 1
     if argv[0] == "data" and (len(argv) == 1 or argv[1] in ("-h", "--help")):
@@ -140,6 +140,13 @@ def _parse(verb: str, args: list[str]) -> Command:
     raise AntiphonError(f"{_gist(said.getvalue())}; {hint}") from None
 
 
+def _help(verb: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        _parse(verb, ["--help"])
+    return said.getvalue()
+
+
 def _stray(verb: str, args: list[str]) -> str:
     """What to write instead of a second word that is no option, where a verb knows what it is likely to be."""
     from antiphon.cli.commands import STRAYS
@@ -156,11 +163,8 @@ def _gist(box: str) -> str:
     if "Perhaps you meant:" in lines:
         text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
     text = " ".join(text.split()).rstrip(".")
-    text = re.sub(
-        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*",
-        r"\1 is not a number",
-        text,
-    )
+    for kind, named in (("FLOAT", r"\1 is not a number"), ("INT", r"'\1' is not a whole number")):
+        text = re.sub(rf"no type matching \{{None\}}\|{kind} could be instantiated from \['(.*?)'\].*", named, text)
     text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is not a whole number", text)
     text = re.sub(r"could not convert string to float: ('.*')", r"\1 is not a number", text)
     return text[:1].lower() + text[1:] if text else "these options cannot be understood"

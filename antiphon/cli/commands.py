@@ -329,15 +329,19 @@ class Info:
 
 @dataclass(frozen=True)
 class List:
-    """List the bundled voices.
+    """List the voices there are: the bundled ones, and those in a folder.
 
-    Example: antiphon list
+    Example: antiphon list runs
     """
 
-    def run(self) -> None:
-        from antiphon.voices.find import bundled
+    folder: Annotated[Positional[Path | None], opt("FOLDER")] = None
+    """a folder of run folders and weights files"""
 
-        print("\n".join(bundled()) or "no voices are bundled")
+    def run(self) -> None:
+        from antiphon.voices.find import bundled, voices_in
+
+        found = bundled() if self.folder is None else [*bundled(), *map(str, voices_in(self.folder))]
+        print("\n".join(found) or "no voices are bundled")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
+from collections.abc import Callable
 
 from antiphon.core.errors import AntiphonError
+
+Known = dict[str, list[str]]  # the words that may follow each verb
 
 BASH = """_antiphon() {{
     local now=${{COMP_WORDS[COMP_CWORD]}} words=
@@ -19,22 +20,21 @@ BASH = """_antiphon() {{
 complete -o filenames -F _antiphon antiphon"""
 
 
-def completion(shell: str) -> str:
-    """The script for bash, zsh or fish."""
-    scripts = {"bash": _bash, "zsh": lambda: f"autoload -U +X bashcompinit && bashcompinit\n{_bash()}", "fish": _fish}
+def completion(shell: str, helped: Callable[[str], str]) -> str:
+    """The script for bash, zsh or fish. helped: a verb to its help."""
+    scripts = {"bash": _bash, "zsh": lambda known: f"autoload -U +X bashcompinit && bashcompinit\n{_bash(known)}",
+               "fish": _fish}  # fmt: skip
     if shell not in scripts:
         raise AntiphonError(f"there is no completion for '{shell}': use {', '.join(scripts)}")
-    return scripts[shell]()
+    return scripts[shell](_known(helped))
 
 
-def _bash() -> str:
-    known = _known()
+def _bash(known: Known) -> str:
     cases = "\n".join(f'        {verb}) words="{" ".join(options)}";;' for verb, options in known.items())
     return BASH.format(cases=cases, verbs=" ".join(known))
 
 
-def _fish() -> str:
-    known = _known()
+def _fish(known: Known) -> str:
     lines = [f"complete -c antiphon -n __fish_use_subcommand -a '{' '.join(known)}'"]
     for verb, options in known.items():
         there = f"complete -c antiphon -n '__fish_seen_subcommand_from {verb}'"
@@ -42,22 +42,14 @@ def _fish() -> str:
     return "\n".join(lines)
 
 
-def _known() -> dict[str, list[str]]:
+def _known(helped: Callable[[str], str]) -> Known:
     """The words that may follow each verb: its options, or the rest of its name."""
     from antiphon.cli.commands import VERBS
 
-    found: dict[str, list[str]] = {}
+    found: Known = {}
     for verb in VERBS:
         first, _, second = verb.partition(" ")
         words = found.setdefault(first, [])
-        words += [word for word in [second] * bool(second) + _options(verb) if word not in words]
+        options = re.findall(r"(?<![\w-])--[a-z][a-z-]+", helped(verb))
+        words += [word for word in dict.fromkeys([second] * bool(second) + options) if word not in words]
     return found
-
-
-def _options(verb: str) -> list[str]:
-    from antiphon.cli.app import _parse
-
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        _parse(verb, ["--help"])
-    return list(dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]+", said.getvalue())))

@@ -1,7 +1,7 @@
 """A song changed before it is played: faster, higher, or only a stretch of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from antiphon.core.errors import AntiphonError
@@ -66,7 +66,7 @@ def transposed(song: Song, semitones: float) -> Song:
 
 
 def until(song: Song, stop: float) -> Song:
-    """The song up to `stop` seconds: what still sounds is let go there."""
+    """The song up to `stop` seconds: what still sounds is let go there. Parts that come in later have no notes left."""
 
     def part(own: Part) -> Part:
         kept = (n for n in own.notes if n.onset < stop)
@@ -116,11 +116,5 @@ def _time(given: float | str | None) -> float | None:
     return total
 
 
-def _each(song: Song, change) -> Song:  # type: ignore[no-untyped-def]
-    def kept(parts: Sequence[Part]) -> tuple[Part, ...]:
-        return tuple(part for part in map(change, parts) if len(part.notes))
-
-    changed = replace(song, parts=kept(song.parts), drums=kept(song.drums))
-    if not changed.parts and not changed.drums:
-        raise AntiphonError("nothing begins in this stretch of the song: choose another")
-    return changed
+def _each(song: Song, change: Callable[[Part], Part]) -> Song:
+    return replace(song, parts=tuple(map(change, song.parts)), drums=tuple(map(change, song.drums)))

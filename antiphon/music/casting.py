@@ -163,14 +163,18 @@ def cast(
 
 def heard(players: Sequence[Player], song: Song, only: Sequence[str | int], mute: Sequence[str | int]) -> list[Player]:
     """The players of some parts: those that `only` names, if it names any, without those that `mute` names; by channel,
-    "tN", part of a name, or "drums". Raises AntiphonError if a name matches no part, or nothing is left."""
+    "tN", part of a name, or "drums"; players without notes have nothing to do. Raises AntiphonError if a name matches
+    no part, or nothing is left."""
     for key in (*only, *mute):
         _check_key(key, song)
     kept = [player for player in players if not only or any(_means(key, player) for key in only)]
     kept = [player for player in kept if not any(_means(key, player) for key in mute)]
     if not kept:
         raise AntiphonError(f"nothing is left to play: {_listed(song)}")
-    return kept
+    sounding = [player for player in kept if len(player.part.notes)]
+    if not sounding:
+        raise AntiphonError("nothing of these parts begins in this stretch of the song: choose another")
+    return sounding
 
 
 def _means(key: str | int, player: Player) -> bool:
