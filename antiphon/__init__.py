@@ -9,6 +9,7 @@
     antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
     antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
     antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a new voice, kalimba.safetensors
+    antiphon.export("gm", "flute", format="sfz", instrument="flute")  # samples for other people's samplers
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
 
 Names are looked up when they are first used, so that `import antiphon` costs nothing.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.clone import clone
     from antiphon.verbs.compare import compare
     from antiphon.verbs.evaluate import evaluate
+    from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
     from antiphon.verbs.morph import morph
@@ -44,6 +46,7 @@ __all__ = [
     "clone",
     "compare",
     "evaluate",
+    "export",
     "gallery",
     "generate",
     "load",
@@ -61,6 +64,7 @@ _HOMES = {
     "clone": "antiphon.verbs.clone",
     "compare": "antiphon.verbs.compare",
     "evaluate": "antiphon.verbs.evaluate",
+    "export": "antiphon.verbs.export",
     "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",
     "load": "antiphon.voices.find",

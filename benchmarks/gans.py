@@ -280,7 +280,7 @@ def write(settings: Settings, found: Evaluation, result: Mapping[str, Any]) -> N
     notes = "".join(f"- {warning}\n" for warning in result["warnings"])
     (out / "gans.md").write_text("\n".join([*map(markdown_table, tables(result)), notes]))
     (out / "gans.html").write_text(evaluation_page(found, settings.data.name), encoding="utf-8")
-    heard = {name.split(":")[0]: player for name, player in found.players.items() if name.endswith("imagined")}
+    heard = {name.split(":")[0]: player for name, player in found.renderers.items() if name.endswith("imagined")}
     sounds = next(iter(heard.values())).sounds
     chosen = shown_rows(sounds, SHOWN)
     real = [sounds.real(sounds.rows[at].real) for at in chosen]

@@ -61,7 +61,7 @@ MUTANTS = (
     ),
     Mutant(
         "voice",
-        "style words are not told to the mapping",
+        "the mapping is not conditioned on style words",
         "hot[row] = torch.tensor([float(word in words) for word in self.styles])",
         "hot[row] = torch.tensor([0.0 for word in self.styles])",
         "tests/test_method.py -k style",
@@ -75,7 +75,7 @@ MUTANTS = (
     ),
     Mutant(
         "generator",
-        "the trunk knows when a note will be let go while it is held",
+        "the trunk knows when a note will be released while it is held",
         "length = torch.log1p(torch.where(released > 0, held, t) / 0.05).unsqueeze(-1) / 3",
         "length = torch.log1p(held.clamp(max=1e3) / 0.05).unsqueeze(-1) / 3",
         "tests/test_networks.py",
@@ -110,7 +110,7 @@ MUTANTS = (
     ),
     Mutant(
         "encoder",
-        "the ear is told that every note is held for ever",
+        "the encoder is given every note as held for ever",
         "gate = (frames < release.unsqueeze(-1)).float().unsqueeze(1)",
         "gate = (frames < torch.inf * release.unsqueeze(-1)).float().unsqueeze(1)",
         "tests/test_networks.py",
@@ -138,7 +138,7 @@ MUTANTS = (
     ),
     Mutant(
         "data",
-        "a moved note is told to be let go as late as the recorded one",
+        "a transposed note is released as late as the recorded one",
         "torch.where(hold < 0, torch.inf, torch.floor(hold / playback_rate(semitones)))",
         "torch.where(hold < 0, torch.inf, torch.floor(hold / playback_rate(0 * semitones)))",
         "tests/test_transpose.py",
@@ -229,9 +229,9 @@ MUTANTS = (
     ),
     Mutant(
         "training",
-        "all processes throw the same dice",
-        "chance = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank",
-        "chance = (self.recipe.seed * 1_000_003 + self.step) * 64",
+        "all processes draw the same random numbers",
+        "seed = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank",
+        "seed = (self.recipe.seed * 1_000_003 + self.step) * 64",
         "tests/test_games.py",
     ),
     Mutant(
@@ -243,9 +243,9 @@ MUTANTS = (
     ),
     Mutant(
         "resume",
-        "a step's dice hang on when the run was started",
-        "rng = torch.Generator().manual_seed(chance)",
-        "rng = torch.Generator().manual_seed(chance + int(time.monotonic() * 1e6))",
+        "a step's random numbers depend on when the run was started",
+        "rng = torch.Generator().manual_seed(seed)",
+        "rng = torch.Generator().manual_seed(seed + int(time.monotonic() * 1e6))",
         "tests/test_training.py -k same_seed",
     ),
     Mutant(

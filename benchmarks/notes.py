@@ -121,7 +121,7 @@ def write_sheet(found: Evaluation, sounds: Sounds, path: Path, *, count: int = 1
     chosen = shown_rows(sounds, count)
     notes = [sounds.rows[at].real for at in chosen]
     titles = [f"{sounds.note(note).instrument} {float(sounds.prepared.pitch[note]):.0f}" for note in notes]
-    spectrogram_sheet(list(zip(titles, map(sounds.real, notes), found.players["encoded"](chosen), strict=True)), path)
+    spectrogram_sheet(list(zip(titles, map(sounds.real, notes), found.renderers["encoded"](chosen), strict=True)), path)
 
 
 def print_report(result: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ def test_r1_looks_at_real_sounds_and_r2_at_generated_ones():
     assert 0 < penalty(lipschitz=1.0) <= 1
 
 
-def test_where_no_slope_is_wanted_nothing_is_looked_at_and_no_dice_are_thrown():
+def test_where_no_slope_is_wanted_nothing_is_seen_and_no_random_number_is_drawn():
     def seen() -> list[Seen]:
         raise AssertionError
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
-from antiphon.audio import ops
+from antiphon.audio import headers, ops
 from antiphon.audio.files import check_sound, find_audio, probe, read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 
@@ -117,3 +117,79 @@ def test_cut_tail_by_peak_keeps_what_is_loud(samples, floor):
     np.testing.assert_array_equal(kept, audio[: len(kept)])
     rest = audio[len(kept) :]
     assert rest.size == 0 or np.abs(rest).max() <= np.abs(audio).max() * 10 ** (floor / 20) * (1 + 1e-6)
+
+
+# ---- headers that do not say how much there is -----------------------------------------------------------------------
+
+
+def id3(size):
+    """An ID3v2 tag with `size` bytes of, say, a picture."""
+    return b"ID3\x04\x00\x00" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
+
+
+def mp3(path, mode, rate=44100, channels=1, seconds=4.0):
+    """The bytes of an mp3, and where its second frame begins: the first is the encoder's own, which counts frames."""
+    loud = tone(seconds, rate)
+    loud[: len(loud) // 2] *= 0.01  # of variable rate: the beginning says nothing about the rest
+    loud[len(loud) // 2 :] += 0.2 * np.random.default_rng(0).standard_normal(len(loud) - len(loud) // 2)
+    audio = loud if channels == 1 else np.stack([loud, loud], 1)
+    soundfile.write(path, audio, rate, format="MP3", bitrate_mode=mode, compression_level=0.4)
+    frames = headers._frames(path.read_bytes())
+    assert len(frames) > 50
+    return path.read_bytes(), frames[1].start
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE", "AVERAGE"])
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 1), (44100, 2), (22050, 1), (8000, 2)])
+def test_an_mp3_is_read_to_its_end_whatever_its_header(tmp_path, mode, rate, channels):
+    whole, second = mp3(tmp_path / "whole.mp3", mode, rate, channels)
+    tag = whole.find(b"Info" if mode == "CONSTANT" else b"Xing")
+    kinds = {f"id3-{size}": id3(size) + whole[second:] for size in (0, 10, 5000, 300_000)}
+    kinds["tail"] = whole[second:] + b"TAG" + b"x" * 125
+    kinds["between"] = whole[second:] + id3(2000) + b"\xff\xfb garbage" * 3
+    for name, count in (("few", 20), ("many", 5000)):
+        kinds[name] = whole[: tag + 8] + count.to_bytes(4, "big") + whole[tag + 12 :]
+    for name, data in kinds.items():
+        path = tmp_path / f"{name}.mp3"
+        path.write_bytes(data)
+        audio = read_audio(path)
+        assert 4.0 <= len(audio) / 44100 < 4.3, name
+        assert np.abs(audio[int(3.9 * 44100) :]).max() > 0.3, name
+        assert abs(probe(path).seconds - len(audio) / 44100) < 0.01, name
+
+
+def test_an_mp3_cut_off_is_read_as_far_as_it_goes(tmp_path):
+    whole, _ = mp3(tmp_path / "whole.mp3", "CONSTANT")
+    (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
+    assert 1.9 < len(read_audio(tmp_path / "cut.mp3")) / 44100 < 2.1
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+def test_a_wav_that_was_never_finished_is_read(tmp_path, length, subtype, form):
+    path = tmp_path / "died.wav"
+    soundfile.write(path, np.stack([tone(), tone()], 1), 44100, subtype=subtype, format=form)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"data")
+    data[4:8] = bytes(4)
+    data[at + 4 : at + 8] = length.to_bytes(4, "little")
+    path.write_bytes(data[:-3])  # in the middle of a frame
+    assert 22040 < len(read_audio(path)) < 22050 + 10
+    np.testing.assert_allclose(read_audio(path)[:22000], tone()[:22000], atol=1e-4)
+
+
+def test_a_wav_without_samples_stays_one(tmp_path):
+    path = tmp_path / "none.wav"
+    soundfile.write(path, np.zeros(0, np.float32), 44100)
+    path.write_bytes(path.read_bytes() + b"LIST\x04\x00\x00\x00INFO")
+    with pytest.raises(AntiphonError, match="no samples"):
+        read_audio(path)
+
+
+def test_a_stream_of_flac_without_a_count_is_read(tmp_path):
+    data = bytearray(write_audio(tmp_path / "a.flac", tone()).read_bytes())
+    data[21] &= 0xF0  # the 36 bits of total samples
+    data[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    assert len(read_audio(tmp_path / "a.flac")) == 22050

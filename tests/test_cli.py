@@ -232,7 +232,7 @@ WRONG = [
     (["train", "FILE", "-o", "R"], ["not a usable prepared file"]),
     (["train", "N", "-o", "FILE"], ["is a file"]),
     (["train", "N", "-o", "N/run"], ["outside"]),
-    (["train", "N", "-o", "OTHER"], ["holds other things"]),
+    (["train", "N", "-o", "OTHER"], ["contains other files"]),
     (["train", "N", "-o", "R", "--steps", "0"], ["0 steps"]),
     (["train", "N", "-o", "R", "--steps", "-5"], ["-5 steps"]),
     (["train", "N", "-o", "R", "--minutes", "0"], ["0 minutes"]),
@@ -367,10 +367,10 @@ def test_a_hangup_that_is_ignored_stays_ignored():
     """Under nohup a song is finished although the terminal is gone."""
     code = """
 import os, signal
-from antiphon.cli.app import _stoppable
+from antiphon.core.stopping import listening
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-with _stoppable():
+with listening():
     os.kill(os.getpid(), signal.SIGHUP)
     try:
         os.kill(os.getpid(), signal.SIGTERM)

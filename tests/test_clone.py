@@ -176,7 +176,8 @@ def test_where_ear_and_claim_disagree_you_are_told():
     assert (named.pitch, len(named.remarks)) == (64, 1)
     assert "it sounds like E4, which is used, not A4" in named.remarks[0]
     octave = one_note(sound, "x", hint=76)
-    assert (octave.pitch, octave.remarks) == (76, ())
+    assert octave.pitch == 64
+    assert "it sounds like E4, which is used, not E5" in octave.remarks[0]
     said = one_note(sound, "x", 76)
     assert said.pitch == 76
     assert "E5 is used as given, though it sounds like E4" in said.remarks[0]

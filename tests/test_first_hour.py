@@ -19,8 +19,8 @@ import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.data.labelling.drums import DRUMS
-from antiphon.data.labelling.pitches import parse_pitches
 from antiphon.data.labelling.resolve import resolve_instrument
+from antiphon.data.labelling.several_pitches import parse_pitches
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.renderers import _known_as
 from antiphon.music import stage

@@ -1,4 +1,5 @@
-"""How the players move: each by its own loss, every one of them, as fast as the moment says, by dice of its own."""
+"""How the players move: each by its own loss, every one of them, at the context's rate, with random numbers of its
+own."""
 
 from __future__ import annotations
 
@@ -113,7 +114,7 @@ def test_the_loss_is_the_weighted_sum_and_the_adversarys_part_has_its_share(usua
 
 @pytest.mark.parametrize("name", sorted(recipes()))
 def test_a_game_goes_on_from_what_was_saved_of_it(name: str, data: Prepared, tmp_path: Path):
-    """Weights, optimisers, averages and whatever else a step depends on, in a game of other dice."""
+    """Weights, optimisers, averages and whatever else a step depends on, in a game with another seed."""
     usual = recipe(name, "tiny")
     fixed = {"samples"} if isinstance(usual, ImageRecipe) else set()  # an image's size says how long a sound is
     small = {k: v for k, v in TINY.items() if k in dict(flatten(usual)) and k not in fixed}
@@ -167,10 +168,10 @@ def test_the_critic_of_styles_tells_heard_from_imagined_and_the_mapping_deceives
     game, mapping = styles()
     found = [apart(game, mapping)]
     for loss, player in ((game.critic_loss, game.critic), (game.mapping_loss, mapping)):
-        optimiser, dice = torch.optim.Adam(player.parameters(), 3e-3), torch.Generator().manual_seed(1)
+        optimiser, rng = torch.optim.Adam(player.parameters(), 3e-3), torch.Generator().manual_seed(1)
         for _ in range(15):
             optimiser.zero_grad()
-            loss(mapping, dice).backward()
+            loss(mapping, rng).backward()
             optimiser.step()
         found.append(apart(game, mapping))
     assert found[1] > found[0] + 0.1
@@ -201,7 +202,7 @@ def test_the_bank_holds_the_last_styles_heard():
     torch.testing.assert_close(bank.bank_style, bank.bank_w / 100)
 
 
-# ---- how fast, and by which dice -------------------------------------------------------------------------------------
+# ---- how fast, and by which seed -------------------------------------------------------------------------------------
 
 
 def test_learning_rates_rise_and_fall():
@@ -223,7 +224,7 @@ def test_the_adversary_rises_after_the_rehearsal_and_never_jumps():
     assert max(b - a for a, b in pairwise(short)) < 0.02
 
 
-def test_every_step_seed_and_process_has_dice_of_its_own(data: Prepared, tmp_path: Path):
+def test_every_step_seed_and_process_has_random_numbers_of_its_own(data: Prepared, tmp_path: Path):
     """And the same ones whenever it is played: so a run goes on as it would have gone."""
     thrown: dict[tuple[int, int, int], tuple[int, int]] = {}
 

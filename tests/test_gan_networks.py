@@ -199,7 +199,7 @@ def test_the_usual_critic_looks_at_any_image(name: str) -> None:
 
 
 def test_an_image_that_no_critic_can_look_at_is_refused() -> None:
-    with pytest.raises(AntiphonError, match="offer one beside the generator"):
+    with pytest.raises(AntiphonError, match="define one for the generator"):
         UsualDiscriminator(SimpleNamespace(shape=(1, 2, 3, 4), conditions=Conditions()))
 
 

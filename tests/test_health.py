@@ -45,12 +45,12 @@ WELL = Finding(
 
 def findings(count: int = 30, noise: float = 0.02, **of) -> list[Finding]:
     """A healthy run that improves, except for what `of` overrides: numbers, or functions of the finding's index."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     found, of = [], {"distance": lambda i: 3 / (i + 2)} | of
     for i in range(count):
         changes = {name: value(i) if callable(value) else value for name, value in of.items()}
         one = replace(WELL, step=50 * (i + 1), **changes)
-        found.append(replace(one, logit_real=one.logit_real + noise * dice.standard_normal()))
+        found.append(replace(one, logit_real=one.logit_real + noise * rng.standard_normal()))
     return found
 
 
@@ -135,10 +135,10 @@ def test_a_critic_whose_outputs_have_no_unit_may_always_win_and_grow():
 
 
 def test_a_run_has_settled_when_it_is_no_nearer():
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
 
     def noisy(level):
-        return lambda i: level(i) + 0.03 * dice.standard_normal()
+        return lambda i: level(i) + 0.03 * rng.standard_normal()
 
     assert "settled" in names(findings(120, distance=noisy(lambda i: 0.3 + math.exp(-i / 8))))
     assert "settled" not in names(findings(120, distance=noisy(lambda i: 2 - i / 80)))
@@ -151,10 +151,10 @@ def test_a_run_of_ten_minutes_can_say_that_it_has_settled():
     """1,000 steps, a look every 50: imitations that do not improve, or a distribution that comes no nearer."""
     said = {"of imitations": 0, "of a crowd": 0}
     for seed in range(20):
-        dice = np.random.default_rng(seed)
-        crowd = {"distance": lambda i, d=dice: (0.3 + math.exp(-i)) * math.exp(0.15 * d.standard_normal())}
-        rough = {"distance": lambda i, d=dice: 0.2 * math.exp(0.5 * d.standard_normal())}
-        rough |= {"log": lambda i, d=dice: (0.3 + math.exp(-i)) * (1 + 0.03 * d.standard_normal())}
+        rng = np.random.default_rng(seed)
+        crowd = {"distance": lambda i, d=rng: (0.3 + math.exp(-i)) * math.exp(0.15 * d.standard_normal())}
+        rough = {"distance": lambda i, d=rng: 0.2 * math.exp(0.5 * d.standard_normal())}
+        rough |= {"log": lambda i, d=rng: (0.3 + math.exp(-i)) * (1 + 0.03 * d.standard_normal())}
         said["of a crowd"] += any("settled" in names(findings(n, **crowd)) for n in (18, 19, 20))
         said["of imitations"] += any("settled" in names(findings(n, **rough)) for n in (18, 19, 20))
     assert min(said.values()) >= 5
@@ -165,8 +165,8 @@ def test_noise_does_not_tell_an_improving_run_to_stop(fall):
     """Findings from few sounds vary by half; a run that still halves its distance must not be warned."""
     false = 0
     for seed in range(30):
-        dice = np.random.default_rng(seed)
-        found = findings(40, distance=lambda i, d=dice: 2 * (i + 1) ** -fall * math.exp(0.5 * d.standard_normal()))
+        rng = np.random.default_rng(seed)
+        found = findings(40, distance=lambda i, d=rng: 2 * (i + 1) ** -fall * math.exp(0.5 * d.standard_normal()))
         false += any("settled" in names(found[:n]) for n in range(15, 41))
     assert false <= 2
 
@@ -238,9 +238,9 @@ def test_every_rule_says_how_its_critic_is_read(name):
         assert beliefs(rule, high, high)["certainty"] == 0
 
 
-def test_crowds_that_agree_differ_shrink_and_copy():
-    dice = torch.Generator().manual_seed(0)
-    real, other = (torch.randn(400, 8, generator=dice) for _ in range(2))
+def test_distributions_that_agree_differ_shrink_and_copy():
+    rng = torch.Generator().manual_seed(0)
+    real, other = (torch.randn(400, 8, generator=rng) for _ in range(2))
     assert abs(energy_distance(other, real)) < 0.03
     shifts = [energy_distance(other + by, real) for by in (0.5, 1.0, 2.0)]
     assert shifts == sorted(shifts)
@@ -326,7 +326,7 @@ def test_other_signs_are_told_once():
 def test_what_answers_may_be_asked_for():
     assert chosen("none") == ()
     assert chosen("r1, augment") == ("r1", "augment")
-    with pytest.raises(AntiphonError, match="no answer is called 'more'"):
+    with pytest.raises(AntiphonError, match="use all, none, or some of"):
         chosen("more")
 
 
@@ -418,7 +418,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
     wild = {"game.learning_rate": 1.0, "game.critic_rate": 1.0, "health": 5, "cool_down": 0.0}
     train(prepared, tmp_path / "run", steps=60, settings=OFTEN | wild)
     words = [row["said"] for row in rows(tmp_path / "run") if "said" in row]
-    assert any("going back to where it was well" in said for said in words)
+    assert any("going back to the last good state" in said for said in words)
     assert "going back" in (tmp_path / "run" / "page.html").read_text()
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
@@ -428,7 +428,7 @@ def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monk
 
 
 def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "well", lambda finding: True)
+    monkeypatch.setattr(watch, "is_healthy", lambda finding: True)
     train(prepared, tmp_path / "run", steps=10)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
     assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
@@ -438,7 +438,7 @@ def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, 
 
 
 def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
-    with pytest.raises(AntiphonError, match="no answer is called 'some'"):
+    with pytest.raises(AntiphonError, match="answers=some cannot work"):
         train(prepared, tmp_path / "run", settings=OFTEN | {"answers": "some"})
     assert not (tmp_path / "run").exists()
 
@@ -447,24 +447,24 @@ def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
 
 
 def normal(folder):
-    """The page's answer to "is this normal?", after three looks."""
+    """The page's answer to "is this normal?", after three findings."""
     return write_page(folder, Outlook(3)).read_text(encoding="utf-8").split("Is this normal?</b>")[1].split("</p>")[0]
 
 
 def test_a_page_without_a_log(tmp_path):
-    page = write_page(tmp_path, Outlook(0, "Nothing has been looked at yet.")).read_text()
+    page = write_page(tmp_path, Outlook(0, "It has not been checked yet.")).read_text()
     assert "0 steps" in page
     assert "Nothing unusual" not in page
-    assert "Nothing has been looked at yet." in page
+    assert "It has not been checked yet." in page
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"settings": OFTEN | {"health": 50}}, "Nothing has been looked at yet: that is done every 50 steps."),
-        ({"settings": OFTEN | {"health": 0}}, "Nothing is looked at, as health=0 says."),
-        ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 looks."),
-        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "Nothing is looked at: this recipe imitates"),
+        ({"settings": OFTEN | {"health": 50}}, "health has not been checked yet: it is every 50 steps."),
+        ({"settings": OFTEN | {"health": 0}}, "health is not checked, because health=0."),
+        ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 checks."),
+        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "health is not checked: its recipe imitates"),
     ],
 )
 def test_the_page_says_what_has_been_looked_at(prepared, tmp_path, how, words):
@@ -487,13 +487,13 @@ def test_held_out_sounds_are_asked_about_whatever_their_split(prepared, tmp_path
 def test_the_constant_in_what_is_played_is_in_log_and_page(prepared, tmp_path):
     train(prepared, tmp_path / "run", steps=20)
     assert any("health.offset" in row for row in rows(tmp_path / "run"))
-    assert "A constant in what is played (DC)" in (tmp_path / "run" / "page.html").read_text()
+    assert "Constant offset of generated sounds (DC)" in (tmp_path / "run" / "page.html").read_text()
 
 
 def test_a_page_costs_no_run(tmp_path):
     nameless = tmp_path / os.fsdecode(b"caf\xe9 \xff")
     nameless.mkdir()
-    assert "3 looks" in normal(nameless)
+    assert "3 checks" in normal(nameless)
     assert [path.name for path in nameless.iterdir()] == ["page.html"]
     blocked = tmp_path / "blocked"
     (blocked / "page.html").mkdir(parents=True)

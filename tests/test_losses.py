@@ -12,6 +12,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.gesture import Gesture
 from antiphon.networks.oscillators import block_count
+from antiphon.networks.partials import Bank
 from antiphon.representations.spectral import LogMel, magnitude, mel_filters
 from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.games.optimisers import OPTIMISERS, OptimiserConfig, OptimisticAdam
@@ -318,7 +319,9 @@ def test_partials_are_compared_where_a_window_shows_the_note_alone() -> None:
         samples=8192, knots=times.unsqueeze(0), f0=torch.full((1, block_count(8192)), 440.0), take=torch.tensor([0]),
     )  # fmt: skip
     level = torch.full((9, 3), -2.0, requires_grad=True)
-    loss = partials_loss([(torch.tensor([1.0, 2.0, 3.0]), level)], g, sine(440, 0.4)[:, :8192])
+    own = torch.arange(3).unsqueeze(0)
+    bank = Bank(torch.tensor([[1.0, 2.0, 3.0]]), level.unsqueeze(0), torch.ones(1, 3, dtype=torch.bool), (3,), own)
+    loss = partials_loss(bank, g, sine(440, 0.4)[:, :8192])
     loss.backward()
     assert level.grad is not None
     moved = level.grad.abs().amax(1)

@@ -102,7 +102,7 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(bars, tmp_path, mon
 
     monkeypatch.setattr(Run, "_one_step", stepped)
     for step in (5, 6):
-        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same line goes on"):
+        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same command again resumes"):
             train(bars, tmp_path / "run")
     assert train(bars, tmp_path / "run").read_bytes() == whole.read_bytes()
     (state, meta), (other, expected) = (read_tensors(tmp_path / n / "state.safetensors") for n in ("run", "whole"))

@@ -139,7 +139,7 @@ def test_whole_or_not_at_all(duo, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         bounce(failing(), folder / "a.wav", RATE)
-    assert list(folder.iterdir()) == []
+    assert not folder.exists()
     bounce(stream(band(duo), SineVoice(), stems=True), folder / "a.wav", RATE)
     before = {f: f.read_bytes() for f in folder.iterdir()}
     assert len(before) == 3

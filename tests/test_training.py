@@ -1,4 +1,4 @@
-"""Runs that are stopped, killed, prolonged or begun from a voice: resuming leads to the same weights."""
+"""Runs that are stopped, killed, extended or begun from a voice: resuming leads to the same weights."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def test_a_setting_arrives(prepared: Path, tmp_path: Path):
 # ---- stopped and gone on with --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path, stop_at, number):
     folder = tmp_path / "run"
     for step in (1, 4):
         stop_at(step, number)
-        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same line goes on"):
+        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same command again resumes"):
             train(prepared, folder, steps=STEPS)
         assert read_metadata(folder / "state.safetensors")["step"] == step
         antiphon.load(folder)
@@ -138,7 +138,7 @@ def test_the_command_line_says_so(antiphon_line, prepared, tmp_path, stop_at):
     said = antiphon_line(
         "train", prepared, "-o", tmp_path / "run", "--size", "tiny", "--steps", "4", "--set", *SETTINGS
     )
-    assert (said.status, said.err[-1]) == (130, "antiphon: saved at step 2; the same line goes on")
+    assert (said.status, said.err[-1]) == (130, "antiphon: saved at step 2; the same command again resumes")
 
 
 KILLED = """
@@ -178,7 +178,7 @@ def _mtime(path: Path) -> int:
         return 0
 
 
-def test_a_complete_run_is_left_alone_and_can_be_prolonged(prepared, tmp_path):
+def test_a_complete_run_is_left_alone_and_can_be_extended(prepared, tmp_path):
     weights = train(prepared, tmp_path / "run", steps=2)
     before = weights.stat().st_mtime_ns
     train(prepared, tmp_path / "run", steps=2)
@@ -333,10 +333,10 @@ def test_the_bundled_voice_is_the_usual_beginning(prepared, run_folder, tmp_path
     how = {"steps": 1, "quiet": False, "from_scratch": False}
     train(prepared, tmp_path / "usual", size=None, **how)
     assert read_record(tmp_path / "usual").start_from == "gm"
-    assert "beginning from the voice gm" in capsys.readouterr().err
+    assert "starting from the voice gm" in capsys.readouterr().err
     train(prepared, tmp_path / "small", **(how | {"size": "small"}))
     assert read_record(tmp_path / "small").start_from is None
-    assert "beginning from scratch" in capsys.readouterr().err
+    assert "starting from scratch" in capsys.readouterr().err
     train(prepared, tmp_path / "scratch", **(how | {"from_scratch": True, "size": "tiny"}))
     assert read_record(tmp_path / "scratch").start_from is None
 

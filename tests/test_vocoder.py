@@ -207,7 +207,7 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_
 def test_it_goes_on_from_a_vocoder_and_from_nothing_else(prepared, run, voice, tmp_path):
     train(prepared, tmp_path / "run", size=None, from_scratch=False, start_from=run, steps=1)
     assert antiphon.load(tmp_path / "run").info.training["start_from"] == str(run)
-    with pytest.raises(AntiphonError, match="is no vocoder"):
+    with pytest.raises(AntiphonError, match="is not a vocoder"):
         recipe("vocoder").like(voice)
 
 

@@ -13,7 +13,6 @@ from voice_checks import ALL_CHECKS, Check, applies, check_voice
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.training.loop import new_game
-from antiphon.verbs.train import describe
 from antiphon.voices.checkpoint import load_voice, save_voice
 from antiphon.voices.find import bundled, find
 from antiphon.voices.kind import kind_of, kinds
@@ -24,8 +23,8 @@ TINY = [f"tiny {name}" for name in sorted(recipes())]
 
 def write_tiny(name: str, data: Prepared, path: Path) -> Path:
     """The voice of a recipe at its smallest size before its first step."""
-    model = new_game(data, recipe(name, "tiny")).model
-    save_voice(path, model, describe(data, name))
+    made = recipe(name, "tiny")
+    save_voice(path, new_game(data, made).model, made.describe(data, name))
     return path
 
 

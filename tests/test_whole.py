@@ -46,6 +46,14 @@ def test_none_of_several_appears_before_all_are_written(tmp_path):
     assert sorted(tmp_path.iterdir()) == places
 
 
+def test_names_whose_marks_are_the_same_do_not_mix(tmp_path):
+    places = [tmp_path / "plumless", tmp_path / "buckeroo"]  # their CRC-32 is the same
+    with all_atomic(places) as drafts:
+        for draft, place in zip(drafts, places, strict=True):
+            draft.write_text(place.name)
+    assert [place.read_text() for place in places] == ["plumless", "buckeroo"]
+
+
 def test_a_morphs_sound_and_picture_appear_together(antiphon_line, run_folder, tmp_path, monkeypatch):
     line = ["morph", run_folder, "--from", "violin", "--to", "harp", "-o", tmp_path / "m.wav", "--picture"]
     line += ["--steps", "2", "--seconds", "0.1"]

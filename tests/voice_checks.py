@@ -253,7 +253,7 @@ def check_other_kinds_and_weights_are_refused(voice: Voice, path: Path, folder: 
 
 @check()
 def check_before_its_first_step_it_is_another(voice: Voice, path: Path, folder: Path) -> None:
-    """`untrained`: the same networks and labels with weights of the seed's, and no one else's dice are thrown."""
+    """`untrained`: the same networks and labels with weights of the seed's; no one else's random numbers are used."""
     before = torch.get_rng_state()
     fresh, again, other = voice.untrained(3), voice.untrained(3), voice.untrained(4)
     assert torch.equal(torch.get_rng_state(), before)
@@ -281,7 +281,7 @@ def check_it_plays_any_note(voice: Voice, path: Path, folder: Path) -> None:
         ]
     ]
     notes = [*some_notes(voice), *ends, Note(60, 0.1)]
-    softest, loudest = TRAINED if voice.info.training else UNTRAINED
+    softest, loudest = TRAINED if voice.info.training.get("steps") else UNTRAINED
     sounds = voice.notes(notes)
     assert len(sounds) == len(notes)
     for note, sound in zip(notes, sounds, strict=True):
@@ -330,7 +330,8 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
 
 @check("plays")
 def check_the_same_seed_is_the_same_bytes_and_another_is_not(voice: Voice, path: Path, folder: Path) -> None:
-    """In another process too: here, in another voice of the same file. Nobody else's dice are thrown or seen."""
+    """In another process too: here, in another voice of the same file. No one else's random numbers are used or
+    changed."""
     notes, again = some_notes(voice), load_voice(path)
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002 (others may still use it)

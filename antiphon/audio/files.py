@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from antiphon.audio.headers import UNFINISHED, mended
 from antiphon.audio.ops import Audio, resample, to_mono
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import held
 from antiphon.core.units import SAMPLE_RATE
 
 SUFFIXES = frozenset(  # formats that libsndfile reads
@@ -30,6 +33,7 @@ _WRITERS = {  # suffix: (libsndfile's format, subtype)
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
 }
+_ESTIMATED = {"MP3", "MPEG", "OGG"}  # libsndfile's names of formats without a count of samples that could be missed
 _SLICE = 1 << 18  # libvorbis overflows its stack when handed minutes at once
 LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # accepted sample rates, Hz
 MOST_CHANNELS = 64
@@ -74,6 +78,7 @@ class Probe:
     sample_rate: int
     frames: int
     channels: int
+    estimated: bool = False  # lossy formats: there may be more or fewer frames than their header promises
 
     @property
     def seconds(self) -> float:
@@ -113,7 +118,7 @@ def probe(path: str | Path) -> Probe:
         raise AntiphonError(f"{path} claims to have {info.channels} channels: export it again with 1 or 2")
     if _truncated(path):
         raise AntiphonError(f"{path} is truncated: copy it again")
-    return Probe(int(info.samplerate), int(info.frames), int(info.channels))
+    return Probe(int(info.samplerate), int(info.frames), int(info.channels), info.format in _ESTIMATED)
 
 
 def read_audio(
@@ -132,8 +137,8 @@ def read_audio(
     if wanted * header.channels > MOST_VALUES and max_seconds is not None:
         raise AntiphonError(f"{path} has too many channels at too high a sample rate: export it again at 44100 Hz")
     audio = _read(Path(path), wanted)
-    # Compressed formats state their length only roughly: a tenth of a second less is rounding, more is loss.
-    if len(audio) < wanted - 0.1 * rate or not len(audio):
+    short = 0 if header.estimated else wanted - len(audio)
+    if short > 0.1 * rate or not len(audio):
         raise AntiphonError(f"{path} is truncated: it has {len(audio)} of {wanted} samples; copy it again")
     if not np.isfinite(audio).all():
         raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
@@ -147,6 +152,10 @@ def _opened(path: Path) -> Iterator[Any]:
     """The soundfile.SoundFile of a path, which may be longer than the 1,024 bytes that libsndfile itself accepts."""
     import soundfile
 
+    if (mend := mended(path)) is not None:
+        with soundfile.SoundFile(io.BytesIO(mend.data)) as file:
+            yield file
+        return
     number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         with soundfile.SoundFile(number, closefd=False) as file:
@@ -253,9 +262,9 @@ def writing_all(
     """`writing` for several files: all of them appear when the `with` block ends, or none does."""
     targets = [check_target(path, force=force) for path in paths]
     try:
-        for target in targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with all_atomic(targets) as drafts, ExitStack() as stack:
+        with ExitStack() as places, all_atomic(targets) as drafts, ExitStack() as stack:
+            for target in targets:
+                places.enter_context(in_folder(target.parent))
             pairs = zip(targets, drafts, strict=True)
             encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels, form)) for each in pairs]
             yield [encoder.write for encoder in encoders]
@@ -281,6 +290,7 @@ class _Encoder:
         import soxr
 
         self.target, self._resample = target, None
+        self._file: Any = None  # until it is open
         kind, subtype = _WRITERS[target.suffix.lower()]
         rate, subtype = form.rate or sample_rate, _BITS[form.bits] if form.bits else subtype
         if subtype == "OPUS":
@@ -292,10 +302,11 @@ class _Encoder:
         self._errors = (soundfile.SoundFileError, RuntimeError, AssertionError)
         self._disk = _Disk(draft)
         try:
-            self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, format=kind, subtype=subtype)
-        except self._errors as error:
-            self._disk.close()
-            raise self._disk.failed or OSError(str(error)) from None
+            with self._said():
+                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, format=kind, subtype=subtype)
+        except BaseException:
+            self._close()
+            raise
 
     def write(self, audio: Audio) -> None:
         if not np.isfinite(audio).all():
@@ -305,8 +316,8 @@ class _Encoder:
         self._write(self._resample.resample_chunk(audio) if self._resample else audio)
 
     def _write(self, audio: Audio) -> None:
-        with self._said():
-            for start in range(0, len(audio), _SLICE):
+        for start in range(0, len(audio), _SLICE):
+            with self._said():
                 self._file.write(np.clip(audio[start : start + _SLICE], -1, 1))
 
     def __enter__(self) -> _Encoder:
@@ -318,16 +329,22 @@ class _Encoder:
                 rest = np.zeros((0, self._file.channels), np.float32)
                 self._write(self._resample.resample_chunk(rest, last=True))
         finally:
-            try:
-                with self._said():
+            self._close()
+
+    def _close(self) -> None:
+        try:
+            with self._said():
+                if self._file:
                     self._file.close()
-            finally:
-                self._disk.close()
+        finally:
+            self._disk.close()
 
     @contextmanager
     def _said(self) -> Iterator[None]:
+        """What libsndfile complains of in the block. A stop waits, since the Python that it calls cannot pass it on."""
         try:
-            yield
+            with held():
+                yield
         except self._errors as error:
             raise self._disk.failed or OSError(" ".join(str(error).split())) from None
         if self._disk.failed:
@@ -370,6 +387,6 @@ def _truncated(path: Path) -> bool:
             file.seek(position)
             name, length = struct.unpack(layout, file.read(8))
             if name == wanted:  # recorders that were cut off leave the length at 0 or at its maximum
-                return length < 0x7FFFFFFF and position + 8 + length > size
+                return length < UNFINISHED and position + 8 + length > size
             position += 8 + length + (length & 1)
     return False

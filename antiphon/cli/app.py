@@ -5,74 +5,67 @@ What takes time to import is imported inside `main`, so that Ctrl-C is handled f
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import difflib
 import io
 import os
 import re
-import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from antiphon import __version__
+from antiphon.core.atomic import sweep_up
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import deafen, listening
 
 if TYPE_CHECKING:
     from antiphon.cli.commands import Command
 
-STOPPED = ("SIGTERM", "SIGHUP")  # treated like Ctrl-C, unless already ignored (nohup)
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0, 2 after a user's error (one line on stderr), 130 after Ctrl-C."""
+    atexit.register(deafen)  # the result is there: what comes while Python clears up would only hide the status
+    with listening():
+        try:
+            status = _status(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt as stop:
+            status = _fail(str(stop) or "stopped", 130)
+        sweep_up()
+    sys.exit(status)
+
+
+def _status(argv: list[str]) -> int:
+    """Run one command line. -> its status, after a line on stderr for whatever went wrong but a stop"""
     try:
-        with _stoppable():
-            _legible()
-            sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+        _legible()
+        return _run(argv)
     except AntiphonError as error:
-        _fail(str(error), 2)
-    except KeyboardInterrupt as stop:
-        _fail(str(stop) or "stopped", 130)
+        return _fail(str(error), 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
-        sys.exit(141)
+        return 141
     except OSError as error:
         where = f"{error.filename}: " if error.filename else "a file could not be read or written: "
-        _fail(where + (error.strerror or str(error)), 2)
+        return _fail(where + (error.strerror or str(error)), 2)
     except MemoryError:
-        _fail("not enough memory for this: try fewer or shorter notes", 2)
+        return _fail("not enough memory for this: try fewer or shorter notes", 2)
     except Exception as error:
         if os.environ.get("ANTIPHON_DEBUG"):
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}"
-        _fail(f"internal error ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let other termination signals clean up as Ctrl-C does, so that no temporary files are left."""
-    old = {}
-    with contextlib.suppress(ValueError):  # not the main thread: the caller handles signals
-        for number in (getattr(signal, name) for name in STOPPED if hasattr(signal, name)):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                old[number] = signal.signal(number, _stop)
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        return _fail(f"internal error ({what}): please report it (ANTIPHON_DEBUG=1 shows where)", 1)
 
 
 def _legible() -> None:
-    """Escape characters that the terminal's encoding lacks, rather than fail when all the work is done."""
+    """Escape characters that the terminal's encoding lacks, and do without a closed stream (`>&-`), rather than fail
+    when all the work is done."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as the program runs)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -170,10 +163,10 @@ def _gist(box: str) -> str:
     return text[:1].lower() + text[1:] if text else "these options cannot be understood"
 
 
-def _fail(text: str, status: int) -> None:
+def _fail(text: str, status: int) -> int:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     line = "".join(c if c.isprintable() else " " for c in text)
     line = f"{line[:600]} ... {line[-300:]}" if len(line) > 1000 else line
     print(f"antiphon: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(status)
+    return status

@@ -219,6 +219,47 @@ class Clone(Spoken):
 
 
 @dataclass(frozen=True)
+class Export(Spoken):
+    """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
+
+    Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")]
+    """a bundled voice, a run folder or a weights file"""
+    out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
+    """the folder for the pack"""
+    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav")] = "sfz"
+    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others)"""
+    instrument: Annotated[Words, opt("LABEL ...")] = ()
+    """instruments, General MIDI names or numbers, blends (flute:0.6,strings:0.4) or recordings (NOTE.wav); `all` for
+    everything (default: all, of a voice of few); of a kit: drums"""
+    keys: Annotated[int, arg(metavar="N")] = 3
+    """semitones from one sampled key to the next, at most"""
+    velocities: Annotated[int, arg(metavar="N")] = 3
+    """velocity layers; with 1, the sampler makes one sample softer and louder"""
+    takes: Annotated[int, arg(metavar="N")] = 2
+    """variants of each sample that sound in turn (a soundfont has one)"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """how long a note is held (default: 2, and up to 6 where it has no loop)"""
+    loop: Annotated[Literal["auto", "no"], arg(metavar="auto|no")] = "auto"
+    """auto: a note that lasts is looped where nobody hears the join"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """random seed, a number or any name: another player"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.export import export
+
+        how: dict[str, Any] = {"format": self.format, "keys": self.keys, "velocities": self.velocities}
+        how |= {"takes": self.takes, "seconds": self.seconds, "loop": self.loop, "seed": self.seed}
+        how |= {"instrument": [name for group in self.instrument for name in group], "force": self.force}
+        how["quiet"] = self.quiet
+        print(export(self.voice, self.out, **how))
+
+
+@dataclass(frozen=True)
 class Gallery(Spoken):
     """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
@@ -360,12 +401,50 @@ class Inspect(Spoken):
 
     label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
+    json: Flag = False
+    """print JSON: every file with its labels and their sources, and what was refused"""
+    picture: Annotated[Path | None, opt("PAGE.html")] = None
+    """write a page: a keyboard of every instrument, players, and what was refused"""
+    force: Flag = False
+    """replace the page if it exists"""
 
     def run(self) -> None:
-        from antiphon.verbs.data import inspect
+        from antiphon.verbs.data import described, inspect
 
-        how: dict[str, Any] = {"pitch": self.pitch, "label": self.label, "quiet": self.quiet}
-        show(inspect(self.folder, one_shots=self.one_shots, **how))
+        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "label": self.label}
+        how["quiet"] = self.quiet
+        if self.json:
+            if self.picture is not None:
+                raise AntiphonError("--json and --picture are two things: use one")
+            from json import dumps
+
+            print(dumps(described(self.folder, **how), indent=2))
+        else:
+            show(inspect(self.folder, picture=self.picture, force=self.force, **how))
+            if self.picture is not None:
+                print(self.picture)
+
+
+@dataclass(frozen=True)
+class Cut(Spoken):
+    """Cut a long recording of many notes into a folder of notes, named by pitch and velocity.
+
+    Example: antiphon data cut session.wav -o my-notes
+    """
+
+    session: Annotated[Positional[Path], arg(metavar="SESSION")]
+    """a sound file of notes in succession"""
+    out: Annotated[Path, arg(metavar="FOLDER", aliases=["-o"])]
+    """the folder for the notes, with cut.html, a picture of where they were cut"""
+    name: Annotated[str | None, opt("NAME")] = None
+    """what to call the instrument (default: from the session's name)"""
+    force: Flag = False
+    """write into a folder that contains other files"""
+
+    def run(self) -> None:
+        from antiphon.verbs.data import cut
+
+        print(cut(self.session, self.out, name=self.name, force=self.force, quiet=self.quiet))
 
 
 @dataclass(frozen=True)
@@ -435,6 +514,7 @@ VERBS: dict[str, type[Command]] = {
     "generate": Generate,
     "morph": Morph,
     "clone": Clone,
+    "export": Export,
     "gallery": Gallery,
     "train": Train,
     "evaluate": Evaluate,
@@ -442,6 +522,7 @@ VERBS: dict[str, type[Command]] = {
     "info": Info,
     "list": List,
     "data inspect": Inspect,
+    "data cut": Cut,
     "data render": Render,
     "data prepare": Prepare,
 }

@@ -1,4 +1,7 @@
-"""Files that appear complete or not at all: written under another name beside their place, then renamed."""
+"""Files that appear complete or not at all: written under another name beside their place, then renamed.
+
+What is under way is written down before it exists, so that whatever interrupts a program, and even if it interrupts the
+removal, `sweep_up` finds what is left."""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import check, held
 
 UNFINISHED = ".part"  # suffix of files being written; their names begin with a dot
+_under_way: set[Path] = set()  # drafts and scratch folders that exist, or may soon
 
 
 @contextmanager
@@ -24,25 +30,85 @@ def atomic(path: Path) -> Iterator[Path]:
 @contextmanager
 def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """`atomic` for several files: none of them appears before all are written and on the disk. After that only a
-    renaming can fail (a file that another program holds open, say), which leaves those already renamed in place."""
-    drafts = [_draft(path) for path in paths]
+    renaming can fail (a file that another program holds open, say), which leaves those already renamed in place. A stop
+    that comes during the renaming is too late."""
+    drafts = [_draft(path, number) for number, path in enumerate(paths)]
+    _under_way.update(drafts)
     try:
         yield drafts
         for draft in drafts:
             _flush(draft)  # a full disk may be reported only now
-        for draft, path in zip(drafts, paths, strict=True):
-            os.replace(draft, path)
+        check()
+        with held(late=True):
+            for draft, path in zip(drafts, paths, strict=True):
+                os.replace(draft, path)
     except OSError as error:
         raise AntiphonError(f"cannot write {paths[0]}: {error.strerror or error}") from None
     finally:
-        for draft in drafts:
+        _remove(*drafts)
+
+
+@contextmanager
+def scratch(place: Path | None = None) -> Iterator[Path]:
+    """A folder for what is needed during the block only: in `place`, or where the system keeps such things."""
+    import tempfile
+
+    try:
+        folder = Path(place or tempfile.gettempdir(), f".antiphon-{os.urandom(6).hex()}")
+    except OSError:  # its message is a list of folders
+        raise AntiphonError("no folder for temporary files can be written to: set TMPDIR to one that can") from None
+    _under_way.add(folder)
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def nameless(place: Path) -> IO[bytes]:
+    """A new file on the disk of the folder `place` that has no name there, and is gone when it is closed."""
+    import tempfile
+
+    with held():
+        return tempfile.TemporaryFile(dir=place)
+
+
+@contextmanager
+def in_folder(folder: Path) -> Iterator[None]:
+    """The folder exists during the block and afterwards; if the block fails, folders made for it are removed again,
+    unless there is something in them."""
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with held():
+            for place in missing:
+                with suppress(OSError):
+                    place.rmdir()
+        raise
+
+
+def sweep_up() -> None:
+    """Remove whatever is under way. For the end of a program: an interrupt at the wrong moment may have left some."""
+    _remove(*_under_way)
+
+
+def _remove(*paths: Path) -> None:
+    import shutil
+
+    with held(late=True):
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
             with suppress(OSError):
-                draft.unlink()
+                path.unlink()
+            _under_way.discard(path)
 
 
-def _draft(path: Path) -> Path:
+def _draft(path: Path, number: int) -> Path:
     mark = zlib.crc32(path.name.encode(errors="surrogateescape"))  # the name itself may be as long as possible
-    return path.with_name(f".{mark:08x}.{os.getpid()}{UNFINISHED}")
+    return path.with_name(f".{mark:08x}-{number}.{os.getpid()}{UNFINISHED}")  # and two may have the same mark
 
 
 def _flush(path: Path) -> None:

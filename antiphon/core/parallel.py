@@ -14,13 +14,18 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+import numpy as np
+
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import check, held, unheard
 
 T = TypeVar("T")
 MOST = 16  # processes: their results wait in memory for their turn
@@ -74,7 +79,8 @@ def _by_crew(work: Callable[[int], T], count: int, processes: int) -> Iterator[T
     try:
         try:
             for _ in range(processes):
-                crew.append(_Helper(work, [helper.pipe for helper in crew]))
+                with held():  # a stop meets neither a process that nobody knows of, nor one not yet deaf to it
+                    crew.append(_Helper(work, [helper.pipe for helper in crew]))
         except OSError:  # no more processes are allowed: make do with those there are
             if not crew:
                 yield from _by_thread(work, count)
@@ -126,14 +132,15 @@ class _Helper:
         try:
             return exchange()
         except (EOFError, OSError):
+            check()  # a stop that ended both
             raise AntiphonError(GONE) from None
 
 
 def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Connection]) -> None:
-    """A helper's main loop. Ctrl-C is left to the parent process, which ends its helpers."""
+    """A helper's main loop. What stops the parent process stops its helpers by way of it, or when the pipe closes."""
     for other in others:
         other.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_stopping_to_the_parent()
     _torch_threads(1)
     _keep_memory()
     while True:
@@ -150,6 +157,42 @@ def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Con
         except OSError:  # the parent is gone
             return
         _free_memory()
+
+
+@contextmanager
+def started_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of new Python processes, all started, which end with the block or with this process, however that ends."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its own start would undo `unheard`
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_the_parent) as pool:
+        with unheard():
+            pool.submit(_nothing)
+        yield pool
+
+
+def _nothing() -> None:
+    """The first piece of work, which starts the processes."""
+
+
+def _end_with_the_parent() -> None:
+    """A pool's processes would wait for work for ever, were the first one killed."""
+    _leave_stopping_to_the_parent()
+    threading.Thread(target=_await_its_end, daemon=True).start()
+
+
+def _await_its_end() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
+
+
+def _leave_stopping_to_the_parent() -> None:
+    """Ctrl-C and the end of the terminal reach the whole group of processes; SIGTERM ends one without words."""
+    for name, how in (("SIGINT", signal.SIG_IGN), ("SIGHUP", signal.SIG_IGN), ("SIGTERM", signal.SIG_DFL)):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), how)
 
 
 def _torch_threads(count: int) -> int:
@@ -177,7 +220,7 @@ def _keep_memory() -> None:
     """Lets glibc keep freed memory for the next tensor. Until it has seen a block near its limit of 32 MB freed
     (mallopt(3), M_MMAP_THRESHOLD), it returns freed blocks to the kernel, and new pages cost more than what is computed
     in them. The block is never touched, so this costs nothing; without glibc it does nothing."""
-    bytearray(31 << 20)
+    np.empty(31 << 20, np.uint8)
 
 
 def _free_memory() -> None:

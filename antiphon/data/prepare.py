@@ -7,19 +7,19 @@ and writes the prepared file. Memory stays bounded by the tables.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from antiphon.audio.files import check_place
+from antiphon.audio.ops import to_mono
+from antiphon.core.atomic import in_folder, nameless
 from antiphon.core.errors import AntiphonError
+from antiphon.core.parallel import started_pool
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.labelling import hits
@@ -114,15 +114,18 @@ def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
     return Measured(np.round(audio / scale).astype(np.int16), scale, row)
 
 
-def _work(job: tuple[str, float | None, float | None, str]) -> Measured | str:
+def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measured | str:
     """One row in a worker: the measured note, or the reason why there is none."""
     from antiphon.audio.files import read_audio
 
-    path, pitch, hold_seconds, sort = job
+    path, pitch, hold_seconds, sort, right = job
     if pitch is None or not 0 <= pitch <= 127:
         return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
     try:
         audio = read_audio(path, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
+        if right is not None:
+            other = read_audio(right, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
+            audio = to_mono(np.stack([part[: min(len(audio), len(other))] for part in (audio, other)], 1))
         if sort == "note":
             return measure(audio, pitch, hold_seconds)
         return measure_one_shot(audio) if sort == "hit" else measure_sound(audio)
@@ -135,7 +138,7 @@ def _results(jobs: Sequence[tuple], workers: int) -> Generator[Measured | str, N
     if workers <= 1:
         yield from map(_work, jobs)
         return
-    with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _single_threaded(), started_pool(workers) as pool:
         for at in range(0, len(jobs), 512):  # bounded: results wait in memory until they are consumed
             yield from pool.map(_work, jobs[at : at + 512], chunksize=8)
 
@@ -174,7 +177,7 @@ def prepare(
     report = Report(out_path, refused=list(manifest.refused))
     kept: Kept = []
     sort = "hit" if manifest.one_shots else "note" if manifest.pitched else "sound"
-    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort) for row in rows]
+    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort, str(row.right) if row.right else None) for row in rows]
     with _spooling(out_path) as spool, closing(_results(jobs, workers)) as results:
         for done, (row, result) in enumerate(zip(rows, results, strict=True), 1):
             if isinstance(result, str):
@@ -211,8 +214,7 @@ def _all_pitchless(refused: Sequence[Refused]) -> bool:
 def _spooling(out_path: Path) -> Iterator[Any]:
     """A temporary file beside `out_path`; a full disk becomes an error of one line."""
     try:
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out_path.parent) as spool:
+        with in_folder(out_path.parent), nameless(out_path.parent) as spool:
             yield spool
     except OSError as error:
         raise AntiphonError(f"cannot write {out_path}: {error.strerror or error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from antiphon.audio.mel import cut_tail, fit_length, mel_distance
 from antiphon.core.atomic import atomic
+from antiphon.core.errors import AntiphonError
 from antiphon.core.parallel import parallel_map
 from antiphon.data.analysis.tracker import can_track, track_pitch
 from antiphon.metrics.embeddings import Embedding
@@ -150,7 +151,8 @@ class Meter:
             with np.load(path) as stored:
                 return dict(stored)
         out = self._measure(sounds, targets, embeddings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as draft, draft.open("wb") as file:
-            np.savez(file, **out)  # type: ignore[arg-type]
+        with suppress(OSError, AntiphonError):  # kept for next time only
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(path) as draft, draft.open("wb") as file:
+                np.savez(file, **out)  # type: ignore[arg-type]
         return out

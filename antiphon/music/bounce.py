@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.audio.files import PLAIN, Form, check_target, writing_all
+from antiphon.core.atomic import in_folder, nameless
 from antiphon.core.errors import AntiphonError
 from antiphon.music.master import CEILING, MARGIN, USUAL, Level, Meter, TruePeak, mastered
 from antiphon.music.player import MIX, Block
@@ -34,20 +34,19 @@ def bounce(
 
     The others share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less if the true
     peak of a bus would pass the ceiling. level: how loud; form: how the files are written. All files appear or none
-    does. The sound waits in a folder beside `out`, 21 MB per minute and bus. Raises AntiphonError if a file exists
-    (unless `force`) or cannot be written.
+    does. The sound waits in nameless files on the same disk, 21 MB per minute and bus. Raises AntiphonError if a file
+    exists (unless `force`) or cannot be written.
     """
     meter = Meter(sample_rate)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".antiphon-", dir=out.parent) as folder, ExitStack() as stack:
+        with in_folder(out.parent), ExitStack() as stack:
             spools: dict[str, _Spool] = {}
             for block in blocks:
                 meter.add(block[MIX])
                 for bus, sound in block.items():
                     if bus not in spools:  # the first block has all of them, and comes before any work
                         target = check_target(_beside(out, bus), force=force)
-                        spools[bus] = stack.enter_context(_Spool(Path(folder) / str(len(spools)), target))
+                        spools[bus] = stack.enter_context(_Spool(target))
                     spools[bus].add(sound)
             peak = max((spool.meter.end() for bus, spool in spools.items() if bus != MIX), default=0.0)
             ceiling = CEILING * (CODERS if out.suffix.lower() in LOSSY else 1.0)
@@ -61,6 +60,7 @@ def bounce(
                 )
                 for sound in leveled:
                     write(sound)
+                spool.close()
     except OSError as error:
         raise AntiphonError(f"cannot write {out}: {error.strerror or error}") from None
     return out
@@ -69,9 +69,9 @@ def bounce(
 class _Spool:
     """A bus on its way to its file: blocks of float32 on disk, and their true peak."""
 
-    def __init__(self, path: Path, target: Path):
+    def __init__(self, target: Path):
         self.target, self.meter = target, TruePeak()
-        self._file = path.open("w+b")
+        self._file = nameless(target.parent)
 
     def add(self, block: np.ndarray) -> None:
         self.meter.add(block)
@@ -86,6 +86,9 @@ class _Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
 

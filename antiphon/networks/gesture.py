@@ -1,4 +1,4 @@
-"""What is played, and what the network says of it: the words that generators, games, losses and voices share."""
+"""What is played, and what the network makes of it: the terms that generators, games, losses and voices share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Gesture:
     """A batch of notes, or of crops of notes, as they are played.
 
     pitch: (batch,) MIDI. velocity: (batch,) 0..1. release: (batch,) samples since the onset, inf if never; or
-    (batch, t), as it is known at each knot: a note is held until it is let go.
-    start: (batch,) first sample wanted, since the onset. samples: how many (a multiple of 512).
+    (batch, t), as known at each knot: a note counts as held until it is released.
+    start: (batch,) first sample to be rendered, since the onset. samples: how many (a multiple of 512).
     knots: (batch, t) samples since the onset, rising, padded by repeating the last.
-    f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of all that is random in the note.
+    f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of everything random in the note.
     """
 
     pitch: Tensor
@@ -41,7 +41,7 @@ class Gesture:
         return self._each(lambda x: x[index])
 
     def split(self, counts: list[int]) -> list[Gesture]:
-        """So many notes each."""
+        """Parts of `counts` notes each."""
         return [self[first - n : first] for first, n in zip(accumulate(counts), counts, strict=True)]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Gesture:
@@ -64,8 +64,8 @@ class Tuning:
 
     @property
     def gains(self) -> Tensor:
-        """(batch, 24) of the free slots: a likely partial sounds in full, at the level the trunk gives it, and an
-        unlikely one not at all; a share of its level would be no partial's."""
+        """(batch, 24) of the free slots: a likely partial sounds in full, at the trunk's level, and an unlikely one not
+        at all; in between, its level would match neither case."""
         return ((self.active - UNLIKELY) / (LIKELY - UNLIKELY)).clamp(0, 1)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tuning:
@@ -77,7 +77,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Curves:
-    """What the trunk says at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
+    """The trunk's output at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
 
     envelope: Tensor  # (.., bands) read at each partial's frequency
     harmonics: Tensor  # (.., free_harmonics) correction of the first harmonics

@@ -49,19 +49,19 @@ class Conditions:
     ) -> Tensor:
         """pitch (batch,), instrument (batch,) index, style (batch, styles), numbers (batch, descriptors) -> (batch,
         size). What the network is not conditioned on may be left out."""
-        told = [pitch.new_zeros(len(pitch), 0, dtype=torch.float32)]
+        parts = [pitch.new_zeros(len(pitch), 0, dtype=torch.float32)]
         if self.keys:
-            told.append(F.one_hot(self.key(pitch), self.keys).float())
+            parts.append(F.one_hot(self.key(pitch), self.keys).float())
         if self.instruments:
             assert instrument is not None
-            told.append(F.one_hot(instrument, self.instruments).float())
+            parts.append(F.one_hot(instrument, self.instruments).float())
         if self.styles:
             assert style is not None
-            told.append(style.float())
+            parts.append(style.float())
         if self.descriptors:
             assert numbers is not None
-            told.append(numbers.float())
-        return torch.cat(told, 1)
+            parts.append(numbers.float())
+        return torch.cat(parts, 1)
 
 
 def limits_of(config: type) -> dict[str, tuple[Any, Any]]:

@@ -1,7 +1,7 @@
 """Filtered noise: white spectra shaped in bands, at two time resolutions.
 
-A long window (2048 samples, hop 1024) draws breath, bow and hammer noise that lasts; a short one (256, hop 64) draws
-the first 80 ms, which the long one would smear.
+A long window (2048 samples, hop 1024) makes lasting noise of breath, bow and hammer; a short one (256, hop 64) makes
+that of the first 80 ms, which the long one would smear.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from antiphon.representations.mel import band_centres, hat_weights, mel
 @lru_cache(maxsize=8)
 def sine_window(size: int, hop: int, device: torch.device | None = None) -> Tensor:
     """(size,) sine window, whose squares add to 1 at any hop that divides size/2."""
-    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+    with torch.inference_mode(False):  # cached: playing may be the first to call it, and training the next
         return torch.sin(math.pi * (torch.arange(size, device=device) + 0.5) / size) * math.sqrt(2 * hop / size)
 
 
@@ -34,7 +34,7 @@ def white_spectra(frames: int, window: int, generator: torch.Generator) -> Tenso
 
 
 def frame_centres(samples: int, window: int, hop: int, device: torch.device | None = None) -> Tensor:
-    """(frames,) samples on which the frames lie that draw samples [0, samples): some before 0 and after the end."""
+    """(frames,) centres, in samples, of the frames that make samples [0, samples): some before 0 and after the end."""
     lap = window // hop
     count = -(-samples // hop) + lap - 1
     return (torch.arange(count, device=device) - (lap // 2 - 1)) * hop

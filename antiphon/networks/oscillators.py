@@ -1,4 +1,4 @@
-"""Block oscillators: partials of exact pitch, cheap, differentiable in their amplitudes.
+"""Block oscillators: partials of exact pitch, cheap and differentiable in their amplitudes.
 
 A block is 256 samples under a Hann window, overlap-added at hop 128. Inside a block a partial keeps its complex
 amplitude c and frequency f, and its phase is that of the exact integral at the block's centre. Because
@@ -18,7 +18,7 @@ BLOCK = 256
 HOP = 128
 _SIDE = 16  # BLOCK = _SIDE * _SIDE
 GLIDE = BLOCK**2 * (1 / 12 - 1 / (2 * math.pi**2)) / 2  # half the mean of n^2 under a Hann window
-TURN = GLIDE / HOP - HOP / 12  # cycles that a pitch adds which rises by 1 cycle a sample from block to block
+TURN = GLIDE / HOP - HOP / 12  # cycles added by a pitch that rises by 1 cycle per sample from block to block
 
 
 def block_count(samples: int) -> int:
@@ -33,8 +33,8 @@ def cycles_at_blocks(cycles_per_sample: Tensor) -> Tensor:
     Args:
         cycles_per_sample: (..., blocks) frequency at block centres.
 
-    Trapezoids with the end correction of Euler and Maclaurin, plus the mean under the window of the quadratic phase
-    that a block leaves out when its pitch glides: under 50 cents of vibrato the two are worth 5 dB each.
+    Trapezoids with Euler and Maclaurin's end correction, plus the mean, under the window, of the quadratic phase that a
+    block leaves out when its pitch glides: with 50 cents of vibrato the two are worth 5 dB each.
     """
     f = cycles_per_sample.double()
     ends = [2 * f[..., :1] - f[..., 1:2], f, 2 * f[..., -1:] - f[..., -2:-1]]
@@ -42,8 +42,8 @@ def cycles_at_blocks(cycles_per_sample: Tensor) -> Tensor:
 
 
 def cycles_from(f: Tensor, gone: Tensor) -> Tensor:
-    """`cycles_at_blocks` of a stretch of a note. f: (..., blocks + 2) float64 at block centres, with a neighbour on
-    each side; gone: (..., 1) by trapezoids, up to the first block. -> (..., blocks)"""
+    """`cycles_at_blocks` of a part of a note. f: (..., blocks + 2) float64 at block centres, with a neighbour on each
+    side; gone: (..., 1) cycles up to the first block, by trapezoids. -> (..., blocks)"""
     steps = (f[..., 1:-2] + f[..., 2:-1]) * (HOP / 2)
     slope = (f[..., 2:] - f[..., :-2]) / 2
     return torch.nn.functional.pad(steps.cumsum(-1), (1, 0)) + gone + slope * TURN
@@ -55,7 +55,7 @@ def unit(angle: Tensor) -> Tensor:
 
 
 def _phasors(cycles: Tensor) -> tuple[Tensor, Tensor]:
-    """e^{iw(16a-128)} as (n, 16, K) and e^{iwb} as (n, K, 16), by complex powers: one sine and cosine a partial."""
+    """e^{iw(16a-128)} as (n, 16, K) and e^{iwb} as (n, K, 16), by complex powers: one sine and cosine per partial."""
     one = unit(2 * math.pi * cycles)
     fine = torch.ones_like(one).unsqueeze(-1)
     power = one
@@ -95,7 +95,7 @@ class _Blocks(torch.autograd.Function):
 @lru_cache(maxsize=8)
 def _window(device: torch.device | None = None) -> Tensor:
     """(256,) Hann."""
-    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+    with torch.inference_mode(False):  # cached: playing may be the first to call it, and training the next
         return 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(BLOCK, device=device) / BLOCK)
 
 
@@ -107,27 +107,27 @@ def overlap_add(blocks: Tensor, samples: int) -> Tensor:
 
 
 def oscillate(amplitude: Tensor, cycles: Tensor, samples: int, chunk: int = 1 << 13) -> Tensor:
-    """Sum of partials of one note (or of several notes at once).
+    """The sum of the partials of one note (or of several notes at once).
 
     Args:
         amplitude: (blocks, K) complex64, or (batch, blocks, K): amplitude and phase at block centres.
         cycles: same shape, cycles per sample (frequency / sample rate), below 0.5.
-        samples: length wanted; blocks must be `block_count(samples)`, samples a multiple of 128.
-        chunk: block-partials handled at once, so that the phasors stay in the processor's cache.
+        samples: length of the output, a multiple of 128; blocks must be `block_count(samples)`.
+        chunk: blocks x partials handled at once, so that the phasors fit the processor's cache.
     Returns:
         (samples,) or (batch, samples) float32.
     """
     flat_amplitude, flat_cycles = amplitude.reshape(-1, amplitude.shape[-1]), cycles.reshape(-1, cycles.shape[-1])
     if cycles.device.type != "cpu":
-        chunk = 1 << 22  # half a gigabyte a table of phasors
+        chunk = 1 << 22  # half a gigabyte per table of phasors
     step = min(max(chunk // max(flat_cycles.shape[-1], 1), 1), 1 << 15)
     parts = [_Blocks.apply(a, f) for a, f in zip(flat_amplitude.split(step), flat_cycles.split(step), strict=True)]
     return overlap_add(torch.cat(parts).reshape(*amplitude.shape[:-1], BLOCK), samples)
 
 
 def oscillate_steady(amplitude: Tensor, cycles: Tensor, samples: int) -> Tensor:
-    """The same for frequencies that never change, (K,) or (batch, K): one matrix product (blocks x 2K)(2K x 256), no
-    phasors a block."""
+    """The same for frequencies that never change, (K,) or (batch, K): one matrix product (blocks x 2K)(2K x 256),
+    without phasors for each block."""
     n = torch.arange(BLOCK, device=cycles.device, dtype=torch.float64) - HOP
     angle = (2 * math.pi) * (cycles.double().unsqueeze(-1) * n % 1.0)
     basis = torch.cat([torch.cos(angle), -torch.sin(angle)], -2).float()
@@ -135,12 +135,12 @@ def oscillate_steady(amplitude: Tensor, cycles: Tensor, samples: int) -> Tensor:
 
 
 def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: float, home: float) -> Tensor:
-    """`oscillate` for playing, no gradient: a block takes, of the frequencies 2 `cents` apart round `home`, the nearest
-    (the phase at its centre stays exact), so that many share one basis and one matrix product. A steady note is one
-    product and a vibrato of +-20 cents a dozen, but a glide of an octave several hundred.
+    """`oscillate` for playing, without gradients: a block uses the nearest of the frequencies 2 `cents` apart around
+    `home` (the phase at its centre stays exact), so that many share one basis and one matrix product. A steady note is
+    one product and a vibrato of +-20 cents a dozen, but a glide of an octave several hundred.
 
     Args:
-        amplitude: (blocks, K) complex64 at block centres. cycles: (blocks,) per sample of the fundamental.
+        amplitude: (blocks, K) complex64 at block centres. cycles: (blocks,) per sample, of the fundamental.
         ratios: (K,) of the partials to it. home: cycles per sample of the fundamental where the note begins.
     Returns:
         (128 (blocks - 1),) float32.
@@ -163,7 +163,7 @@ def oscillate_near(amplitude: Tensor, cycles: Tensor, ratios: Tensor, cents: flo
 
 
 def _basis(cycles: Tensor) -> Tensor:
-    """(2K, 256) cosines and negative sines under the window, in turn, of (K,) frequencies: e^{iw(16a+b)} =
+    """(2K, 256) windowed cosines and negative sines, alternating, of (K,) frequencies: e^{iw(16a+b)} =
     e^{iw16a} e^{iwb}."""
     angle = (2 * math.pi * (cycles.double()[:, None, None] * _steps()).frac()).float()
     coarse, fine = unit(angle).unbind(1)
@@ -173,7 +173,7 @@ def _basis(cycles: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _steps() -> Tensor:
-    """(2, 16) samples: 16 a - 128, and b; backwards, for sines that are negative."""
-    with torch.inference_mode(False):  # kept, as _window is
+    """(2, 16) samples: 16 a - 128, and b; negated, for negative sines."""
+    with torch.inference_mode(False):  # cached, like _window
         n = torch.arange(_SIDE, dtype=torch.float64)
         return -torch.stack([n * _SIDE - HOP, n])

@@ -1,4 +1,4 @@
-"""From curves to the sound of partials, for training, rehearsal and playing alike:
+"""From curves to the sound of partials, in training, rehearsal and playing alike:
 
 partials (where they lie, how loud they are at the knots) -> coefficients (complex, at blocks) -> oscillate
 """
@@ -31,15 +31,15 @@ from antiphon.representations.mel import hat_weights, mel
 
 SILENT = -40.0  # nepers (-347 dB); much less would be denormal, and slow
 UNEVEN, LOOSE = 0.8, 0.5  # dB by which beats may change a note's level where it begins; seconds until it is twice that
-TOGETHER = 1 << 15  # partials x rows that a processor works on at once: more would not stay in its cache
+TOGETHER = 1 << 15  # partials x rows that a processor works on at once: more would not fit its cache
 
 
 @dataclass(frozen=True)
 class Bank:
     """The partials of notes. ratios: (batch, K) to f0, the 24 free slots and then the harmonics; level: (batch, t, K)
-    log-amplitudes at the knots; real: (batch, K), False for padding, which comes last. harmonics: of each note, how
-    many it has. slots: (batch, K) which of the note's own partials, harmonics and then free ones, each is; always in
-    the processor's memory."""
+    log-amplitudes at the knots; real: (batch, K), False for padding, which comes last. harmonics: how many each note
+    has. slots: (batch, K) which of the note's own partials, harmonics and then free ones, each is; always on the
+    CPU."""
 
     ratios: Tensor
     level: Tensor
@@ -56,7 +56,7 @@ class Bank:
         return self.real & (self.level.amax(1) > above.unsqueeze(-1))
 
     def only(self, kept: Tensor) -> Bank:
-        """The partials that are kept, (batch, K) booleans; padded to the note that keeps most."""
+        """Only the partials in `kept`, (batch, K) booleans; padded to the note that keeps most."""
         most = max(int(kept.sum(1).max()), 1)
         index = torch.argsort(kept, dim=1, descending=True, stable=True)[:, :most]
         real = kept.gather(1, index)
@@ -64,8 +64,8 @@ class Bank:
         return Bank(self.ratios.gather(1, index), level, real, self.harmonics, self.slots.gather(1, index))
 
     def lots(self, rows: int) -> tuple[list[int], list[int]]:
-        """How many notes are worked on at once, each of `rows` rows a partial, and the partials of each such lot. On a
-        processor it is a note or a few, which stay in its cache; on any other device all, since a note would not keep
+        """How many notes are processed at once, each with `rows` rows per partial, and the partials of each such lot.
+        On the CPU it is one note or a few, which fit its cache; on any other device all, since one note would not keep
         it busy."""
         if self.ratios.device.type != "cpu":
             return [len(self.ratios)], [self.ratios.shape[1]]
@@ -81,7 +81,7 @@ class Bank:
         return counts, widths
 
     def split(self, counts: list[int], widths: list[int]) -> Iterator[Bank]:
-        """So many notes each, and of each lot so many partials."""
+        """Lots of `counts` notes, with `widths` partials each."""
         columns = [x.split(counts) for x in (self.ratios, self.level, self.real, self.slots)]
         first = 0
         for ratios, level, real, slots, width in zip(*columns, widths, strict=True):
@@ -91,8 +91,8 @@ class Bank:
 
 
 def partials(curves: Curves, g: Gesture, tuning: Tuning, centres: Tensor) -> Bank:
-    """The envelope read at each partial's frequency, plus what is particular to the low harmonics and to the free
-    slots; of each note, as many harmonics as fit below 18 kHz. centres: (bands,) mel of the envelope's bands."""
+    """The envelope read at each partial's frequency, plus the own levels of the low harmonics and the free slots; of
+    each note, as many harmonics as fit below 18 kHz. centres: (bands,) mel of the envelope's bands."""
     nominal = midi_to_hz(g.pitch)
     harmonics = tuple(harmonics_below_top(f0) for f0 in nominal.tolist())
     most = max(harmonics)
@@ -115,9 +115,9 @@ def partials(curves: Curves, g: Gesture, tuning: Tuning, centres: Tensor) -> Ban
 
 @dataclass(frozen=True)
 class Blocks:
-    """Where the blocks of notes lie. pitch: (batch,) MIDI. take: (batch,). start: (batch,) samples, since the onset, at
-    the centre of the first. place: (batch, blocks, t) how much of each knot's level a block has. cycles: (batch,
-    blocks) of f0 a sample, of which `gone`, (batch, blocks) float64, have gone by; None: count from the first."""
+    """Where the blocks of notes lie. pitch: (batch,) MIDI. take: (batch,). start: (batch,) samples since the onset at
+    the centre of the first block. place: (batch, blocks, t) weight of each knot's level in a block. cycles: (batch,
+    blocks) of f0 per sample, of which `gone`, (batch, blocks) float64, have gone by; None: counted from the first."""
 
     pitch: Tensor
     take: Tensor
@@ -161,8 +161,8 @@ def _evened(plain: Tensor, beats: Tensor, b: Blocks) -> Tensor:
 
 
 def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:
-    """(batch, samples) the sound of the partials of every note. Where f0 stays within `steady` cents, blocks take its
-    mean for their frequency."""
+    """(batch, samples) the sound of every note's partials. Where f0 stays within `steady` cents, blocks use its mean as
+    their frequency."""
     counts, widths = bank.lots(block_count(g.samples))
     lots = zip(
         bank.split(counts, widths),
@@ -180,7 +180,7 @@ def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:
 
 
 def _oscillate(coefficient: Tensor, ratios: Tensor, g: Gesture, steady: float) -> Tensor:
-    """Notes of steady pitch by one matrix product each, the others block by block."""
+    """Notes of steady pitch by one matrix product each, others block by block."""
     cycles = g.f0 / SAMPLE_RATE
     still = cycles.amax(1) / cycles.amin(1) < 2 ** (2 * steady / 1200)
     still_ones, moving = torch.nonzero(still).flatten(), torch.nonzero(~still).flatten()
@@ -197,7 +197,7 @@ def _oscillate(coefficient: Tensor, ratios: Tensor, g: Gesture, steady: float) -
 
 
 def _phases(bank: Bank, takes: Tensor) -> tuple[Tensor, Tensor]:
-    """Start phases (batch, K) and unison copies (batch, 2, COPIES, K), each note's the same as if it were alone."""
+    """Start phases (batch, K) and unison copies (batch, 2, COPIES, K), for each note the same as if it were alone."""
     phases, copies = [], []
     for take, own, slots in zip(takes.tolist(), bank.harmonics, bank.slots, strict=True):
         phase, copy = random_phases(take, own + FREE_SLOTS)

@@ -1,4 +1,4 @@
-"""Small pieces of physics that the instrument is made of: where partials lie, how they turn, what is random in them."""
+"""The physics of the instrument, in small pieces: where partials lie, how their phases turn, what is random in them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.oscillators import HOP, cycles_at_blocks, unit
 
-HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured a note; harmonics above the 64th follow the stretch
+HARMONIC_SLOTS, FREE_SLOTS = 64, 24  # ratios measured per note; harmonics above the 64th follow the stretch
 MAX_HARMONICS = 256
 TOP = 18_000.0  # Hz; no partial above
-DRIFTS, COPIES = 6, 4  # slow random waves fed to the trunk; unison copies of an ensemble
+DRIFTS, COPIES = 6, 4  # slow random waves that the trunk is given; unison copies of an ensemble
 
 
 def midi_to_hz(pitch: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def hz_to_midi(hz: Tensor) -> Tensor:
 
 
 def at_blocks(values: Tensor, position: Tensor) -> Tensor:
-    """(batch, t) values (batch, blocks) read between blocks, at fractional positions (batch, t); constant beyond."""
+    """(batch, t) values (batch, blocks) interpolated at fractional positions (batch, t); constant beyond the ends."""
     last = values.shape[-1] - 1
     position = position.clamp(0, last)
     left = position.long()
@@ -56,7 +56,7 @@ def random_phases(take: int, count: int) -> tuple[Tensor, Tensor]:
 
 def carrier(cycles: Tensor, ratios: Tensor, phase: Tensor, gone: Tensor | None = None) -> Tensor:
     """(..., blocks, K) unit phasors of partials `ratios` (..., K) of f0 with `cycles` (..., blocks) per sample
-    at block centres, of which `gone` (..., blocks) have gone by, float64: since the first block, if not given."""
+    at block centres, of which `gone` (..., blocks), float64, have gone by (default: counted from the first block)."""
     if bool((cycles == cycles[..., :1]).all()):
         speed = cycles[..., :1].double() * HOP * ratios.double()
         if gone is not None:
@@ -76,21 +76,21 @@ def unison_modulation(copies: Tensor, detune: Tensor, hz: Tensor, start: Tensor,
 
 
 def chorus(unison: Tensor, share: Tensor) -> Tensor:
-    """What a partial is multiplied by when `share` (0..1) of its amplitude is its copies': of mean power 1, so that
-    movement does not change loudness."""
+    """The factor of a partial of whose amplitude `share` (0..1) is its copies': of mean power 1, so that movement does
+    not change loudness."""
     return (1 - share.square()).clamp_min(1e-4).sqrt() + share * unison
 
 
 def turn(cycles: Tensor) -> Tensor:
-    """e^{i 2 pi cycles}, complex64, for float64 cycles however many."""
+    """e^{i 2 pi cycles}, complex64, for any number of cycles, float64."""
     return unit(cycles.frac().float() * (2 * math.pi))
 
 
 def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
-    """(..., blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed in cycles a block and phase:
-    (..., K, u).
+    """(..., blocks, K) sum over u of e^{i 2 pi (phase + j speed)} for j = 0, 1, ...; speed (cycles per block) and
+    phase: (..., K, u).
 
-    Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product: hardly a sine is computed."""
+    Equal steps, so e^{i(16 m + r)x} factors into two small tables and a matrix product, and few sines are computed."""
     side = 16
     rows = torch.arange(-(-blocks // side), device=speed.device).unsqueeze(-1) * side
     coarse = turn(rows * speed.unsqueeze(-2) + phase.unsqueeze(-2))  # (..., K, m, u)
@@ -99,7 +99,7 @@ def spin(speed: Tensor, phase: Tensor, blocks: int) -> Tensor:
 
 
 def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
-    """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what varies from one take to the next."""
+    """(batch, t, DRIFTS) seeded smooth noise below 7 Hz, of unit variance: what differs between takes."""
     rows = [np.random.default_rng((int(s), 2)).random((2, DRIFTS, 4)) for s in take.tolist()]
     draw = torch.from_numpy(np.stack(rows).astype(np.float32)).to(knots.device, non_blocking=True)
     rate = 0.3 * torch.exp(draw[:, 0] * math.log(7 / 0.3))
@@ -108,7 +108,7 @@ def slow_waves(take: Tensor, knots: Tensor) -> Tensor:
 
 
 def pick(table: Tensor, take: Tensor, frames: Tensor) -> Tensor:
-    """(batch, frames, bins) of each note's stretch of the noise table, wrapped around: those numbered `frames`,
+    """(batch, frames, bins) each note's part of the noise table, wrapped around: the frames numbered `frames`,
     (frames,) or (batch, frames)."""
     first = (take * 2_654_435_761) % table.shape[0]
     rows = (first.unsqueeze(-1) + frames) % table.shape[0]

@@ -1,7 +1,7 @@
-"""When to think: knots in time, dense where a note changes fast (onset, release) and sparse where it does not.
+"""When to evaluate the trunk: knots in time, dense where a note changes fast (onset, release) and sparse elsewhere.
 
-The generator's trunk is a function of time and not a filter, so it need not be asked at equal steps. Log-amplitudes
-are interpolated linearly between knots, which draws an exponential decay exactly; 2 s of sound take ~70 knots instead
+The generator's trunk is a function of time and not a filter, so it need not be evaluated at equal steps. Log-amplitudes
+are interpolated linearly between knots, which gives exact exponential decays; 2 s of sound take about 70 knots instead
 of 172 frames at 86 Hz, and yet the first knots lie 3 ms apart.
 """
 
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight to a cycle of a 2.7 Hz tremolo, three at 7 Hz
+SPARSEST = 2048  # samples between knots far from any event: 46 ms, eight per cycle of a 2.7 Hz tremolo, three at 7 Hz
 
 
 @lru_cache(maxsize=8)
 def _after(limit: int, sparsest: int, share: int = 6) -> np.ndarray:
-    """Knots after an event, in samples: 128 apart at first, then by a sixth (1/share) of the time gone, at most
+    """Knots after an event, in samples: 128 apart at first, then by a sixth (1/share) of the elapsed time, at most
     `sparsest`."""
     times, t = [0], 0
     while t < limit:
@@ -28,8 +28,8 @@ def _after(limit: int, sparsest: int, share: int = 6) -> np.ndarray:
 
 
 def held_knots(first: int, count: int) -> np.ndarray:
-    """(count,) int64, samples since the onset: knots number first, first + 1, ... of a note that is still held. They
-    are those of `knots` without a release, and go on for ever."""
+    """(count,) int64, samples since the onset: knots first, first + 1, ... of a note that is still held. They are those
+    of `knots` without a release, and have no end."""
     dense = _after(1 << 18, SPARSEST)
     number = np.arange(first, first + count)
     last = len(dense) - 1
@@ -45,8 +45,8 @@ def held_count(stop: int) -> int:
 
 
 def released_knots(span: int) -> np.ndarray:
-    """(t,) int64, samples since the release that cover [0, span]: few, for playing, which does not know yet how long a
-    release takes."""
+    """(t,) int64, samples since the release that cover [0, span]: few, for playing, where the length of a release is
+    not known in advance."""
     reach = 1 << max(int(span).bit_length(), 18)
     grid = _after(reach, reach, 2)
     return grid[: int(np.searchsorted(grid, span, side="left")) + 1]
@@ -64,7 +64,7 @@ def knots(start: int, stop: int, release: int | None) -> np.ndarray:
     reach = 1 << max(int(stop).bit_length(), 18)
     grid = _after(reach, SPARSEST)
     if release is not None and release < stop:
-        tail = release + _after(reach, 2 * SPARSEST)  # a release only dies away
+        tail = release + _after(reach, 2 * SPARSEST)  # a release only decays
         before = grid[grid < max(release - 1, 1)]
         held = [release - 1] if release - 1 > before[-1] else []  # the last moment before the release
         grid = np.concatenate([before, held, tail]).astype(np.int64)
@@ -74,6 +74,6 @@ def knots(start: int, stop: int, release: int | None) -> np.ndarray:
 
 
 def pad_knots(rows: list[np.ndarray], multiple: int = 1) -> Tensor:
-    """(batch, t) float32: rows of knots, shorter ones padded by repeating their last; t is a multiple of `multiple`."""
+    """(batch, t) float32: rows of knots, shorter ones padded with their last; t is a multiple of `multiple`."""
     longest = -(-max(len(r) for r in rows) // multiple) * multiple
     return torch.from_numpy(np.stack([np.pad(r, (0, longest - len(r)), mode="edge") for r in rows]).astype(np.float32))

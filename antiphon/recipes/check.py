@@ -1,4 +1,4 @@
-"""Whether a recipe can be trained at all, said before the hours and not after them."""
+"""Whether a recipe can be trained at all, checked before the hours of training and not after."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ NETWORKS = SIZES | {"tiny": DCGANConfig(bands=32, frames=32, width=0.125)}
 
 def dcgan(size: str = "base", seed: int = 0) -> ImageRecipe:
     """The recipe at one of the sizes tiny, small, base, large; base is the textbook's. `--set game.rule=minimax` is the
-    loss as first printed."""
+    loss as first published."""
     network = NETWORKS[size]
     view = ViewConfig("log-mel", 2048, 512, network.bands)
     return ImageRecipe(network, view, ImageGameConfig(rule="non-saturating"), samples=512 * network.frames, seed=seed)

@@ -1,8 +1,8 @@
-"""The recipe `drums`: one-shots of up to 1.49 s, told apart by their names, from a folder of hits.
+"""The recipe `drums`: one-shots of up to 1.49 s, distinguished by their names, from a folder of hits.
 
-The instrument's game with a drum's sources: gliding modes and noise at two resolutions. Its peers draw spectrograms
-(DrumGAN, Nistal 2020: 1 s at 16 kHz) or samples (NeuroDrum, Ramires 2020), told the timbre in numbers; this one hears a
-hit or imagines one, and its attacks are exact to the sample.
+The instrument's game with a drum's sources: gliding modes and noise at two resolutions. Related models generate
+spectrograms (DrumGAN, Nistal 2020: 1 s at 16 kHz) or samples (NeuroDrum, Ramires 2020), conditioned on numbers for the
+timbre; this one encodes a hit or imagines one, and its attacks are exact to the sample.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ WEIGHTS = {
 
 @dataclass(frozen=True)
 class DrumsRecipe(SoundsRecipe):
-    """A complete setting of a run."""
+    """All settings of a run."""
 
     network: OneShotConfig = field(default_factory=OneShotConfig)
     game: GameConfig = field(default_factory=lambda: GameConfig(weights=dict(WEIGHTS)))
-    batch: int = 16  # hits a step; under torchrun each process has as many
+    batch: int = 16  # hits per step; under torchrun, per step and process
     samples: int = 32_768  # of a crop: 0.74 s
     moved: float = 0.5  # share of the hits that are moved by up to four semitones [training/batches/drum_crops.py]
-    reshaped: float = 0.5  # share of the hits that are damped, brighter or darker [training/batches/reshape.py]
+    reshaped: float = 0.5  # share of the hits that are damped, made brighter or darker [training/batches/reshape.py]
     seed: int = 0
-    average: float = 0.9985  # of the weights
-    cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
+    average: float = 0.9985  # decay of the average of the weights
+    cool_down: float = 0.3  # share of the steps, at the end, over which the learning rate falls
 
     one_shots: ClassVar = True
     usual_start: ClassVar = "kit"
@@ -62,14 +62,14 @@ class DrumsRecipe(SoundsRecipe):
 
     def fits(self, data: Prepared) -> None:
         if not data.labels.one_shots:
-            raise AntiphonError(f"{data.path} holds notes and no hits: prepare the folder again with --one-shots")
+            raise AntiphonError(f"{data.path} contains notes, not hits: prepare the folder again with --one-shots")
         if not len(data.where("train")):
-            raise AntiphonError(f"{data.path} has no hits to train on: label some of them 'train'")
+            raise AntiphonError(f"{data.path} has no hits to train on: give some of them the split 'train'")
 
     def like(self, voice: Voice) -> DrumsRecipe:
         config = voice.model.config
         if not isinstance(config, OneShotConfig):
-            raise AntiphonError(f"{voice.info.name} is no voice of drums: begin from another, or --from-scratch")
+            raise AntiphonError(f"{voice.info.name} is not a drum voice: start from another one, or use --from-scratch")
         size = next((name for name, known in SIZES.items() if known == config), "base")
         return replace(drums(size, self.seed), network=config)
 

@@ -1,4 +1,5 @@
-"""GANSynth (Engel 2019): level and instantaneous frequency of 1.49 s in mel bands, told the pitch and asked for it.
+"""GANSynth (Engel 2019): level and instantaneous frequency of 1.49 s in mel bands; the generator is conditioned on the
+pitch, which the critic classifies.
 
 `gansynth` plays the paper's game, WGAN-GP; `gansynth-r3gan` a modern one with the same networks: relativistic pairing
 with R1 and R2 and no momentum (R3GAN, Huang 2025).
@@ -31,8 +32,8 @@ R3GAN = ImageGameConfig(
 
 
 def gansynth(size: str = "base", seed: int = 0) -> ImageRecipe:
-    """The recipe at one of the sizes tiny, small, base, large; large is the paper's. `--set view.name=if view.bands=0`
-    draws bins instead of mel bands."""
+    """The recipe at one of the sizes tiny, small, base, large; large is the paper's. With `--set view.name=if
+    view.bands=0` images have bins instead of mel bands."""
     network = NETWORKS[size]
     view = ViewConfig("mel-if", 2048, HOP, network.bins)
     return ImageRecipe(

@@ -1,5 +1,5 @@
-"""What the recipes of the literature share: a generator and a critic of images of sounds, told whatever labels the data
-has. Each recipe is a function in a file of its own that sets these to its paper's."""
+"""What the recipes of the literature share: a generator and a critic of images of sounds, conditioned on the labels
+that the data has. Each recipe is a function in a file of its own, with its paper's settings."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ if TYPE_CHECKING:
     from antiphon.training.batches.onset_crops import OnsetCropSource
     from antiphon.voices.voice import Voice
 
-SHORTEST = 16_384  # samples that wavegan draws
-FITTED = 16, 32  # batches and sounds in each, by which a standardised view is fitted
+SHORTEST = 16_384  # samples that wavegan generates
+FITTED = 16, 32  # batches, and sounds in each, to which a standardised view is fitted
 ANSWERS = ("auto", "yes", "no")
-UNNAMED = "sound"  # the label of sounds whose instruments are not told apart
+UNNAMED = "sound"  # the label of sounds whose instruments are not distinguished
 
 
 @dataclass(frozen=True)
 class ImageRecipe(SoundsRecipe):
-    """A complete setting of a run. pitch, instrument, style: whether both players are told; auto where the data has
-    more than one of it. descriptors: names of what is measured of a sound and told too, such as brightness,attack."""
+    """All settings of a run. pitch, instrument, style: whether both players are conditioned on it; auto: if the data
+    has more than one. descriptors: names of measurements of a sound to be conditioned on too, such as
+    brightness,attack."""
 
     network: Any  # a generator's configuration; its conditions are the data's
     view: ViewConfig
     game: ImageGameConfig
     samples: int
-    batch: int = 16  # of each move of a player; under torchrun each process has as many
+    batch: int = 16  # per move of a player; under torchrun, per move and process
     pitch: str = "auto"
     instrument: str = "auto"
     style: str = "auto"
     descriptors: str = ""
     transposed: float = (
-        0.0  # sounds, at most, that fill gaps between a preset's recorded keys [training/batches/transpose.py]
+        0.0  # largest share of sounds that fill gaps between a preset's recorded keys [training/batches/transpose.py]
     )
     seed: int = 0
-    average: float = 0.999  # of the weights
-    cool_down: float = 0.0  # share of the steps over which the learning rate falls to nothing
+    average: float = 0.999  # decay of the average of the weights
+    cool_down: float = 0.0  # share of the steps, at the end, over which the learning rate falls
 
     shown: ClassVar = {"critic": "critic", "generator": "adversarial", "gap": "gap"}
     limits: ClassVar = {
         "samples": SAMPLES,
-        "batch": (2, 4096),  # a batch norm's least
+        "batch": (2, 4096),  # a batch norm needs two
         "transposed": (0, 1),
         "seed": (0, (1 << 31) - 1),
         "average": (0, 0.999999),
@@ -69,19 +70,19 @@ class ImageRecipe(SoundsRecipe):
     def check(self) -> None:
         for name in ("pitch", "instrument", "style"):
             if getattr(self, name) not in ANSWERS:
-                raise AntiphonError(f"{name}={getattr(self, name)} is no answer: use {', '.join(ANSWERS)}")
+                raise AntiphonError(f"{name}={getattr(self, name)} cannot work: use {', '.join(ANSWERS)}")
         self.game.check()
         if self.network.conditions != Conditions():
             raise AntiphonError(
-                "network.conditions are read off the data: use pitch, instrument and style=yes, no or auto"
+                "network.conditions are read from the data: set pitch, instrument and style to yes, no or auto"
             )
         for name, (low, high) in limits_of(type(self.network)).items():
             value = getattr(self.network, name)
             if type(value) is not type(low) or not low <= value <= high:
                 raise AntiphonError(f"network.{name}={value} cannot work: use {low!r} to {high!r}")
         config = ImageConfig(self.network, self.view, self.samples)
-        config.new_view()  # its sizes agree
-        with torch.device("meta"):  # and players can be built of them, here without memory
+        config.new_view()  # checks that its sizes agree
+        with torch.device("meta"):  # and that players of these sizes can be built, here without memory
             config.new_generator(), config.new_critic()
 
     @property
@@ -94,19 +95,20 @@ class ImageRecipe(SoundsRecipe):
         self.labels(data)
         notes = data.where("train")
         if not len(notes):
-            raise AntiphonError(f"{data.path} has no notes to train on: label some of them 'train'")
+            raise AntiphonError(f"{data.path} has no notes to train on: give some of them the split 'train'")
         usual = float(data.start.diff()[notes].float().median())
         if usual < self.samples / 4:
             others = ["wavegan (0.37 s)"] if self.samples > SHORTEST else []
             others += ["instrument" if data.labels.pitched else "drums"]
             raise AntiphonError(
-                f"half of these notes are shorter than {usual / SAMPLE_RATE:.2f} s, and this recipe draws "
-                f"{self.samples / SAMPLE_RATE:.2f} s: it would learn silence. Give longer notes, or use --recipe "
+                f"half of these notes are shorter than {usual / SAMPLE_RATE:.2f} s, but this recipe generates "
+                f"{self.samples / SAMPLE_RATE:.2f} s and would learn silence: give longer notes, or use --recipe "
                 f"{' or '.join(others)}"
             )
 
     def conditions(self, data: Prepared) -> Conditions:
-        """What the players are told. Raises AntiphonError, saying what to do, where the data lacks what is asked."""
+        """What the players are conditioned on. Raises AntiphonError, saying what to do, if the data lacks a label that
+        is asked for."""
         keys = data.pitch[data.where("train")].round().long().tolist() or [0]
         pitch = self._answer("pitch", len(set(keys)) if data.labels.pitched else 0, "keys")
         instrument = self._answer("instrument", len(data.labels.instruments), "instruments")
@@ -123,18 +125,18 @@ class ImageRecipe(SoundsRecipe):
         asked = getattr(self, name)
         if asked == "yes" and classes < 2:
             raise AntiphonError(
-                f"{name}=yes needs notes of several {what}, and these have no more than one: label them (see `antiphon "
-                f"data inspect`), or say --set {name}=no"
+                f"{name}=yes needs notes of several {what}, but these have at most one: label them (see `antiphon data "
+                f"inspect`), or use --set {name}=no"
             )
         return bool(asked != "no" and classes > 1)
 
     def labels(self, data: Prepared) -> LabelTable:
-        told, names = self.conditions(data), data.labels.instruments
-        apart = told.instruments or len(names) == 1
+        conditions, names = self.conditions(data), data.labels.instruments
+        distinguished = conditions.instruments or len(names) == 1
         return LabelTable(
-            names if apart else (UNNAMED,),
-            data.labels.styles if told.styles else (),
-            scales(data, self._measured(), together=not apart),
+            names if distinguished else (UNNAMED,),
+            data.labels.styles if conditions.styles else (),
+            scales(data, self._measured(), together=not distinguished),
         )
 
     def _measured(self) -> list[str]:
@@ -147,7 +149,7 @@ class ImageRecipe(SoundsRecipe):
         config = voice.model.config
         if not isinstance(config, ImageConfig) or type(config.network) is not type(self.network):
             raise AntiphonError(
-                f"{voice.info.name} was made by another recipe: begin from one of this, or from nothing"
+                f"{voice.info.name} was made by another recipe: start from a voice of this one, or use --from-scratch"
             )
         return replace(
             self, network=replace(config.network, conditions=Conditions()), view=config.view, samples=config.samples

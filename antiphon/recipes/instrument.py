@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstrumentRecipe(SoundsRecipe):
-    """A complete setting of a run. Everything a result depends on, but for the data, is in here."""
+    """All settings of a run: everything a result depends on except the data."""
 
     network: InstrumentConfig = field(default_factory=InstrumentConfig)
     game: GameConfig = field(default_factory=GameConfig)
-    batch: int = 16  # excerpts a step; under torchrun each process has as many
+    batch: int = 16  # excerpts per step; under torchrun, per step and process
     samples: int = 32_768  # of a crop: 0.74 s
     transposed: float = (
-        0.3  # excerpts, at most, that fill gaps between a preset's recorded keys [training/batches/transpose.py]
+        0.3  # largest share of excerpts that fill gaps between a preset's recorded keys [training/batches/transpose.py]
     )
     rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
-    rehearsal_batch: int = 64  # excerpts a step meanwhile; such a step takes less time than one of sound
-    rehearsal_rate: float = 3.0  # learning rate of the rehearsal, times the game's
+    rehearsal_batch: int = 64  # excerpts per rehearsal step, which takes less time than one with sound
+    rehearsal_rate: float = 3.0  # learning rate of the rehearsal, as a multiple of the game's
     seed: int = 0
-    average: float = 0.9985  # of the weights
-    cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
+    average: float = 0.9985  # decay of the average of the weights
+    cool_down: float = 0.3  # share of the steps, at the end, over which the learning rate falls
 
     shown: ClassVar = {"sound": "log", "tuning": "tuning", "critic": "critic"}
     usual_start: ClassVar = "gm"
@@ -66,13 +66,15 @@ class InstrumentRecipe(SoundsRecipe):
         if not data.labels.pitched:
             what, other = ("hits", "drums") if data.labels.one_shots else ("sounds", "wavegan")
             raise AntiphonError(
-                f"{data.path} holds {what} without pitch, and an instrument needs notes: use --recipe {other}"
+                f"{data.path} contains {what} without pitch, but an instrument needs notes: use --recipe {other}"
             )
 
     def like(self, voice: Voice) -> InstrumentRecipe:
         config = voice.model.config
         if not isinstance(config, InstrumentConfig):
-            raise AntiphonError(f"{voice.info.name} is no instrument's voice: begin from another, or --from-scratch")
+            raise AntiphonError(
+                f"{voice.info.name} is not an instrument voice: start from another one, or use --from-scratch"
+            )
         size = next((name for name, known in SIZES.items() if known == config), "base")
         return replace(instrument(size, self.seed), network=config)
 
@@ -81,7 +83,7 @@ class InstrumentRecipe(SoundsRecipe):
         return replace(self, game=replace(self.game, imagined=-(-self.game.imagined // count)), **parts)
 
     def at(self, step: int, total: int) -> StepContext:
-        """The rehearsal's larger batches bear a higher rate."""
+        """The rehearsal's larger batches allow a higher rate."""
         if step < self.rehearsal * total:
             rate = rise_and_fall(step, total, self.cool_down, self.rehearsal_rate)
             return StepContext(step, rate, self.rehearsal_batch, 0.0, rehearsal=True)
@@ -101,14 +103,14 @@ class InstrumentRecipe(SoundsRecipe):
 
 
 def check_crop(samples: int) -> None:
-    """Raises AntiphonError for crops that are no whole frames."""
+    """Raises AntiphonError for crops that are not whole frames."""
     if samples % 512:
         raise AntiphonError(f"samples={samples} cannot work: use a multiple of 512")
 
 
 def adversary_rises(step: int, total: int, before: float, game: GameConfig) -> float:
-    """The adversary's weight rises and never jumps: from 0 to 1 within the first fifth of a game that begins after
-    `before` steps, or sooner."""
+    """The adversary's share of its weight, which rises without jumps: from 0 to 1 within the first fifth of a game that
+    begins after `before` steps, or sooner."""
     shorter = min((total - before) / (5 * (game.warm_up + game.ramp)), 1.0) if total else 1.0
     return min(max((step - before - game.warm_up * shorter) / max(game.ramp * shorter, 1), 0.0), 1.0)
 

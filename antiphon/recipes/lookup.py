@@ -19,10 +19,10 @@ def recipes() -> dict[str, Callable[[str, int], Recipe[Any]]]:
 
 
 def recipe(name: str, size: str = "base", seed: int = 0) -> Recipe[Any]:
-    """One by name, at one of SIZES. Raises AntiphonError for a name or size unknown."""
+    """One by name, at one of SIZES. Raises AntiphonError for an unknown name or size."""
     make = choose(recipes(), "recipe", name)
     if size not in SIZES:
-        raise AntiphonError(f"no size is called '{size}': use {', '.join(SIZES)}")
+        raise AntiphonError(f"no size named '{size}': use {', '.join(SIZES)}")
     made: Recipe[Any] = make(size, seed)
     return made
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from antiphon.core.errors import AntiphonError
 
 T = TypeVar("T")
-FORMERLY = {  # names that settings had when runs were begun that may go on
+FORMERLY = {  # old names of settings, for runs that were begun with them
     "game.learning_rate": "game.optimiser.rate",
     "game.critic_rate": "game.optimiser.critic_rate",
 }
@@ -24,16 +24,16 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key.strip() and equals and value.strip()):
-            raise AntiphonError(f"'{text}' is no setting: write it as name=value, such as game.rule=hinge")
+            raise AntiphonError(f"'{text}' is not a setting: write it as name=value, such as game.rule=hinge")
         found[key.strip()] = value.strip()
     return found
 
 
 def override(recipe: T, settings: Mapping[str, Any]) -> T:
-    """A copy of a frozen dataclass (nested, with dicts) in which the dotted names of `settings` have other values.
+    """A copy of a frozen dataclass (nested, with dicts) in which the dotted names of `settings` have new values.
 
-    A value takes the type of the one it replaces; text is parsed. Raises AntiphonError for an unknown name, with those
-    near it, or a value of another type."""
+    A value takes the type of the one it replaces; text is parsed. Raises AntiphonError for an unknown name, suggesting
+    similar ones, or a value of another type."""
     for name, value in settings.items():
         key = FORMERLY.get(name, name)
         recipe = _replaced(recipe, key.split("."), value, key, recipe)
@@ -41,7 +41,7 @@ def override(recipe: T, settings: Mapping[str, Any]) -> T:
 
 
 def flatten(recipe: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting of a recipe, or of the JSON of one, as (dotted name, value)."""
+    """Every setting of a recipe, or of its JSON, as (dotted name, value)."""
     items = (
         recipe if isinstance(recipe, Mapping) else {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
     )
@@ -72,7 +72,7 @@ def _unknown(key: str, root: Any) -> AntiphonError:
     names = [name for name, _ in flatten(root)]
     last = key.rsplit(".", 1)[-1]
     near = [n for n in names if n.rsplit(".", 1)[-1] == last] or difflib.get_close_matches(key, names, 3, 0.4)
-    return AntiphonError(f"no setting is called '{key}': did you mean {', '.join(near or names[:6])}?")
+    return AntiphonError(f"no setting named '{key}': did you mean {', '.join(near or names[:6])}?")
 
 
 def _typed(value: Any, old: Any, key: str) -> Any:
@@ -95,4 +95,4 @@ def _typed(value: Any, old: Any, key: str) -> Any:
         return str(value)
     except (ValueError, KeyError, TypeError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise AntiphonError(f"{key}={value} makes no sense: it takes {wanted}, now {old}") from None
+        raise AntiphonError(f"{key}={value} cannot work: use {wanted}, such as {old}") from None

@@ -1,5 +1,5 @@
-"""What the recipes of sounds share: a folder of recordings, measured by data/prepare.py into one file, which
-data/prepared.py opens."""
+"""What the recipes of sounds share: a folder of recordings, which data/prepare.py measures and writes into one file,
+which data/prepared.py opens."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ if TYPE_CHECKING:
     from antiphon.data.labelling.row import Manifest, Refused
     from antiphon.data.prepare import Report
 
-MANY = 500  # sounds that are worth more processes: starting one costs as much as a hundred
-NAMED = 3  # refused files that are said at once
+MANY = 500  # sounds that are worth more processes: starting one costs as much as measuring a hundred
+NAMED = 3  # refused files that are shown
 
 
 class SoundsRecipe(Recipe[Prepared], ABC):
     """A recipe that learns from notes, hits or other sounds."""
 
     suffixes: ClassVar = frozenset({*SUFFIXES, ".csv", ".json"})
-    one_shots: ClassVar[bool] = False  # whether a folder given to it holds hits [data/labelling/hits.py] and no notes
+    one_shots: ClassVar[bool] = False  # whether it learns from hits [data/labelling/hits.py] and not from notes
 
     @property
     def needs_pitch(self) -> str:
-        """Whether it can learn from a folder's sounds of unknown pitch, a word of data/labelling/manifest.py's
-        UNHEARD."""
+        """Whether it needs to know the sounds' pitch: a word of UNHEARD in data/labelling/manifest.py."""
         return "yes"
 
     def prepare(
@@ -66,7 +65,7 @@ class SoundsRecipe(Recipe[Prepared], ABC):
 
 
 def describe(data: Prepared, name: str) -> VoiceInfo:
-    """What a voice learned from a data set will say of itself: styles met, trained ranges, licence and sources."""
+    """What a voice learned from a data set will say about itself: styles, trained ranges, licence and sources."""
     styles: dict[str, Counter[tuple[str, ...]]] = {}
     ranges: dict[str, tuple[float, float]] = {}
     chosen = data.where("train").tolist()
@@ -98,8 +97,8 @@ def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> N
     report.say(f"learning from {many} ({done.seconds / 60:.1f} minutes of sound)")
     if len(done.refused) > done.notes:
         lost = sum(item.reason == PITCHLESS for item in done.refused)
-        hint = f" (the pitch of {lost} is unknown; --recipe wavegan and drums need none)" if lost else ""
-        report.say(f"note: more files were refused than are learned from{hint}: see whether this is what you mean")
+        hint = f" (the pitch of {lost} is unknown; --recipe wavegan and drums do not need it)" if lost else ""
+        report.say(f"note: more files were refused than are learned from{hint}: check that this is what you want")
 
 
 def _write_refused(refused: Sequence[Refused], source: Path, target: Path, report: Reporter) -> None:
@@ -107,6 +106,6 @@ def _write_refused(refused: Sequence[Refused], source: Path, target: Path, repor
         return
     lines = [f"{r.path.relative_to(source) if r.path.is_relative_to(source) else r.path}: {r.reason}" for r in refused]
     target.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
-    report.say(f"{len(lines)} files were refused, all listed in {target}:")
+    report.say(f"{len(lines)} files were refused; {target} lists them all:")
     for line in lines[:NAMED]:
         report.say(f"  {line}")

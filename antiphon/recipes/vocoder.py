@@ -1,6 +1,6 @@
 """The recipe `vocoder`: log-mel spectrograms back into sound, learned from any prepared notes or hits.
 
-Vocos (Siuzdak 2023, arXiv 2306.00814), saying turns of phases in place of phases: networks/generators/vocoder.py.
+Vocos (Siuzdak 2023, arXiv 2306.00814), predicting how phases turn instead of phases: networks/generators/vocoder.py.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ SIZES = {
 
 @dataclass(frozen=True)
 class VocoderRecipe(SoundsRecipe):
-    """A complete setting of a run."""
+    """All settings of a run."""
 
     network: VocoderConfig = field(default_factory=VocoderConfig)
     game: VocoderGameConfig = field(default_factory=VocoderGameConfig)
-    batch: int = 8  # stretches a step; under torchrun each process has as many
-    samples: int = 16_384  # of a stretch: 0.37 s
-    gain: float = 20.0  # dB by which a stretch is made louder or softer, at most
-    rehearsal: float = 0.8  # share of the steps that learn levels and turns, before the game begins
-    rehearsal_batch: int = 32  # stretches a step meanwhile, which takes about as long
-    game_rate: float = 0.5  # learning rate of the game, times the rehearsal's
+    batch: int = 8  # crops per step; under torchrun, per step and process
+    samples: int = 16_384  # of a crop: 0.37 s
+    gain: float = 20.0  # dB by which a crop is made louder or softer, at most
+    rehearsal: float = 0.8  # share of the steps that learn levels and phase turns, before the game begins
+    rehearsal_batch: int = 32  # crops per rehearsal step, which takes about as long
+    game_rate: float = 0.5  # learning rate of the game, as a multiple of the rehearsal's
     seed: int = 0
-    average: float = 0.998  # of the weights
-    cool_down: float = 0.3  # share of the steps over which the learning rate falls to nothing
+    average: float = 0.998  # decay of the average of the weights
+    cool_down: float = 0.3  # share of the steps, at the end, over which the learning rate falls
 
     usual_start: ClassVar = "vocoder"
     shown: ClassVar = {"level": "level", "turns": "advance", "critic": "critic"}
@@ -68,7 +68,7 @@ class VocoderRecipe(SoundsRecipe):
 
     def fits(self, data: Prepared) -> None:
         if not len(data.where("train")):
-            raise AntiphonError(f"{data.path} has no sounds to train on: label some of them 'train'")
+            raise AntiphonError(f"{data.path} has no sounds to train on: give some of them the split 'train'")
 
     @property
     def needs_pitch(self) -> str:
@@ -77,7 +77,7 @@ class VocoderRecipe(SoundsRecipe):
     def like(self, voice: Voice) -> VocoderRecipe:
         config = voice.model.config
         if not isinstance(config, VocoderConfig):
-            raise AntiphonError(f"{voice.info.name} is no vocoder: begin from one, or --from-scratch")
+            raise AntiphonError(f"{voice.info.name} is not a vocoder: start from one, or use --from-scratch")
         return replace(self, network=config)
 
     def shared(self, count: int) -> VocoderRecipe:

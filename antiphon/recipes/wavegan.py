@@ -1,4 +1,4 @@
-"""WaveGAN (Donahue, McAuley & Puckette 2019): the waveform itself, phase shuffle, WGAN-GP with five critic's moves."""
+"""WaveGAN (Donahue, McAuley & Puckette 2019): the waveform itself, phase shuffle, WGAN-GP with five critic moves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WGAN_GP = ImageGameConfig(  # table 2 of the paper
 
 def wavegan(size: str = "base", seed: int = 0) -> ImageRecipe:
     """The recipe at one of the sizes tiny, small, base, large; large is the paper's. `--set samples=65536
-    network.samples=65536` draws 1.49 s instead of 0.37."""
+    network.samples=65536` generates 1.49 s instead of 0.37."""
     network = NETWORKS[size]
     return ImageRecipe(network, ViewConfig("waveform"), WGAN_GP, samples=network.samples, seed=seed)
 

@@ -20,8 +20,8 @@ def griffin_lim(
     -> phases in radians, in the shape of `magnitude`
     """
     if start is None:
-        dice = torch.Generator().manual_seed(0)  # one draw for the whole batch: sounds must not depend on each other
-        start = (2 * torch.pi) * torch.rand(magnitude.shape[1:], generator=dice).to(magnitude.device)
+        rng = torch.Generator().manual_seed(0)  # one draw for the whole batch: sounds must not depend on each other
+        start = (2 * torch.pi) * torch.rand(magnitude.shape[1:], generator=rng).to(magnitude.device)
     guess = torch.polar(magnitude, start.expand_as(magnitude).to(magnitude.dtype))
     before = torch.zeros_like(guess)
     for _ in range(iterations):

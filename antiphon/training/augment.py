@@ -4,9 +4,10 @@
 
 Real and generated sounds pass through the same kind of T before D sees them, and G's gradient passes back through it
 (Karras 2020, "Training generative adversarial networks with limited data"). No part leaks into what G makes as long as
-p < 1: what a set of sounds becomes tells what the set was (ibid., section 2.2). Gain, polarity and a circular shift
-can be undone sound by sound; of crop and noise a share 1 - p of the sounds is free, and that anchors the rest. `MOST`
-keeps the operators away from being singular: a gain or shift by a uniform draw has eigenvalues down to 1 - 1.22 p.
+p < 1: the distribution of altered sounds determines that of the sounds (ibid., section 2.2). Gain, polarity and a
+circular shift can be undone sound by sound; a share 1 - p of the sounds has no crop or noise, and that anchors the
+rest. `MOST` keeps the operators from becoming singular: a gain or shift drawn uniformly has eigenvalues down to
+1 - 1.22 p.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from antiphon.core.units import SAMPLE_RATE
 KINDS = ("gain", "polarity", "shift", "crop", "noise")
 MOST = 0.8  # p, at most
 GAIN_DB = 6.0  # up or down, at most
-SHIFT = 0.125  # of the length, forwards or back, at most; what leaves at one end returns at the other
-KEPT = 0.5  # of the length, at least, is left by a crop
-FADE = 1 / 128  # of the length: a crop's edges, which must not click
+SHIFT = 0.125  # of the length, forwards or back, at most; what leaves at one end comes back at the other
+KEPT = 0.5  # of the length, at least, is kept by a crop
+FADE = 1 / 128  # of the length: a crop's edges fade, so that they do not click
 NOISE_DB = (-70.0, -35.0)  # of band noise re full scale, RMS
 BAND = (60.0, 12_000.0)  # Hz: where an octave of noise may begin, in a sound at SAMPLE_RATE
 
-IMAGE_LEVEL = 0.1  # in images, which are in [-1, 1] and logarithmic, gain and noise are added, so much at most
+IMAGE_LEVEL = 0.1  # most that gain and noise add to images, which are logarithmic and in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Draw:
 
 
 def draw(count: int, p: float, rng: torch.Generator, kinds: tuple[str, ...] = KINDS) -> Draw:
-    """Throw the dice for `count` sounds, each of `kinds` with probability p in [0, MOST]. `rng`: on the CPU."""
+    """Sample a draw for `count` sounds, each of `kinds` with probability p in [0, MOST]. `rng`: on the CPU."""
     if not 0 <= p <= MOST:
-        raise AntiphonError(f"augmentation at {p:g} would leak into the sounds: use 0 to {MOST}")
+        raise AntiphonError(f"augmentation at {p:g} would leak into the generated sounds: use 0 to {MOST}")
     uniform = torch.rand(len(KINDS) + 7, count, generator=rng)
     seed = int(torch.randint(1 << 31, (), generator=rng))
     hit = {kind: (uniform[i] < p) & (kind in kinds) for i, kind in enumerate(KINDS)}
@@ -81,8 +82,8 @@ def draw(count: int, p: float, rng: torch.Generator, kinds: tuple[str, ...] = KI
 
 
 def shown(p: float, count: int, rng: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """How a critic is shown up to `count` sounds: `augment` with one draw, the same for a sound and its imitation; at p
-    = 0 as they are, without a throw of the dice."""
+    """How a critic is shown up to `count` sounds: `augment` with one draw, the same for a sound and its imitation; with
+    p = 0 as they are, without using random numbers."""
     if not p:
         return lambda x: x
     how = draw(count, p, rng)
@@ -90,13 +91,13 @@ def shown(p: float, count: int, rng: torch.Generator) -> Callable[[Tensor], Tens
 
 
 def augment(x: Tensor, how: Draw) -> Tensor:
-    """A batch as the critic is shown it, differentiable in x.
+    """A batch as it is shown to the critic, differentiable in x.
 
     x: waveforms (batch, samples) or (batch, 1, samples) in [-1, 1], or images (batch, channels, bins, frames) whose
     first channel is a logarithmic level in about [-1, 1] -> the same shape and device
     """
     if len(how) != len(x):
-        raise AntiphonError(f"{len(x)} sounds cannot be changed by a draw for {len(how)}")
+        raise AntiphonError(f"{len(x)} sounds cannot be altered by a draw for {len(how)}")
     image = x.ndim == 4
     x = _gained_image(x, how) if image else _gained(x, how)
     if bool((how.shift != 0).any()):
@@ -119,7 +120,7 @@ def _gained(x: Tensor, how: Draw) -> Tensor:
 
 
 def _gained_image(x: Tensor, how: Draw) -> Tensor:
-    """A louder sound is a brighter picture. Its polarity cannot be seen; phase, in a second channel, stays."""
+    """A louder sound is a brighter image. Its polarity cannot be seen; phase, in a second channel, stays."""
     level = torch.zeros(1, x.shape[1], 1, 1, device=x.device, dtype=x.dtype)
     level[:, 0] = IMAGE_LEVEL
     return x + level * _column(how.gain, x)
@@ -133,7 +134,7 @@ def _shifted(x: Tensor, shift: Tensor) -> Tensor:
 
 
 def _window(x: Tensor, how: Draw) -> Tensor:
-    """1 inside the crop and 0 outside, its edges raised cosines that lie inside; all 1 where there is no crop."""
+    """1 inside the crop and 0 outside, with raised-cosine edges that lie inside; all 1 if there is no crop."""
     length = x.shape[-1]
     at = (torch.arange(length, device=x.device, dtype=torch.float32) + 0.5) / length
     start, kept = (
@@ -151,20 +152,20 @@ def _white(x: Tensor, how: Draw) -> Tensor:
 
 
 def _noise(x: Tensor, how: Draw) -> Tensor:
-    """An octave of noise, somewhere."""
+    """An octave of noise, wherever the draw puts it."""
     length = x.shape[-1]
     hz = torch.arange(length // 2 + 1, device=x.device) * (SAMPLE_RATE / length)
     low = _column(BAND[0] * (BAND[1] / BAND[0]) ** how.band, x)
     inside = (hz >= low) & (hz < 2 * low)
     spectrum = torch.fft.rfft(_white(x, how)) * inside
-    share = inside.sum(-1, keepdim=True).clamp_min(1) / len(hz)  # of the noise's energy that is left
+    share = inside.sum(-1, keepdim=True).clamp_min(1) / len(hz)  # of the white noise's energy
     quiet, loud = NOISE_DB
     level = 10 ** ((quiet + (loud - quiet) * how.noise) / 20) * (how.noise > 0)
     return (torch.fft.irfft(spectrum, n=length) / share.sqrt() * _column(level, x)).to(x.dtype)
 
 
 def _image_noise(x: Tensor, how: Draw) -> Tensor:
-    """A fifth of the bins, somewhere, roughened, in the level only."""
+    """Noise in a fifth of the bins, wherever the draw puts it, in the level only."""
     bins = x.shape[2]
     wide = max(bins // 5, 1)
     at = torch.arange(bins, device=x.device).view(1, 1, -1, 1)

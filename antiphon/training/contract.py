@@ -1,4 +1,4 @@
-"""What the loop knows of a method: at every step a recipe names the moment, a source draws a batch, a game plays it.
+"""What the loop knows of a method: at every step a recipe gives the context, a source draws a batch, a game plays it.
 Now and then the game shows how it is doing."""
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepContext:
-    """Where in a run a step is. rate: what learning rates are multiplied by; ramp: the adversary's share of its weight,
-    0..1; count: excerpts a process draws; rehearsal: a step without critics, for games that have such. r1, augment:
+    """Where in a run a step is. rate: factor of the learning rates; ramp: the adversary's share of its weight, 0..1;
+    count: excerpts that each process draws; rehearsal: a step without critics, for games that have one. r1, augment:
     what a run's health asks for beyond the recipe [training/health/interventions.py], a weight of R1 and the
-    probability of altered sounds before the critics."""
+    probability that sounds are altered before the critics see them."""
 
     step: int
     rate: float
@@ -43,20 +43,21 @@ class Batch(Protocol):
 
 
 class Source(Protocol):
-    """Where batches come from: excerpt number i is the same one always, whoever asks for it."""
+    """Where batches come from: excerpt number i is always the same one, whoever asks for it."""
 
     def batch(self, first: int, count: int) -> Batch: ...
 
 
 class Game(nn.Module, ABC):
     """Both sides and their optimisers. Whatever a step depends on is in `state_dict()` and the optimisers, which a run
-    saves; chance comes from the step's `rng` (on the CPU) and from torch's own, which the loop seeds for every step.
+    saves; random numbers come from the step's `rng` (on the CPU) and from torch's own generator, which the loop seeds
+    for every step.
 
     model: what is averaged, saved and played. critics: what judges it. optimisers: by player; a step scales their
-    `rates` by the moment's.
+    `rates` by the context's.
     """
 
-    clip: ClassVar[float] = 5.0  # norm of a player's gradient, at most
+    clip: ClassVar[float] = 5.0  # largest norm of a player's gradient
     model: Any
     critics: nn.Module
 
@@ -67,10 +68,10 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def step(self, batch: Any, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update of every player. -> scalars by name, of which one that is not finite means a skipped update"""
+        """One update of every player. -> scalars by name; one that is not finite means a skipped update"""
 
     def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
-        """Take over a voice's weights, and its critics' where there are any. -> names of those that do not fit"""
+        """Take over a voice's weights, and its critics' if there are any. -> names of those that do not fit"""
         left = take_over(self.model, voice.model.state_dict())
         return left + (take_over(self.critics, critic_weights) if critic_weights else [])
 
@@ -85,7 +86,7 @@ class Game(nn.Module, ABC):
         return self.advance(name)
 
     def advance(self, name: str) -> Tensor:
-        """Clip and step, unless the gradient is not finite: then skip. -> the gradient's norm."""
+        """Clip the gradient and step; skip the step if the gradient is not finite. -> the gradient's norm."""
         optimiser = self.optimisers[name]
         parameters = optimiser.param_groups[0]["params"]
         average_gradients(parameters)
@@ -96,21 +97,22 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def preview(self, voice: Voice, data: Any, folder: Path, step: int) -> Path:
-        """Write what `voice`, the averaged model, makes of the data so far, for a person to look at and to hear:
+        """Write what `voice`, the averaged model, makes of the data so far, for a person to see and hear:
         folder/sheets/step-NUMBER.* and folder/sounds/step-NUMBER.*. -> the file to point at"""
 
 
 class Judged(NamedTuple):
-    """Items of a batch as D sees them, (batch, ...), and its verdicts: (batch,) mean logits."""
+    """Items of a batch as D sees them, (batch, ...), and its verdicts: (batch,) mean logits of each."""
 
     view: Tensor
     verdicts: Tensor
 
 
 class Examined(ABC):
-    """What a game lets be looked at, whose health a run is to know. Nothing here may change a weight or an average."""
+    """What a game shows of itself, so that a run can check its health. Nothing here may change a weight or an
+    average."""
 
-    rule: Rule  # by which D's logits are read
+    rule: Rule  # by which D's logits are interpreted
 
     @abstractmethod
     def judge_real(self, batch: Any) -> Judged:
@@ -118,21 +120,21 @@ class Examined(ABC):
 
     @abstractmethod
     def judge_generated(self, batch: Any, rng: torch.Generator) -> Judged:
-        """Items made of noise, under the conditions of the batch."""
+        """Items generated from noise, under the conditions of the batch."""
 
     @abstractmethod
     def embed(self, view: Tensor) -> Tensor:
-        """What D sees -> (batch, features): by distances between these, variety, likeness and copies are measured."""
+        """What D sees -> (batch, features), whose distances measure variety, similarity and copies."""
 
     def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
-        """What else can be told of what was generated, `view` as D sees it, beside the batch it was generated for: by
-        names of fields of a Finding [training/health/diagnostics.py]."""
+        """What else can be measured of generated items, `view` as D sees them, beside the batch they were generated
+        for: by names of fields of a Finding [training/health/diagnostics.py]."""
         return {}
 
 
 @torch.no_grad()
 def take_over(module: nn.Module, theirs: Mapping[str, Tensor]) -> list[str]:
-    """Copy the weights that have the same name and shape. -> names of those that had none"""
+    """Copy the weights that have the same name and shape. -> names of those that have no counterpart"""
     left = []
     for name, mine in module.state_dict().items():
         if name in theirs and theirs[name].shape == mine.shape:
@@ -143,8 +145,8 @@ def take_over(module: nn.Module, theirs: Mapping[str, Tensor]) -> list[str]:
 
 
 def rise_and_fall(step: int, total: int, cool_down: float, peak: float = 1.0) -> float:
-    """A learning rate's usual course: up over the first 100 steps, down to a fiftieth over the last share of the run.
-    total: 0 while it is not known."""
+    """The usual learning rate schedule: up over the first 100 steps, down to a fiftieth over the last `cool_down` of
+    the run. total: 0 while it is not known."""
     up = min((step + 1) / 100, 1.0) * peak
     if not total:
         return up

@@ -12,8 +12,8 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Ema(Generic[M]):
-    """Exponential moving average of a module's parameters, and its buffers (a batch norm's statistics, say) as they
-    are; young averages forget faster, so that early sheets show news."""
+    """Exponential moving average of a module's parameters; its buffers (a batch norm's statistics, say) are copied as
+    they are. Young averages forget faster, so that early previews show recent progress."""
 
     def __init__(self, module: M, decay: float = 0.9985):
         self.module = copy.deepcopy(module).eval().requires_grad_(False)

@@ -1,18 +1,18 @@
-"""Pivotal tuning (Roich 2021): what must change in a model for it to play a recording that it has never met.
+"""Pivotal tuning (Roich 2021): what must change in a model so that it plays a recording it has never heard.
 
     pivot       w, from E(recording), moves to the w near it whose sound is nearest      G stays as it is
-    residual    G's heads and its tuner's last layer learn what w cannot say             w stays as it is
+    residual    G's heads and its tuner's last layer learn what w cannot express         w stays as it is
 
-One pitch is recorded and every pitch will be played, so the residual's freedom is taken away where nothing was
-recorded: there the curves must change by most of what they change at the recorded pitch,
+One pitch is recorded but every pitch will be played, so the residual is constrained where nothing was recorded: there
+the curves must change by most of what they change at the recorded pitch,
 
     L = L_sound + follow |(G'(w, p') - G(w, p')) - share (G'(w, p) - G(w, p))|    p' drawn within two octaves
 
-and the envelope over frequency must not change at all. One pitch shows it at its own partials only; between them the
+and the envelope over frequency must not change at all. One pitch shows it only at its own partials; between them the
 loss would push it down, and another pitch's partials would fall into the gaps. The sound is compared by the spectra it
-would have [training/losses/expected.py], which costs a hundredth of making it. Their windows are too long for an
-attack, so that the first fifth of a second is made as well, in several takes [training/losses/onset.py], and too short
-to part what lies close together, which one over most of the note does [training/losses/zones.py]."""
+would have [training/losses/expected.py], which costs a hundredth of rendering it. Their windows are too long for an
+attack, so the first fifth of a second is rendered as well, in several takes [training/losses/onset.py]; and too short
+to separate close partials, which one window over most of the note does [training/losses/zones.py]."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from antiphon.training.losses.zones import ZoneLoss
 
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
-TAKES = 6  # of a note, for what is heard in their mean only
+TAKES = 6  # of a note, for losses on their mean
 INAUDIBLE = -8.5  # nepers (-74 dB) below the loudest, where a partial of an attack is left out
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
 
@@ -50,14 +50,14 @@ States = tuple[Tensor, Tensor]  # of `InstrumentGenerator.states`
 
 @dataclass(frozen=True)
 class Inversion:
-    """How a recording is learned: steps, rates, and (log .. zones) what each term of the loss counts."""
+    """How a recording is learned: steps, rates, and (log .. zones) the weight of each term of the loss."""
 
     pivot_steps: int = 50
     steps: int = 250
     batch: int = 8
     style_rate: float = 0.02
     head_rate: float = 3e-4
-    bias_rate: float = 3e-3  # of the heads': a partial that the voice hardly played must come up by 20 dB
+    bias_rate: float = 3e-3  # of the heads' biases: a partial that the voice hardly played must rise by 20 dB
     tuner_rate: float = 0.02
     log: float = 1.0
     linear: float = 0.5
@@ -66,9 +66,9 @@ class Inversion:
     tuning: float = 0.3
     near: float = 1.0  # mean square distance of w from where the encoder put it
     follow: float = 1.0
-    share: float = 0.85  # of what was learned at one pitch that holds at others
+    share: float = 0.85  # of what was learned at one pitch that applies to others
     onset: float = 6.0
-    zones: float = 0.5  # in the residual alone, as is onset
+    zones: float = 0.5  # only in the residual, like onset
 
 
 def invert(
@@ -78,18 +78,18 @@ def invert(
     how: Inversion | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[InstrumentGenerator, Tensor]:
-    """A generator and a w that play what `source` draws from. w: (style,) from the encoder. The model is left alone.
-    -> the generator, and w (style,)
+    """A generator and a w that play the recordings of `source`. w: (style,) from the encoder. The model is left
+    unchanged. -> the generator, and w (style,)
 
-    Two threads share the work, each operation on one (callers set torch's threads), so that the same bytes come out
-    wherever it runs."""
+    Two threads share the work, each operation on one (callers set torch's threads), so that the result is the same to
+    the byte wherever it runs."""
     learning = _Learning(model.generator, source, how or Inversion(), progress)
     w = learning.pivot(w)
     return learning.residual(w), w
 
 
 def anchored(model: InstrumentModel, generator: InstrumentGenerator, w: Tensor, label: str) -> InstrumentModel:
-    """A model of one instrument, called `label`, whose mapping knows one character: whatever the noise, it says w."""
+    """A model of one instrument, called `label`, whose mapping knows one character: whatever the noise, it gives w."""
     clone = InstrumentModel(model.config, LabelTable((label,), ()))
     clone.generator.load_state_dict(generator.state_dict())
     clone.encoder.load_state_dict(model.encoder.state_dict())
@@ -102,7 +102,7 @@ def anchored(model: InstrumentModel, generator: InstrumentGenerator, w: Tensor, 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A recording through its long window, and its note as it is played there: the same at each step."""
+    """A recording seen through its long window, and its note as it is played there: the same at every step."""
 
     loss: ZoneLoss
     gesture: Gesture
@@ -111,7 +111,7 @@ class _Seen:
 
 
 class _Learning:
-    """The two stages, one bar of progress for both."""
+    """The two stages, with one progress bar for both."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class _Learning:
         return on_sphere(moving).detach()
 
     def residual(self, w: Tensor) -> InstrumentGenerator:
-        """A copy of the generator whose heads, but for the envelope's rows, and tuner make up for what w cannot say."""
+        """A copy of the generator whose heads, except the envelope's rows, and tuner add what w cannot express."""
         how, own = self.how, copy.deepcopy(self.base).requires_grad_(False)
         heads, tuner = own.heads.requires_grad_(True), own.tuner.last.bias.requires_grad_(True)
         rates = {heads.weight: how.head_rate, heads.bias: how.bias_rate, tuner: how.tuner_rate}
@@ -161,7 +161,7 @@ class _Learning:
     # ---- terms -------------------------------------------------------------------------------------------------------
 
     def _sound_loss(self, generator: InstrumentGenerator, w: Tensor, batch: Excerpts, states: States) -> Tensor:
-        """How far the recording is from what would be heard of it."""
+        """How far the expected sound is from the recording."""
         g, how = batch.gesture, self.how
         curves = _read(generator, states)
         bank = generator.all_partials(curves, g, batch.tuning)
@@ -173,34 +173,34 @@ class _Learning:
     def _gradients(
         self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, states: States, takes: Tensor, other: Tensor
     ) -> list[Tensor]:
-        """What the heads' weights must do for a note to begin right and for other pitches to follow: half of a step's
-        work, for a thread of its own."""
+        """Gradients of the heads' weights, for the right onset and for other pitches to follow: half of a step's work,
+        for a thread of its own."""
         astray = self.how.follow * self._astray(own, w, batch.gesture, states, other)
         loss = astray + self.how.onset * self._onset(own, w, batch, takes)
         return list(torch.autograd.grad(loss, list(own.heads.parameters())))
 
     def _takes(self) -> Tensor:
-        """(TAKES,) seeds, at random."""
+        """(TAKES,) random seeds."""
         return torch.randint(1 << 31, (TAKES,), generator=self.rng)
 
     def _pitches(self, pitch: Tensor) -> Tensor:
-        """(batch,) others, at random."""
+        """(batch,) other pitches, at random."""
         return (pitch + REACH * (2 * torch.rand(len(pitch), generator=self.rng) - 1)).clamp(LOWEST, HIGHEST)
 
     def _astray(self, own: InstrumentGenerator, w: Tensor, g: Gesture, states: States, other: Tensor) -> Tensor:
-        """Nepers by which the curves change otherwise at `other` pitches than at the recording's own."""
+        """Nepers by which the curves change differently at `other` pitches than at the recording's own."""
         far = replace(g, pitch=other, f0=g.f0 * torch.exp2((other - g.pitch) / 12).unsqueeze(-1))
         here, there = self._change(own, states), self._change(own, self._states(w, far))
         share = self.how.share
         return torch.stack([(b - share * a.detach()).abs().mean() for a, b in zip(here, there, strict=True)]).mean()
 
     def _change(self, own: InstrumentGenerator, states: States) -> list[Tensor]:
-        """Nepers that were learned of each of FOLLOWERS."""
+        """Nepers by which each of FOLLOWERS has changed."""
         after, before = _read(own, states), _read(self.base, states)
         return [getattr(after, name) - getattr(before, name) for name in FOLLOWERS]
 
     def _onset(self, own: InstrumentGenerator, w: Tensor, batch: Excerpts, takes: Tensor) -> Tensor:
-        """How differently a note of the batch begins, in the mean of its takes; 0 if none begins in it."""
+        """How differently a note of the batch begins, in the mean of its takes; 0 if no crop has an onset."""
         begun = (batch.gesture.start == 0).nonzero().flatten()
         if not len(begun):
             return w.new_zeros(())
@@ -223,7 +223,7 @@ class _Learning:
         return onset.onset_loss(own.sound(bank, curves, attack), batch.audio[begun[0], : onset.SAMPLES])
 
     def _beside(self, own: InstrumentGenerator, w: Tensor) -> Tensor:
-        """How much more or less lies at and beside harmonics than in a recording, each in its turn."""
+        """How much more or less energy lies at and beside harmonics than in a recording, one recording at a time."""
         note = self.step % len(self.source.data)
         if note not in self.seen:
             self.seen[note] = self._see(w, note)
@@ -232,7 +232,7 @@ class _Learning:
         return seen.loss(own.all_partials(curves, seen.gesture, seen.tuning), curves)
 
     def _see(self, w: Tensor, note: int) -> _Seen:
-        """The note as it is played: on its key, where the excerpts of a batch are as far off it as the recording."""
+        """The note as it is played: on its key, while the excerpts of a batch are as far off it as the recording."""
         data, rows = self.source.data, torch.full((TAKES,), note)
         pitch, unmoved = data.pitch[rows], torch.zeros(TAKES)
         f0 = units.midi_to_hz(float(pitch[0])) * 2 ** (data.f0_cents(note) / 1200)
@@ -250,19 +250,19 @@ class _Learning:
         return _Seen(loss, gesture, measured_tuning(data, rows, unmoved), self._states(w, gesture))
 
     def _states(self, w: Tensor, g: Gesture) -> States:
-        """What the trunk says, which no stage changes. w: (style,)"""
+        """The trunk's output, which no stage changes. w: (style,)"""
         with torch.autocast(w.device.type, torch.bfloat16):
             return self.trunk.states(w.expand(len(g.pitch), -1), g)
 
     # ---- steps -------------------------------------------------------------------------------------------------------
 
     def _batch(self) -> Excerpts:
-        """The next excerpts, to be looked at where the expected loss wants to."""
+        """The next excerpts, with knots where the expected loss wants them."""
         batch = self.source.batch(self.step * self.how.batch, self.how.batch)
         return replace(batch, gesture=replace(batch.gesture, knots=self.expected.instants(batch.gesture, self.rng)))
 
     def _advance(self, optimiser: torch.optim.Optimizer, left: float) -> None:
-        """One step along the gradients; rates fall to nothing over the last half of a stage. left: of it, 1 .. 0."""
+        """One step along the gradients; rates fall to 0 over the second half of a stage. left: share of it, 1 .. 0."""
         for group in optimiser.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * min(1.0, 2 * left)
         optimiser.step()

@@ -1,22 +1,22 @@
-"""The loop round the game: budget, checkpoints, log and previews. A run is a folder; the same call goes on with it."""
+"""The loop around the game: budget, checkpoints, log and previews. A run is a folder; the same call resumes it."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import HEALTHY, LOG, SETTINGS, SKIPPED, STATE, WEIGHTS
+from antiphon.core.stopping import held, listening
 from antiphon.training.contract import Batch, Game
 from antiphon.training.ema import Ema
 from antiphon.training.health.monitor import Action, Monitor
@@ -32,12 +32,12 @@ from antiphon.voices.kind import voice_of
 from antiphon.voices.voice import Voice, VoiceInfo
 
 CHECKPOINT_SECONDS = 45  # what a kill -9 may cost
-PREVIEWS = 8  # of a run
+PREVIEWS = 8  # per run
 CALIBRATION = (5, 30)  # steps between which `minutes` are turned into a number of steps
 
 
 def new_game(data: Data, recipe: Recipe[Any]) -> Game:
-    """Players that know nothing yet, their weights drawn by the recipe's seed."""
+    """Untrained players, whose weights depend on the recipe's seed."""
     torch.manual_seed(recipe.seed)
     return recipe.new_game(data)
 
@@ -45,9 +45,9 @@ def new_game(data: Data, recipe: Recipe[Any]) -> Game:
 class Run:
     """One training run in its folder.
 
-    state.safetensors: all that is needed to go on. weights.safetensors: the voice so far. config.json: the recipe.
-    log.jsonl: one line of losses a few steps. sheets/, sounds/: what it made on the way. page.html: how it is
-    doing, for a person. healthy.safetensors: the state when it was last well.
+    state.safetensors: all that is needed to resume. weights.safetensors: the voice so far. config.json: the recipe.
+    log.jsonl: a line of losses every few steps. sheets/, sounds/: previews made on the way. page.html: how it is
+    doing, for a person. healthy.safetensors: the last healthy state.
     """
 
     def __init__(self, folder: Path, data: Data, recipe: Recipe[Any], info: VoiceInfo, device: str | None = None):
@@ -61,7 +61,7 @@ class Run:
         self.batch = self._batch if self.device.type == "cpu" else Prefetcher(self._batch)
         self.info = info
         self.step, self.total, self.seconds = 0, 0, 0.0
-        self.processor = 0.0  # seconds of it that the steps have taken here, however busy the machine was
+        self.processor = 0.0  # seconds of processor time that the steps have taken here, however busy the machine was
         self.skipped = 0
         self.timed = False
         self.start_from: str | None = None
@@ -78,19 +78,19 @@ class Run:
             self.seconds, self.skipped = float(progress["seconds"]), int(progress["skipped"])
             self.processor = float(progress.get("processor", 0.0))
         except (KeyError, TypeError, ValueError):
-            raise AntiphonError(f"{self.folder} has a damaged state: begin anew in another folder") from None
+            raise AntiphonError(f"the state in {self.folder} is damaged: start again in another folder") from None
         self.start_from = progress.get("start_from")
         self.monitor.load(progress.get("watch"))
         if self.rank == 0 and self.monitor.remembered == self.step and _step_of(self.folder / HEALTHY) != self.step:
-            keep_healthy(self.folder)  # which a kill prevented
+            keep_healthy(self.folder)  # a kill prevented it
         return True
 
     def complete(self, steps: int | None) -> bool:
-        """Whether there is nothing left to do of so many steps, or of those it was to have."""
+        """Whether the run has done `steps` steps, or as many as it was to have."""
         return self.step >= (steps or self.total or math.inf)
 
     def start_warm(self, voice: Voice, name: str, players: Path | None = None) -> list[str]:
-        """Begin from a voice's weights (and its critics', if published). -> what could not be taken over"""
+        """Begin from a voice's weights (and its critics', if published). -> names of those that could not be used"""
         self.start_from = name
         tensors = read_tensors(players)[0] if players is not None and players.exists() else {}
         critic_weights = {k.removeprefix("game.").removeprefix("critics."): v.float() for k, v in tensors.items()}
@@ -109,7 +109,7 @@ class Run:
 
     def _info(self) -> VoiceInfo:
         training: dict[str, Any] = {"steps": self.step, "seed": self.recipe.seed, "processes": self.world}
-        if self.timed:  # by the clock: no two such runs are the same anyway, but those by steps are, byte for byte
+        if self.timed:  # no two such runs are the same anyway, but runs given in steps are, byte for byte
             training["seconds"] = round(self.seconds)
         training |= {"device": self.device.type, "batch": self.recipe.batch, "start_from": self.start_from}
         training |= {**self.info.training, "skipped_steps": self.skipped}
@@ -118,10 +118,15 @@ class Run:
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def train(self, steps: int | None = None, minutes: float | None = None, quiet: bool = False) -> Path:
-        """Play until `steps` are done, or as many as fit `minutes` on this machine (measured once). Returns the
+        """Train until `steps` are done, or as many as fit into `minutes` on this machine (measured once). Returns the
         voice's path.
 
-        Interrupted by Ctrl-C or SIGTERM it saves and raises KeyboardInterrupt; the same call goes on."""
+        Ctrl-C, SIGTERM and SIGHUP become a flag that the loop checks between steps, so that no step is cut in half: it
+        saves and raises KeyboardInterrupt; the same call resumes."""
+        with listening(), held() as stopping:
+            return self._train(steps, minutes, quiet, stopping)
+
+    def _train(self, steps: int | None, minutes: float | None, quiet: bool, stopping: Callable[[], bool]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
             settings: dict[str, Any] = asdict(self.recipe)  # type: ignore[call-overload]
@@ -130,12 +135,9 @@ class Run:
         if steps is not None:
             self.total = steps
         elif not self.total and minutes is None:
-            raise AntiphonError("say how long to train: --steps N or --minutes M")
+            raise AntiphonError("give the length of the training: --steps N or --minutes M")
         log = Log(self.folder / LOG, self.step) if self.rank == 0 else None
-        with (
-            _interruptible() as stop,
-            Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar,
-        ):
+        with Progress(self.step, self.total, quiet or self.rank > 0, self.recipe.shown) as bar:
             self._take(self.monitor.before(self.step))
             saved = began = time.monotonic()
             first, before = self.step, self.seconds
@@ -150,7 +152,7 @@ class Run:
                 bar.update(self.step, self.total, scalars, self.skipped, self.monitor.word)
                 self._tell(bar, log)
                 self._preview_if_due(bar)
-                if any_process(stop()):
+                if any_process(stopping()):
                     self.save()
                     raise KeyboardInterrupt
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -162,9 +164,9 @@ class Run:
 
     def _one_step(self) -> dict[str, float]:
         batch = self.batch(self.step)
-        chance = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank
-        torch.manual_seed((1 << 62) + chance)  # of dropout and the like, which draw from torch's own dice
-        rng = torch.Generator().manual_seed(chance)
+        seed = (self.recipe.seed * 1_000_003 + self.step) * 64 + self.rank
+        torch.manual_seed((1 << 62) + seed)  # for dropout and the like, which use torch's own generator
+        rng = torch.Generator().manual_seed(seed)
         moved = self.game.step(batch, self.monitor.adjusted(self.recipe.at(self.step, self.total)), rng)
         scalars = {k: float(v) for k, v in moved.items()}
         broken = [k for k, v in scalars.items() if not math.isfinite(v)]
@@ -199,7 +201,7 @@ class Run:
         return batch
 
     def _calibrate(self, first: int, minutes: float | None) -> None:
-        """Turn minutes into steps, once, from how long steps took; stored, so that an interrupted run ends the same."""
+        """Turn minutes into steps, once, from how long steps took; stored, so that a resumed run ends the same."""
         if self.total or minutes is None:
             return
         if self.step - first == CALIBRATION[0]:
@@ -209,7 +211,7 @@ class Run:
             pace = (now - self._mark) / (CALIBRATION[1] - CALIBRATION[0])
             left = max(minutes * 60 * 0.97 - self.seconds, 0)
             self.total = self.step + max(int(left / pace), 1)
-            if self.world > 1:  # all must agree on the number
+            if self.world > 1:  # all processes must agree on the number
                 agreed = torch.tensor([self.total], device=self.device)
                 torch.distributed.broadcast(agreed, 0)
                 self.total = int(agreed)
@@ -219,30 +221,14 @@ class Run:
         every = max(self.total // PREVIEWS, 1) if self.total else 0
         if self.rank or not every or (self.step % every and self.step != self.total):
             return
-        voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # on a processor, as it will be used
+        voice = voice_of(copy.deepcopy(self.ema.module).cpu(), self.info)  # on the CPU, as it will be used
         bar.say(f"sheet: {self.game.preview(voice, self.data, self.folder, self.step)}")
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    with atomic(path) as draft:
+        draft.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def _step_of(path: Path) -> int | None:
     return int(read_metadata(path)["step"]) if path.exists() else None
-
-
-@contextmanager
-def _interruptible() -> Iterator[Any]:
-    """Turn Ctrl-C and SIGTERM into a question the loop asks between steps, so that nothing is cut in half."""
-    asked: list[int] = []
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    try:
-        old = [signal.signal(k, lambda number, frame: asked.append(number)) for k in kinds]
-    except ValueError:  # not the main thread: the caller handles signals
-        yield lambda: False
-        return
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for kind, handler in zip(kinds, old, strict=True):
-            signal.signal(kind, handler)

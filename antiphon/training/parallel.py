@@ -1,5 +1,5 @@
-"""Several processes, one game: each plays its own excerpts, and gradients are averaged. Started by `antiphon train`
-itself (verbs/helpers.py) or by `torchrun`; one process is the same code with a world of one."""
+"""Several processes, one game: each plays its own excerpts, and gradients are averaged. They are started by `antiphon
+train` itself (verbs/helpers.py) or by `torchrun`; a single process is the same code with a world of one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # gloo would ask for the computer's name, which a laptop may not know
+LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # gloo would look up the host name, which may not resolve on a laptop
 PATIENCE = timedelta(days=7)  # a run may be suspended
 
 
 def join() -> tuple[int, int]:
-    """Join the group that torchrun describes in the environment, unless in one. -> (rank, world)"""
+    """Join the group that torchrun describes in the environment, unless already in one. -> (rank, world)"""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a card each
@@ -29,8 +29,8 @@ def join() -> tuple[int, int]:
 
 @contextmanager
 def first_process_first() -> Iterator[bool]:
-    """Under torchrun: the first process goes through the block before the others do, and they find what it made. ->
-    whether this is the first"""
+    """Under torchrun, the first process runs the block before the others do, and they find what it made. -> whether
+    this is the first"""
     rank, world = join()
     if rank > 0:
         dist.barrier()
@@ -41,7 +41,7 @@ def first_process_first() -> Iterator[bool]:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Use so many threads inside; a run that goes on uses as many as before, so that it comes to the same weights."""
+    """Use `count` threads inside the block; a resumed run uses as many as before, so that it gets the same weights."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -51,7 +51,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def meet(place: str, rank: int, world: int) -> None:
-    """Join a group of processes of this computer, at a file that does not exist yet and is not needed afterwards."""
+    """Join a group of processes on this computer, by a file that does not exist yet and is not needed afterwards."""
     before = os.environ.get("GLOO_SOCKET_IFNAME")
     if before is None and sys.platform in LOOPBACK:
         os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
@@ -64,7 +64,7 @@ def meet(place: str, rank: int, world: int) -> None:
 
 
 def own_device() -> torch.device:
-    """This process's graphics card, else the processor."""
+    """This process's graphics card, or the processor if there is none."""
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -75,8 +75,8 @@ def leave() -> None:
 
 @torch.no_grad()
 def average_gradients(parameters: list[Tensor]) -> None:
-    """Replace each gradient by its mean over the processes, in one message. Parameters without one are left alone, so
-    every process must have used the same ones."""
+    """Replace each gradient by its mean over the processes, in one message. Parameters without a gradient are left
+    alone, so every process must have used the same ones."""
     if not dist.is_initialized():
         return
     grads = [p.grad for p in parameters if p.grad is not None]
@@ -88,7 +88,7 @@ def average_gradients(parameters: list[Tensor]) -> None:
 
 
 def of_all_processes(x: Tensor) -> Tensor:
-    """(world * batch, ...): every process's (batch, ...), in order of rank, the same everywhere."""
+    """(world * batch, ...): every process's (batch, ...), in order of rank, the same in all processes."""
     if not dist.is_initialized():
         return x
     parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
@@ -97,7 +97,7 @@ def of_all_processes(x: Tensor) -> Tensor:
 
 
 def any_process(flag: bool) -> bool:
-    """True in every process when it is true in one."""
+    """True in every process if `flag` is true in one."""
     if not dist.is_initialized():
         return flag
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -110,6 +110,6 @@ def of_the_first(values: list[float], device: torch.device) -> list[float]:
     """The first process's numbers, in every process."""
     if not dist.is_initialized():
         return values
-    told = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.broadcast(told, 0)
-    return [float(v) for v in told]
+    sent = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.broadcast(sent, 0)
+    return [float(v) for v in sent]

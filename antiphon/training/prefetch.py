@@ -1,4 +1,4 @@
-"""Batches made ahead of their use, so that a graphics card does not wait for a processor."""
+"""Batches made ahead of their use, so that a graphics card does not wait for the processor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ B = TypeVar("B")
 
 
 class Prefetcher(Generic[B]):
-    """`make(n)` for n, n + 1, ..., a few of them being made by threads while one is used. What it makes may depend on
-    n only."""
+    """`make(n)` for n, n + 1, ..., of which threads make a few ahead while one is in use. The result may depend on n
+    only."""
 
     def __init__(self, make: Callable[[int], B], depth: int = 4, threads: int = 2):
         self.make, self.depth = make, depth

@@ -1,4 +1,4 @@
-"""What every recipe promises: a frozen dataclass of all settings of a run, which builds what the run needs.
+"""What every recipe provides: a frozen dataclass of all settings of a run, which builds what the run needs.
 
 A recipe is one file in antiphon/recipes, with a dictionary `RECIPES` of functions (size, seed) -> Recipe. It knows its
 own kind of data: how a folder becomes a prepared file, how that is opened, and where batches come from.
@@ -34,11 +34,11 @@ class Data(Protocol):
         split."""
 
     def training_on(self, split: str) -> Any:
-        """The same data, a held-out split taken for the training split, and the other way round."""
+        """The same data with a held-out split and the training split exchanged."""
 
 
 class Reporter(Protocol):
-    """Tells a person what happens."""
+    """Tells a person what is going on."""
 
     def say(self, text: str) -> None: ...
 
@@ -52,29 +52,29 @@ R = TypeVar("R", bound="Recipe[Any]")
 
 @dataclass(frozen=True, kw_only=True)
 class Care:
-    """health: steps between two looks at how a run is doing [training/health/findings.py], 0 for none. answers: to what
-    is seen [training/health/interventions.py]: all, none, or some of r1,augment,return."""
+    """health: steps between two checks of how a run is doing [training/health/findings.py], 0 for none. answers:
+    permitted interventions [training/health/interventions.py]: all, none, or some of r1,augment,return."""
 
     health: int = 50
     answers: str = "all"
 
 
 class Recipe(Care, ABC, Generic[D]):
-    """Everything a result depends on, but for the data, which are a D. Nested dataclasses and dicts of numbers, words
-    and truths, so that --set, run.json and config.json can hold it."""
+    """Everything a result depends on except the data, which are a D. Nested dataclasses and dicts of numbers, strings
+    and booleans, so that --set, run.json and config.json can hold it."""
 
-    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}  # lowest and highest of settings, by their dotted names
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}  # lowest and highest values, by the settings' dotted names
     shown: ClassVar[Mapping[str, str]] = {}  # word in the progress line -> name of the scalar
     usual_start: ClassVar[str | None] = None  # the bundled voice that runs begin from
-    suffixes: ClassVar[frozenset[str]]  # endings, in lower case, of a folder's files that are learned from
+    suffixes: ClassVar[frozenset[str]]  # lower-case suffixes of the files in a folder that are learned from
 
     network: Any  # the generator's configuration
-    batch: int  # excerpts a step; under torchrun each process has as many
+    batch: int  # excerpts per step; under torchrun, per step and process
     seed: int
     average: float  # decay of the average of the weights
 
     def check(self) -> None:
-        """Raises AntiphonError, naming the setting, for what no limit can say."""
+        """Raises AntiphonError, naming the setting, for what no limit can express."""
         return None
 
     # ---- the data ----------------------------------------------------------------------------------------------------
@@ -83,25 +83,25 @@ class Recipe(Care, ABC, Generic[D]):
     def prepare(
         self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
     ) -> None:
-        """Turn a folder into the prepared file `target`, saying what is learned from and what was refused. workers:
+        """Turn a folder into the prepared file `target`, reporting what is learned from and what was left out. workers:
         processes that do it. licence: of the data, to be noted. label: what to call all of it, if not by its names.
-        Raises AntiphonError where nothing can be learned."""
+        Raises AntiphonError if nothing can be learned."""
 
     @abstractmethod
     def open(self, path: Path) -> D:
-        """A prepared file, checked. Raises AntiphonError for what is none."""
+        """A prepared file, checked. Raises AntiphonError for any other file."""
 
     def fits(self, data: D) -> None:
         """Raises AntiphonError, saying what to do, for data that this recipe cannot learn from."""
         return None
 
     def misfits(self, data: D) -> list[str]:
-        """What a voice of these data will lack, a line for each reason, to be said before training."""
+        """What a voice of these data will lack, one line for each reason, to be shown before training."""
         return []
 
     @abstractmethod
     def describe(self, data: D, name: str) -> VoiceInfo:
-        """What a voice called `name` will say of itself, as far as the data know. `training` may hold how many items
+        """What a voice called `name` will say about itself, as far as the data tell. `training` may hold how many items
         were trained on, under their name."""
 
     @abstractmethod
@@ -111,7 +111,7 @@ class Recipe(Care, ABC, Generic[D]):
 
     @abstractmethod
     def like(self: R, voice: Voice) -> R:
-        """The same with the network of a voice, to begin from it. Raises AntiphonError for a voice of another kind."""
+        """The same with a voice's network, to begin from it. Raises AntiphonError for a voice of another kind."""
 
     @abstractmethod
     def shared(self: R, count: int) -> R:
@@ -119,11 +119,11 @@ class Recipe(Care, ABC, Generic[D]):
 
     @abstractmethod
     def at(self, step: int, total: int) -> StepContext:
-        """Learning rate, batch and the like at a step of a run of `total` (0: not known yet)."""
+        """Learning rate, batch and the like at a step of a run of `total` steps (0: not known yet)."""
 
     @abstractmethod
     def new_game(self, data: D) -> Game:
-        """Players that know nothing yet; their weights are drawn by torch's own dice, which the loop has seeded."""
+        """Untrained players; their weights come from torch's own random numbers, which the loop has seeded."""
 
 
 USUAL = "instrument"

@@ -1,5 +1,5 @@
-"""What belongs to a run folder besides the weights: what it learns from and what was asked, so that a resumed run is
-the same run."""
+"""What belongs to a run folder besides the weights: what it learns from and what was asked for, so that a resumed run
+is the same run."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ except ImportError:  # on Windows nothing keeps two runs apart
 
 CRITICS = ".critics.safetensors", ".players.safetensors"  # beside a voice: its critics' weights, and their old name
 USUAL_MINUTES = 10.0
-PATIENCE = 5.0  # seconds in which the processes of a run that was killed are gone
-HEAD = 1 << 18  # bytes of a file that tell it from another
+PATIENCE = 5.0  # seconds within which the processes of a killed run are gone
+HEAD = 1 << 18  # bytes at the beginning of a file that tell it from another
 OWN = (RECORD, SETTINGS, WEIGHTS, STATE, HEALTHY, PREPARED, REFUSED, SKIPPED, LOG, PAGE)
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keeps every other process from training in the folder, which is made, and unmade if it stays empty. The lock goes
-    with the process, however that ends. Raises AntiphonError if another holds it."""
+    """Keeps every other process from training in the folder, which is made, and removed if it stays empty. The lock
+    ends with the process, however that ends. Raises AntiphonError if another process holds it."""
     if fcntl is None or (folder.exists() and not folder.is_dir()):
         yield
         return
@@ -72,7 +72,7 @@ def _lock(handle: int, folder: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > until:
                 raise AntiphonError(
-                    f"another training is under way in {folder}: wait, or give another folder"
+                    f"another training is under way in {folder}: wait for it, or use another folder"
                 ) from None
             time.sleep(0.1)
         except OSError:  # a file system without locks
@@ -81,7 +81,7 @@ def _lock(handle: int, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for; None and empty are what was left to us."""
+    """What a person asked for; None or empty: left to the defaults."""
 
     size: str | None = None
     start_from: str | None = None
@@ -91,14 +91,14 @@ class Request:
     recipe: str | None = None
 
 
-UNSAID = {"seed": 0}  # what a request means where it says nothing, if that is no matter of the recipe
+UNSAID = {"seed": 0}  # defaults of a request that are not the recipe's
 
 
 @dataclass(frozen=True)
 class Record:
     """run.json. content: a fingerprint of the data; recipe: the settings of the one that the request names; start_from:
-    the voice it began from. threads: of the processor. steps, minutes: the budget; both where minutes were changed
-    after they had been turned into steps."""
+    the voice it began from. threads: of the processor. steps, minutes: the budget; both if minutes were changed after
+    they had been turned into steps."""
 
     source: str
     content: str
@@ -122,22 +122,20 @@ def read_record(folder: Path) -> Record | None:
         raise AntiphonError(f"{folder} is a file: give a folder for the run")
     if not (folder / RECORD).exists():
         if any(not p.name.endswith(UNFINISHED) for p in folder.iterdir()):
-            raise AntiphonError(f"{folder} holds other things already: give a new folder for the run")
+            raise AntiphonError(f"{folder} contains other files: give a new folder for the run")
         return None
     try:
         raw = json.loads((folder / RECORD).read_text())
-        request = Request(**{"recipe": USUAL} | raw.pop("request"))  # older runs knew one only
+        request = Request(**{"recipe": USUAL} | raw.pop("request"))  # older runs had only one
         record = Record(request=request, **raw)
         _check_types(record, request)
         return record
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise AntiphonError(
-            f"{folder / RECORD} is damaged: begin the run anew with --force, or in another folder"
-        ) from None
+        raise AntiphonError(f"{folder / RECORD} is damaged: start again with --force, or in another folder") from None
 
 
 def _check_types(record: Record, request: Request) -> None:
-    """Raises TypeError or ValueError for what no run has written."""
+    """Raises TypeError or ValueError for values that no run writes."""
     texts = (record.source, record.content, request.recipe, record.start_from or "", request.start_from or "")
     tables = (record.recipe, request.settings)
     if not all(isinstance(t, str) for t in texts) or not all(isinstance(t, dict) for t in tables):
@@ -162,7 +160,7 @@ def clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def undone(folder: Path) -> Iterator[None]:
-    """Data that a new run cannot learn from leave nothing behind, neither its record nor what was prepared."""
+    """If a new run cannot learn from its data, remove what it wrote: its record and the prepared file."""
     try:
         yield
     except AntiphonError:
@@ -172,7 +170,7 @@ def undone(folder: Path) -> Iterator[None]:
 
 
 def keep_healthy(folder: Path) -> None:
-    """The state file, just written, is a healthy one: give it a second name."""
+    """Give the state file, just written and healthy, a second name."""
     new = folder / f".{HEALTHY}"
     new.unlink(missing_ok=True)
     try:
@@ -183,19 +181,17 @@ def keep_healthy(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove half-written files that a kill left behind."""
+    """Remove half-written files left behind by a kill."""
     for path in folder.glob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)
 
 
 def check_same(record: Record, content: str, request: Request, folder: Path) -> None:
     """Raises AntiphonError if a run was begun on other data or with another setting than is asked for now. What is not
-    said now is taken to be as before."""
-    hint = "give another folder, or --force to begin anew"
+    given now is taken to be as before."""
+    hint = "use another folder, or --force to start again"
     if record.content != content:
-        raise AntiphonError(
-            f"{folder} was begun on other notes than these (they were those of {record.source}): {hint}"
-        )
+        raise AntiphonError(f"{folder} was begun on other notes, those of {record.source}: {hint}")
     for name, now in asdict(request).items():
         before = getattr(record.request, name)
         said = now is not None and now is not False and now != {}  # 0 is said
@@ -205,23 +201,23 @@ def check_same(record: Record, content: str, request: Request, folder: Path) -> 
 
 
 def budget(record: Record, folder: Path, steps: int | None, minutes: float | None) -> Record:
-    """The record, with what there is to train for now. Minutes were turned into steps once; other minutes change that
-    number. Raises AntiphonError for minutes where a run was begun for steps."""
+    """The record with the budget asked for now. Minutes were turned into steps once; other minutes change that number.
+    Raises AntiphonError for minutes if the run was begun with steps."""
     if steps is not None:
         return replace(record, steps=steps, minutes=None)
     total = total_steps(folder)
     if minutes is None:
         return replace(record, minutes=record.minutes or (USUAL_MINUTES if record.steps is None else None))
     if record.minutes is None and total:
-        raise AntiphonError(f"{folder} was begun for {total} steps: prolong it with --steps")
+        raise AntiphonError(f"{folder} was begun with {total} steps: extend it with --steps, not --minutes")
     if record.minutes is not None and minutes != record.minutes and total:
-        total = record.steps or total  # of the record's minutes; the state's may be from before they were changed
+        total = record.steps or total  # those of the record's minutes; the state's may be older than the last change
         return replace(record, steps=max(round(total * minutes / record.minutes), 1), minutes=minutes)
     return replace(record, steps=record.steps if minutes == record.minutes else None, minutes=minutes)
 
 
 def total_steps(folder: Path) -> int:
-    """The number of steps a run is to have; 0 if that is not settled."""
+    """The number of steps a run is to have; 0 if that is not known yet."""
     if not (folder / STATE).exists():
         return 0
     from antiphon.voices.checkpoint import read_metadata
@@ -230,7 +226,7 @@ def total_steps(folder: Path) -> int:
 
 
 def critics_of(weights: Path) -> Path | None:
-    """The file with the critics of a voice: published beside it, or in its run's state."""
+    """The file with a voice's critics: published beside it, or its run's state."""
     for path in (*(weights.with_suffix(ending) for ending in CRITICS), weights.with_name(STATE)):
         if path.exists():
             return path
@@ -238,7 +234,7 @@ def critics_of(weights: Path) -> Path | None:
 
 
 def fingerprint(source: Path, suffixes: Collection[str]) -> str:
-    """What tells a folder of data, or a prepared file, from another: names, sizes and beginnings of its files, those
+    """What tells a folder of data, or a prepared file, from another: names, sizes and beginnings of those of its files
     that end in one of `suffixes`."""
     digest = hashlib.blake2b(digest_size=16)
     if source.is_file():

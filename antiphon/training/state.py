@@ -1,4 +1,4 @@
-"""Everything a run needs to go on where it stopped, as named tensors and readable JSON in one file."""
+"""Everything a run needs to resume where it stopped, as named tensors and readable JSON in one file."""
 
 from __future__ import annotations
 

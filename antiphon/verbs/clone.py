@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from antiphon.audio.files import check_place, check_sound, read_audio, write_audio
+from antiphon.core.atomic import in_folder, scratch
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.core.units import SAMPLE_RATE
@@ -114,8 +114,8 @@ def clone(
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
     made = from_files(files, voice, pitch=pitch, name=name, seed=seed, quiet=quiet)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_voice(target, made.model, made.info)
+    with in_folder(target.parent):
+        save_voice(target, made.model, made.info)
     return target
 
 
@@ -142,9 +142,9 @@ def _learned(
         for remark in note.remarks:
             report.say(f"note: {remark}")
         report.say(f"{name}: {note_name(note.pitch)}")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         with report.bar("cloning") as advance:
-            data = _measured(notes, names, velocities, label, Path(folder))
+            data = _measured(notes, names, velocities, label, folder)
             start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]

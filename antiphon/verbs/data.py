@@ -1,13 +1,14 @@
-"""Sounds before training: inspect a folder, render soundfonts into one, prepare one into a file."""
+"""Sounds before training: inspect a folder, cut a session or render soundfonts into one, prepare one into a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from antiphon.audio.files import check_place
+from antiphon.audio.files import SAMPLE_RATE, check_place
+from antiphon.core.atomic import all_atomic, atomic
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.verbs.report import Report
@@ -15,19 +16,51 @@ from antiphon.verbs.report import Report
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from antiphon.data.labelling.row import Manifest
+
 
 def inspect(
-    folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", label: str = "", quiet: bool = False
+    folder: str | Path,
+    *,
+    one_shots: bool = False,
+    pitch: str = "yes",
+    label: str = "",
+    picture: str | Path | None = None,
+    force: bool = False,
+    quiet: bool = False,
 ) -> RenderableType:
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
     its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
     have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
-    names of folders and files."""
+    names of folders and files. picture: an HTML page to write, with a keyboard of every instrument. Raises
+    AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
+
+    target = None if picture is None else check_place(Path(picture), force=force)
+    manifest = _scanned(folder, one_shots, pitch, quiet).called(label)
+    if target is not None:
+        from antiphon.verbs.folder_page import folder_page
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(target) as draft:
+            draft.write_text(folder_page(manifest), encoding="utf-8", errors="replace")
+    return summary(manifest)
+
+
+def described(
+    folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", label: str = "", quiet: bool = True
+) -> dict[str, Any]:
+    """What `inspect` shows, for scripts: rows of files, what was refused and why, and remarks on the folder."""
+    from antiphon.data.labelling.inspect import facts
+
+    return facts(_scanned(folder, one_shots, pitch, quiet).called(label))
+
+
+def _scanned(folder: str | Path, one_shots: bool, pitch: str, quiet: bool) -> Manifest:
     from antiphon.data.labelling.manifest import scan
 
     with Report(quiet).bar("reading") as advance:
-        return summary(scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance).called(label))
+        return scan(folder, check=True, one_shots=one_shots, pitch=pitch, progress=advance)
 
 
 def render(
@@ -109,3 +142,41 @@ def prepare(
         report.say(f"refused: {len(done.refused) - 10} more; `antiphon data inspect {folder}` lists them")
     report.say(f"{done.notes} notes, {done.seconds / 60:.1f} minutes of sound")
     return out
+
+
+def cut(
+    session: str | Path,
+    out: str | Path,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Cut a long recording of many notes into a folder of them; returns the folder.
+
+    Each file is called by its pitch, as it is heard, and its velocity, from its level (the loudest is 115):
+    clarinet_A3_v087_1.wav. Releases are kept. name: what to call the instrument; from the session's name, if not said.
+    cut.html shows what was cut where. Raises AntiphonError if no notes are found, for a missing tracker, or (without
+    force) if the folder exists and is not empty."""
+    from antiphon.audio.files import encode, read_audio
+    from antiphon.audio.ops import to_mono
+    from antiphon.data.analysis.tracker import open_tracker
+    from antiphon.verbs.cutting import label_of, named, page_of, spans_of
+
+    path, folder, report = Path(session), Path(out), Report(quiet)
+    open_tracker(demand=True)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
+        raise AntiphonError(f"{folder} exists and is not empty: choose another folder, or add --force to add to it")
+    sound = read_audio(path, mono=False)
+    audio = to_mono(sound)
+    spans = spans_of(audio)
+    if not spans:
+        raise AntiphonError(f"no notes with a pitch were found in {path.name}")
+    files = named(spans, name or label_of(path.stem))
+    folder.mkdir(parents=True, exist_ok=True)
+    with all_atomic([folder / file for file in (*files, "cut.html")]) as drafts:
+        for span, file, draft in zip(spans, files, drafts, strict=False):
+            encode(draft, folder / file, span.sound(sound if sound.shape[1] == 2 else audio))
+        drafts[-1].write_text(page_of(path.name, audio, spans, files), encoding="utf-8", errors="replace")
+    report.say(f"{len(spans)} notes of {len(audio) / SAMPLE_RATE:.1f} s; `antiphon data inspect {folder}` lists them")
+    return folder

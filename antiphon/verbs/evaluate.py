@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from antiphon.audio.files import check_place
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder, scratch
 from antiphon.core.errors import AntiphonError
 from antiphon.core.keywords import check_keywords
 from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
@@ -110,8 +109,7 @@ def from_file_to_file(
     with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
         found = from_prepared(contenders, prepared, quiet=quiet, **how)
         html = evaluation_page(found, str(data))
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with all_atomic(targets) as drafts:
+    with in_folder(page.parent), all_atomic(targets) as drafts:
         drafts[0].write_text(html, encoding="utf-8")
         drafts[1].write_text(json.dumps(found.figures, indent=1) + "\n", encoding="utf-8")
     return found.figures
@@ -183,7 +181,7 @@ def opened(
         return
     from antiphon.verbs.data import prepare
 
-    with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
+    with scratch() as folder:
         file = Path(folder, f"{path.resolve().name}.safetensors")
         hits = any(getattr(one, "song_part", "") == "kit" for one in contenders.values())
         pitch = "yes" if any(getattr(one, "pitched", True) for one in contenders.values()) else "auto"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from antiphon.audio.files import check_place, read_audio
+from antiphon.core.atomic import scratch
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
+from antiphon.core.stopping import check, held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.sheet import SONG, WIDTH, spectrogram_panels
 from antiphon.verbs.clone import clone
@@ -73,15 +74,17 @@ def gallery(
         if (folder / section.name).exists() and not force:
             raise AntiphonError(f"{folder / section.name} exists: choose another folder, or add --force to replace it")
     existing = next(parent for parent in page.absolute().parents if parent.exists())
-    with tempfile.TemporaryDirectory(prefix=".gallery-", dir=existing) as scratch, report.bar("gallery") as advance:
-        kitchen = Kitchen(load(voice), str(voice), folder, Path(scratch), number, report)
+    with scratch(existing) as place, report.bar("gallery") as advance:
+        kitchen = Kitchen(load(voice), str(voice), folder, place, number, report)
         chapters = kitchen.chapters(sections, advance)
         title = f"Antiphon: sounds of the voice {kitchen.player.info.name}"
-        Path(scratch, PAGE).write_text(html_page(title, INTRODUCTION, chapters), encoding="utf-8")
-        for made in sorted(path for path in Path(scratch).rglob("*") if path.is_file()):
-            target = folder / made.relative_to(scratch)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(made, target)
+        Path(place, PAGE).write_text(html_page(title, INTRODUCTION, chapters), encoding="utf-8")
+        check()
+        with held(late=True):
+            for made in sorted(path for path in place.rglob("*") if path.is_file()):
+                target = folder / made.relative_to(place)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(made, target)
     return page
 
 

@@ -14,8 +14,8 @@ from antiphon.audio.files import SUFFIXES, Form, check_target, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.seeds import check_seed
-from antiphon.data.labelling.pitches import parse_pitches
 from antiphon.data.labelling.row import note_name
+from antiphon.data.labelling.several_pitches import parse_pitches
 from antiphon.verbs.finish import PLAINLY, Finish
 from antiphon.verbs.report import Report
 from antiphon.voices.capabilities import PlaysNotes

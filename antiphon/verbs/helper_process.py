@@ -1,4 +1,4 @@
-"""A helper's life: another process of one run [helpers.py]."""
+"""The helper's side: another process of one run [helpers.py]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 
 
 def main() -> None:
-    """A helper's life: get ready, wait for its job, do it."""
+    """A helper's whole life: start up, wait for its job, do it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from antiphon.audio.files import Form, check_place, check_target, encode
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.seeds import check_seed
@@ -96,8 +96,7 @@ def morph(
     gap = np.zeros(round(GAP * SAMPLE_RATE), np.float32)
     line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])
     line = finish(line)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with all_atomic([target, *pictures]) as (draft, *drawn):
+    with in_folder(target.parent), all_atomic([target, *pictures]) as (draft, *drawn):
         encode(draft, target, line, form=finish.form)
         for place in drawn:
             between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]

@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 
 from antiphon.core.html import document, image, inside, player
+from antiphon.core.stopping import held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.png import encode_png
 
@@ -84,5 +85,6 @@ def _mp3(sound: np.ndarray) -> bytes:
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, np.clip(sound, -1, 1), SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III")
+    with held():  # libsndfile calls the file's methods, which could not pass a stop on
+        soundfile.write(file, np.clip(sound, -1, 1), SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III")
     return file.getvalue()

@@ -113,7 +113,7 @@ def from_file_to_file(
     stems: also write a file for each track and channel, and for the room; layers: also write two, all partials and all
     noise. Both are dry except the room's own file, and share one gain: they sum to the mix before its limiter. rate:
     samples per second (default: 44100). bits: 16, 24 or 32 (float), of wav, flac and aiff (default: 24). mono: one
-    channel. See How for the other keywords. The sound goes through a temporary file in the folder of `out`, 21 MB per
+    channel. See How for the other keywords. The sound goes through nameless files on the disk of `out`, 21 MB per
     minute and stem, so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless
     force."""
     form = Form(rate, bits, mono)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from antiphon.core.bar import open_bar
+from antiphon.core.stopping import check
 
 Advance = Callable[[int, int], None]  # (done, total)
 
@@ -41,13 +42,19 @@ class Report:
 
     @contextmanager
     def bar(self, label: str) -> Iterator[Advance]:
-        """A progress bar for as long as the block lasts; it shows itself on a terminal only."""
+        """A progress bar for as long as the block lasts; it shows itself on a terminal only. Advancing it raises
+        KeyboardInterrupt if the program is to stop and has not yet."""
         drawn = None if self.quiet else open_bar(label)
-        if drawn is None:
-            yield lambda done, total: None
-            return
-        drawn.start()
+
+        def advance(done: int, total: int) -> None:
+            check()
+            if drawn:
+                drawn.update(done, total)
+
         try:
-            yield drawn.update
+            if drawn:
+                drawn.start()
+            yield advance
         finally:
-            drawn.stop()
+            if drawn:
+                drawn.stop()

@@ -1,4 +1,4 @@
-"""Learn a voice from sounds: from_prepared (an opened data set), from_file (a prepared file), and `train` (a folder or
+"""Train a voice on sounds: from_prepared (an opened data set), from_file (a prepared file), and `train` (a folder or
 file)."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from antiphon.training.loop import Run
     from antiphon.training.recipe import Data, Recipe
 
-NAMED = 6  # of what a run begins anew that it is told by name
+NAMED = 6  # weights that a run could not take over, to be shown by name
 USUAL_SIZE = "base"
 LONGEST_MINUTES = 60 * 24 * 60.0
 
@@ -55,10 +55,10 @@ def from_prepared(
     name: str = "untitled",
     quiet: bool = True,
 ) -> Path:
-    """Play the game of `recipe` on an opened data set in the run folder `out`, or go on with it. -> the weights file
+    """Play the game of `recipe` on an opened data set in the run folder `out`, or resume it. -> the weights file
 
-    start_from: a voice to begin from (it is not asked again when a run goes on). Raises KeyboardInterrupt, saved,
-    after Ctrl-C."""
+    start_from: a voice to begin from (not used when a run is resumed). Raises KeyboardInterrupt, after saving, for
+    Ctrl-C."""
     from antiphon.training.loop import Run
     from antiphon.training.parallel import leave
 
@@ -69,10 +69,10 @@ def from_prepared(
         total = steps or run.total
         done = f"step {run.step} of {total}" if total else f"step {run.step}"
         if run.complete(steps):
-            report.say(f"this run is complete: {done} (more steps or minutes prolong it)")
+            report.say(f"this run is complete: {done} (more steps or minutes extend it)")
             leave()
             return folder / WEIGHTS
-        report.say(f"going on at {done}")
+        report.say(f"resuming at {done}")
     else:
         for remark in recipe.misfits(data):
             report.say(f"note: {remark}")
@@ -81,11 +81,11 @@ def from_prepared(
     try:
         return run.train(steps=steps, minutes=minutes, quiet=quiet)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"saved at step {run.step}; the same line goes on") from None
+        raise KeyboardInterrupt(f"saved at step {run.step}; the same command again resumes") from None
 
 
 def from_file(path: str | Path, out: str | Path, recipe: Recipe[Any], **how: Any) -> Path:
-    """As from_prepared, from a prepared file. Needs torch, numpy and safetensors only."""
+    """As from_prepared, with a prepared file. Needs only torch, numpy and safetensors."""
     return from_prepared(recipe.open(Path(path)), out, recipe, **how)
 
 
@@ -108,19 +108,20 @@ def train(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Learn a voice from `source`, a folder of recordings (or of whatever the recipe learns from) or a prepared file,
-    in the folder `out`. -> its weights file
+    """Train a voice on `source`, a folder of recordings (or of whatever the recipe learns from) or a prepared file, in
+    the run folder `out`. -> its weights file
 
-    The same call again goes on where it stopped. recipe: which method, instrument or another of antiphon/recipes. size:
-    tiny, small, base or large. steps or minutes: how long (10 minutes unless said; minutes are turned into steps once).
-    start_from: a voice to begin from; without it the recipe's bundled one (`gm` for instruments), if there is one and
-    no other size is asked for; from_scratch: from nothing. seed: of the run's chances, a number or a name, 0 unless
-    said. settings: any setting of the recipe by its dotted name, {"game.rule": "hinge"}. threads: of the processor,
-    each in a process of its own that plays its share of the batch; all unless said. workers: processes that prepare the
-    folder. licence: of what is in it, noted in the voice. label: what to call the instrument, if not by the names of
-    folders and files. force: begin anew in a folder that holds another run.
+    The same call again resumes where it stopped. recipe: which method, one of antiphon/recipes (default: instrument).
+    size: tiny, small, base or large (default: that of the voice it begins from, else base). steps or minutes: how long
+    (default: 10 minutes, which are turned into steps once). start_from: a voice to begin from (default: the recipe's
+    bundled one, `gm` for instruments, if there is one and no other size is asked for). from_scratch: begin from
+    nothing. seed: random seed, a number or a name (default: 0). settings: any settings of the recipe by their dotted
+    names, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that plays its share of the
+    batch (default: all). workers: processes that prepare the folder. licence: of the recordings, noted in the voice.
+    label: what to call the
+    instrument, if not by the names of folders and files. force: start over in a folder that holds another run.
 
-    Raises AntiphonError for anything a person can mend; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
+    Raises AntiphonError for anything a person can fix; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder = Path(source), Path(out)
     _check_budget(steps, minutes, threads)
     _check_places(source, folder)
@@ -138,7 +139,7 @@ def train(
             else:
                 record, whole = reopen_run(folder)
             plan, count = share(whole, threads or record.threads)
-            team = stack.enter_context(helpers(count - 1)) if count > 1 else None  # they get ready during what follows
+            team = stack.enter_context(helpers(count - 1)) if count > 1 else None  # they start up during what follows
             prepared = source if source.is_file() else folder / PREPARED
             with undone(folder):
                 if not prepared.exists():
@@ -169,7 +170,7 @@ def _how(record: Record) -> dict[str, Any]:
 
 def _check_budget(steps: int | None, minutes: float | None, threads: int | None) -> None:
     if steps is not None and minutes is not None:
-        raise AntiphonError("say either --steps or --minutes, not both")
+        raise AntiphonError("use either --steps or --minutes, not both")
     if steps is not None and not 0 < steps <= 100_000_000:
         raise AntiphonError(f"cannot train for {steps} steps: use 1 or more")
     if minutes is not None and not 0 < minutes <= LONGEST_MINUTES:
@@ -180,12 +181,12 @@ def _check_budget(steps: int | None, minutes: float | None, threads: int | None)
 
 def _check_places(source: Path, folder: Path) -> None:
     if not source.exists():
-        raise AntiphonError(f"there is no folder {source}: give a folder of sound files, or a prepared file")
+        raise AntiphonError(f"{source} does not exist: give a folder of sound files, or a prepared file")
     if source.is_dir() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
-        raise AntiphonError(f"{folder} lies among the sounds to learn from: put the run outside {source}")
+        raise AntiphonError(f"{folder} is inside the folder to learn from: put the run outside {source}")
 
 
-# ---- beginning and going on ------------------------------------------------------------------------------------------
+# ---- beginning and resuming ------------------------------------------------------------------------------------------
 
 
 def open_run(
@@ -198,7 +199,7 @@ def open_run(
     force: bool,
     report: Report,
 ) -> tuple[Record, Recipe[Any]]:
-    """The run that is in the folder, or a new one: its record, written, and its recipe. Asked by the first process
+    """The run that is in the folder, or a new one: its record, written, and its recipe. Called by the first process
     only."""
     from antiphon.recipes.lookup import recipe as recipe_called
     from antiphon.recipes.lookup import recipe_of
@@ -231,7 +232,7 @@ def reopen_run(folder: Path) -> tuple[Record, Recipe[Any]]:
 
     record = read_record(folder)
     if record is None:
-        raise AntiphonError(f"{folder} holds no run")
+        raise AntiphonError(f"{folder} is not a run folder")
     return record, recipe_of(str(record.request.recipe), record.recipe)
 
 
@@ -246,13 +247,13 @@ def _new_record(
 
 
 def _plan(request: Request, report: Report) -> tuple[Recipe[Any], str | None]:
-    """What a request means: the recipe, and the voice to begin from, None for from scratch."""
+    """What a request means: the recipe, and the voice to begin from, None to begin from scratch."""
     from antiphon.recipes.check import check
     from antiphon.recipes.lookup import recipe as recipe_called
     from antiphon.recipes.override import override
 
     if request.from_scratch and request.start_from is not None:
-        raise AntiphonError("say either --from or --from-scratch, not both")
+        raise AntiphonError("use either --from or --from-scratch, not both")
     recipe = recipe_called(str(request.recipe), request.size or USUAL_SIZE, request.seed or 0)
     usual = recipe.usual_start if recipe.usual_start in bundled() and not request.from_scratch else None
     start = request.start_from or usual
@@ -261,11 +262,11 @@ def _plan(request: Request, report: Report) -> tuple[Recipe[Any], str | None]:
     check(recipe)
     if start is not None and recipe.network != alike.network:
         if request.start_from is not None:
-            raise AntiphonError(f"{start} has another size: leave out --size, or say --from-scratch")
-        report.say(f"beginning from scratch: the voice {start} has another size")
+            raise AntiphonError(f"{start} has another size: leave out --size, or use --from-scratch")
+        report.say(f"starting from scratch: the voice {start} has another size")
         start = None
     elif start is not None:
-        report.say(f"beginning from the voice {start} (--from-scratch begins from nothing)")
+        report.say(f"starting from the voice {start} (--from-scratch: from nothing)")
     return recipe, start
 
 
@@ -276,7 +277,7 @@ def _prepare(
     try:
         recipe.prepare(source, target, report, workers=workers, licence=licence, **named)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("stopped before training; the same line starts again") from None
+        raise KeyboardInterrupt("stopped before training; the same command starts again") from None
 
 
 def _check_label(data: Any, label: str, source: Path) -> None:
@@ -290,7 +291,7 @@ def _start_warm(run: Run, start_from: str | Path, report: Report) -> None:
     left = run.start_warm(load(start_from), str(start_from), critics_of(find(start_from)))
     if left:
         more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
-        report.say(f"note: {start_from} has nothing that fits {', '.join(left[:NAMED])}{more}: these begin anew")
+        report.say(f"note: {start_from} has nothing for {', '.join(left[:NAMED])}{more}: these start from scratch")
 
 
 def _say_what_next(folder: Path, report: Report) -> None:

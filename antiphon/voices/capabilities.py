@@ -41,7 +41,7 @@ class PlaysNotes(Voice):
         parts: bool = False,
     ) -> list[np.ndarray]:
         """Each note's sound, (samples,) float32, from its onset to the end of its release; with `parts` (samples, 2),
-        its partials and its noise apart, whose sum is the sound.
+        its partials and its noise separately, whose sum is the sound.
 
         w: (n, style) style vectors to use instead of imagined ones. in_tune: play on the key, leaving out the constant
         error of the training recordings. A note sounds the same alone and in a list (within rounding).
@@ -56,11 +56,11 @@ class Imagines(Voice):
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
         """(style,) a style vector from noise, the same for the same seed.
 
-        instrument: a label. style: style words (default: drawn as they occurred in training). variation: 1 as varied as
-        the training sounds, 0 the typical sound."""
+        instrument: a label. style: style words (default: sampled as they occurred in training). variation: 1 as varied
+        as the training sounds, 0 the typical sound."""
 
     def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
-        """Style words of an instrument, drawn by `rng` as they occurred in training."""
+        """Style words of an instrument, sampled with `rng` as they occurred in training."""
         met = self.info.styles_of.get(instrument, [])
         if not met:
             return ()
@@ -69,7 +69,7 @@ class Imagines(Voice):
 
 
 class Encodes(Imagines):
-    """A space of styles in which recordings have a place too: a w between two others is a sound between theirs."""
+    """A space of styles in which recordings, too, have a place: a w between two others is a sound between theirs."""
 
     blends = True
 
@@ -115,8 +115,8 @@ class Transforms(Voice):
 
 @runtime_checkable
 class Stream(Protocol):
-    """One note while it is played. It sounds as the same note does whose length is known in advance: what differs lies
-    80 dB below it or deeper, however the blocks are cut. What was read never depends on what comes later."""
+    """One note while it is played. It sounds like the same note with a length known in advance: the difference is at
+    least 80 dB below it, whatever the sizes of the blocks. What was read never depends on what comes later."""
 
     @property
     def done(self) -> bool:
@@ -126,13 +126,13 @@ class Stream(Protocol):
         """(samples,) float32, the next ones at the voice's `sample_rate`; zeros once it is done."""
 
     def release(self) -> None:
-        """Let the note go, from the next sample that is read. Letting go again means nothing."""
+        """Release the note, from the next sample read on. A second release has no effect."""
 
 
 class Streams(PlaysNotes):
-    """Notes that can be played before anybody knows how long they will be held."""
+    """Notes that can be played before it is known how long they will be held."""
 
     @abstractmethod
     def stream(self, note: Note, w: Tensor | None = None) -> Stream:
-        """The note from its onset, held until its `release`; its own seconds mean nothing. w: (style,) a style vector
-        to use instead of an imagined one. Streams share nothing that changes: each may have a thread of its own."""
+        """The note from its onset, held until its `release`; its own seconds are ignored. w: (style,) a style vector
+        to use instead of an imagined one. Streams share no changing state: each may have its own thread."""

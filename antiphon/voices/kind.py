@@ -24,7 +24,7 @@ class Kind(NamedTuple):
     """model: its class, whose instances have `config` and `labels`, from which another is made: model(config, labels).
     voice: the class that plays it.
 
-    write: model -> the metadata's entries that `read` needs, as JSON; "labels" are written in any case.
+    write: model -> the metadata entries that `read` needs, as JSON; "labels" are always written.
     read: the metadata and the tensors, both untrusted -> the model, its weights not loaded yet. It checks every field,
     and every size against a tensor that has it, before it builds anything: a false claim must not cost memory, and
     nothing in the file is executed. It raises ValueError (or KeyError, TypeError ...) for anything invalid.
@@ -60,12 +60,12 @@ def voice_of(model: nn.Module, info: VoiceInfo) -> Voice:
 
 
 def read_numbers(config: type[C], raw: Any, limits: Mapping[str, tuple[float, float]], **given: Any) -> C:
-    """A dataclass of numbers from JSON: exactly its fields except those given, each of its limits' type and within
-    them."""
+    """A dataclass of numbers from JSON: exactly its fields except those in `given`, each within its limits and of their
+    type."""
     known = {f.name for f in fields(config)} - given.keys()  # type: ignore[arg-type]
     if not isinstance(raw, dict) or raw.keys() != known:
         other = raw.keys() ^ known if isinstance(raw, dict) else known
-        raise ValueError(f"its configuration lacks or adds fields: {', '.join(sorted(other))}")
+        raise ValueError(f"its configuration has missing or unknown fields: {', '.join(sorted(other))}")
     for name, value in raw.items():
         low, high = limits[name]
         if type(value) is not type(low) or not low <= value <= high:

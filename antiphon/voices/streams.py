@@ -1,9 +1,9 @@
-"""A note while it is being played: nobody knows yet when it will be let go.
+"""A note while it is being played, when it is not known yet how long it will be held.
 
-The sound is made in pieces of 1024 samples, each a function of the note and of its release, if that has come [the same
-functions draw whole notes: performance.py]. A release throws away what was made ahead of it. The trunk is asked about a
-second or so of a held note at a time, and about all that follows a release at once; knots that lie behind are
-forgotten, so that a note needs the same memory however long it is held.
+The sound is rendered in pieces of 1024 samples, each a function of the note and of its release, if that has come [by
+the same functions as whole notes: synthesis.py]. A release discards what was rendered ahead of it. The trunk is
+evaluated for about a second of a held note at a time, and for all that follows a release at once; past knots are
+dropped, so that a note needs the same memory however long it is held.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from antiphon.voices.synthesis import (
     tones,
 )
 
-PIECE = LONG_HOP  # samples that are made at once
+PIECE = LONG_HOP  # samples that are rendered at once
 BLOCKS = PIECE // HOP
 
 
 class NoteStream:
-    """One note of an instrument, in blocks of any size [voice.Stream].
+    """One note of an instrument, in blocks of any size [capabilities.Stream].
 
-    note: its seconds mean nothing. w: (style,). in_tune, takes: as in `performance.perform`."""
+    note: its seconds are ignored. w: (style,). in_tune, takes: as in `synthesis.perform`."""
 
     @torch.inference_mode()
     def __init__(
@@ -63,12 +63,12 @@ class NoteStream:
         self._in_tune, self._takes = in_tune, takes
         self._at = 0  # samples that were read
         self._release = self._died = self._end = math.inf
-        self._tracks: dict[int, Track | None] = {0: None}  # before which piece the pitch had come where
+        self._tracks: dict[int, Track | None] = {0: None}  # by piece: the pitch track up to its beginning
         self._piece = -1, np.zeros(0, np.float32)
-        self._sounded = torch.full((1,), -torch.inf)  # the peak of knots that are forgotten
-        told = torch.tensor([note.pitch]), torch.tensor([note.velocity / 127])
-        self._tuning = generator.tuning(self._w, *told)
-        self._last = torch.zeros(1)  # when the note sounded last
+        self._sounded = torch.full((1,), -torch.inf)  # the peak of knots that were dropped
+        played = torch.tensor([note.pitch]), torch.tensor([note.velocity / 127])
+        self._tuning = generator.tuning(self._w, *played)
+        self._last = torch.zeros(1)  # when the note last sounded
         self._asked = EVEN  # knots of the held note
         self._known = begin = self._ask(held_knots(0, EVEN), EVEN)
         self._take_in(begin, peaks(begin.loud))
@@ -97,12 +97,12 @@ class NoteStream:
 
     @torch.inference_mode()
     def release(self) -> None:
-        """Let the note go, from the next sample on that is read. Letting go twice is letting go once."""
+        """Release the note, from the next sample read on. A second release has no effect."""
         if self.done or not math.isinf(self._release):
             return
         self._release = float(max(self._at, 1))
         release = torch.tensor([self._release])
-        self._reach(self._release + 2 * PIECE)  # as far as anything of the held note is drawn
+        self._reach(self._release + 2 * PIECE)  # as far as anything of the held note is rendered
         known = self._known
         sounded = known.loud.masked_fill(known.held > release, -torch.inf).amax(1).maximum(self._sounded)
         after = self._ask(int(self._release) + released_knots(round(RING * SAMPLE_RATE)), 0)
@@ -116,7 +116,7 @@ class NoteStream:
     # ---- curves ------------------------------------------------------------------------------------------------------
 
     def _ask(self, times: np.ndarray, held: int) -> Known:
-        """The note at knots `times`, of which the first `held` are of the time before its release."""
+        """The note at knots `times`, of which the first `held` lie before its release."""
         start = int(times[0]) // HOP * HOP
         blocks = (int(times[-1]) - start) // HOP + 2
         knots = torch.from_numpy(times).float().unsqueeze(0)
@@ -126,14 +126,14 @@ class NoteStream:
         return Known.of(self._generator, g, ask(self._generator, self._w, g), self._tuning, held)
 
     def _reach(self, time: float) -> None:
-        """Know the held note up to a time, and one knot more."""
+        """Make sure that the held note is known up to a time, and one knot further."""
         while float(self._known.held[0, -2]) < time:
             more = self._ask(held_knots(self._asked, EVEN), EVEN)
             self._asked += EVEN
             self._take_in(more, peaks(more.loud, self._known.peak[:, -1:]))
 
     def _take_in(self, more: Known, peak: Tensor) -> None:
-        """More knots of the held note, where its peak is `peak`."""
+        """Add more knots of the held note, at which its peak is `peak`."""
         died, self._last = death(more.loud, peak, more.held, self._last)
         self._died = min(self._died, float(died))
         self._end = rounded_up(self._died, 512)
@@ -142,7 +142,7 @@ class NoteStream:
         self._settle()
 
     def _recent(self) -> Known:
-        """What is known of what is still to be played."""
+        """What is known of the part still to be played."""
         past = int((self._known.held[0] <= self._at - PIECE).sum()) - 3
         if past <= 0:
             return self._known
@@ -150,14 +150,14 @@ class NoteStream:
         return self._known.since(past)
 
     def _settle(self) -> None:
-        """Leave out partials that are not heard."""
+        """Leave out inaudible partials."""
         gated = self._known.gated()
         self._heard = gated.only(gated.audible())
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
     def _make(self, number: int) -> np.ndarray:
-        """(1024,) the piece that begins at sample 1024 `number`."""
+        """(1024,) the piece that begins at sample 1024 * `number`."""
         begin, release = number * PIECE, torch.tensor([self._release])
         if math.isinf(self._release):
             self._reach(begin + PIECE + HOP)
@@ -174,7 +174,7 @@ class NoteStream:
         return self._until_end(sound, begin)
 
     def _until_end(self, sound: np.ndarray, begin: int) -> np.ndarray:
-        """A piece, fading where the note ends, and no longer than that."""
+        """A piece, faded out and cut where the note ends."""
         if begin + PIECE <= self._end - LEAVE:
             return sound
         end = int(self._end) - begin
@@ -183,7 +183,7 @@ class NoteStream:
 
 
 class Rendered:
-    """A sound that is there already, as a `voice.Stream`: letting it go changes nothing. sound: (samples,) float32."""
+    """A finished sound as a `capabilities.Stream`; a release has no effect. sound: (samples,) float32."""
 
     def __init__(self, sound: np.ndarray):
         self._sound, self._at = sound, 0
@@ -200,4 +200,4 @@ class Rendered:
         return np.pad(part, (0, samples - len(part)))
 
     def release(self) -> None:
-        """Means nothing."""
+        """Has no effect."""

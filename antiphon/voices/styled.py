@@ -34,9 +34,9 @@ class StyledVoice(PlayableVoice, Encodes):
     # ---- styles ------------------------------------------------------------------------------------------------------
 
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
-        """(style,) a style vector from noise. Style words, unless given, are drawn as they occurred in training.
-        variation: 1 is the mapping network's output, 0 the typical sound, along the arc between them (StyleGAN's
-        truncation, on the sphere)."""
+        """(style,) a style vector from noise. style: style words (default: sampled as they occurred in training).
+        variation: 1 is the mapping network's output, 0 the typical sound, and others lie on the arc between them
+        (StyleGAN's truncation, on the sphere)."""
         key = (instrument, tuple(style), seed)
         if key not in self._styles:
             self._styles[key] = self._draw(instrument, style, [seed])[0]
@@ -45,10 +45,10 @@ class StyledVoice(PlayableVoice, Encodes):
         return slerp(self.typical(instrument, style), self._styles[key], variation)
 
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
-        """(style,) the instrument's typical style vector: the one of 64 imagined that is nearest to all others. It is
-        one of them, so it sounds like one; a mean of several kinds of an instrument may not."""
-        crowd = self._style_samples(instrument, tuple(style))
-        return crowd[int(torch.cdist(crowd, crowd).sum(1).argmin())]
+        """(style,) the instrument's typical style vector: the one of 64 imagined ones that is nearest to all others. As
+        one of them it sounds like one; a mean of several kinds of an instrument may not."""
+        samples = self._style_samples(instrument, tuple(style))
+        return samples[int(torch.cdist(samples, samples).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
         if variation == 0:
@@ -70,7 +70,7 @@ class StyledVoice(PlayableVoice, Encodes):
         return self._known_samples[key]
 
     def _draw(self, instrument: str, style: Sequence[str], seeds: Sequence[int]) -> Tensor:
-        """(seeds, style) style vectors, each from its own seed's noise."""
+        """(seeds, style) style vectors, each from the noise of its own seed."""
         z = np.zeros((len(seeds), NOISE), np.float32)
         hot = torch.zeros(len(seeds), len(self.styles))
         for row, seed in enumerate(seeds):

@@ -1,12 +1,12 @@
 """From notes to sounds: how long a note rings, how its pitch moves, and the generator's one forward.
 
-A note is drawn from two sets of curves: those of a note that is still held, whatever comes, and those of one that was
-let go. From its release on the second take the place of the first,
+A note is rendered from two sets of curves: those of a note that is still held, whatever comes, and those of one that
+was released. From its release on the second replace the first,
 
     noise(t) = held(t) + ramp(t - r) (released(t) - held(t))        partials: block by block, as blocks overlap
 
-so that no sample depends on what comes after it, and a note can be played while nobody knows how long it will be held
-[streams.py]. Within that the curves are known in advance: looking ahead in them is allowed.
+so that no sample depends on what comes after it, and a note can be played without knowing how long it will be held
+[streams.py]. Apart from that the curves are known in advance: looking ahead in them is allowed.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from antiphon.representations.mel import hat_weights
 
 RING = 4.0  # seconds after its release within which a note has died away
 QUIET = -6.9  # nepers (-60 dB) below its peak, where a note's tail is cut
-AGAIN = 2.0  # nepers by which a note may swell after its release, for each that it stays above silence; see _hush
-LEAVE = 512  # samples over which what is left then fades
-DIED = 11_025  # samples of silence after which a note that is held has died away
+AGAIN = 2.0  # nepers a note may swell after its release, for each by which it stays above silence; see _release_gate
+LEAVE = 512  # samples over which the rest then fades
+DIED = 11_025  # samples of silence after which a held note has died away
 INAUDIBLE = -8.5  # nepers (-74 dB) below a note's peak, where a partial is left out
-AHEAD = 24  # knots (0.2 s) that a note's peak is taken over where it begins; from then on it is the peak so far
+AHEAD = 24  # knots (0.2 s) over which a note's first peak is taken; after them it is the peak so far
 NOISE_AS_TONE = -1.5  # nepers: a band of noise at gain 1 is about as loud as a partial of this amplitude
-LETTING_GO = 256  # samples over which the noise of a note that is let go takes the place of a held one's
+LETTING_GO = 256  # samples over which the noise of a released note replaces that of a held one
 STEADY = 1.5  # cents of drift and vibrato that count as none
-SWELL = 0.3  # seconds in which vibrato grows
-TOGETHER = 1 << 17  # partials x blocks that are drawn at once: more would not stay in a processor's cache
+SWELL = 0.3  # seconds in which vibrato sets in
+TOGETHER = 1 << 17  # partials x blocks rendered at once: more would not fit a processor's cache
 EVEN = 32  # knots: a batch has a multiple of it
-FAINT = 3.0  # cents of vibrato that are not played: measured depths of instruments without any are not exactly 0
+FAINT = 3.0  # cents of vibrato that are not played: the depth measured without any vibrato is not exactly 0
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it; without them it is slower than float32."""
+    """Whether this processor has instructions for bfloat16; without them it is slower than float32."""
     known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
-HALF = _multiplies_bfloat16()  # the trunk then runs as it did in training; -36 dB of difference, a sixth of the time
+HALF = _multiplies_bfloat16()  # the trunk then runs as in training: -36 dB of difference, a sixth of the time
 
 
 @torch.inference_mode()
@@ -64,12 +64,12 @@ def perform(
     parts: bool = False,
     takes: Mapping[float, Sequence[int]] = MappingProxyType({}),
 ) -> list[np.ndarray]:
-    """Each note's sound, (samples,) float32, from its onset until it has died away by 60 dB; with `parts` (samples, 2),
-    its partials and its noise apart.
+    """Each note's sound, (samples,) float32, from its onset until it has decayed by 60 dB; with `parts` (samples, 2),
+    its partials and its noise separately.
 
-    w: (notes, style). in_tune: leave out the constant error of the recordings learned from. takes: of some keys, the
-    only ones there are [voice.VoiceInfo]. Notes held for like times are best played together: knots are as many as the
-    longest has."""
+    w: (notes, style). in_tune: leave out the constant tuning error of the training recordings. takes: for some keys,
+    the only takes there are [voice.VoiceInfo]. Notes of similar length are best played together, since all have as many
+    knots as the longest."""
     holds = torch.tensor([max(round(n.seconds * SAMPLE_RATE), 1) for n in notes])
     known, tuning, samples = _whole(generator, notes, holds, w, takes)
     tracks = [
@@ -81,8 +81,8 @@ def perform(
     for some in _in_cache(audible.sum(1).tolist(), samples, [track.steady for track in tracks]):
         at = torch.tensor(some)
         own = known[at].only(audible[at])
-        drawn = _draw(generator, own, holds[at], [tracks[i] for i in some], [samples[i] for i in some], parts)
-        for i, sound in zip(some, drawn, strict=True):
+        rendered = _draw(generator, own, holds[at], [tracks[i] for i in some], [samples[i] for i in some], parts)
+        for i, sound in zip(some, rendered, strict=True):
             sounds[i] = sound
     return sounds
 
@@ -94,7 +94,7 @@ def _whole(
     w: Tensor,
     takes: Mapping[float, Sequence[int]],
 ) -> tuple[Known, Tuning, list[int]]:
-    """All that is known of notes whose releases are, where their partials lie, and how many samples each lasts."""
+    """The curves of notes whose releases are known, where their partials lie, and how many samples each lasts."""
     g, held = _gesture(notes, holds, takes)
     tuning = generator.tuning(w, g.pitch, g.velocity)
     known = Known.of(generator, g, ask(generator, w, g), tuning, held)
@@ -109,8 +109,8 @@ def _whole(
 
 
 def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
-    """What the trunk says. It plays batches of few shapes only, padded to the next power of two by the last note again:
-    oneDNN keeps what it prepared for each shape of a bfloat16 product it has met, some 3 MB for a batch's."""
+    """The trunk's curves. It is given batches of few shapes only, padded to the next power of two with the last note:
+    oneDNN caches what it prepares for each shape of a bfloat16 product, some 3 MB for a batch."""
     count = len(w)
     at = torch.arange(1 << (count - 1).bit_length()).clamp(max=count - 1)
     with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
@@ -129,9 +129,9 @@ KNOTTED = ("loud", "peak", "noise", "ensemble", "drift")  # of `Known`, at all i
 class Known:
     """Notes' curves, at knots while they are held and at knots after their release.
 
-    held: (batch, t) and after: (batch, u) samples since the onset. loud: (batch, t + u) nepers, how loud the whole is;
-    peak: the same, beside which a partial is heard or not: for callers to say. bank, noise, ensemble, drift: at all
-    t + u knots; strike: at those of `held`; detune: (batch,) [gesture.Curves]."""
+    held: (batch, t) and after: (batch, u) samples since the onset. loud: (batch, t + u) nepers, the level of the whole
+    note; peak: the same shape, the level relative to which a partial is audible or not, set by callers. bank, noise,
+    ensemble, drift: at all t + u knots; strike: at those of `held`; detune: (batch,) [gesture.Curves]."""
 
     pitch: Tensor
     take: Tensor
@@ -148,7 +148,7 @@ class Known:
 
     @classmethod
     def of(cls, generator: InstrumentGenerator, g: Gesture, curves: Curves, tuning: Tuning, held: int) -> Known:
-        """What the trunk says of a gesture whose first `held` knots are of the time before the release."""
+        """The trunk's curves for a gesture whose first `held` knots lie before the release."""
         bank = generator.all_partials(curves, g, tuning)
         loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
         return cls(
@@ -170,13 +170,13 @@ class Known:
         return Known(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def of_note(self, i: int) -> Drift:
-        """Where the pitch of note i drifts."""
+        """How the pitch of note i drifts."""
         held = self.held.shape[1]
         drift = self.drift[i].double().numpy()
         return Drift(self.held[i].numpy(), drift[:held], self.after[i].numpy(), drift[held:])
 
     def only(self, kept: Tensor) -> Known:
-        """With those partials that are kept, (batch, K) booleans."""
+        """With only the partials in `kept`, (batch, K) booleans."""
         return replace(self, bank=self.bank.only(kept))
 
     def hushed(self, hush: Tensor) -> Known:
@@ -185,7 +185,7 @@ class Known:
         return replace(self, bank=replace(self.bank, level=self.bank.level + change), noise=self.noise + change)
 
     def joined(self, more: Known) -> Known:
-        """The same notes, and what is known of them further on."""
+        """The same notes, with what is known of them later on."""
 
         def both(a: Tensor, b: Tensor) -> Tensor:
             before, after = (x.split([k.held.shape[1], k.after.shape[1]], 1) for x, k in ((a, self), (b, more)))
@@ -211,23 +211,23 @@ class Known:
         )
 
     def gated(self) -> Known:
-        """Without what is inaudible beside the peak. A partial is drawn from the knot before it is heard to the knot
-        after it."""
+        """Without what is inaudible beside the peak. A partial is rendered from the knot before it is audible to the
+        knot after."""
         heard = (self.bank.level > (self.peak + INAUDIBLE).unsqueeze(-1)) & self.bank.real.unsqueeze(1)
         parts = heard.split([self.held.shape[1], self.after.shape[1]], 1)
         kept = torch.cat([_and_neighbours(part) for part in parts], 1)
         return replace(self, bank=replace(self.bank, level=self.bank.level.masked_fill(~kept, SILENT)))
 
     def audible(self) -> Tensor:
-        """(batch, K) which partials are drawn at any time."""
+        """(batch, K) which partials are rendered at any time."""
         return self.bank.level.amax(1) > SILENT
 
     def place(self, times: Tensor, released: Tensor) -> Tensor:
-        """(batch, n, t + u) the weights of knots at `times`, (batch, n) samples since the onset: of those of the held
-        note, or where `released`, (batch, n), of those after the release."""
+        """(batch, n, t + u) weights of the knots at `times`, (batch, n) samples since the onset: those of the held
+        note or, where `released`, (batch, n), those after the release."""
         if not self.after.shape[1]:
             return hat_weights(times.float(), self.held)
-        release = self.after[:, :1]  # both lie on one axis, which counts from there, the second far behind the first
+        release = self.after[:, :1]  # both are put on one axis that starts there, the second far beyond the first
         at = times - release
         at = torch.where(released, at.clamp_min(0) + FAR, at)
         return hat_weights(at, torch.cat([self.held - release, self.after - release + FAR], 1))
@@ -242,8 +242,8 @@ def _and_neighbours(heard: Tensor) -> Tensor:
 
 
 def peaks(loud: Tensor, so_far: Tensor | None = None) -> Tensor:
-    """(batch, t) nepers of the peak so far, at each knot of a held note. loud: (batch, t) from the onset, or from where
-    the peak was `so_far`, (batch, 1)."""
+    """(batch, t) nepers of the peak so far, at each knot of a held note. loud: (batch, t) from the onset on, or from
+    where the peak was `so_far`, (batch, 1)."""
     if so_far is None:
         start = loud[:, :AHEAD].amax(1, keepdim=True)
         loud = torch.cat([start.expand(-1, min(AHEAD, loud.shape[1])), loud[:, AHEAD:]], 1)
@@ -253,17 +253,17 @@ def peaks(loud: Tensor, so_far: Tensor | None = None) -> Tensor:
 
 
 def death(loud: Tensor, peak: Tensor, times: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """(batch,) samples, inf if never, at which notes that are held have been silent for so long that they have died
-    away, and (batch,) when they last sounded. loud, peak: (batch, t) nepers at the knots `times`; last: as it was
+    """(batch,) samples, inf if never, at which held notes have been silent for so long that they have died away, and
+    (batch,) samples at which they last sounded. loud, peak: (batch, t) nepers at the knots `times`; last: the latter
     before these."""
     sounding = torch.where(loud > peak + QUIET, times, last.unsqueeze(-1)).cummax(1).values
     return times.masked_fill(times - sounding < DIED, torch.inf).amin(1), sounding[:, -1]
 
 
 def letting_go(loud: Tensor, times: Tensor, release: Tensor, sounded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What a note's release is like: (batch, u) nepers of hush, its (batch,) peak from onset to end, and the (batch,)
-    samples at which it has died away. loud: (batch, u) nepers at the knots `times` from the release on, sounded:
-    (batch,) the peak until then."""
+    """How notes are released: (batch, u) nepers of hush, the (batch,) peak from onset to end, and the (batch,) samples
+    at which they have died away. loud: (batch, u) nepers at the knots `times` from the release on, sounded: (batch,)
+    the peak until then."""
     top = torch.maximum(sounded, loud.amax(1))
     hush = _release_gate(loud, times, release, top)
     end = _last_sounding(loud + hush, times, top).clamp(release + LEAVE, release + RING * SAMPLE_RATE)
@@ -271,23 +271,24 @@ def letting_go(loud: Tensor, times: Tensor, release: Tensor, sounded: Tensor) ->
 
 
 def ending(died: float, release: float, end: float) -> int:
-    """Samples of a note that would die at `died` if it were held, and does at `end` since it is not."""
+    """Length in samples of a note that would die away at `died` if it were held, and at `end` if released."""
     early = rounded_up(died, 512)
     return int(early if early - LEAVE <= release else rounded_up(end, 512))
 
 
 def rounded_up(samples: float, step: int) -> float:
-    """The next multiple of `step`; inf stays it."""
+    """The next multiple of `step`; inf stays inf."""
     return samples if math.isinf(samples) else -(-samples // step) * step
 
 
 def _release_gate(loud: Tensor, times: Tensor, release: Tensor, peak: Tensor) -> Tensor:
-    """(notes, t) nepers, 0 or less, that are taken from released notes, so that what was silent stays so: long after a
-    release is where the network was taught least. loud: (notes, t) nepers at the knots `times`; release: (notes,)
-    samples; peak: (notes,) nepers.
+    """(notes, t) nepers, 0 or less, added to released notes, so that what has fallen silent stays silent: the time long
+    after a release is where the network was trained least. loud: (notes, t) nepers at the knots `times`; release:
+    (notes,) samples; peak: (notes,) nepers.
 
-    The nearer to silence a note has come the less it may swell again. Were it all or nothing, a morph would leap where
-    it passes from notes that fall silent to others that hardly do not: seconds of a loud tail would come from nowhere.
+    The nearer to silence a note has come, the less it may swell again. If it were all or nothing, a morph would jump
+    where it passes from notes that fall silent to others that just do not: seconds of a loud tail would come from
+    nowhere.
     """
     silent = peak.unsqueeze(-1) + QUIET
     lowest = loud.masked_fill(times <= release.unsqueeze(-1), torch.inf).cummin(1).values
@@ -308,8 +309,8 @@ def _last_sounding(loud: Tensor, times: Tensor, peak: Tensor) -> Tensor:
 
 
 def _gesture(notes: Sequence[Note], holds: Tensor, takes: Mapping[float, Sequence[int]]) -> tuple[Gesture, int]:
-    """The notes as they are played, and how many of their knots are of the time before the release; the others reach as
-    far after it as any note may ring."""
+    """The notes as they are played, and how many of their knots lie before the release; the others reach as far beyond
+    it as any note may ring."""
     after = released_knots(round(RING * SAMPLE_RATE))
     counts = [max(held_count(hold + 2 * LONG_HOP) + 1, AHEAD) for hold in holds.tolist()]
     held = pad_knots([held_knots(0, count) for count in counts])
@@ -328,7 +329,7 @@ def gesture(
     blocks: int,
     takes: Mapping[float, Sequence[int]],
 ) -> Gesture:
-    """The notes as the trunk hears of them at knots that lie within `blocks` blocks from sample `start` on."""
+    """The notes as the trunk is given them, at knots within `blocks` blocks from sample `start` on."""
     pitch = torch.tensor([n.pitch for n in notes], dtype=torch.float32)
     bends = torch.from_numpy(np.stack([_bend(n, start, blocks) for n in notes])).float()
     return Gesture(
@@ -344,12 +345,12 @@ def gesture(
 
 
 def _draw_of(note: Note, takes: Sequence[int]) -> int:
-    """The seed of all that is random in a note: another for each seed and take, of those there are."""
+    """The seed of everything random in a note: different for each seed and take, among `takes` if there are any."""
     return takes[(note.take + note.seed) % len(takes)] if takes else note.take * 7919 + note.seed
 
 
 def _bend(note: Note, start: int, blocks: int) -> np.ndarray:
-    """(blocks,) semitones off the key at block centres from sample `start` on, as the note's bend points say."""
+    """(blocks,) semitones off the key at block centres from sample `start` on, by the note's bend points."""
     if not note.bend:
         return np.zeros(blocks)
     times = (start + HOP * np.arange(blocks)) / SAMPLE_RATE
@@ -360,7 +361,7 @@ def _bend(note: Note, start: int, blocks: int) -> np.ndarray:
 
 
 def let_go_at(release: float) -> float:
-    """The first block that knows of a release: none before it would have any of its samples after it."""
+    """The first block that takes account of a release: all samples of those before it lie before the release."""
     return rounded_up(release, HOP) / HOP + 1
 
 
@@ -376,9 +377,9 @@ class Drift:
 
 @dataclass(frozen=True)
 class Track:
-    """(blocks,) float64 of one note: cycles a sample of f0 at block centres, and how many have gone by since the onset;
-    `summed` by trapezoids, up to the last block. home: cycles a sample where the note begins. steady: the pitch never
-    moves."""
+    """(blocks,) float64 of one note: cycles per sample of f0 at block centres, and how many have gone by since the
+    onset; `summed` by trapezoids, up to the last block. home: cycles per sample where the note begins. steady: the
+    pitch never moves."""
 
     cycles: np.ndarray
     gone: Tensor
@@ -389,8 +390,8 @@ class Track:
 
 @dataclass(frozen=True)
 class Pitches:
-    """How a note's pitch moves: its bends, and the instrument's own drift and vibrato where there is anything to hear,
-    for a steady note is cheap to play."""
+    """How a note's pitch moves: its bends, and the instrument's own drift and vibrato if they can be heard, since a
+    steady note is cheaper to play."""
 
     note: Note
     tuning: Tuning  # of one note
@@ -399,8 +400,8 @@ class Pitches:
     in_tune: bool
 
     def cycles(self, first: int, count: int, switch: float) -> np.ndarray:
-        """(count,) cycles a sample of f0 at blocks first, first + 1, ..., of which those from `switch` on know of the
-        release."""
+        """(count,) cycles per sample of f0 at blocks first, first + 1, ..., of which those from `switch` on take
+        account of the release."""
         at = HOP * (first + np.arange(count))
         rate, depth, delay = self.tuning.vibrato.tolist()
         cents = self._drift(at, first + np.arange(count) < switch)
@@ -413,7 +414,7 @@ class Pitches:
         return np.asarray(440 / SAMPLE_RATE * np.exp2(keys / 12 + cents / 1200))
 
     def _drift(self, at: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """(n,) cents at samples `at`, where the note is held or not, (n,) booleans."""
+        """(n,) cents at samples `at`, at which the note is `held` or not, (n,) booleans."""
         before, after = self._heard(self.drift.held_cents), self._heard(self.drift.after_cents)
         if not (before.any() or after.any()):
             return np.zeros(len(at))
@@ -423,8 +424,8 @@ class Pitches:
         return cents
 
     def _heard(self, drift: np.ndarray) -> np.ndarray:
-        """Drift that is too little to be heard counts as none, unless there is vibrato; from twice that on it is all
-        there."""
+        """Drift too small to be heard counts as none, unless there is vibrato; from twice that on it is left as it
+        is."""
         if float(self.tuning.vibrato[1]) > FAINT:
             return drift
         return drift * np.clip(np.abs(drift) / STEADY - 1, 0, 1)
@@ -438,7 +439,7 @@ class Pitches:
         summed = (wide[2] - wide[1]) * (HOP / 12) if before is None else before.summed
         f = torch.from_numpy(wide)
         gone = cycles_from(f, torch.tensor([summed], dtype=torch.float64))
-        if first <= switch - 1 < first + count:  # this block does not know yet how the pitch goes on
+        if first <= switch - 1 < first + count:  # this block does not know the pitch after the release yet
             ignorant = float(self.cycles(int(switch), 1, switch + 1)[0])
             gone[int(switch) - 1 - first] += (ignorant - float(f[int(switch) + 1 - first])) / 2 * TURN
         steps = (wide[1:-2] + wide[2:-1]) * (HOP / 2)
@@ -450,7 +451,7 @@ class Pitches:
 
 
 def tones(known: Known, first: int, tracks: Sequence[Track], release: Tensor) -> Iterator[Tensor]:
-    """The partials of each note from block `first` on, (128 (blocks - 1),) samples of as many blocks as its track has.
+    """The partials of each note from block `first` on, (128 (blocks - 1),) samples for the blocks of its track.
     release: (batch,) samples."""
     blocks = max(len(track.cycles) for track in tracks)
     number = first + torch.arange(blocks)
@@ -475,14 +476,14 @@ def tones(known: Known, first: int, tracks: Sequence[Track], release: Tensor) ->
 
 
 def _longer(values: Tensor, count: int) -> Tensor:
-    """(n,) values, and the last again up to so many."""
+    """(count,) the values, padded with the last."""
     return torch.cat([values, values[-1:].expand(count - len(values))])
 
 
 def noises(
     generator: InstrumentGenerator, known: Known, first: int, lasts: Sequence[int], release: Tensor
 ) -> Iterator[Tensor]:
-    """The lasting noise of each note, of samples 1024 first .. 1024 last. release: (batch,) samples."""
+    """The lasting noise of each note, samples 1024 first .. 1024 last. release: (batch,) samples."""
     spans = [_Spans.of(first, last, r) for last, r in zip(lasts, release.tolist(), strict=True)]
     frames = [[*span.held, *span.after] for span in spans]
     longest = max(map(len, frames))
@@ -495,8 +496,8 @@ def noises(
 
 @dataclass(frozen=True)
 class _Spans:
-    """Numbers of the frames of noise that draw a stretch of a note: as it is held, and as it is after its release. From
-    the last of those to the first of these nothing is drawn."""
+    """Numbers of the frames of noise that make up a part of a note: while it is held, and after its release. From the
+    last of the former to the first of the latter nothing is rendered."""
 
     held: range
     after: range
@@ -515,7 +516,7 @@ class _Spans:
         )
 
     def joined(self, noise: Tensor) -> Tensor:
-        """The stretch, from what all its frames drew."""
+        """The part, from the noise of all its frames."""
         held = noise[: LONG_HOP * (len(self.held) - 1)] if self.held else noise[:0]
         if not self.after:
             return held
@@ -538,7 +539,7 @@ def _draw(
     samples: Sequence[int],
     parts: bool,
 ) -> Iterator[np.ndarray]:
-    """The sounds of a few notes, so many samples of each."""
+    """The sounds of a few notes, of `samples` samples each."""
     struck = generator.struck(known.strike, known.take, known.held)
     hops = [-(-count // LONG_HOP) for count in samples]
     start, end = fade_in().unsqueeze(-1), leaving().unsqueeze(-1)
@@ -553,13 +554,13 @@ def _draw(
 
 
 def leaving() -> Tensor:
-    """(512,) gains with which a note ends."""
+    """(512,) gains at the end of a note."""
     return torch.linspace(1, 0, LEAVE)
 
 
 def _in_cache(partials: Sequence[int], samples: Sequence[int], steady: Sequence[bool]) -> list[list[int]]:
-    """Notes grouped so that those of like length are drawn together, those of steady pitch among themselves, and what a
-    group draws stays in a cache."""
+    """Notes grouped so that those of similar length are rendered together, those of steady pitch among themselves, and
+    a group's work fits the processor's cache."""
     groups: list[list[int]] = [[]]
     for i in sorted(range(len(samples)), key=lambda i: (steady[i], -samples[i])):
         group = [*groups[-1], i]

@@ -13,10 +13,17 @@ import torch
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.errors import AntiphonError
-from antiphon.core.units import SAMPLE_RATE, hz_to_midi, midi_to_hz
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis import descriptors as analysis
-from antiphon.data.analysis.partials import excerpt, find_peaks
-from antiphon.data.analysis.tracker import open_tracker, track_pitch
+from antiphon.data.analysis.ear import (
+    chord_tone,
+    explains,
+    heard_pitch,
+    octave_of,
+    octave_told,
+    partials_that_stand_out,
+)
+from antiphon.data.analysis.session import notes_in, played
 from antiphon.data.labelling.row import note_name
 
 SHORTEST = 0.08  # seconds that a note must last
@@ -28,10 +35,9 @@ FRAME, HOP = 1024, 256  # samples: of the spectra from which noise is subtracted
 FADE = 60.0  # dB/s at which the noise after the note fades out
 RISES = 2.0  # times the noise's power, averaged over all bands, above which something sounds
 ATTACK = 15.0  # dB that the level rises within 0.1 s at a second attack
-CONVINCING = 0.8  # share of the energy that a pitch must explain if the tracker is unsure of it
-OVERTONES = 6  # of a second note to look for
-STANDS_OUT = 20.0  # dB a partial that carries the pitch must rise above the floor, and may be below the loudest
-LOWEST_HZ = 26.0  # where pitches begin
+SHORTEST_PHRASE = 1.5  # seconds of three notes
+WHOLE = 0.25  # seconds of a note worth learning from
+FADE_OUT = 441  # samples at the end of a note cut off by the next
 SAY = "give its note with --pitch"
 
 
@@ -53,6 +59,7 @@ def one_note(
     pitch: MIDI, if the user gives it; hint: a pitch its file's name claims, believed if it can be heard at all. With
     neither, the pitch is estimated (extra `antiphon[pitch]`). say: how to give a pitch, for error messages."""
     sound, remarks = without_noise(np.asarray(audio, np.float32), name)
+    sound, phrase = _first_of_phrase(sound, name)
     sound, more = _one_attack(sound, name)
     if len(analysis.cut_and_fade_tail(sound)) < SHORTEST * SAMPLE_RATE:
         raise AntiphonError(f"{name} has no note of {SHORTEST:g} s or longer: record a longer one")
@@ -60,7 +67,22 @@ def one_note(
     other = chord_tone(sound, settled)
     if other is not None:
         raise _at_once(name, settled, other)
-    return OneNote(sound, settled, remarks + more + doubt)
+    return OneNote(sound, settled, remarks + phrase + more + doubt)
+
+
+def _first_of_phrase(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Of a phrase its first whole note, and a remark; anything else as it is."""
+    spans = played(notes_in(sound)) if len(sound) > SHORTEST_PHRASE * SAMPLE_RATE else []
+    if len({round(span.pitch) % 12 for span in spans if span.pitch is not None}) < 2 or len(spans) < 3:
+        return sound, ()
+    first = next((span for span in spans if span.end - span.start > WHOLE * SAMPLE_RATE), spans[0])
+    note = sound[first.start : first.end].copy()
+    fade = min(FADE_OUT, len(note))
+    note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    begins, ends = first.start / SAMPLE_RATE, first.end / SAMPLE_RATE
+    return note, (
+        f"{name}: {len(spans)} notes in succession; only the first, from {begins:.2f} to {ends:.2f} s, is used",
+    )
 
 
 def _one_attack(sound: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -204,27 +226,6 @@ def second_attack(audio: np.ndarray) -> int | None:
     return (starts[0] - (len(before) - 1 - int(before.argmin()))) * TICK
 
 
-def chord_tone(audio: np.ndarray, pitch: float) -> float | None:
-    """The MIDI pitch of a second harmonic series besides that of `pitch`; None if there is none.
-
-    Bells and organs have strong partials off the grid too, but not most of another tone's first overtones."""
-    part, base = excerpt(audio, midi_to_hz(pitch))
-    peaks = find_peaks(part, base)
-    strong = (peaks.above > 15) & (peaks.level > -35)
-    hz, level = peaks.hz[strong], peaks.level[strong]
-    order = hz / base
-    off = np.abs(order - np.round(order)) > np.maximum(0.03 * order, 0.06)
-    for f0 in hz[off & (level > -15)]:
-        if f0 < 0.45 * base or abs(base / f0 - round(base / f0)) < 0.03:
-            continue  # a sub-octave
-        series = f0 * np.arange(1, OVERTONES + 1)
-        foreign = np.abs(series / base - np.round(series / base)) > 0.06
-        near = np.abs(hz[:, None] / series - 1).min(0, initial=1.0) < 0.012
-        if foreign.sum() >= 3 and near[foreign].mean() >= 0.8:
-            return float(hz_to_midi(f0))
-    return None
-
-
 # ---- pitch -----------------------------------------------------------------------------------------------------------
 
 
@@ -234,16 +235,20 @@ def _settled_pitch(
     """The pitch, and a remark if the pitch heard differs from the one claimed, which is used nevertheless, unless only
     the pitch heard explains the sound."""
     claim = hint if said is None else said
-    heard = _heard_pitch(sound, name, claim, firm=said is not None)
+    heard = heard_pitch(sound, name, claim, firm=said is not None)
     if claim is None:
         if heard is None:
             raise _no_pitch(sound, name, say)
         return heard, ()
     where = "its name says" if said is None else "given"
-    if heard is not None and not _explains(sound, claim) and _explains(sound, heard):
+    if heard is not None and not explains(sound, claim) and explains(sound, heard):
         if said is not None:
             raise AntiphonError(f"{name} sounds like {note_name(heard)}, not {note_name(said)}: give the note it plays")
         return heard, (f"{name}: it sounds like {note_name(heard)}, which is used, not {note_name(claim)} as {where}",)
+    octave = 0.0 if heard is None or said is not None else heard - claim
+    if octave and abs(octave) == 12 and octave_told(sound, claim) == octave:
+        found = note_name(claim + octave)
+        return claim + octave, (f"{name}: it sounds like {found}, which is used, not {note_name(claim)} as {where}",)
     if not analysis.plausible_pitch(sound, claim):
         raise AntiphonError(f"nothing in {name} sounds at {note_name(claim)}, as {where}: give the note it plays")
     apart = 0.0 if heard is None else abs(heard - claim)
@@ -252,14 +257,9 @@ def _settled_pitch(
     return claim, (f"{name}: {note_name(claim)} is used as {where}, though it sounds like {note_name(heard or 0)}",)
 
 
-def _explains(sound: np.ndarray, pitch: float) -> bool:
-    """Whether the pitch is there, and no other beside it."""
-    return analysis.plausible_pitch(sound, pitch) and chord_tone(sound, pitch) is None
-
-
 def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
     """Why no pitch can be heard: a second tone, or, if partials crowd as in a deep vibrato, nothing steady."""
-    partials = _partials_that_stand_out(sound)
+    partials = partials_that_stand_out(sound)
     crowded = len(partials) and (partials < partials[0] + 2).sum() > 2
     other = chord_tone(sound, partials[0]) if len(partials) and not crowded else None
     if other is not None:
@@ -267,48 +267,4 @@ def _no_pitch(sound: np.ndarray, name: str, say: str) -> AntiphonError:
     return AntiphonError(f"no steady pitch can be heard in {name}: {say}")
 
 
-def _heard_pitch(sound: np.ndarray, name: str, claim: float | None, firm: bool) -> float | None:
-    """The key nearest to the pitch heard, None if that is uncertain. firm: whether the user made the claim; otherwise
-    two notes in succession are refused."""
-    tracker = open_tracker(demand=claim is None)
-    if tracker is None:
-        return None
-    held = analysis.cut_and_fade_tail(sound, -40.0)[: 3 * SAMPLE_RATE]
-    heard, lowest = tracker.pitch(held, SAMPLE_RATE), next(iter(_partials_that_stand_out(held).tolist()), None)
-    if heard is None:
-        parts = [tracker.pitch(part, SAMPLE_RATE) for part in np.array_split(held, 2)]
-        if not firm and None not in parts and abs(parts[0] - parts[1]) > 0.8:  # type: ignore[operator]
-            both = " and then ".join(note_name(round(part)) for part in parts)  # type: ignore[arg-type]
-            raise AntiphonError(f"{name} contains {both}: cut it to one note")
-        faint = [pitch for pitch in (track_pitch(held), lowest) if pitch is not None and np.isfinite(pitch)]
-        heard = next((pitch for pitch in faint if harmonic_share(held, pitch) > CONVINCING), None)
-    if heard is None:
-        return None
-    heard = octave_of(held, heard)
-    if lowest is not None and lowest < heard - 2.5:  # a bell's loudest partial, or an organ's octave, is not its pitch
-        heard = lowest
-    return float(round(heard))
-
-
-def _partials_that_stand_out(audio: np.ndarray) -> np.ndarray:
-    """MIDI pitches of the strong partials, in ascending order."""
-    peaks = find_peaks(excerpt(audio, LOWEST_HZ)[0], LOWEST_HZ)
-    strong = (peaks.above > STANDS_OUT) & (peaks.level > -STANDS_OUT) & (peaks.hz > LOWEST_HZ)
-    return hz_to_midi(peaks.hz[strong])
-
-
-def octave_of(audio: np.ndarray, pitch: float) -> float:
-    """The pitch, or octaves above it while those explain the sound as well: above C7 the tracker's pitch is too low."""
-    while 83.5 < pitch < 108 and harmonic_share(audio, pitch + 12) > 0.98 * harmonic_share(audio, pitch):
-        pitch += 12
-    return pitch
-
-
-def harmonic_share(audio: np.ndarray, pitch: float) -> float:
-    """How much of the energy of the spectrum's peaks lies at the first 16 harmonics of a pitch, 0..1."""
-    part, base = excerpt(audio, midi_to_hz(pitch))
-    peaks = find_peaks(part, base)
-    order = np.round(peaks.hz / base)
-    near = (order >= 1) & (order <= 16) & (np.abs(peaks.hz - order * base) < np.maximum(0.03 * order * base, 3))
-    energy = 10 ** (peaks.level / 10)
-    return float(energy[near].sum() / max(energy.sum(), 1e-20))
+__all__ = ["OneNote", "chord_tone", "octave_of", "one_note", "second_attack", "without_noise"]

@@ -40,6 +40,14 @@ class Tracker:
         middle = float(np.median(midi))
         return middle if np.mean(np.abs(midi - middle) < 0.6) > 0.7 else None
 
+    def contour(self, audio: Audio, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame by frame, of audio (samples,): (frames,) seconds and (frames,) MIDI pitch, NaN where none is sure."""
+        found = self._detector.detect(audio, sample_rate)
+        loud = found.loudness_db > found.loudness_db.max(initial=-200) - 45
+        sure = loud & (found.confidence > 0.7)
+        midi = hz_to_midi(np.maximum(found.pitch_hz, 1.0))
+        return np.asarray(found.timestamps, float), np.where(sure, midi, np.nan)
+
     def pitch_of_file(self, path: Path) -> float | None:
         """`pitch` of the beginning of a file. Raises AntiphonError if it cannot be read."""
         return self.pitch(read_audio(path, sample_rate=OWN_RATE, max_seconds=LISTEN_SECONDS), OWN_RATE)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 
 from antiphon.data.labelling import labels
 
@@ -91,10 +92,13 @@ def stand_in(drum: str, known: Iterable[str]) -> str | None:
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 _PHRASES = {
-    r"hi[ -]?hats?": "hat", r"bass ?drum|drum bass": "kick", r"side ?stick|cross ?stick|rim ?shot|stick": "rim",
+    r"hi[ -]?hats?|charleston|beckenpaar": "hat", r"bass ?drum|drum bass|[bk] ?drum|grosse caisse|gran cassa": "kick",
+    r"side ?stick|cross ?stick|rim ?shot|stick": "rim", r"caisse claire|kleine trommel": "snare",
     r"drum sticks|sticks": "sticks", r"hand ?clap": "clap", r"wood ?block": "woodblock",
     r"jingle ?bells?": "jingle bell", r"bell ?tree": "bell tree", r"hi": "high", r"lo|floor": "low",
-    r"middle": "mid", r"tomtom": "tom",
+    r"f ?tom": "low tom", r"r ?tom|rack": "tom", r"middle": "mid", r"tomtom": "tom",
+    r"half ?open|semi ?open|open half|open quarter": "open",
+    r"half closed|fully closed": "closed", r"d?hat": "hat",
 }  # fmt: skip
 _WORDS = {
     "hh": "hat", "ch": "closed hat", "chh": "closed hat", "hhc": "closed hat", "oh": "open hat", "ohh": "open hat",
@@ -103,28 +107,51 @@ _WORDS = {
     "rs": "rim", "cp": "clap", "clp": "clap", "lt": "low tom", "mt": "mid tom", "ht": "high tom", "rd": "ride",
     "cr": "crash", "cy": "cymbal", "cym": "cymbal", "cymb": "cymbal", "cb": "cowbell", "tamb": "tambourine",
     "perc": "percussion", "tam": "tambourine", "mute": "muted", "shake": "shaker", "maraca": "maracas",
+    "crsh": "crash", "rde": "ride", "cassa": "kick", "bombo": "kick", "rullante": "snare", "caja": "snare",
+    "piatto": "cymbal", "becken": "cymbal", "platillo": "cymbal", "cup": "ride bell", "pedalled": "pedal",
+    "quinto": "conga", "tumba": "low conga", "tumbadora": "low conga",
 }  # fmt: skip
+_PARTS = (
+    "hihat", "hat", "closed", "open", "pedal", "half", "semi", "kick", "bass", "drum", "snare", "tom", "rim", "shot",
+    "side", "cross", "stick", "ride", "bell", "crash", "splash", "china", "cymbal", "clap", "floor", "rack", "high",
+    "mid", "low", "cow", "wood", "block",
+)  # fmt: skip
+_GLUED = re.compile(rf"(?:{'|'.join(_PARTS)}){{2,}}s?")
+_STATES = {"closed", "open", "pedal"}
 _FIRST = ("ride bell", "bell tree", "jingle bell", "cowbell")  # before the drums that their words also name
 _LOUDNESS = {"soft": 50, "light": 50, "medium": 90, "hard": 115, "heavy": 115}
 
 
 def drum_of(name: str) -> str | None:
     """The drum of DRUMS that a name refers to ("OHH 2", "Bass Drum_ff", "drum_cymbal_closed"); None if to none."""
-    words = _words(name)
-    if "cymbal" in words and words & {"closed", "open", "pedal"}:
+    return next(iter(_drums_in(_words(name))), None)
+
+
+def _drums_in(words: frozenset[str]) -> list[str]:
+    """The drums that words refer to, the most specific first, then in the map's order."""
+    if "cymbal" in words and words & _STATES:
         words = (words - {"cymbal"}) | {"hat"}
     fitting = [drum for drum in DRUMS if set(drum.split()) <= words]
-    fitting.sort(key=lambda drum: (drum not in _FIRST, -len(drum.split())))  # most specific first, then the map's order
-    return next(("closed hat" if drum == "hat" else drum for drum in fitting), None)
+    fitting.sort(key=lambda drum: (drum not in _FIRST, -len(drum.split())))
+    return ["closed hat" if drum == "hat" else drum for drum in fitting]
 
 
-def _words(name: str) -> set[str]:
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    text = " " + " ".join(re.findall(r"[a-z]+", text.lower())) + " "
+@lru_cache(maxsize=1 << 16)
+def _words(name: str) -> frozenset[str]:
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    words = re.findall(r"[a-zà-ÿ]+", text.lower())
+    words = [part for word in words if not re.fullmatch(r"[a-z]+mics?", word) for part in _unglued(word)]
+    text = " " + " ".join(words) + " "
     for pattern, word in _PHRASES.items():
         text = re.sub(rf"(?<= )(?:{pattern})(?= )", word, text)
     found = " ".join(_WORDS.get(word, word) for word in text.split()).split()
-    return {word for w in found for word in (w, w.removesuffix("s"))}
+    return frozenset(word for w in found for word in (w, w.removesuffix("s")))
+
+
+def _unglued(word: str) -> list[str]:
+    """ "hihatclosed" -> hihat closed."""
+    whole = _GLUED.fullmatch(word) and word not in DRUMS
+    return re.findall("|".join(_PARTS), word) if whole else [word]
 
 
 def velocity_of(name: str) -> int | None:
@@ -133,9 +160,38 @@ def velocity_of(name: str) -> int | None:
     return said or next((level for word, level in _LOUDNESS.items() if word in _words(name)), None)
 
 
+_FORCE = re.compile(
+    r"(?i)(?<![a-z])(soft(er|est)?|light|med(ium)?|hard(er|est)?|heavy|loud(er|est)?|p{1,4}|f{1,4}|m[pf]|"
+    r"(v(el|l)?|l|layer|level)[ _-]?\d+)(?![a-z])"
+)
+
+
 def unstruck(path: Path) -> str:
     """A file's path without the words for velocity, which hits of one drum share."""
-    kept = re.sub(
-        r"(?i)(?<![a-z])(soft|light|medium|hard|heavy|p{1,4}|f{1,4}|m[pf]|v(el)?[ _-]?\d+)(?![a-z])", "", path.stem
-    )
+    kept = _FORCE.sub("", path.stem)
     return str(path.with_name(re.sub(r"[ _-]+", " ", kept).strip() or path.stem)).lower()
+
+
+def drum_told(path: PurePath) -> tuple[str, str] | None:
+    """The drum that a file's name or its folders' tell of, and which of the two does.
+
+    Where a name tells of several, a microphone's beside its own or an abbreviation's that means something else, its
+    folders decide."""
+    own = _drums_in(_words(path.stem))
+    outer = _folders_drum(path.parts[:-1])
+    if outer and (not own or len(own) > 1 or own[0] == "percussion"):
+        return outer, "folder"
+    return (own[0], "name") if own else None
+
+
+def hat_told(name: str) -> str | None:
+    """The hat of a drum that is only said to be closed, open or pedalled."""
+    return next((f"{state} hat" for state in ("closed", "open", "pedal") if state in _words(name)), None)
+
+
+def _folders_drum(parts: Sequence[str]) -> str | None:
+    """What folders tell together: "Hi Hat/Edge Open" is an open hat; the nearest that names a drum counts."""
+    for last in range(len(parts), 0, -1):
+        if drums := _drums_in(_words(parts[last - 1])):
+            return next(iter(_drums_in(_words(" ".join(parts[last - 1 :])))), drums[0])
+    return None

@@ -17,8 +17,8 @@ from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.modes import measure_modes
 from antiphon.data.analysis.partials import HARMONICS, SILENT_DB, free_centres
-from antiphon.data.labelling.drums import AS_RECORDED, DRUMS, drum_of, unstruck, velocity_of
-from antiphon.data.labelling.row import DEFAULT_VELOCITY, Row
+from antiphon.data.labelling.drums import AS_RECORDED, DRUMS, drum_of, drum_told, unstruck, velocity_of
+from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, Row
 
 LONGEST = 65_536  # samples kept of a hit: 1.49 s
 FADE = 2048  # samples over which a longer one is faded out
@@ -35,6 +35,8 @@ def as_hit(row: Row, root: Path, listed: bool) -> tuple[Row, str | None]:
     """A row of a folder of notes read as a hit, and why it cannot be one, or None. listed: a table labelled it."""
     path = row.path.relative_to(root) if row.path.is_relative_to(root) else row.path
     told = drum_told(path)
+    if row.source not in DOUBTED and not listed and (drum := drum_of(row.instrument)):
+        told = drum, row.source  # a sampler's mapping
     if listed:
         told = (drum, "sidecar") if (drum := drum_of(row.instrument)) else told
     elif told is None and (drum := drum_of(root.name)):
@@ -43,15 +45,13 @@ def as_hit(row: Row, root: Path, listed: bool) -> tuple[Row, str | None]:
         return row, NO_DRUM if row.pitch is None else A_NOTE
     preset, velocity = row.preset, row.velocity
     if not listed:  # each file is a separate drum, unless only its velocity differs
-        preset, velocity = unstruck(path), velocity_of(path.stem) or DEFAULT_VELOCITY
+        preset = unstruck(path)
+        if not row.velocity_source:
+            velocity = velocity_of(path.stem) or DEFAULT_VELOCITY
     drum, source = told
-    return replace(row, pitch=AS_RECORDED, instrument=drum, preset=preset, velocity=velocity, source=source), None
-
-
-def drum_told(path: Path) -> tuple[str, str] | None:
-    """The drum that a file's name or its folders' names refer to, and which of the two does."""
-    names = [(path.stem, "name"), *((part, "folder") for part in reversed(path.parts[:-1]))]
-    return next(((drum, source) for name, source in names if (drum := drum_of(name))), None)
+    return replace(
+        row, pitch=AS_RECORDED, instrument=drum, preset=preset, velocity=velocity, source=source, role="drum"
+    ), None
 
 
 def measure_unpitched(audio: np.ndarray, longest: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -13,7 +15,12 @@ from rich.text import Text
 from antiphon.core.words import counted
 from antiphon.data.labelling.row import Manifest, Row, note_name
 
-_SOURCES = {"sidecar": "a table", "folder": "folder names", "name": "file names", "tracker": "listening"}
+_SOURCES = {
+    "sidecar": "a table", "folder": "folder names", "name": "file names", "names": "file names",
+    "number": "file names", "index": "file names", "tracker": "listening", "chunk": "their headers",
+    "sfz": "a mapping (sfz)", "dspreset": "a mapping (dspreset)", "mapping": "a mapping (xml)",
+}  # fmt: skip
+_ROLES = {"release": "release samples", "noise": "noises", "half": "right halves (read with their left ones)"}
 
 
 def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
@@ -23,10 +30,62 @@ def summary(manifest: Manifest, *, refusals: int = 30) -> RenderableType:
         sound, kind = _words(manifest)
         parts.append(_instruments(manifest.rows) if sound == "note" else _sounds(manifest.rows, sound, kind))
     parts.append(Text(_totals(manifest)))
+    if manifest.aside:
+        roles = Counter(row.role for row in manifest.aside)
+        parts.append(
+            Text(
+                "left out because they are not notes: "
+                + ", ".join(f"{count} {_ROLES[role]}" for role, count in roles.items())
+            )
+        )
     parts += [Text(f"note: {remark}") for remark in manifest.remarks]
     if manifest.refused:
         parts.append(_refusals(manifest, refusals))
     return Group(*parts)
+
+
+def facts(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as JSON can hold it: `rows` of every file that was understood, whatever its role; `refused` files
+    with their reasons; `remarks` on the folder. Paths are relative to the folder."""
+    return {
+        "folder": str(manifest.folder),
+        "rows": [_fact(row, manifest) for row in sorted([*manifest.rows, *manifest.aside], key=lambda row: row.path)],
+        "refused": [{"path": place(item.path, manifest), "reason": item.reason} for item in manifest.refused],
+        "remarks": manifest.remarks,
+    }
+
+
+def _fact(row: Row, manifest: Manifest) -> dict[str, Any]:
+    pitched = manifest.pitched or row.role != "note"
+    return {
+        "path": place(row.path, manifest),
+        "role": row.role,
+        "pitch": row.pitch if pitched and row.role != "drum" else None,
+        "velocity": row.velocity,
+        "instrument": row.instrument,
+        "preset": row.preset,
+        "style": list(row.style),
+        "round_robin": row.round_robin,
+        "articulation": row.articulation,
+        "microphone": row.microphone,
+        "right": place(row.right, manifest) if row.right else None,
+        "split": row.split,
+        "pitch_from": row.source if pitched and row.pitch is not None else "",
+        "velocity_from": row.velocity_source,
+        "instrument_from": row.instrument_source,
+        "remark": row.remark,
+    }
+
+
+def place(path: Path, manifest: Manifest) -> str:
+    """A path as it is shown: within the folder."""
+    shown = path.relative_to(manifest.folder) if path.is_relative_to(manifest.folder) else path
+    return shown.as_posix()
+
+
+def source_name(source: str) -> str:
+    """Where a label came from, in words."""
+    return _SOURCES.get(source, source)
 
 
 def _instruments(rows: Iterable[Row]) -> Table:
@@ -74,7 +133,7 @@ def _span(low: str, high: str) -> str:
 
 
 def _sources(group: list[Row]) -> str:
-    return ", ".join(_SOURCES.get(source, source) for source in sorted({row.source for row in group}))
+    return ", ".join(name for name in sorted({source_name(row.source) for row in group}))
 
 
 def _held_out(group: list[Row]) -> str:

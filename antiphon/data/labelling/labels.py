@@ -44,7 +44,8 @@ _ARTICULATIONS = {
 _NO_INSTRUMENT = re.compile(
     r"normal|vib(rato)?|non-?vib|no-?vib|novib|nv|sul|stereo|mono|long|short|very-long|phrase|sample|note|take\d*|rr\d+|"
     r"close|room|left|right|l|r|stac(cato)?|legato|leg|sus(tain)?|v|vel|midi|key|pitch|wav|train|valid|test|audio|"
-    r"samples|notes|sounds|data|dataset|\W*|con|senza|sul[a-g]|x+"
+    r"samples|notes|sounds|data|dataset|\W*|con|senza|sul[a-g]|x+|looped|flac|sfz|wavs|"
+    r"cnd|dyn|amb|ambient|overhead|oh|di|mics?|sv|st|rr|rt|release|noises?"
 )
 
 
@@ -96,6 +97,12 @@ def parse_name(stem: str) -> Label:
         None if several else pitch, _velocity(stem, words), _instrument(stem[: start or None]), None,
         styles_in(words), sure, several,
     )  # fmt: skip
+
+
+def parse_instrument(text: str) -> str | None:
+    """The instrument that words tell of; single letters are none."""
+    found = _instrument(text)
+    return found if found and re.search(r"[^\W\d]{2}", found) else None
 
 
 def parse_folder(name: str) -> tuple[str | None, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """From a folder of sounds to a list of labelled notes.
 
-Labels come, in this order, from a sidecar (notes.csv, or NSynth's examples.json), the folders' names, the files' names
-and, if the pitch is still unknown, a pitch tracker. The tracker also checks the pitches that names claim.
+Labels come from the best source there is: a table made for it (notes.csv, or NSynth's examples.json), a sampler's
+mapping beside the sounds [labelling/sources], the files' own headers, their names and folders, read together, and
+where the pitch is still unknown, the ear [labelling/listening.py], which also corrects what names claim.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ import csv
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from antiphon.audio.files import check_sound, find_audio, probe, read_audio
 from antiphon.core.errors import AntiphonError
-from antiphon.data.analysis.tracker import Tracker, open_tracker
+from antiphon.data.analysis.session import holds_several
+from antiphon.data.analysis.tracker import open_tracker
 from antiphon.data.labelling import gm, labels
-from antiphon.data.labelling.drums import AS_RECORDED
+from antiphon.data.labelling.drums import AS_RECORDED, drum_of
 from antiphon.data.labelling.labels import LONGEST_LABEL
-from antiphon.data.labelling.row import DEFAULT_VELOCITY, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row, note_name
+from antiphon.data.labelling.listening import Heard, doubted_mappings, listen, with_layers, with_pitches
+from antiphon.data.labelling.names import Said, read_names
+from antiphon.data.labelling.ranges import full_name, range_of
+from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
+from antiphon.data.labelling.sources import Label, from_mappings
+from antiphon.data.labelling.sources.chunks import from_chunks
 
 SPLITS = ("train", "valid", "block", "preset", EXTRA)
 VALID_FRACTION = 0.06
@@ -32,6 +39,8 @@ MOST_STYLES = 32  # of a note
 UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which none is used
 _FEW = 3  # sounds without a pitch that must share a name to make it a label
 _LONGEST_LINE = 1 << 16  # characters of a table's first line
+_LONG = 5.0  # seconds of a sound from which it might be several notes
+Listed = tuple[Row, str | None]  # a row and why it cannot be used
 
 
 def scan(
@@ -63,6 +72,7 @@ def scan(
     sidecars = _sidecars(root)
     refused: list[Refused] = []
     remarks: list[str] = []
+    said: dict[Path, Said] = {}
     if sidecars:
         listed = _from_sidecars(sidecars)
         remarks.append(f"labels from {', '.join(str(p.relative_to(root)) for p in sidecars[:3])}")
@@ -70,23 +80,30 @@ def scan(
         if forgotten:
             remarks.append(f"sound files left out because no table lists them: {forgotten}")
     else:
-        listed = _uncounted([_from_names(root, path) for path in find_audio(root)])
+        listed, said, found_remarks = _from_files(root, find_audio(root), one_shots)
+        remarks += found_remarks
+        listed = _joined(listed)
     if not listed:
         raise AntiphonError(f"{root} contains no sound files: add some (wav, flac, ogg, opus, mp3, aiff, caf)")
     rows: list[Row] = []
+    listed = _with_roles(listed, needs_pitch=pitch == "yes" and not one_shots)
+    aside = tuple(row for row, _ in listed if row.role != "note")
+    listed = [pair for pair in listed if pair[0].role == "note"]
     for number, (row, why) in enumerate(listed, 1):
         if one_shots:
             row, why = as_hit(row, root, listed=bool(sidecars))
-        why = why or _unreadable(row.path, check)
+        why = why or _unreadable(row.path, check) or (None if one_shots else _several(row))
         if why:
             refused.append(Refused(row.path, why))
         else:
             rows.append(row)
         if progress:
             progress(number, len(listed))
-    found = Manifest(root, rows, refused, remarks, one_shots, pitched=not one_shots)
-    if not one_shots:
-        heard = _heard(found, False if pitch == "no" else track)
+    found = Manifest(root, rows, refused, remarks, one_shots, pitched=not one_shots, aside=aside)
+    if one_shots:
+        found = _heard(found, said, False)
+    else:
+        heard = _heard(found, said, False if pitch == "no" else track)
         unknown = [row.path for row in heard.rows if row.pitch is None]
         if len(unknown) > UNHEARD[pitch] * len(rows):
             found = replace(found, rows=_unpitched(rows, listed=bool(sidecars)), pitched=False)
@@ -106,6 +123,25 @@ def _unpitched(rows: list[Row], listed: bool) -> list[Row]:
         row if listed or count[row.instrument] >= _FEW else replace(row, instrument=UNNAMED, preset=UNNAMED)
         for row in rows
     ]
+
+
+def _with_roles(listed: list[Listed], *, needs_pitch: bool) -> list[Listed]:
+    """Noises are sounds like others where no pitch is needed, and where there is nothing else."""
+    alone = all(row.role != "note" for row, _ in listed)
+    free = {"noise", "release"} if alone else set() if needs_pitch else {"noise"}
+    return [(replace(row, role="note") if row.role in free else row, why) for row, why in listed]
+
+
+def _several(row: Row) -> str | None:
+    """Why a long sound that no table and no mapping labels is not one note."""
+    if row.source not in DOUBTED:
+        return None
+    try:
+        long = probe(row.path).seconds > _LONG
+        count = holds_several(read_audio(row.path)) if long else 0
+    except (AntiphonError, OSError):
+        return None
+    return f"it contains about {count} notes: `antiphon data cut` splits it into one file per note" if count else None
 
 
 def _unreadable(path: Path, check: bool) -> str | None:
@@ -190,7 +226,10 @@ def _from_record(table: Path, record: dict[str, str]) -> tuple[Row, str | None]:
     if len(style) > MOST_STYLES or any(len(name) > LONGEST_LABEL for name in (instrument, preset, *style)):
         why = f"its line in {table.name} has a label of over {LONGEST_LABEL} characters, or over {MOST_STYLES} styles"
     source = "sidecar" if record.get("pitch") else named.source
-    return Row(path, pitch, instrument, preset, style, velocity, seconds, source, split), why
+    row = Row(path, pitch, instrument, preset, style, velocity, seconds, source, split)
+    by_table = {name: "sidecar" if record.get(name) else source for name, source in
+                (("velocity", named.velocity_source), ("instrument", named.instrument_source))}  # fmt: skip
+    return replace(row, velocity_source=by_table["velocity"], instrument_source=by_table["instrument"]), why
 
 
 def _plain(text: str) -> str:
@@ -231,44 +270,82 @@ def _nsynth_record(entry: dict[str, Any]) -> dict[str, str]:
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-def _from_names(root: Path, path: Path) -> tuple[Row, str | None]:
-    """The labels in the names of a file and of the folders between `root` and it."""
-    said = labels.parse_name(path.stem)
+def _from_files(root: Path, files: Sequence[Path], one_shots: bool) -> tuple[list[Listed], dict[Path, Said], list[str]]:
+    """Rows of files that no table lists, from mappings, headers and names, best first; what the names say; remarks."""
+    read = read_names([path.relative_to(root) for path in files], root.name or root.absolute().name)
+    said = dict(zip(files, read, strict=True))
+    mapped, remarks = from_mappings(root, files)
+    headed = from_chunks([path for path in files if path not in mapped or mapped[path].pitch is None])
+    unpitched = one_shots or _maps_drums(mapped, said)
+    listed = []
+    for path in files:
+        row, why = _from_names(root, path, said[path])
+        for label in (headed.get(path), mapped.get(path)):
+            row = row if label is None else _labelled(row, label, unpitched)
+        listed.append((row, None if row.source != "name" else why))
+    counts = Counter(label.source for label in mapped.values())
+    for source, count in counts.items():
+        remarks.append(f"{count} of {len(files)} files are labelled by a sampler's mapping ({source})")
+    return listed, said, remarks
+
+
+def _maps_drums(mapped: dict[Path, Label], said: dict[Path, Said]) -> bool:
+    """Whether mappings put drums on keys, which are no pitches: most of their files tell a drum and no pitch, and there
+    are not many keys to each."""
+    drums = [said[path].drum for path in mapped if said[path].drum and said[path].pitch is None]
+    keys = {label.pitch for label in mapped.values()}
+    return 2 * len(drums) > len(mapped) and len(keys) <= 3 * len(set(drums))
+
+
+def _labelled(row: Row, label: Label, unpitched: bool) -> Row:
+    """The row with what a better source says."""
+    if label.pitch is not None and not unpitched:
+        row = replace(row, pitch=label.pitch, source=label.source)
+    if label.velocity is not None:
+        row = replace(row, velocity=label.velocity, velocity_source=label.source)
+    if label.source != "chunk":
+        row = replace(row, role=label.role, round_robin=label.round_robin or row.round_robin)
+    drum = drum_of(label.instrument) if label.instrument else None
+    return replace(row, instrument=drum, source=label.source, instrument_source=label.source) if drum else row
+
+
+def _from_names(root: Path, path: Path, said: Said | None = None) -> Listed:
+    """What the folders between `root` and a file, and the file's name, say. said: what its name says among its
+    siblings'; without it, what it says alone."""
+    alone = labels.parse_name(path.stem)
+    said = said or Said(alone.pitch, "name" if alone.sure else "number", alone.several, velocity=alone.velocity)
     parts = path.relative_to(root).parts[:-1]
     folders = [labels.parse_folder(part) for part in parts]
     known = [name for name, _ in folders if name and (name in gm.PROGRAMS or name in gm.ALIASES)]
     named = [name for name, _ in folders if name]
-    called = next(iter(known or named), None) or said.instrument or labels.parse_folder(root.name)[0]
+    known += [phrase for name in named if (phrase := f"{name} {root.name.lower()}") in gm.ALIASES]
+    own = alone.instrument if not said.head else labels.parse_instrument(said.head)
+    outer = labels.parse_folder(root.name)[0]
+    if not known and said.kind:  # what tells an instrument before what tells none: "string1", "soft", a player
+        known = [name for name in (*reversed(named), own, outer) if name and range_of(name)] or [full_name(said.kind)]
+    called = next(iter(known or named), None) or own or outer
     instrument = _plain(called or "") or UNNAMED
-    pitch, source = said.pitch, "name"
+    pitch, source = said.pitch, said.source
     for part in reversed(parts):
         if pitch is None:
             pitch, source = _whole_pitch(part), "folder"
-    styles = {style for _, found in folders for style in found} | set(said.style)
-    preset = said.preset or (_plain("/".join(parts).lower()) if named else instrument)
+    source = source if pitch is not None else "name"
+    styles = {style for _, found in folders for style in found} | set(alone.style)
+    preset = alone.preset or (_plain("/".join(parts).lower()) if named else instrument)
     ordered = tuple(style for style in gm.STYLES if style in styles)
-    velocity = said.velocity or next((v for p in parts if (v := labels.DYNAMICS.get(p.lower()))), DEFAULT_VELOCITY)
+    folder_velocity = next((v for p in parts if (v := labels.DYNAMICS.get(p.lower()))), None)
+    velocity = said.velocity or folder_velocity or DEFAULT_VELOCITY
     why = "its name describes several notes: cut it into one file per note" if said.several else None
     if len(instrument) > LONGEST_LABEL:
         why = f"the label in its name has more than {LONGEST_LABEL} characters: shorten it"
-    return Row(path, pitch, instrument, preset, ordered, velocity, None, source if said.sure else "number"), why
-
-
-def _uncounted(listed: list[tuple[Row, str | None]]) -> list[tuple[Row, str | None]]:
-    """Drops pitches from names that differ only by a number starting at 0 or 1: such numbers count files."""
-    alike: dict[Path, list[list[int]]] = defaultdict(list)
-    keys = [row.path.with_name(re.sub(r"\d+", "0", row.path.stem)) for row, _ in listed]
-    for key, (row, _) in zip(keys, listed, strict=True):
-        alike[key].append([int(number) for number in re.findall(r"\d+", row.path.stem)])
-    counted = {
-        key: [set(column) for column in zip(*rows, strict=True) if min(column) <= 1] for key, rows in alike.items()
-    }
-    return [
-        (replace(row, pitch=None, source="name"), why)
-        if row.source == "number" and any(row.pitch in numbers for numbers in counted[key])
-        else (row, why)
-        for key, (row, why) in zip(keys, listed, strict=True)
-    ]
+    row = Row(
+        path, pitch, instrument, preset, ordered, velocity, None, source,
+        role="half" if said.half == "right" else said.role, round_robin=said.round_robin, microphone=said.microphone,
+        articulation=said.articulation,
+        velocity_source="name" if said.velocity else "folder" if folder_velocity else "",
+        instrument_source="" if not called else "name" if called in (own, full_name(said.kind)) else "folder",
+    )  # fmt: skip
+    return row, why
 
 
 def _whole_pitch(folder: str) -> float | None:
@@ -278,74 +355,57 @@ def _whole_pitch(folder: str) -> float | None:
         return None
 
 
+def _joined(listed: list[Listed]) -> list[Listed]:
+    """Left halves know their right ones. What has no other half of its own length is whole: L and R may be hands."""
+    names = {row.path: k for k, (row, _) in enumerate(listed)}
+    result = list(listed)
+    for k, (row, why) in enumerate(listed):
+        if row.role != "half":
+            continue
+        match = re.search(r"(?<![A-Za-z0-9#])R(?![A-Za-z0-9#])", row.path.stem)
+        stem = row.path.stem[: match.start()] + "L" + row.path.stem[match.end() :] if match else ""
+        left = names.get(row.path.with_name(stem + row.path.suffix))
+        if left is None or not _alike(row.path, listed[left][0].path):
+            result[k] = replace(row, role="note"), why
+        else:
+            result[left] = replace(result[left][0], right=row.path), result[left][1]
+    return result
+
+
+def _alike(one: Path, other: Path) -> bool:
+    """Whether two files are of one length and rate, as halves are."""
+    try:
+        return probe(one) == probe(other)
+    except (AntiphonError, OSError):
+        return False
+
+
 # --- listening ----------------------------------------------------------------------------------------------------
 
 
-def _heard(found: Manifest, track: bool | None) -> Manifest:
-    """Fills in unknown pitches with the tracker and checks the claimed ones; contradicted ones are refused."""
-    rows, refused, remarks = found.rows, list(found.refused), list(found.remarks)
-    doubtful = [row for row in rows if row.source != "sidecar"]
-    tracker = None if track is False or not doubtful else open_tracker(demand=track is True)
+def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manifest:
+    """Fills in unknown pitches, corrects the claimed ones by ear, tells layers from round robins by their levels."""
+    doubtful = [row for row in found.rows if row.source in DOUBTED]
+    heeded = [row for row in found.rows if row.source != "sidecar"]
+    tracker = None if track is False or not heeded else open_tracker(demand=track is True and bool(doubtful))
+    remarks = list(found.remarks)
+    ears: dict[Path, Heard | None] = {}
     if tracker is None:
         if any(row.pitch is None for row in doubtful):
             remarks.append("some pitches are unknown: to detect them, pip install 'antiphon[pitch]'")
-        rows = [replace(row, source="name") if row.source == "number" else row for row in rows]
-        return replace(found, rows=rows, remarks=remarks)
-    heard = {row.path: _listen(tracker, row.path) for row in doubtful}
-    shift = _octave_shift([(row.pitch, heard[row.path]) for row in doubtful])
-    if shift:
-        remarks.append(f"names are an octave too {'low' if shift > 0 else 'high'} (C4 is 60 here): corrected")
-    distrusted = _hard_to_hear(doubtful, heard)
-    result = []
-    for row in rows:
-        judged: Row | str = row if row.source == "sidecar" else _judge(row, heard[row.path], shift, distrusted)
-        if isinstance(judged, str):
-            refused.append(Refused(row.path, judged))
-        else:
-            result.append(judged)
-    return replace(found, rows=result, refused=refused, remarks=remarks)
+        rows = [replace(row, source="name") if row.source == "number" else row for row in found.rows]
+    else:
+        ears = {row.path: listen(row.path, tracker) for row in doubtful}
+        pitched = with_pitches(found.rows, ears, said)
+        rows, remarks = pitched.rows, remarks + pitched.remarks + doubted_mappings(found.rows, tracker)
 
+    def heard(path: Path) -> Heard | None:
+        if path not in ears:
+            ears[path] = listen(path, None)
+        return ears[path]
 
-def _listen(tracker: Tracker, path: Path) -> float | None:
-    try:
-        return tracker.pitch_of_file(path)
-    except AntiphonError:
-        return None
-
-
-def _octave_shift(pairs: list[tuple[float | None, float | None]]) -> int:
-    """12 or -12 if most of a folder's names are off by that octave from the pitches heard, else 0."""
-    distances = [heard - named for named, heard in pairs if named is not None and heard is not None]
-    votes = Counter(12 * round(d / 12) for d in distances if abs(d - 12 * round(d / 12)) < 1)
-    winner, count = votes.most_common(1)[0] if votes else (0, 0)
-    return winner if abs(winner) == 12 and count >= max(3, 0.6 * len(distances)) else 0
-
-
-def _differs(named: float, heard: float) -> bool:
-    """Whether two pitches differ by other than octaves, which trackers confuse."""
-    return abs((heard - named + 6) % 12 - 6) > 0.8
-
-
-def _hard_to_hear(rows: list[Row], heard: dict[Path, float | None]) -> set[str]:
-    """Instruments (bells, drums) whose names and tracked pitches disagree too often for the tracker to be right."""
-    counts: dict[str, list[bool]] = defaultdict(list)
-    for row in rows:
-        found = heard[row.path]
-        if row.pitch is not None and found is not None and row.source != "number":
-            counts[row.instrument].append(_differs(row.pitch, found))
-    return {name for name, wrong in counts.items() if sum(wrong) > max(1, len(wrong) // 4)}
-
-
-def _judge(row: Row, heard: float | None, shift: int, distrusted: set[str]) -> Row | str:
-    """The row with its final pitch, or why it is refused."""
-    if row.pitch is None:
-        return replace(row, pitch=round(heard, 2), source="tracker") if heard is not None else row
-    named = row.pitch + shift
-    if heard is not None and row.instrument not in distrusted and _differs(named, heard):
-        if row.source == "number":  # the number counts something else
-            return replace(row, pitch=round(heard, 2), source="tracker")
-        return f"its name says {note_name(named)}, but it sounds like {note_name(heard)}"
-    return replace(row, pitch=named, source="name" if row.source == "number" else row.source)
+    layered = with_layers(rows, heard, said)
+    return replace(found, rows=layered.rows, remarks=remarks + layered.remarks)
 
 
 # --- splits -------------------------------------------------------------------------------------------------------

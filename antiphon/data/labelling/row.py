@@ -11,6 +11,9 @@ EXTRA = "extra"  # additional notes to measure with; they do not affect the othe
 DEFAULT_VELOCITY = 90
 
 
+DOUBTED = frozenset({"name", "number", "index", "folder", "chunk"})  # sources of pitches that are checked by ear
+
+
 UNNAMED = "sound"  # the name of sounds that have none
 
 
@@ -31,8 +34,16 @@ class Row:
     style: tuple[str, ...] = ()
     velocity: int = DEFAULT_VELOCITY  # 1..127
     hold_seconds: float | None = None  # from onset to release, if the sidecar gives it
-    source: str = "name"  # of the pitch, or of a drum's name: sidecar, folder, name or tracker
+    source: str = "name"  # of the pitch, or of a drum's name: sidecar, sfz, chunk, folder, name, tracker ...
     split: str = "train"
+    role: str = "note"  # or release, noise, half, drum
+    round_robin: int | None = None  # which of several recordings of the same
+    velocity_source: str = ""  # empty: nothing says it
+    instrument_source: str = ""
+    microphone: str = ""
+    articulation: str = ""
+    right: Path | None = None  # the other half, where left and right are files of their own
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Manifest:
     remarks: list[str]
     one_shots: bool = False  # hits (data/labelling/hits.py)
     pitched: bool = True  # False: like hits, they have only a nominal pitch
+    aside: tuple[Row, ...] = ()  # what is known for no note: releases, noises, right halves
 
     def called(self, label: str) -> Manifest:
         """The same notes, all of an instrument of that name; "" leaves them as they are."""

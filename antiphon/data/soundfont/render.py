@@ -21,6 +21,7 @@ import numpy as np
 from antiphon.audio.ops import Audio, cut_tail_by_peak, mono_channel
 from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import EXTRA
@@ -317,7 +318,8 @@ def _row(job: Job, note: PlannedNote, name: str) -> dict[str, str]:
 def _write_flac(path: Path, audio: Audio) -> None:
     import soundfile
 
-    soundfile.write(path, audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC", compression_level=0.5)
+    with held():
+        soundfile.write(path, audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC", compression_level=0.5)
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:

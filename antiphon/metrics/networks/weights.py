@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,8 +24,12 @@ INSTALL = "pip install 'antiphon[eval]' and then pip install --no-deps aisfx==0.
 
 
 def default_cache() -> Path:
-    """The default folder for converted weights and measurements of real notes: the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "antiphon"
+    """The default folder for converted weights and measurements of real notes: the user's cache folder, or one that is
+    temporary for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "antiphon"
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), "antiphon")
 
 
 def installed(package: str) -> bool:

@@ -1,7 +1,7 @@
 """The textbook's critic: strided convolutions (64, 128), LeakyReLU(0.2), dropout 0.5, one dense layer.
 
-It takes the image that the generator draws, where textbooks leave it shaped for rows of features. Its sigmoid is in the
-losses, which take logits.
+It takes the generator's image, while textbooks leave it shaped for rows of features. Its sigmoid is in the losses,
+which take logits.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class LogMelDiscriminator(nn.Module):
         return self.judge(self.mel(audio), gesture, instrument)
 
     def judge(self, image: Tensor, gesture: Gesture, instrument: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same for an image, (batch, bands, frames), as `mel` draws it."""
+        """The same for an image, (batch, bands, frames), as `mel` encodes it."""
         x = image.unsqueeze(1)
         x = torch.cat([2 * x - 1, self._clock(gesture, x.shape[-1]).expand(-1, -1, x.shape[2], -1)], 1)
         features = []

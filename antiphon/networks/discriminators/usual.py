@@ -27,7 +27,9 @@ class UsualDiscriminator(ImageCritic):
         super().__init__()
         channels, *sides = config.shape
         if len(sides) not in KERNELS:
-            raise AntiphonError(f"no critic accepts images of {config.shape}: offer one beside the generator")
+            raise AntiphonError(
+                f"the default critic does not accept images of {config.shape}: define one for the generator"
+            )
         layer, kernel, stride = KERNELS[len(sides)]
         self.layers = nn.ModuleList(
             layer(a, b, kernel, stride, padding=kernel // 2) for a, b in pairwise((channels, *WIDTHS))

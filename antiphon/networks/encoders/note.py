@@ -1,4 +1,4 @@
-"""From a recorded note to a style vector w, which describes what plays and not what is played."""
+"""From a recorded note to a style vector w, which describes the instrument and not the note it plays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from antiphon.networks.layers import MLP, pitch_features
 from antiphon.representations.spectral import LogMel
 
-LISTEN = 65_536  # samples used from the onset: 1.49 s
+LISTEN = 65_536  # samples from the onset that are used: 1.49 s
 
 
 def on_sphere(w: Tensor) -> Tensor:

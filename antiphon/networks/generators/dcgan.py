@@ -1,10 +1,10 @@
-"""The textbook's audio GAN: a small DCGAN (Radford 2016) that draws a log-mel image.
+"""The textbook's audio GAN: a small DCGAN (Radford 2016) that generates a log-mel image.
 
     z (100) -> dense 256 -> dense 512 -> (8, 8, 8) -> 3x3 convolutions 128, 256, 1, each twice as large -> tanh: 64 x 64
 
 512 numbers are 8 channels of 8 x 8; textbooks reshape them into 8 x 8 x 256, which would take 16,384. See
-docs/textbook-gan.md for this and the other repairs. Each convolution follows a doubling by repetition, which draws no
-checkerboards (Odena 2016) where a strided transposed one does. Labels, which the textbook has none of, join the noise.
+docs/textbook-gan.md for this and the other repairs. Each convolution follows a doubling by repetition, which leaves no
+checkerboards (Odena 2016) as a strided transposed one does. Labels, which the textbook does not have, join the noise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from antiphon.networks.image_gan import Conditions, ImageGenerator
 
 @dataclass(frozen=True)
 class DCGANConfig:
-    """bands, frames: of the image, both multiples of 8. width: 1 is the textbook's."""
+    """bands, frames: of the image, both multiples of 8. width: of the layers, 1 for the textbook's."""
 
     bands: int = 64
     frames: int = 64
@@ -48,11 +48,11 @@ class DCGANConfig:
 
     @property
     def seed_shape(self) -> tuple[int, int, int]:
-        """Of what the second dense layer's 512 numbers are reshaped into: (channels, bands/8, frames/8)."""
+        """The shape into which the second dense layer's 512 numbers are put: (channels, bands/8, frames/8)."""
         high, wide = self.bands // 8, self.frames // 8
         if self.bands % 8 or self.frames % 8 or not high * wide:
             raise AntiphonError(
-                f"an image of {self.bands} x {self.frames} cannot be doubled thrice into: use multiples of 8"
+                f"an image of {self.bands} x {self.frames} cannot be made by doubling three times: use multiples of 8"
             )
         return (max(self.wide(512) // (high * wide), 1), high, wide)
 

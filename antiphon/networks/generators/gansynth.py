@@ -2,8 +2,9 @@
 
     z (256), labels -> pixel norm -> 16 x 2 -> (twice as large, two 3x3 convolutions) six times -> 1,024 x 128 x 2
 
-Changed: no progressive growing. All resolutions learn from the first step, and every stage adds its own image to the
-one before, enlarged (the skip generator by which Karras 2020 replaced growing). The first stage has one layer more.
+Changed: no progressive growing. All resolutions learn from the first step, and every stage adds its own image to that
+of the stage before, enlarged (the skip generator with which Karras 2020 replaced growing). The first stage has one more
+layer.
 65,536 samples at 44.1 kHz are 1.49 s (the original: 4 s at 16 kHz). Instrument and style may join the pitch. The width
 is a choice (the paper's is `large`).
 """
@@ -53,7 +54,7 @@ class GANSynthConfig:
 
     @property
     def seed_shape(self) -> tuple[int, int, int]:
-        """Of the coarsest stage: (channels, bins / 2^stages, frames / 2^stages), 16 x 2 in the paper."""
+        """The shape of the coarsest stage: (channels, bins / 2^stages, frames / 2^stages), 16 x 2 in the paper."""
         shrink = 2**self.stages
         if self.bins % shrink or self.frames % shrink or not self.bins * self.frames:
             raise AntiphonError(f"an image of {self.bins} x {self.frames} cannot work: use multiples of {shrink}")

@@ -1,6 +1,6 @@
 """The instrument: a style, a pitch, a velocity and a gate become amplitudes of partials and bands of noise over time.
 
-Data's way through this file: `Gesture` (what is played) -> `condition` (one vector a note) -> `trunk` (a stack of
+The way through this file: `Gesture` (what is played) -> `condition` (one vector per note) -> `trunk` (a stack of
 modulated blocks at the note's knots in time) -> `Curves` (log-amplitudes at knots) -> `synthesise` (sound). The
 same forward serves training, where frequencies are the measured ones, and playing, where `tuning` predicts them.
 """
@@ -33,13 +33,13 @@ from antiphon.networks.physics import (
 )
 from antiphon.representations.mel import band_centres, hat_weights, mel
 
-FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots share this range of ratios, one equal log bin each
+FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots divide this range of ratios, into equal log bins
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 1024, 256, 64
-TABLE = 1024  # frames of white noise kept; each note starts somewhere else in them
-FADE = 32  # samples over which a note may start
+TABLE = 1024  # stored frames of white noise; each note starts at a different one
+FADE = 32  # samples over which a note fades in
 TOLD = 30.0  # seconds of a held note that there is anything to know of; no recording learned from is as long
-DETUNE = 8.0  # cents between unison copies, to begin with
-STEADY = 12.0  # cents of f0 within which training takes its blocks' frequency as constant (phases stay exact)
+DETUNE = 8.0  # initial cents between unison copies
+STEADY = 12.0  # cents of f0 within which training treats its blocks' frequency as constant (phases stay exact)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ SIZES = {
 
 
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
-    """(batch, t, 53) what there is to know of the time: since the onset, since the release, and how long it was
-    held; what is held for longer than TOLD sounds on as it did then. release: (batch,) or (batch, t)."""
+    """(batch, t, 53) features of time: since the onset, since the release, and how long the note was held; a note held
+    for longer than TOLD sounds on as it did then. release: (batch,) or (batch, t)."""
     t = knots / SAMPLE_RATE
     held = (release if release.dim() == 2 else release.unsqueeze(-1).expand_as(knots)) / SAMPLE_RATE
     beyond = (torch.minimum(t, held) - TOLD).clamp_min(0)
@@ -86,12 +86,12 @@ def time_features(knots: Tensor, release: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _decay_seconds(device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # kept: playing may be the first to ask, and training the next
+    with torch.inference_mode(False):  # cached: playing may be the first to call it, and training the next
         return torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0], device=device)
 
 
 def fade_in(device: torch.device | None = None) -> Tensor:
-    """(32,) gains with which a note starts."""
+    """(32,) gains at the start of a note."""
     return torch.sin(torch.linspace(0, math.pi / 2, FADE, device=device)) ** 2
 
 
@@ -104,7 +104,7 @@ TIME_FEATURES = 20 + 7 + 16 + 7 + 3
 
 
 class InstrumentGenerator(nn.Module):
-    """See the module's text. `forward(w, gesture, tuning)` -> (batch, samples)."""
+    """See the module's docstring. `forward(w, gesture, tuning)` -> (batch, samples)."""
 
     white_long: Tensor
     white_short: Tensor
@@ -172,7 +172,7 @@ class InstrumentGenerator(nn.Module):
         return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6), detune
 
     def read(self, states: Tensor, detune: Tensor) -> Curves:
-        """The heads: what the trunk's states say."""
+        """The heads: from the trunk's states to curves."""
         x = self.heads(states).float() * 4
         envelope, harmonics, free, noise, strike, ensemble, drift = x.split(self.splits, -1)
         ensemble, drift = torch.sigmoid(ensemble.squeeze(-1) - 3), 60 * torch.tanh(drift.squeeze(-1) / 60)
@@ -183,8 +183,8 @@ class InstrumentGenerator(nn.Module):
         return self.synthesise(self.curves(w, g), g, tuning)
 
     def halved(self) -> InstrumentGenerator:
-        """The same generator with the trunk's weights in bfloat16, as autocast would round them anew for each batch;
-        its tuner and its tables are shared. For playing: later changes of these weights do not reach it."""
+        """The same generator with the trunk's weights in bfloat16, as autocast would round them again for each batch;
+        its tuner and its tables are shared. For playing: later changes of the original weights do not reach it."""
         twin = copy.copy(self)
         halves = {k: m if k == "tuner" else copy.deepcopy(m).bfloat16() for k, m in self.named_children()}
         twin.__dict__["_modules"] = halves
@@ -193,7 +193,7 @@ class InstrumentGenerator(nn.Module):
     # ---- the sources ------------------------------------------------------------------------------------------------
 
     def synthesise(self, curves: Curves, g: Gesture, tuning: Tuning) -> Tensor:
-        """Curves -> (batch, samples). Nothing sounds before the onset: crops that start there fade in over 32
+        """Curves -> (batch, samples). There is no sound before the onset: crops that start there fade in over 32
         samples."""
         return self.sound(self.all_partials(curves, g, tuning), curves, g)
 
@@ -209,7 +209,7 @@ class InstrumentGenerator(nn.Module):
         return torch.cat([head, sound[:, FADE:]], 1)
 
     def noise(self, bands: Tensor, g: Gesture) -> Tensor:
-        """(batch, samples) noise that lasts, from the long window."""
+        """(batch, samples) lasting noise, from the long window."""
         centres = frame_centres(g.samples, LONG, LONG_HOP, bands.device)
         times = (g.start.unsqueeze(-1) + centres).to(g.knots.dtype)
         frames = torch.arange(len(centres), device=bands.device)

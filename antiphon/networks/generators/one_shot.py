@@ -2,9 +2,9 @@
 
     f_k(t) = r_k f0(t),  f0(t) = f0 2^(g e^(-t/tau))      one glide for all modes of a hit [data/modes.py]
 
-As with the instrument, the trunk is asked at knots in time since the onset and the same forward serves training, where
-modes and glide are the measured ones, and playing, where `tuning` predicts them. Modes begin at a zero crossing, as a
-struck skin does; the first quarter second of noise has the short window, so that an attack stays where it is.
+As in the instrument, the trunk is evaluated at knots in time since the onset, and the same forward serves training,
+where modes and glide are the measured ones, and playing, where `tuning` predicts them. Modes begin at a zero crossing,
+as a struck skin does; the first quarter second of noise has the short window, so that an attack is not smeared.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from antiphon.representations.mel import band_centres, hat_weights, mel
 
 NOMINAL = float(midi_to_hz(torch.tensor(AS_RECORDED)))  # Hz; ratios are to it
 STRIKE = 11_264  # samples (0.26 s) that the short noise lasts
-FADE = 16  # samples over which a hit may start
-LONG_HOP = 512  # samples from frame to frame of its lasting noise: half an instrument's, for a hit changes faster
-STRAY = 0.02  # cycles by which the modes' starts differ from hit to hit
-DECAY = 10.0  # nepers a second by which a network that knows nothing lets a hit die away
+FADE = 16  # samples over which a hit fades in
+LONG_HOP = 512  # samples between frames of the lasting noise: half an instrument's, since a hit changes faster
+STRAY = 0.02  # cycles by which the modes' start phases differ from hit to hit
+DECAY = 10.0  # nepers per second by which a hit decays in an untrained network
 STEEPEST = 3.5  # octaves of a glide, at most
 
 
@@ -79,7 +79,7 @@ class Ringing:
 
 @dataclass(frozen=True)
 class HitCurves:
-    """What the trunk says at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
+    """The trunk's output at each knot, all log-amplitudes in nepers: (batch, t, ...)."""
 
     modes: Tensor  # (.., 32)
     noise: Tensor  # (.., noise_bands)
@@ -97,8 +97,8 @@ def gliding(glide: Tensor, pitch: Tensor, start: Tensor, samples: int) -> Tensor
 
 
 class OneShotGenerator(nn.Module):
-    """See the module's text. `forward(w, gesture, ringing)` -> (batch, samples); the gesture's f0 glides, and its pitch
-    is AS_RECORDED plus semitones."""
+    """See the module's docstring. `forward(w, gesture, ringing)` -> (batch, samples); the gesture's f0 glides, and its
+    pitch is AS_RECORDED plus semitones."""
 
     white_long: Tensor
     white_short: Tensor
@@ -152,7 +152,7 @@ class OneShotGenerator(nn.Module):
     # ---- the sources -------------------------------------------------------------------------------------------------
 
     def synthesise(self, curves: HitCurves, g: Gesture, ringing: Ringing) -> Tensor:
-        """Curves -> (batch, samples). Nothing sounds before the onset."""
+        """Curves -> (batch, samples). There is no sound before the onset."""
         return self.sound(self.all_partials(curves, g, ringing), curves, g)
 
     def all_partials(self, curves: HitCurves, g: Gesture, ringing: Ringing) -> Bank:
@@ -168,7 +168,7 @@ class OneShotGenerator(nn.Module):
 
     @staticmethod
     def begun(sound: Tensor, start: Tensor) -> Tensor:
-        """(batch, samples, kinds), whose crops that start at the onset rise within 16 samples."""
+        """(batch, samples, kinds), with crops that start at the onset faded in over 16 samples."""
         rise = torch.linspace(0, 1, FADE, device=sound.device).unsqueeze(-1)
         rise = torch.where((start == 0)[:, None, None], rise, 1.0)
         return torch.cat([sound[:, :FADE] * rise, sound[:, FADE:]], 1)
@@ -187,8 +187,8 @@ class OneShotGenerator(nn.Module):
             )
 
     def noise(self, curves: HitCurves, g: Gesture) -> Tensor:
-        """(batch, samples) noise that lasts, and on it that of the first quarter second, which crops that start later
-        have not."""
+        """(batch, samples) lasting noise, plus that of the first quarter second, which crops that start later do not
+        have."""
         with torch.autocast(g.f0.device.type, enabled=False):
             long = self._shaped(curves.noise, g, self.white_long, LONG, LONG_HOP, g.samples, g.start)
             samples = min(STRIKE, g.samples)
@@ -201,7 +201,7 @@ class OneShotGenerator(nn.Module):
 
     @staticmethod
     def _falling(samples: int, g: Gesture) -> Tensor:
-        """Gains of the second half of the short noise: it hands over to the long one."""
+        """Gains of the second half of the short noise, in which it gives way to the long one."""
         return torch.linspace(1, 0 if samples == STRIKE else 1, samples - samples // 2, device=g.start.device)
 
     def _shaped(
@@ -215,7 +215,7 @@ class OneShotGenerator(nn.Module):
         return shape_noise(gains, pick(white, g.take, frames), window, hop)[:, :samples]
 
     def _bins(self, bands: int, window: int, g: Gesture) -> Tensor:
-        """(bands, bins), or (batch, bands, bins) where hits are higher or lower than recorded: so is their noise."""
+        """(bands, bins), or (batch, bands, bins) if hits are higher or lower than recorded, as is then their noise."""
         if bool((g.pitch == AS_RECORDED).all()):
             return band_to_bin(bands, window, SAMPLE_RATE).to(g.pitch.device)
         bins = torch.arange(window // 2 + 1, device=g.pitch.device) * (SAMPLE_RATE / window)

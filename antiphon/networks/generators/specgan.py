@@ -3,8 +3,8 @@
     z (100) -> dense -> 16 d channels -> transposed convolutions of 5 x 5, stride 2, five times -> tanh
 
 Changed: labels join the noise; 44.1 kHz instead of 16, so the image is 256 bins x 128 frames of windows of 512 samples,
-hop 128, for 16,384 samples (the original: 128 x 128, 256, 128, whose hop of half a window cannot be inverted well); the
-way back to sound begins with heap integration instead of noise; the width is a choice (the paper's is `large`).
+hop 128, for 16,384 samples (the original: 128 x 128, 256, 128, whose hop of half a window cannot be inverted well);
+inversion starts from heap integration instead of noise; the width is a choice (the paper's is `large`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SpecGANConfig:
 
     @property
     def seed_shape(self) -> tuple[int, int, int]:
-        """Of the dense layer's output: (channels, bins/32, frames/32)."""
+        """The shape of the dense layer's output: (channels, bins/32, frames/32)."""
         shrink = 2**LAYERS
         if self.bins % shrink or self.frames % shrink or not self.bins * self.frames:
             raise AntiphonError(f"an image of {self.bins} x {self.frames} cannot work: use multiples of {shrink}")

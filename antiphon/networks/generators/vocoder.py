@@ -1,13 +1,14 @@
 """The generator of a vocoder: log-mel frames -> how loud each bin of the spectrum is and how its phase turns -> sound.
 
-A trunk of ConvNeXt blocks at frame rate with an inverse STFT at its end, as Vocos (Siuzdak 2023, arXiv 2306.00814),
-changed where sustained notes are concerned. Vocos says phases. A convolution cannot: of a steady tone all frames look
-alike, and a network that answers alike to all of them can only play multiples of the frame rate, 86 Hz. This one says
-how phases *turn*, from frame to frame and from bin to bin, which of a steady tone is the same in all frames; the turns
-are followed [representations/phase_propagation.py], and two rounds of Griffin-Lim make overlapping frames agree.
+A trunk of ConvNeXt blocks at frame rate with an inverse STFT at its end, as in Vocos (Siuzdak 2023, arXiv 2306.00814),
+changed for the sake of sustained notes. Vocos predicts phases, which a convolution cannot: all frames of a steady tone
+look alike, and a network with the same output for all of them can only play multiples of the frame rate, 86 Hz. This
+one predicts how phases *turn*, from frame to frame and from bin to bin, which is the same in all frames of a steady
+tone; the turns are added up [representations/phase_propagation.py], and two rounds of Griffin-Lim make overlapping
+frames agree.
 
-It says only what rules do not know: levels within a band (what the bands say is kept), and by how much the turns differ
-from those that the levels imply.
+It predicts only what no rule gives: levels within a band (the bands' own levels are kept), and how much the turns
+differ from those that the levels imply.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
 
 REACH = 7  # frames that a block sees
-LEVEL = 12.0  # nepers of power that a bin may differ from its neighbourhood: valleys between partials are deep
-UPDATES = 5  # that make bins agree with their bands: with what the network knows they do more than 30 without it
-ROUNDS = 2  # of Griffin-Lim, after the turns: frames overlap, and then agree where they do
+LEVEL = 12.0  # nepers of power by which a bin may differ from its neighbours: valleys between partials are deep
+UPDATES = 5  # that make bins agree with their bands: with the network's levels they do more than 30 without them
+ROUNDS = 2  # of Griffin-Lim, after the turns: they make overlapping frames agree
 TINY = 1e-20
-PER_BIN = 5  # numbers that the head says of each: a level and two turns
+PER_BIN = 5  # numbers that the head outputs for each: a level and two complex turns
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class VocoderConfig:
 
 
 class Spectra(NamedTuple):
-    """What is expected of each bin and frame, (batch, bins, frames). magnitude: of a full-scale sine 1. advance, lock:
-    complex, see representations/phase_propagation.py; lock has a bin less."""
+    """What is predicted for each bin and frame, (batch, bins, frames). magnitude: 1 for a full-scale sine. advance,
+    lock: complex, see representations/phase_propagation.py; lock has one bin less."""
 
     magnitude: Tensor
     advance: Tensor
@@ -52,7 +53,7 @@ class Spectra(NamedTuple):
 
 
 class ConvNeXtBlock(nn.Module):
-    """Frames are mixed band by band, then bands frame by frame (Liu 2022). (batch, frames, width) -> the same"""
+    """Mixes frames band by band, then bands frame by frame (Liu 2022). (batch, frames, width) -> the same"""
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
@@ -66,7 +67,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Vocoder(nn.Module):
-    """forward: image (batch, 1, bands, frames) as LogMelSpectrogram draws it -> Spectra. `sound` makes it heard."""
+    """forward: image (batch, 1, bands, frames) as LogMelSpectrogram encodes it -> Spectra. `sound` renders them."""
 
     def __init__(self, config: VocoderConfig, labels: Any):
         super().__init__()
@@ -96,12 +97,12 @@ class Vocoder(nn.Module):
             )
 
     def sound(self, spectra: Spectra, samples: int) -> Tensor:
-        """(batch, samples). Phases are constants to the gradient."""
+        """(batch, samples). Phases are constants for the gradient."""
         phase = self._phase(Spectra(*(x.detach() for x in spectra)), samples)
         return istft(spectra.magnitude * phase, self.view.window, self.view.hop, samples)
 
     def _phase(self, spectra: Spectra, samples: int) -> Tensor:
-        """Complex numbers of length 1, or 0: the turns followed, and then what the nearest sound's phases are."""
+        """Complex numbers of length 1, or 0: the turns added up, and then the phases of the nearest sound."""
         size, window, hop = spectra.magnitude, self.view.window, self.view.hop
         phase = propagate(size, spectra.advance, spectra.lock)
         for _ in range(ROUNDS):

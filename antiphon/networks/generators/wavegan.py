@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.image_gan import Conditions, ImageGenerator, glorot
 
-FIRST = (16, 32)  # steps that the dense layer may draw; the paper's are 16
+FIRST = (16, 32)  # steps that the dense layer may output; 16 in the paper
 KERNEL, STRIDE = 25, 4
 
 
@@ -49,7 +49,7 @@ class WaveGANConfig:
 
     @property
     def layers(self) -> int:
-        """How often what the dense layer draws is made four times as long."""
+        """How many times the dense layer's output is made four times as long."""
         layers = 0
         while FIRST[-1] * STRIDE**layers < self.samples:
             layers += 1
@@ -59,7 +59,7 @@ class WaveGANConfig:
 
     @property
     def first(self) -> int:
-        """Steps that the dense layer draws."""
+        """Steps of the dense layer's output."""
         return self.samples // STRIDE**self.layers
 
     @property

@@ -10,10 +10,10 @@ import torch
 
 
 class Tensors:
-    """A dataclass of tensors, and of what holds some, that moves as one."""
+    """A dataclass of tensors, and of objects with tensors, that moves as one."""
 
     def to(self, device: torch.device) -> Self:
-        """The same on another device; copies go on while the processor works."""
+        """The same on another device; the processor does not wait for the copies."""
         return self._each(lambda x: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x.to(device))
 
     def _each(self, change: Callable[[Any], Any]) -> Self:

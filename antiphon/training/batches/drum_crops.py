@@ -1,8 +1,8 @@
 """From a prepared file of hits to training batches, as `excerpts` does with notes.
 
-A hit and the hit its style is heard in become another drum of the same make, together and each half of the time: moved
-up or down by resampling, since a drum's size is the first thing in which two of a kind differ; and damped, brighter or
-darker [training/batches/reshape.py].
+A hit and the hit its style is encoded from are turned into another drum of the same make, both in the same way. Each of
+two changes is made half of the time: moved up or down by resampling, since size is what two drums of a kind differ in
+most; and damped, made brighter or darker [training/batches/reshape.py].
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FARTHEST = 4.0  # semitones
 
 @dataclass(frozen=True)
 class Hits(Originals):
-    """Of hits, each with another of the same drum. tuning: modes and glide as measured. levels: (batch, 32) dB of the
-    modes. reference_pitch and reference_release are what an ear for notes is told."""
+    """A batch of hits, each with another of the same drum. tuning: measured modes and glide. levels: (batch, 32) dB of
+    the modes. reference_pitch and reference_release are what an encoder of notes is conditioned on."""
 
     tuning: Ringing
     levels: Tensor
@@ -40,14 +40,14 @@ class Hits(Originals):
 
 @dataclass(frozen=True)
 class Stroke(Crop):
-    """reshape: what else is done to the hit and to its reference."""
+    """reshape: how the hit and its reference are changed beyond their pitch."""
 
     reshape: Reshape
 
 
 class StrokeSource(CropSource):
     """Draws crops of `samples` samples from hits. moved: how often they are moved in pitch; reshaped: how often they
-    are damped, brighter or darker."""
+    are damped, made brighter or darker."""
 
     def __init__(
         self, data: Prepared, samples: int, seed: int, *, moved: float = 0.5, reshaped: float = 0.5, **how: Any
@@ -56,7 +56,7 @@ class StrokeSource(CropSource):
         self.moved, self.reshaped = moved, reshaped
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
-        """Mostly the onset; of hits longer than a crop the rest now and then."""
+        """Mostly the onset; now and then a later part of hits longer than a crop."""
         last = self.data.samples(note) - self.samples // 2
         if rng.random() >= 0.3 or last <= STRIKE:
             return 0

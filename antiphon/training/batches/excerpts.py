@@ -1,4 +1,4 @@
-"""From a prepared file to training batches. Excerpt number i of a seed is the same crop always, whoever asks for it."""
+"""From a prepared file to training batches. Excerpt number i of a seed is always the same crop, whoever asks for it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Originals(Tensors):
 
 @dataclass(frozen=True)
 class Excerpts(Originals):
-    """Of notes. tuning: frequencies as measured. levels: (batch, 64) dB of the note's harmonics and free_levels:
-    (batch, 24), what the tuning is worth. cents: (batch, blocks) measured, off the key."""
+    """A batch of notes. tuning: measured frequencies. levels: (batch, 64) dB of the note's harmonics and free_levels:
+    (batch, 24) of its free partials, weights of the tuning. cents: (batch, blocks) measured, off the key."""
 
     tuning: Tuning
     levels: Tensor
@@ -54,21 +54,21 @@ class Excerpts(Originals):
 
 @dataclass(frozen=True)
 class Crop:
-    """Which stretch of which note an excerpt is; reference: the note its style is heard in; take: seed of the rest."""
+    """Which part of which note an excerpt is; reference: the note its style is encoded from; take: seed of the rest."""
 
     note: int
-    semitones: float  # that the note is moved by
+    semitones: float  # by which the note is moved
     reference: int
     reference_semitones: float
-    start: int  # samples since the onset, once it is moved
+    start: int  # samples since the onset of the moved note
     take: int
 
 
 class CropSource:
     """Draws crops of `samples` samples, at the onset, from the notes of some splits of a prepared file.
 
-    Presets are drawn equally often and then a note of the preset, so that a preset with many notes does not rule.
-    Keys missing between the recorded ones take part as often as those, but make up at most a share of `transposed`.
+    Presets are drawn equally often, and then a note of the preset, so that a preset with many notes does not dominate.
+    Keys missing between the recorded ones occur as often as those, but make up a share of `transposed` at most.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class CropSource:
         return self._heard(crop.note, crop.semitones, crop.start, self.samples)
 
     def _reference(self, crop: Crop) -> np.ndarray:
-        """(LISTEN,) from the onset of the note that the style is heard in."""
+        """(LISTEN,) from the onset of the note that the style is encoded from."""
         return self._heard(crop.reference, crop.reference_semitones, 0, LISTEN)
 
     def _heard(self, note: int, semitones: float, start: int, samples: int) -> np.ndarray:
@@ -131,16 +131,16 @@ class CropSource:
 
 
 class ExcerptSource(CropSource):
-    """Draws excerpts for the instrument's game: with how they were played, measured frequencies and a reference."""
+    """Draws excerpts for the instrument's game, with their gestures, measured frequencies and a reference."""
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
         """Where a crop begins: more than half of them at the onset."""
         length, hold = (int(n / speed) for n in (self.data.samples(note), int(self.data.hold[note])))
-        last = length - 512  # crops near the end are mostly silence: a note must learn to stay silent
+        last = length - 512  # crops near the end are mostly silence: the generator has to learn to stay silent
         if rng.random() >= 0.45 or last <= STRIKE:
             return 0
         start = int(rng.integers(STRIKE, last))
-        if 0 < hold < length and rng.random() < 0.3:  # make sure that releases are met
+        if 0 < hold < length and rng.random() < 0.3:  # make sure that releases occur
             start = max(hold - int(rng.integers(self.samples // 2)), STRIKE)
         return start // HOP * HOP
 
@@ -189,7 +189,7 @@ class ExcerptSource(CropSource):
 
 
 def measured_tuning(data: Prepared, notes: Tensor, semitones: Tensor) -> Tuning:
-    """Where the partials lie of `notes`, (batch,) indices, which are moved by `semitones`."""
+    """Where the partials of `notes` lie, (batch,) indices, which are moved by `semitones`."""
     return Tuning(
         ratios=data.ratios[notes],
         stretch=data.inharmonicity[notes],
@@ -201,12 +201,12 @@ def measured_tuning(data: Prepared, notes: Tensor, semitones: Tensor) -> Tuning:
 
 
 def measured_release(hold: Tensor, semitones: Tensor) -> Tensor:
-    """Samples since the onset, of notes that are moved."""
+    """Samples since the onset of the moved notes."""
     return torch.where(hold < 0, torch.inf, torch.floor(hold / playback_rate(semitones)))
 
 
 def _vibrato(measured: Tensor, semitones: Tensor) -> Tensor:
-    """Slower than SLOWEST it is drift that was taken for vibrato: its depth is 0."""
+    """Vibrato slower than SLOWEST is drift that was mistaken for it: its depth is 0."""
     rate, depth, delay = measured.unbind(-1)
     speed = playback_rate(semitones)
     return torch.stack([rate * speed, depth * (rate > SLOWEST), delay / speed], -1)

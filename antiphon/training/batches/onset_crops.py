@@ -1,4 +1,4 @@
-"""Sounds from their onset on, with their labels: what the GANs of the literature learn from."""
+"""Sounds from their onsets on, with their labels: what the GANs of the literature learn from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antiphon.training.batches.excerpts import CropSource
 class Sounds(Tensors):
     """A batch. audio: (batch, samples) from the onset, zeros after the end; pitch: (batch,) MIDI; velocity: (batch,)
     1..127; instrument: (batch,) index; style: (batch, words) multi-hot; descriptors: (batch, numbers) as measured,
-    those that the source was asked for."""
+    those that the source was made with."""
 
     audio: Tensor
     pitch: Tensor
@@ -33,7 +33,7 @@ class Sounds(Tensors):
 
 
 class OnsetCropSource(CropSource):
-    """Draws sounds of `samples` samples; see CropSource. descriptors: names of those that come along."""
+    """Draws sounds of `samples` samples; see CropSource. descriptors: names of those included in a batch."""
 
     def __init__(self, data: Prepared, samples: int, seed: int, *, descriptors: Sequence[str] = (), **how: Any):
         super().__init__(data, samples, seed, **how)

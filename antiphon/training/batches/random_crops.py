@@ -1,4 +1,4 @@
-"""Stretches of notes from anywhere, louder or softer than they were: what a vocoder learns from."""
+"""Random stretches of notes, made louder or softer: what a vocoder learns from."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class RandomCrops(Tensors):
 
 
 class RandomCropSource(CropSource):
-    """Draws stretches of `samples` samples that begin up to half of that before an onset and leave at least a quarter
-    of it to the note's end. gain: dB by which each is made louder or softer at most, without clipping."""
+    """Draws stretches of `samples` samples that begin at most half their length before an onset and contain at least a
+    quarter of it before the note's end. gain: dB by which each is made louder or softer, at most, without clipping."""
 
     def __init__(self, data: Prepared, samples: int, seed: int, gain: float):
         super().__init__(data, samples, seed)

@@ -1,7 +1,7 @@
-"""Filling the gaps between recorded keys, as a sampler does: a neighbour's note, played faster or slower.
+"""Filling the gaps between recorded keys, as a sampler does: with a neighbouring note, played faster or slower.
 
-A network that never heard an octave of an instrument has to guess how the instrument changes across it. Neighbours'
-notes resampled into the gap are the best guess there is without hearing it, so they are training notes too.
+A network that never heard an octave of an instrument has to guess how the instrument changes across it. Neighbouring
+notes resampled into the gap are the best guess without hearing it, so they are training notes too.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from torch import Tensor
 
 from antiphon.data.prepared import Prepared
 
-GAP = 3  # semitones between neighbouring keys from which the keys between them count as missing
-FARTHEST = 7  # semitones a note is moved at most
+GAP = 3  # semitones between neighbouring keys, from which on the keys between them count as missing
+FARTHEST = 7  # semitones by which a note is moved, at most
 MARGIN = 512  # samples heard on either side of an excerpt while it is resampled
 
 Semitones = TypeVar("Semitones", float, Tensor)
 
 
 def playback_rate(semitones: Semitones) -> Semitones:
-    """How much faster a recording runs that is moved by `semitones`."""
+    """How much faster a recording runs if it is moved by `semitones`."""
     rate: Semitones = 2 ** (semitones / 12)
     return rate
 
@@ -41,7 +41,7 @@ class MissingKey:
 
 
 def missing_keys(data: Prepared, notes: Iterable[int]) -> list[MissingKey]:
-    """The keys missing between the recorded ones of a preset, a semitone apart; none nearer than FARTHEST, none."""
+    """The keys missing between a preset's recorded ones, a semitone apart, that lie within FARTHEST of one."""
     by_key: dict[float, list[int]] = {}
     for note in notes:
         by_key.setdefault(float(data.pitch[note]), []).append(note)
@@ -58,8 +58,8 @@ def missing_keys(data: Prepared, notes: Iterable[int]) -> list[MissingKey]:
 def transposed(data: Prepared, note: int, semitones: float, start: int, samples: int) -> np.ndarray:
     """Samples start .. start + samples of note `note` moved by resampling: (samples,) float32.
 
-    The band-limited interpolation is Fourier's: the spectrum of a piece is cut or padded to another length. What it
-    takes for the rest of the period fades out within the margins.
+    The interpolation is band-limited, by Fourier transform: the spectrum of a piece is cut or padded to another length.
+    What wraps around fades out within the margins.
     """
     ratio = playback_rate(semitones)
     wanted = samples + 2 * MARGIN

@@ -1,9 +1,10 @@
-"""What every game is set by, whatever its players draw: the rule, the critics' penalties, and how both sides learn.
+"""The settings that every game has, whatever its players generate: the rule, the critics' penalties, and how both sides
+learn.
 
     penalty = r1/2 R1 + r2/2 R2 + lipschitz GP + drift E[D(x)^2]          a mean over the critics of a game
 
-R1, R2 and GP are slopes of a critic's mean logit at the picture it sees of a sound [training/losses/adversarial.py].
-They are taken in one move of `every` and count for all of them (Karras 2020, appendix B)."""
+R1, R2 and GP are slopes of a critic's mean logit at the image it sees of a sound [training/losses/adversarial.py].
+They are computed in one of `every` moves and count for all of these (Karras 2020, appendix B)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from antiphon.training.losses.adversarial import (
     rule_called,
 )
 
-LIMITS: Mapping[str, tuple[float, float]] = {  # of a recipe's settings, those of them that it has
+LIMITS: Mapping[str, tuple[float, float]] = {  # of those of these settings that a recipe has
     **{f"game.{name}": (0, 1e6) for name in ("r1", "r2", "lipschitz", "drift")},
     "game.every": (1, 10_000),
     "game.dropout": (0, 0.95),
@@ -38,8 +39,8 @@ C = TypeVar("C", bound=nn.Module)
 
 
 class Seen(NamedTuple):
-    """What one critic sees in a move. score: pictures -> (batch,) logits, in float32 where `finite`; real, generated:
-    pictures of the sounds, (batch, ...) of one shape, in pairs."""
+    """What one critic sees in a move. score: images -> (batch,) logits, in float32 if `finite`; real, generated: images
+    of the sounds, (batch, ...) of one shape, in pairs."""
 
     score: Callable[[Tensor], Tensor]
     real: Tensor
@@ -55,13 +56,13 @@ class AdversaryConfig:
     r2: float = 0.0
     lipschitz: float = 0.0  # WGAN-GP's lambda, 10 in its paper
     drift: float = 0.0  # keeps a Wasserstein critic near 0: 0.001 in Karras 2018, appendix A.1
-    every: int = 1  # penalties once in that many moves
+    every: int = 1  # penalties once in so many moves
     finite: bool = False  # R1 and R2 without a second backward pass
     spectral: bool = False  # spectral norm in the critics
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
 
     def check(self) -> None:
-        """Raises AntiphonError, naming the setting, for what no limit can say."""
+        """Raises AntiphonError, naming the setting, for what no limit can express."""
         rule = rule_called(self.rule)
         choose(OPTIMISERS, "optimiser", self.optimiser.name)
         if not rule.in_doubt and not self.lipschitz:
@@ -70,15 +71,15 @@ class AdversaryConfig:
             )
 
     def normed(self, critics: C) -> C:
-        """The critics, with spectral norm if they are to have it."""
+        """The critics, with spectral norm if `spectral`."""
         return spectrally_normed(critics) if self.spectral else critics
 
     def penalty(
         self, logits: Sequence[Tensor], seen: Callable[[], Sequence[Seen]], r1: float, move: int, rng: torch.Generator
     ) -> Tensor:
-        """Of one move of the critics, a scalar. logits: theirs of the real sounds, a tensor each. seen: asked only
-        where slopes are taken. r1: what the run's health adds to R1's weight. rng: on the CPU; no dice are thrown that
-        are not needed."""
+        """The penalty of one move of the critics, a scalar. logits: theirs of the real sounds, a tensor each. seen:
+        called only if slopes are computed. r1: what the run's health adds to R1's weight. rng: on the CPU; it is used
+        only if it is needed."""
         total, often, r1 = logits[0].new_zeros(()), lazily(move, self.every), self.r1 + r1
         if self.drift:
             total = total + self.drift * torch.stack([x.square().mean() for x in logits]).mean()

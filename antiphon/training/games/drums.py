@@ -1,4 +1,4 @@
-"""The game of drums: the instrument's [training/games/instrument.py], whose hits are given their modes and their glide.
+"""The game of drums: the instrument's [training/games/instrument.py], for hits with modes and a glide.
 
 w = E(a hit of a drum)             G strikes the drum again: reconstruction + adversary, modes and glide as measured
 w = M(noise, labels)               G strikes as it predicts modes and glide: adversary only

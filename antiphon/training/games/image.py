@@ -3,8 +3,8 @@
     L_D = rule_D(D(x), D(G(z))) + penalties + keys H(key heard in x)         [training/games/adversary.py]
     L_G = rule_G(D(x), D(G(z)))             + keys H(key heard in G(z))
 
-Every critic's move sees new sounds. The networks run in bfloat16, what they draw and say is float32. The sounds that
-the critic has just heard in its last move are those by which the generator moves.
+Every move of the critic sees new sounds. The networks run in bfloat16, their outputs are float32. The generator moves
+by the same sounds that the critic has just judged in its last move.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class ImageGameConfig(AdversaryConfig):
     """How the game is played; every weight may be 0, which leaves its term out."""
 
-    keys: float = 10.0  # of the cross-entropy of the key heard, where the critic is asked (GANSynth)
-    critic_steps: int = 1  # moves of the critic for one of the generator: 5 in WGAN-GP's paper
+    keys: float = 10.0  # weight of the cross-entropy of the key heard, if the critic classifies it (GANSynth)
+    critic_steps: int = 1  # moves of the critic for each of the generator: 5 in WGAN-GP's paper
 
 
 class ImageGame(ExaminedSoundGame):
@@ -55,7 +55,7 @@ class ImageGame(ExaminedSoundGame):
         )
 
     def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
-        """As of any game, labels matched by their names and keys by their pitch. -> also the labels that are new"""
+        """As in any game, but labels are matched by their names and keys by their pitch. -> also the new labels"""
         mine, theirs = self.model, voice.model
         left = self._take(mine.generator, theirs, ImageConfig.new_generator, theirs.generator.state_dict())
         if critic_weights:
@@ -68,7 +68,7 @@ class ImageGame(ExaminedSoundGame):
         return take_over_conditioned(module, axes(self.model, build), weights, axes(model, build))
 
     def step(self, batch: Sounds, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
-        """One move of the generator after `critic_steps` of the critic, who share the batch. -> scalars by name"""
+        """One move of the generator after `critic_steps` of the critic, which share the batch. -> scalars by name"""
         self.set_rates(moment.rate)
         log: dict[str, Tensor] = {}
         moves, each = self.config.critic_steps, len(batch.audio) // self.config.critic_steps
@@ -76,11 +76,11 @@ class ImageGame(ExaminedSoundGame):
             some = batch[i * each : (i + 1) * each]
             condition, keys = self._told(some)
             with torch.set_grad_enabled(i == moves - 1):
-                drawn = self._draw(condition, rng)
+                generated = self._draw(condition, rng)
             with torch.no_grad():
                 real = self.model.view.encode(some.audio)
             show = shown(moment.augment, each, rng)
-            real, fake = show(real), show(drawn)
+            real, fake = show(real), show(generated)
             judged = self._judge(real, condition)
             move = moment.step * moves + i
             log |= self._critic_moves(judged, real, fake.detach(), condition, keys, moment.r1, move, rng)
@@ -88,7 +88,8 @@ class ImageGame(ExaminedSoundGame):
         return {k: v.detach() for k, v in log.items()}
 
     def _told(self, batch: Sounds) -> tuple[Tensor, Tensor]:
-        """The batch's labels: (batch, conditions) and the index of its key (batch,), zeros where keys are not told."""
+        """The batch's labels: (batch, conditions), and the index of its key (batch,), zeros if keys are not among
+        them."""
         c = self.model.conditions
         scales = self.model.labels.scales
         placed = [scale.place(measured) for scale, measured in zip(scales, batch.descriptors.unbind(1), strict=True)]
@@ -103,7 +104,7 @@ class ImageGame(ExaminedSoundGame):
         return image.float()
 
     def _judge(self, image: Tensor, condition: Tensor, exact: bool = False) -> Judgement:
-        """exact: in float32, for differences so small that bfloat16 has no digits for them."""
+        """exact: in float32, for differences too small for bfloat16."""
         with self._autocast(image, not exact):
             verdict: Judgement = self.critics(image, condition)
         return verdict
@@ -139,8 +140,8 @@ class ImageGame(ExaminedSoundGame):
     # ---- the generator's move ----------------------------------------------------------------------------------------
 
     def _generator_moves(self, real: Tensor, fake: Tensor, condition: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        """real: (batch,) what the critic has just said of the real sounds. fake: sounds it has heard, with gradients to
-        the generator."""
+        """real: (batch,) the critic's logits of the real sounds, from just before. fake: sounds it has judged, with
+        gradients to the generator."""
         self.critics.requires_grad_(False)
         heard = self._judge(fake, condition)
         self.critics.requires_grad_(True)
@@ -149,10 +150,10 @@ class ImageGame(ExaminedSoundGame):
         return {"adversarial": loss, "generator_norm": norm} | ({"fake_keys": asked} if heard.keys is not None else {})
 
     def _keys(self, judged: Judgement, keys: Tensor) -> Tensor:
-        """Cross-entropy of the keys that the critic hears; 0 where it is not asked."""
+        """Cross-entropy of the keys that the critic hears; 0 if it does not classify them."""
         return judged.logits.new_zeros(()) if judged.keys is None else F.cross_entropy(judged.keys, keys)
 
-    # ---- to be looked at ---------------------------------------------------------------------------------------------
+    # ---- for a run's health ------------------------------------------------------------------------------------------
 
     def judge_real(self, batch: Sounds) -> Judged:
         return self._judged(self.model.view.encode(batch.audio), batch)

@@ -5,9 +5,9 @@
     L_D = rule_D(D(x), D(G(w))) + penalties   pairs of one gesture [losses/adversarial.py, games/adversary.py]
     L_G = sum of weights * terms              [the recipe's dict; its keys are the log's names]
 
-Reconstruction forbids mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
-[training/games/style.py], and is judged by ear as well. Before the game G and E rehearse: without sound and critics
-they learn what spectra notes have, several times faster [training/losses/expected.py]."""
+Reconstruction prevents mode collapse, the adversary removes the blur. M plays a game of its own in the space of w
+[training/games/style.py], and its sounds are judged as well. Before the game G and E rehearse: without sound and
+critics they learn what spectra notes have, several times faster [training/losses/expected.py]."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of eac
 
 @dataclass(frozen=True)
 class GameConfig(AdversaryConfig):
-    """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
+    """How the game is played. `weights`: of each term of the generator's loss; 0 leaves it out."""
 
-    rule: str = "relativistic"  # copy and original share a gesture, so that D need only see what sets them apart
+    rule: str = "relativistic"  # copy and original share a gesture, so D need only find what distinguishes them
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "log": 1.0,
@@ -64,11 +64,11 @@ class GameConfig(AdversaryConfig):
         }
     )
     critic_channels: int = 16
-    dropout: float = 0.0  # share of the critics' units that are left out at a time
+    dropout: float = 0.0  # of the critics' units
     optimiser: ReconstructionOptimiser = field(default_factory=ReconstructionOptimiser)
     warm_up: int = 300  # steps before the adversary's weight starts to rise
     ramp: int = 700  # steps it takes to rise; both shrink in a short run
-    imagined: int = 4  # imagined notes a batch
+    imagined: int = 4  # imagined notes per batch
     style_noise: float = 0.1
     bank: int = 2048  # styles remembered for the mapping's own game
     gamma: float = 0.1  # R1 + R2 of the style critic
@@ -77,7 +77,7 @@ class GameConfig(AdversaryConfig):
 class InstrumentGame(ExaminedSoundGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
-    of_notes: ClassVar[bool] = True  # which move while they last, and can be rehearsed; drums do neither
+    of_notes: ClassVar[bool] = True  # notes move while they last and can be rehearsed; drums do not
 
     def __init__(self, model: StyledModel, presets: int, config: GameConfig):
         super().__init__()
@@ -136,8 +136,8 @@ class InstrumentGame(ExaminedSoundGame):
         return log | self._generator_moves(terms, moment.ramp, rng)
 
     def _rehearse(self, batch: Excerpts, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update without sound and without critics: the spectra the notes would have are compared with the
-        recordings' at a few instants [training/losses/expected.py], and M plays its own game. -> scalars by name."""
+        """One update without sound and without critics: the notes' expected spectra are compared with the recordings'
+        at a few instants [training/losses/expected.py], and M plays its own game. -> scalars by name."""
         g = replace(batch.gesture, knots=self.expected.instants(batch.gesture, rng))
         w, curves = self._copy(batch, g, rng)
         self.styles.remember(w, batch.instrument, batch.style, moment.step)
@@ -147,7 +147,7 @@ class InstrumentGame(ExaminedSoundGame):
         return log | self._generator_moves(terms, 1.0, rng)
 
     def _copy(self, batch: Excerpts, g: Gesture, rng: torch.Generator) -> tuple[Tensor, Curves]:
-        """Listen to the reference, and play the gesture in its style."""
+        """Encode the reference, and play the gesture in its style."""
         with self._autocast(batch.audio):
             w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
             noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
@@ -169,20 +169,20 @@ class InstrumentGame(ExaminedSoundGame):
         z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device, non_blocking=True)
         with self._autocast(batch.audio):
             w = self.model.mapping(z, batch.instrument[some], batch.style[some])
-            with torch.no_grad():  # sound teaches the tuner nothing (see training/losses/tuning.py)
+            with torch.no_grad():  # the tuner learns nothing from sound (see training/losses/tuning.py)
                 tuning = self.model.generator.tuning(w, g.pitch, g.velocity)
             curves = self.model.generator.curves(w, g)
         sound: Tensor = self.model.generator.synthesise(curves, self._as_tuned(g, tuning), tuning)
         return sound
 
     def _as_tuned(self, g: Gesture, tuning: Any) -> Gesture:
-        """A gesture as it is played when the tuning is the model's own: a note's stays what it is."""
+        """A gesture as it is played with the model's own tuning: a note's stays as it is."""
         return g
 
     def _critics_move(
         self, batch: Excerpts, audio: Tensor, fake: Tensor, imagined: Tensor, moment: StepContext, rng: torch.Generator
     ) -> tuple[Verdicts, dict[str, Tensor]]:
-        """What they say of the real notes, before they move, and scalars. audio, fake, imagined: as they are shown."""
+        """Their verdicts on the real notes, before they move, and scalars. audio, fake, imagined: as they are shown."""
         generated = torch.cat([imagined, fake[len(imagined) :]])  # a sound of either kind for every gesture
         with self._autocast(audio):
             real: Verdicts = self.critics(audio, batch.gesture, batch.instrument)
@@ -215,7 +215,7 @@ class InstrumentGame(ExaminedSoundGame):
     def _adversarial_terms(
         self, batch: Excerpts, heard: Verdicts, fake: Tensor, imagined: Tensor, some: slice
     ) -> dict[str, Tensor]:
-        """What the critics, having moved, say of both; of the real notes it serves what they said just before."""
+        """The critics' verdicts on both, after their move; for the real notes those from just before it will do."""
         rule, real = self.rule, [logits.detach() for logits in heard[0]]
         self.critics.requires_grad_(False)
         copied, features = self.critics(fake, batch.gesture, batch.instrument)
@@ -227,7 +227,7 @@ class InstrumentGame(ExaminedSoundGame):
             "imagined": torch.stack([rule.generator(r[some], d) for r, d in zip(real, dreamt, strict=True)]).mean(),
         }
 
-    # ---- to be looked at ---------------------------------------------------------------------------------------------
+    # ---- for a run's health ------------------------------------------------------------------------------------------
 
     def judge_real(self, batch: Excerpts) -> Judged:
         return self._judged(batch.audio, batch)

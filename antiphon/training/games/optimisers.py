@@ -15,11 +15,11 @@ from antiphon.core.registry import choose
 
 
 class OptimisticAdam(Adam):
-    """Adam that answers the move it expects the other side to make next (Daskalakis 2018, algorithm 1).
+    """Adam that responds to the move it expects the other side to make next (Daskalakis 2018, algorithm 1).
 
         x_t = x_{t-1} - 2 u_t + u_{t-1},    u_t: the step that Adam would take, u_0 = 0
 
-    Where two plain players circle round an equilibrium, two optimistic ones spiral into it.
+    Where two plain players circle around an equilibrium, two optimistic ones spiral into it.
     """
 
     @torch.no_grad()
@@ -36,7 +36,7 @@ class OptimisticAdam(Adam):
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """How both sides learn. Two different rates are the two time scales of Heusel 2017, who gives D the higher.
+    """How both sides learn. Two different rates are the two time scales of Heusel 2017, where D has the higher one.
 
     rate, critic_rate: of the generator and of D. beta1, beta2: decay of the means of the gradient and of its square
     (RMSprop has only the second). weight_decay: AdamW's, decoupled; the others add it to the gradient.
@@ -58,7 +58,8 @@ class OptimiserConfig:
     def _make(self, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
         if not (rate > 0 and 0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise AntiphonError(
-                f"rate={rate:g}, beta1={self.beta1:g}, beta2={self.beta2:g} cannot work: betas are below 1"
+                f"rate={rate:g}, beta1={self.beta1:g}, beta2={self.beta2:g} cannot work: use a rate above 0, and betas "
+                "of at least 0 and below 1"
             )
         made: Optimizer = choose(OPTIMISERS, "optimiser", self.name)(parameters, rate, self)
         return made
@@ -66,8 +67,8 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class ReconstructionOptimiser(OptimiserConfig):
-    """The same where the generator imitates recordings and is judged beside: the critics, whom it changes more slowly,
-    have a shorter memory, `critic_beta1`, and `weight_decay` is the generator's alone."""
+    """The same for a generator that also imitates recordings: the critics, for which it changes more slowly, have a
+    shorter memory, `critic_beta1`, and `weight_decay` applies to the generator only."""
 
     name: str = "adamw"
     rate: float = 3e-4
@@ -81,7 +82,7 @@ class ReconstructionOptimiser(OptimiserConfig):
         return self._plain(self.critic_beta1)._make(parameters, self.critic_rate)
 
     def player_of_styles(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """Of either side of the game in the space of styles [training/games/style.py]: without momentum (Huang
+        """For either side of the game in the space of styles [training/games/style.py]: without momentum (Huang
         2025)."""
         return self._plain(0.0)._make(parameters, self.rate)
 

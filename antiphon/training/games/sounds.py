@@ -1,4 +1,4 @@
-"""How games of sounds show what they do: sheets of spectrograms and sounds for a person, levels for a run's health."""
+"""What games of sounds show of themselves: spectrogram sheets and sounds for a person, levels for a run's health."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from antiphon.training.contract import Examined, Game
 from antiphon.training.reports.sheet import write_sheet
 from antiphon.voices.voice import Voice
 
-HEARD = 4  # generated sounds whose loudness is measured: an image costs time to be made a sound
+HEARD = 4  # generated sounds whose loudness is measured: turning an image into a sound takes time
 
 
 class SoundGame(Game):
@@ -26,7 +26,7 @@ class SoundGame(Game):
 
 
 class ExaminedSoundGame(SoundGame, Examined):
-    """One whose health is looked at. D sees waveforms (batch, samples) or images (batch, channels, bins, frames)."""
+    """One whose health is checked. D sees waveforms (batch, samples) or images (batch, channels, bins, frames)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ExaminedSoundGame(SoundGame, Examined):
         return found
 
     def sound(self, view: Tensor) -> Tensor:
-        """(batch, samples) to be heard of what D sees."""
+        """(batch, samples) the sound of what D sees."""
         return view.flatten(1)
 
     def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
@@ -50,7 +50,7 @@ class ExaminedSoundGame(SoundGame, Examined):
 
 class Summary(nn.Module):
     """A small embedding without training: a view's levels in 40 bands over 8 stretches of time, (batch, 320). It has no
-    state, so that none is saved with a game."""
+    state, so none is saved with a game."""
 
     def __init__(self) -> None:
         super().__init__()

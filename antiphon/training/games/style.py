@@ -3,8 +3,8 @@
     L_C = softplus(C(M(z)) - C(E(x))) + gamma/2 (R1 + R2)
     L_M = softplus(C(E(x)) - C(M(z)))
 
-Relativistic pairing with both penalties (Huang 2025, eq. 2), given the same labels on both sides. E(x) comes from a
-bank of the last few thousand styles heard, so that a batch here is large though a batch of sound is not.
+Relativistic pairing with both penalties (Huang 2025, eq. 2), conditioned on the same labels on both sides. E(x) comes
+from a bank of the last few thousand encoded styles, so that a batch here is large though a batch of sound is not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RULE = RULES["relativistic"]
 
 
 class StyleGame(nn.Module):
-    """The critic and the bank. size: styles remembered. gamma: weight of the penalties. batch: styles of a move."""
+    """The critic and the bank. size: styles remembered. gamma: weight of the penalties. batch: styles per move."""
 
     bank_w: Tensor
     bank_instrument: Tensor
@@ -40,7 +40,7 @@ class StyleGame(nn.Module):
         w, instrument, style = (of_all_processes(x) for x in (w.detach(), instrument, style))
         count = len(w)
         at = (step * count + torch.arange(count, device=w.device)) % self.size
-        if step == 0:  # a bank full of zeros would be a strange teacher
+        if step == 0:  # fill the bank: zeros would mislead the critic
             at = torch.arange(self.size, device=w.device)
         pick = torch.arange(len(at), device=w.device) % count
         self.bank_w[at] = w[pick]

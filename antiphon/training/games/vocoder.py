@@ -1,10 +1,10 @@
-"""The vocoder's game: a generator that is told a log-mel spectrogram, and critics of the sound it makes of it.
+"""The vocoder's game: a generator conditioned on a log-mel spectrogram, and critics of the sound it makes of it.
 
     L_D = rule_D(D(x), D(G(mel x))) + penalties  [training/games/adversary.py]
     L_G = sum of weights * terms                 [the recipe's dict; its keys are the log's names]
 
-Before the game the generator rehearses: without sound and without critics it learns levels and turns
-[training/losses/phase_derivatives.py]. Those stay among its terms, for sound teaches it no phases.
+Before the game the generator rehearses: without sound and without critics it learns levels and phase turns
+[training/losses/phase_derivatives.py]. These remain among its terms, since it cannot learn phases from sound.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SCALED = ("adversarial", "features")
 
 @dataclass(frozen=True)
 class VocoderGameConfig(AdversaryConfig):
-    """How the game is played. `weights`: what each term of the generator's loss counts; 0 leaves it out."""
+    """How the game is played. `weights`: of each term of the generator's loss; 0 leaves it out."""
 
-    rule: str = "relativistic"  # a sound and its imitation, patch by patch: what differs is small beside what is played
+    rule: str = "relativistic"  # a sound and its imitation, patch by patch: they differ by little
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "level": 1.0,
@@ -47,7 +47,7 @@ class VocoderGameConfig(AdversaryConfig):
         }
     )
     critic_channels: int = 12
-    dropout: float = 0.0  # share of the critics' units that are left out at a time
+    dropout: float = 0.0  # of the critics' units
     optimiser: ReconstructionOptimiser = field(
         default_factory=lambda: ReconstructionOptimiser(rate=1e-3, critic_rate=1e-3)
     )
@@ -56,7 +56,7 @@ class VocoderGameConfig(AdversaryConfig):
 class VocoderGame(SoundGame):
     """Generator, critics, their optimisers and one step of play.
 
-    Its health is not looked at [training/health/findings.py]: a vocoder imagines nothing, and copying is its task."""
+    Its health is not checked [training/health/findings.py]: a vocoder imagines nothing, and copying is its task."""
 
     def __init__(self, model: Vocoder, config: VocoderGameConfig):
         super().__init__()
@@ -102,7 +102,7 @@ class VocoderGame(SoundGame):
         return [seen(critic) for critic in self.critics.children()]  # type: ignore[arg-type]
 
     def _verdict(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What the critics, having moved, say of both."""
+        """The critics' verdicts on both, after their move."""
         self.critics.requires_grad_(False)
         with torch.autocast(real.device.type, torch.bfloat16):
             with torch.no_grad():

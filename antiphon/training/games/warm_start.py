@@ -1,4 +1,4 @@
-"""Beginning from a published voice: take over what fits, by name and shape and label."""
+"""Starting from a published voice: take over the weights that fit, by name, shape and label."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def take_over_labelled(
     model: StyledModel, critics: nn.Module, voice: Voice, critic_weights: Mapping[str, Tensor]
 ) -> list[str]:
-    """Copy a voice's weights into a game's model, and those of its critics into the critics where there are any.
+    """Copy a voice's weights into a game's model, and those of its critics, if there are any, into the critics.
 
-    Rows of tables that belong to a label are matched by the label. -> names of the weights that were not taken over.
+    Rows of tables that belong to a label are matched by it. -> names of the weights that were not taken over.
     """
     labels, theirs = model.labels, voice.model.labels
     left = _take(model, voice.model.state_dict(), labels, theirs)
@@ -46,7 +46,7 @@ def _take(module: nn.Module, theirs: Mapping[str, Tensor], labels: object, their
 
 
 def _take_rows(mine: Tensor, theirs: Tensor, names: tuple[str, ...], their_names: tuple[str, ...]) -> None:
-    """An instrument known by name keeps its row; a new one starts at the mean of the known."""
+    """An instrument known by name keeps its row; a new one starts at the mean of the known ones."""
     mine.copy_(theirs.mean(0, keepdim=True).expand_as(mine))
     for i, name in enumerate(names):
         if name in their_names:
@@ -65,13 +65,13 @@ def _take_columns(mine: Tensor, theirs: Tensor, words: tuple[str, ...], their_wo
             mine[:, fixed + i] = theirs[:, fixed + their_words.index(word)]
 
 
-# ---- networks that are told labels side by side [networks/image_gan.py: Conditions] ----------------------------------
+# ---- networks conditioned on labels side by side [networks/image_gan.py: Conditions] ---------------------------------
 
-Axes = dict[str, list[list[Hashable]]]  # of each tensor, for each axis: what every place in it belongs to
+Axes = dict[str, list[list[Hashable]]]  # of each tensor, for each axis: what every index along it belongs to
 
 
 def conditioning(model: ImageModel) -> dict[str, list[Hashable]]:
-    """What each place of a model's conditions stands for: MIDI keys, and names."""
+    """What each entry of a model's conditions stands for: MIDI keys, and names."""
     c, labels = model.conditions, model.labels
     return {
         "keys": [*range(c.lowest, c.lowest + c.keys)],
@@ -82,9 +82,9 @@ def conditioning(model: ImageModel) -> dict[str, list[Hashable]]:
 
 
 def axes(model: ImageModel, build: Callable[[ImageConfig], nn.Module]) -> Axes:
-    """Of every weight of a network that `build` makes: which places belong to which label, (group, name), or to none, a
-    number. An axis belongs to a group of labels if it is one longer in a network that is told one more of it; labels
-    come last in an axis, in the order of `conditioning`."""
+    """For every weight of a network that `build` makes: which indices belong to which label, (group, name), or to none,
+    a number. An axis belongs to a group of labels if it is one longer in a network with one more label of that group;
+    labels come last in an axis, in the order of `conditioning`."""
     c, groups = model.conditions, {group: names for group, names in conditioning(model).items() if names}
     longer = {group: _shapes(model, build, **{group: getattr(c, group) + 1}) for group in groups}
     found: Axes = {}
@@ -106,8 +106,8 @@ def _shapes(model: ImageModel, build: Callable[[ImageConfig], nn.Module], **more
 
 @torch.no_grad()
 def take_over_conditioned(module: nn.Module, mine: Axes, theirs: Mapping[str, Tensor], their_axes: Axes) -> list[str]:
-    """Copy the weights that have the same name and, labels aside, the same shape; places that belong to a label are
-    matched by it, and those of labels that are new stay as they are. -> names of those that have no such partner"""
+    """Copy the weights that have the same name and, labels aside, the same shape; indices that belong to a label are
+    matched by it, and those of new labels stay as they are. -> names of the weights without such a counterpart"""
     left = []
     for name, weight in module.state_dict().items():
         here, there = mine[name], their_axes.get(name, [])
@@ -135,7 +135,7 @@ def _places(axis: list[Hashable], some: list[Hashable]) -> Tensor:
 
 
 def new_labels(mine: Mapping[str, list[Hashable]], theirs: Mapping[str, list[Hashable]]) -> list[str]:
-    """What one is told and the other was not, in words: "instrument violin", "2 keys"."""
+    """Labels that only the first is conditioned on, in words: "instrument violin", "2 keys"."""
     new = {group: [name for name in names if name not in theirs[group]] for group, names in mine.items()}
     keys = len(new.pop("keys"))
     words = [f"{keys} key{'s' * (keys > 1)}"] if keys else []

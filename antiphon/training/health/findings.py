@@ -1,9 +1,9 @@
-"""How a run is doing: every some steps both players are looked at, without either of them learning from it.
+"""How a run is doing: every few steps both players are examined, without either of them learning from it.
 
-What D thinks of real items, of real ones it has never met, and of generated ones; how varied and how near to the real
-what is generated is, and whether it is a copy. What items are, a sound or anything else, only the game knows. Items and
-dice are given by the seed and the step, so that a run that goes on sees what it would have seen; what a run's state has
-to hold is `state()`.
+What D thinks of real items, of real ones it has never seen, and of generated ones; how varied and how near to the real
+ones the generated ones are, and whether they are copies. What an item is, a sound or anything else, only the game
+knows. Items and random numbers depend on the seed and the step alone, so that a resumed run finds what an uninterrupted
+one would have; what a run's state has to hold is `state()`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from antiphon.training.contract import Examined, Judged, Source
 from antiphon.training.health.diagnostics import Finding, Sign, signs
 from antiphon.training.losses.adversarial import Rule
 
-ITEMS = 16  # of each kind, looked at together
-KNOWN = 128  # training items that copies are looked for among
+ITEMS = 16  # of each kind, examined together
+KNOWN = 128  # training items with which generated ones are compared to find copies
 KEPT = 256  # findings
 COPY_QUANTILE = 0.05
 TOLD = ("critic", "adversarial", "log", "penalty", "critic_norm", "generator_norm")  # by the game, at every step
-SEED = 7_919  # of what is looked at; a run learns from other draws
+SEED = 7_919  # of the items examined; a run learns from others
 
 
 # ---- reading D -------------------------------------------------------------------------------------------------------
@@ -37,8 +37,8 @@ def beliefs(rule: Rule, real: Tensor, generated: Tensor, held_out: Tensor | None
     """How real D takes items to be, from their logits (n,): {"real", "generated", "held_out", "certainty"} in 0..1.
 
     certainty: real - generated, 0 where D cannot tell them apart (Pasini 2022, Musika, where it steers R1). Rules of
-    pairs give the chance of a real item to win against the generated one at its place, and generated 0.5; and one
-    whose critic is meant to win every time no certainty (nan)."""
+    pairs give the probability that a real item wins against the generated one in its place, and generated 0.5; one
+    whose critic is meant to win every time gives no certainty (nan)."""
     base = generated if rule.pairs else torch.zeros_like(generated)
     thought = {"real": real - base, "generated": generated - base}
     thought |= {} if held_out is None else {"held_out": held_out - base}
@@ -56,8 +56,8 @@ def spread(a: Tensor) -> Tensor:
 
 
 def energy_distance(a: Tensor, b: Tensor) -> float:
-    """Energy distance of two crowds (n, d), drawn in pairs, over the spread of b: 0 for the same crowd (Szekely 2013).
-    Pairs are made under like conditions and are left out."""
+    """Energy distance of two distributions, from paired samples (n, d) of each, over the spread of b: 0 for the same
+    distribution (Szekely 2013). The two of a pair share their conditions, so that pairs are left out."""
     between = torch.cdist(a, b)
     between = between[~torch.eye(len(a), dtype=torch.bool, device=a.device)].mean()
     return float((2 * between - spread(a) - spread(b)) / spread(b).clamp_min(1e-9))
@@ -74,8 +74,8 @@ def nearest(a: Tensor, known: Tensor) -> Tensor:
 class Health:
     """Keeps a run's findings.
 
-    game: what is looked at. training, held_out: where examined items come from, the latter None where all are trained
-    on. every: steps between two looks."""
+    game: what is examined. training, held_out: where the examined items come from, the latter None if all are trained
+    on. every: steps between two findings."""
 
     def __init__(self, game: Examined, training: Source, held_out: Source | None, every: int, device: torch.device):
         self.game, self.training, self.held_out, self.every, self.device = game, training, held_out, every, device
@@ -86,7 +86,7 @@ class Health:
         self._known: tuple[Tensor, float] | None = None
 
     def observe(self, scalars: Mapping[str, float], broken: bool) -> None:
-        """One step's losses and norms. Costs nothing."""
+        """Take note of one step's losses and norms. Costs nothing."""
         self.steps += 1
         self.broken += broken
         for name in TOLD:
@@ -94,7 +94,7 @@ class Health:
                 self.since.setdefault(name, []).append(scalars[name])
 
     def examine(self, step: int) -> Finding:
-        """Look at the players now; the finding is kept."""
+        """Examine the players now; the finding is kept."""
         known: dict[str, Any] = {name: _middle(name, values) for name, values in self.since.items()}
         known["broken"] = self.broken / max(self.steps, 1)
         self.since, self.steps, self.broken = {}, 0, 0
@@ -118,7 +118,7 @@ class Health:
         }
 
     def _unseen(self, first: int, rng: torch.Generator) -> tuple[Tensor | None, Tensor | float]:
-        """Verdicts on held-out items, and on those generated under the same conditions if D can only compare."""
+        """Logits of held-out items, and of those generated under the same conditions if D can only compare."""
         if self.held_out is None:
             return None, 0.0
         batch = self.held_out.batch(first, ITEMS).to(self.device)
@@ -126,8 +126,8 @@ class Health:
         return self.game.judge_real(batch).verdicts.float(), rivals
 
     def _verdicts(self, real: Judged, made: Judged, others: Tensor | None, rivals: Tensor | float) -> dict[str, float]:
-        """A critic that has only learned to compare has no scale of its own: its logits are read against those of the
-        item generated in the same place."""
+        """A critic that has only learned to compare has no scale of its own: its logits are read relative to those of
+        the item generated in the same place."""
         known, played = real.verdicts.float(), made.verdicts.float()
         if self.rule.pairs:
             known, played = known - played, torch.zeros_like(played)
@@ -146,25 +146,25 @@ class Health:
         }
 
     def _copies_among(self) -> tuple[Tensor, float]:
-        """Training items, and the distance that few real ones have to the nearest of them: held-out ones, or among
-        themselves where none are held out. Made once, from the seed alone."""
+        """Training items, and a distance to the nearest of them below which few real ones are: held-out ones, or, if
+        there are none, the training items among themselves. Computed once, from the seed alone."""
         if self._known is None:
             known = torch.cat([self._embedded(self.training, i) for i in range(0, KNOWN, ITEMS)])
             if self.held_out is not None:
                 apart = nearest(torch.cat([self._embedded(self.held_out, i) for i in (0, ITEMS)]), known)
             else:
                 table = torch.cdist(known, known)
-                apart = table.masked_fill(table < 1e-4, torch.inf).amin(1)  # the same item, drawn twice, is none
+                apart = table.masked_fill(table < 1e-4, torch.inf).amin(1)  # an item drawn twice does not count
             self._known = known, float(apart.quantile(COPY_QUANTILE))
         return self._known
 
     def _embedded(self, source: Source, first: int) -> Tensor:
         return self.game.embed(self.game.judge_real(source.batch(first, ITEMS).to(self.device)).view)
 
-    # ---- a run that goes on ------------------------------------------------------------------------------------------
+    # ---- a resumed run -----------------------------------------------------------------------------------------------
 
     def forget_after(self, step: int) -> None:
-        """A run has returned to what it was at `step`."""
+        """The run has returned to its state at `step`."""
         self.findings = [f for f in self.findings if f.step <= step]
         self.since, self.steps, self.broken = {}, 0, 0
         self.attempt += 1
@@ -188,11 +188,11 @@ class Health:
             self.since = {str(k): [float(v) for v in values] for k, values in state["since"].items()}
             self.steps, self.broken, self.attempt = (int(state[name]) for name in ("steps", "broken", "attempt"))
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise AntiphonError("this run's record of its health is damaged: begin anew in another folder") from None
+            raise AntiphonError("this run's record of its health is damaged: start again in another folder") from None
 
 
 def _middle(name: str, values: list[float]) -> float:
-    """Norms have outliers, of which clipping takes care."""
+    """The mean, or the median of norms, whose outliers are clipped anyway."""
     if name.endswith("norm"):
         return float(torch.tensor(values).median())
     return sum(values) / len(values)
@@ -200,7 +200,7 @@ def _middle(name: str, values: list[float]) -> float:
 
 @contextmanager
 def _looking(game: Any, step: int) -> Any:
-    """Neither gradients, nor dropout, nor dice of torch's own are touched."""
+    """Leaves gradients, dropout and torch's own random numbers untouched."""
     training = game.training
     game.eval()
     try:

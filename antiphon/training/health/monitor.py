@@ -1,7 +1,7 @@
-"""Keeps an eye on a run: looks at its health, answers its signs, and says where it was well.
+"""Keeps an eye on a run: examines its health, intervenes where a sign asks for it, and says which state was healthy.
 
-The loop asks for the moment as the answers have it, tells of every step, and does what it hears back. What a monitor
-has to remember is `state()`: a run that was killed anywhere goes on the same.
+The loop asks for each step's context with the interventions in it, reports every step, and does what is returned. What
+a monitor has to remember is `state()`: a run that was killed anywhere goes on the same.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from antiphon.training.parallel import of_the_first
 from antiphon.training.recipe import Data, Recipe
 from antiphon.training.reports.page import Outlook
 
-REMEMBER = 5  # looks between two healthy states
-HELD_OUT = ("valid", "block", "preset")  # splits that nobody trains on, those most like what is trained on first
-ENOUGH = 4  # items of one of them, at least, to be worth asking about
+REMEMBER = 5  # findings between two healthy states
+HELD_OUT = ("valid", "block", "preset")  # splits that nobody trains on, those most like the training items first
+ENOUGH = 4  # items of one of them that are needed
 ILL = {"diverging", "collapsed", "silent", "loud", "swinging", "beaten"}
 UNMEASURED = ("step", "attempt", *TOLD)  # of a finding: what the log has already
-GO_BY = "Go by the losses, and by what you see and hear."
+GO_BY = "Judge it by the losses, and by what you see and hear."
 NONE_HELD_OUT = (
     f"Whether the critic knows your sounds by heart cannot be told: fewer than {ENOUGH} are held out (split 'valid')."
 )
@@ -43,18 +43,18 @@ class Action(Enum):
 
 
 class Monitor:
-    """One run's. Only the first process looks; what it decides is told to the others.
+    """One run's. Only the first process examines it; its decisions are sent to the others.
 
-    Of the last step: figures, scalars for the log; news, what a person is to be told. word: how the run is doing.
+    Of the last step: figures, scalars for the log; news, sentences for a person. word: how the run is doing.
     remembered: the step of the last healthy state."""
 
     def __init__(self, game: Game, recipe: Recipe[Any], data: Data, device: torch.device, rank: int):
         self.rank, self.device, self.every = rank, device, recipe.health
         self.health, self.why_not = None, ""
         if not isinstance(game, Examined):
-            self.why_not = "Nothing is looked at: this recipe imitates sounds and imagines none. "
+            self.why_not = "This run's health is not checked: its recipe imitates sounds and imagines none. "
         elif not self.every:
-            self.why_not = "Nothing is looked at, as health=0 says. "
+            self.why_not = "This run's health is not checked, because health=0. "
         else:
             self.health = Health(game, *_sources(recipe, data), self.every, device)
         in_doubt = self.health is not None and self.health.rule.in_doubt
@@ -68,20 +68,20 @@ class Monitor:
             return Outlook(0, self.why_not + GO_BY)
         looks = len(self.health.findings)
         if not looks:
-            return Outlook(0, f"Nothing has been looked at yet: that is done every {self.every} steps.")
+            return Outlook(0, f"This run's health has not been checked yet: it is every {self.every} steps.")
         return Outlook(looks, "" if self.health.held_out else NONE_HELD_OUT)
 
     def adjusted(self, moment: StepContext) -> StepContext:
-        """The moment as the answers have it."""
+        """The step's context with the interventions in it."""
         dials = self.answers.dials
         return replace(moment, rate=moment.rate * dials.rate, r1=dials.r1, augment=dials.augment)
 
     def before(self, step: int) -> Action:
-        """Told before the first step. -> what to do: wherever a run begins it can return to."""
+        """Called before the first step. -> what to do: a run can return to wherever it began."""
         return self._settled(Action.REMEMBER if self._remembers and self.remembered is None else Action.GO_ON, step)
 
     def after(self, step: int, scalars: Mapping[str, float], broken: bool) -> Action:
-        """Told of every step, `step` of them being done; broken: its update was not finite. -> what to do"""
+        """Called after every step, `step` of them being done; broken: its update was not finite. -> what to do"""
         self.news, self.figures = [], {}
         if self.health is None:
             return Action.GO_ON
@@ -125,7 +125,7 @@ class Monitor:
             self.health.forget_after(self.remembered or 0)
         return action
 
-    # ---- a run that goes on ------------------------------------------------------------------------------------------
+    # ---- a resumed run -----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on, as JSON."""
@@ -133,7 +133,7 @@ class Monitor:
         return found | ({} if self.health is None else {"health": self.health.state()})
 
     def load(self, state: Mapping[str, Any] | None) -> None:
-        """Go on from a state; from None as a new run. Raises AntiphonError for one that is damaged."""
+        """Go on from a state; None: as a new run. Raises AntiphonError for one that is damaged."""
         if not state:
             return
         try:
@@ -142,11 +142,11 @@ class Monitor:
             if self.health is not None and "health" in state:
                 self.health.load(state["health"])
         except (KeyError, TypeError):
-            raise AntiphonError("this run's record of its health is damaged: begin anew in another folder") from None
+            raise AntiphonError("this run's record of its health is damaged: start again in another folder") from None
 
 
 def _sources(recipe: Recipe[Any], data: Data) -> tuple[Source, Source | None]:
-    """Where examined items come from: draws of training items that training does not make, and held-out items."""
+    """Where examined items come from: training items in other crops than those of training, and held-out items."""
     other = replace(recipe, seed=(recipe.seed + SEED) % (1 << 31))  # type: ignore[call-arg]  # each has one
     held_out = next((name for name in HELD_OUT if len(data.where(name)) >= ENOUGH), None)
     return other.source(data), None if held_out is None else other.source(data.training_on(held_out))

@@ -1,7 +1,7 @@
 """The rules of the game: what the discriminator (D) and the generator (G) each minimise, given logits.
 
-Every rule is a pair of functions of logits of real and generated sounds. A file of this package that has a dictionary
-`RULES` adds to those a recipe can name.
+Every rule is a pair of functions of logits of real and generated sounds. A file of this package with a dictionary
+`RULES` adds rules that a recipe can name.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from antiphon.core.registry import choose, registry
 class Rule(NamedTuple):
     """discriminator, generator: (real, fake) logits -> loss.
 
-    belief: a logit, how real D takes its sound to be, 0..1. pairs: whether D learns only which of two is the real one;
-    a belief is then of the difference to the generated sound's logit. in_doubt: whether D ought to be; where it may win
-    every time and teaches all the same, to be sure is no sign and R1 is not to hold it back
+    belief: a logit -> how real D takes its sound to be, 0..1. pairs: whether D learns only which of two is the real
+    one; a belief is then about the difference from the generated sound's logit. in_doubt: whether D ought to be in
+    doubt; if it may win every time and still teaches, being sure is no sign of trouble and R1 does not hold it back
     [training/health/interventions.py]."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -76,7 +76,7 @@ def _wasserstein_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def _wasserstein_belief(difference: Tensor) -> Tensor:
-    return (difference.sign() + 1) / 2  # its units mean nothing
+    return (difference.sign() + 1) / 2  # its scale means nothing
 
 
 def _relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def rules() -> dict[str, Rule]:
 
 
 def rule_called(name: str) -> Rule:
-    """One of them. Raises AntiphonError for a name unknown."""
+    """The rule with this name. Raises AntiphonError for an unknown one."""
     found: Rule = choose(rules(), "rule", name)
     return found
 
@@ -131,11 +131,11 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def finite_difference_penalty(
     score: Callable[[Tensor], Tensor], x: Tensor, rng: torch.Generator, step: float = 0.01
 ) -> Tensor:
-    """`gradient_penalty` without a second backward pass: R1 or R2 from one more look at x, moved a little.
+    """`gradient_penalty` without a second backward pass: R1 or R2 from one more forward pass, of x moved a little.
 
     For normal e, E[((score(x + step e) - score(x)) / step)^2] is the squared norm of the gradient as step -> 0: the
-    penalty of APT (Lin 2025) and of stable-audio-tools' ARC (Novack 2025), here in R1's units. Both looks throw the
-    same dice, or dropout would count as slope. `rng`: on the CPU.
+    penalty of APT (Lin 2025) and of stable-audio-tools' ARC (Novack 2025), here in R1's units. Both passes use the same
+    random numbers, or dropout would count as slope. `rng`: on the CPU.
     """
     x = x.detach()
     moved = x + step * torch.randn(x.shape, generator=rng).to(x)
@@ -145,7 +145,7 @@ def finite_difference_penalty(
 
 
 def lipschitz_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """WGAN-GP: mean of (|d score / dx| - 1)^2 at points drawn between pairs of real and generated samples (Gulrajani
+    """WGAN-GP: mean of (|d score / dx| - 1)^2 at random points between pairs of real and generated samples (Gulrajani
     2017, eq. 3); its usual weight is 10. `rng`: on the CPU."""
     share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=rng).to(real)
     x = torch.lerp(real.detach(), fake.detach(), share).requires_grad_(True)
@@ -155,6 +155,6 @@ def lipschitz_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def lazily(step: int, every: int) -> float:
-    """The factor of a penalty that is computed in one step of `every` only: `every` then, 0 else (Karras 2020, appendix
-    B)."""
+    """The factor of a penalty that is computed only in one of `every` steps: `every` then, otherwise 0 (Karras 2020,
+    appendix B)."""
     return float(every) if step % every == 0 else 0.0

@@ -1,13 +1,13 @@
-"""The spectrum a sound would have, without making the sound.
+"""The spectrum a sound would have, without rendering the sound.
 
-At any instant the generator says how loud each partial is and how much noise there is in each band. A window's power
-spectrum is then known but for chance: each partial shows the window's lobe, noise its variance, and powers add,
+At any instant the generator gives each partial's level and the noise in each band. The expected power spectrum of a
+window is then known: each partial shows the window's lobe, noise its variance, and powers add,
 
     E |X(b)|^2  =  sum_k a_k^2 W(b - b_k)^2  +  (6 / N) g(b)^2            (Hann of N samples, 4/N of its sum)
 
-with W(d) = sinc(d) / (1 - d^2). A few instants of a note cost a hundredth of its synthesis, so
-the network meets several times more notes in the same time. Start phases, beats and movement are left to the game that
-follows: nothing here hears them.
+with W(d) = sinc(d) / (1 - d^2). A few instants of a note cost a hundredth of its synthesis, so the network sees several
+times more notes in the same time. Start phases, beats and movement do not appear here: they are left to the game that
+follows.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from antiphon.representations.spectral import hann_window, mel_filters
 from antiphon.training.losses.partials import compare_levels
 from antiphon.training.losses.spectral import FLOOR
 
-REACH = 4  # bins on each side of a partial in which its lobe is drawn: down to -50 dB
+REACH = 4  # bins on each side of a partial in which its lobe is computed: down to -50 dB
 MEDIAN = math.log(2)  # the median of a noise's power in one bin, relative to its mean
 MEL_RANGE = 75.0  # dB
 
 
 class View(NamedTuple):
-    """One window length: samples, mel bands, and how many instants of a note are looked at through it."""
+    """One window length: samples, mel bands, and the number of instants of a note seen through it."""
 
     window: int
     bands: int
@@ -46,7 +46,7 @@ VIEWS = (View(4096, 128, 5), View(1024, 64, 6), View(256, 24, 5))
 
 
 class ExpectedLoss(nn.Module):
-    """`instants` draws when to look, `forward` compares what would be seen there with what the recording shows."""
+    """`instants` samples times, `forward` compares the expected spectra there with the recording's."""
 
     def __init__(self, config: InstrumentConfig):
         super().__init__()
@@ -57,10 +57,11 @@ class ExpectedLoss(nn.Module):
             self.register_buffer(f"mel_{view.window}", mel_filters(view.window, view.bands).T, persistent=False)
 
     def instants(self, g: Gesture, rng: torch.Generator) -> Tensor:
-        """(batch, t) samples since the onset, view by view: anywhere in the crop, more of them soon after an onset."""
-        drawn = torch.rand(len(g.pitch), sum(v.instants for v in VIEWS), generator=rng).to(g.start.device)
+        """(batch, t) samples since the onset, view by view: anywhere in the crop, but more often soon after an
+        onset."""
+        uniform = torch.rand(len(g.pitch), sum(v.instants for v in VIEWS), generator=rng).to(g.start.device)
         parts = []
-        for view, u in zip(VIEWS, drawn.split([v.instants for v in VIEWS], 1), strict=True):
+        for view, u in zip(VIEWS, uniform.split([v.instants for v in VIEWS], 1), strict=True):
             early = u**4 if view.window <= SHORT else u**2
             u = torch.where((g.start == 0).unsqueeze(-1), early, u)
             parts.append(view.window // 2 + u * (g.samples - view.window))
@@ -89,18 +90,18 @@ class ExpectedLoss(nn.Module):
         real = seen[..., ::2]
         noise = self._noise(window, look, curves, g)
         tones = lobes(hz, level, window)
-        drawn = (tones + MEDIAN * noise + 1e-14).sqrt()
+        expected = (tones + MEDIAN * noise + 1e-14).sqrt()
         weight = (real + FLOOR).sqrt()
         weight = weight / weight.mean((1, 2), keepdim=True)
         filters = getattr(self, f"mel_{window}")
         floor = 10 ** (-MEL_RANGE / 10)
         mel = torch.log10((tones + noise) @ filters + floor) - torch.log10(real.square() @ filters + floor)
         out = {
-            "log": (weight * (torch.log(drawn + FLOOR) - torch.log(real + FLOOR)).abs()).mean(),
-            "linear": ((drawn - real).abs().sum((1, 2)) / (real.sum((1, 2)) + 0.1)).mean(),
+            "log": (weight * (torch.log(expected + FLOOR) - torch.log(real + FLOOR)).abs()).mean(),
+            "linear": ((expected - real).abs().sum((1, 2)) / (real.sum((1, 2)) + 0.1)).mean(),
             "mel": 8 * 10 / MEL_RANGE * mel.abs().mean(),
         }
-        if view is VIEWS[0]:  # the longest window tells partials apart
+        if view is VIEWS[0]:  # the longest window separates partials
             bins = (hz * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
             audible = bank.real.unsqueeze(1) & (g.knots[:, look] >= window // 2).unsqueeze(-1)
             out["partials"] = compare_levels(torch.exp(level), seen.gather(-1, bins), audible).mean()
@@ -129,7 +130,7 @@ def lobes(hz: Tensor, level: Tensor, window: int) -> Tensor:
 
 
 def _spectra(audio: Tensor, centres: Tensor, window: int) -> Tensor:
-    """(batch, t, window + 1) magnitudes round samples `centres` (batch, t) of audio, zero-padded twofold."""
+    """(batch, t, window + 1) magnitudes around samples `centres` (batch, t) of audio, zero-padded twofold."""
     at = (centres - window // 2).unsqueeze(-1) + torch.arange(window, device=audio.device)
     frames = audio.unsqueeze(1).expand(-1, centres.shape[1], -1).gather(-1, at)
     spectrum = torch.fft.rfft(frames * (hann_window(window, audio.device) * (4 / window)), n=2 * window)

@@ -1,4 +1,4 @@
-"""Teaching a drum where its modes lie and how they glide: from what was measured, as spectral losses cannot."""
+"""Training a drum's modes and their glide from measurements, since spectral losses cannot teach them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OCTAVES, NEPERS = 0.25, 0.7  # errors of a glide's depth and of its time that co
 def modal_loss(predicted: Ringing, measured: Ringing, levels: Tensor) -> Tensor:
     """Modes weighted by loudness, glides by their depth. levels: (batch, 32) dB of the modes re the strongest.
     -> scalar"""
-    # one slot in eight has a mode: with loud ones weighted much more, a network in doubt lets all of them sound
+    # one slot in eight has a mode: if loud ones had much more weight, an uncertain network would let all of them sound
     worth = measured.active * 10 ** (levels.clamp(-60, 0) / 40)
     likely = predicted.active.float().clamp(1e-4, 1 - 1e-4)
     active = (F.binary_cross_entropy(likely, measured.active, reduction="none") * (0.5 + worth)).mean() * 2

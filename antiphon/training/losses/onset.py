@@ -2,8 +2,8 @@
 
     L = sum_t u_t |a(t) - b(t)| / max b        u_t ~ 1 / (t + 8 ms), adding up to 1
 
-a, b: the amplitude over 9 ms of what is played and of the recording. Start phases are drawn anew in every take and
-partials that meet or cancel make each take's attack another, so that a is of several takes' mean power.
+a, b: the amplitude over 9 ms of what is played and of the recording. Start phases are random in every take, and
+partials that add up or cancel make each take's attack different, so a is taken from the mean power of several takes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SAMPLES = 8_192  # of a note that are compared
-HOP = 44  # as descriptors measure an attack [audio/envelope.py]
+SAMPLES = 8_192  # of a note, which are compared
+HOP = 44  # as where descriptors measure an attack [audio/envelope.py]
 WIDTH = 9  # hops, over which power is averaged
 QUIET = 1e-4  # of the recording's greatest power: the difference of amplitudes has no gradient at 0
 
@@ -29,7 +29,7 @@ def onset_loss(takes: Tensor, recording: Tensor) -> Tensor:
 
 
 def _power(audio: Tensor) -> Tensor:
-    """(n, samples / HOP) mean power round every hop's beginning."""
+    """(n, samples / HOP) mean power around the beginning of every hop."""
     reach = HOP * WIDTH
     padded = F.pad(audio.square().unsqueeze(1), (reach // 2, reach // 2))
     return F.avg_pool1d(padded, reach, HOP).squeeze(1)

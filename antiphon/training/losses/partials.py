@@ -1,8 +1,8 @@
-"""Each partial's level against what the recording shows at that frequency.
+"""Each partial's level against what the recording shows at its frequency.
 
 A spectral loss on the sum of all sources says little about a partial that noise covers, and early in training noise
-covers everything: the generator then draws hiss for every instrument. Reading the recording's spectrum at the
-partials' known frequencies gives each of them a straight gradient from the first step.
+covers everything: the generator then plays hiss for every instrument. Reading the recording's spectrum at the
+partials' known frequencies gives each of them a direct gradient from the first step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from antiphon.representations.spectral import magnitude
 
 STEP = 1024  # samples between the frames compared
 FLOOR = 1e-4  # -80 dB of full scale
-LOW = 110.0  # Hz: below this, partials lie closer than a 2048 window can part
+LOW = 110.0  # Hz: below this, partials lie closer than a window of 2048 can separate
 
 
 def partials_loss(bank: Bank, g: Gesture, audio: Tensor) -> Tensor:
@@ -43,9 +43,9 @@ def _of_notes(bank: Bank, g: Gesture, spectra: Tensor, window: int) -> Tensor:
     bins = (f0.unsqueeze(-1) * bank.ratios.unsqueeze(1) * (2 * window / SAMPLE_RATE)).round().long().clamp(max=window)
     target = spectra.gather(-1, bins)
     times = g.start.unsqueeze(-1) + STEP * torch.arange(f0.shape[-1], device=f0.device)
-    drawn = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots) @ bank.level)
-    heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads low
-    return compare_levels(drawn, target, heard & bank.real.unsqueeze(1))
+    played = torch.exp(hat_weights(times.to(g.knots.dtype), g.knots) @ bank.level)
+    heard = (times >= window // 2).unsqueeze(-1)  # a window that begins before the onset reads too low
+    return compare_levels(played, target, heard & bank.real.unsqueeze(1))
 
 
 def compare_levels(drawn: Tensor, target: Tensor, heard: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""How far a vocoder's expectations are from a recording: levels, and how phases turn from bin to bin and on in time.
+"""How far a vocoder's predictions are from a recording: levels, and how phases turn from bin to bin and over time.
 
-No sound is made. Levels are compared as logarithms, weighted by the square root of the magnitude, as in
-training/losses/spectral.py. An expected turn a is taught by |a - exp(i turn)|^2, whose minimum is the mean of exp(i
-turn) over all that the frames do not say: a direction, shorter where it is uncertain. Frequencies are taught so, by no
-spectral loss: those have a minimum at every bin."""
+No sound is rendered. Levels are compared as logarithms, weighted by the square root of the magnitude, as in
+training/losses/spectral.py. A predicted turn a is trained by |a - exp(i turn)|^2, whose minimum is the mean of exp(i
+turn) over all that the frames leave open: a direction, shorter where it is uncertain. Frequencies are learned this way
+and not by spectral losses, which have a minimum at every bin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from antiphon.networks.generators.vocoder import Spectra
 from antiphon.training.losses.spectral import FLOOR
 
-EDGE = 2  # frames at both ends of a crop, whose windows hear where it was cut
+EDGE = 2  # frames at both ends of a crop, whose windows contain the cut
 TINY = 1e-12
 
 
@@ -31,7 +31,7 @@ def phase_derivative_losses(found: Spectra, real: Tensor) -> dict[str, Tensor]:
 
 
 def _loud(product: Tensor) -> Tensor:
-    """The square root of the magnitude, of two bins' geometric mean; 0 for what an image cannot show."""
+    """The square root of the magnitude, the geometric mean of two bins; 0 for what an image cannot show."""
     return (product.abs().sqrt() - FLOOR).clamp_min(0).sqrt()
 
 
@@ -44,6 +44,6 @@ def _gap(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, weight: Tensor) -> Tensor:
-    """Each sound counts the same, however loud it is."""
+    """The weighted mean, in which each sound counts the same, however loud it is."""
     share = weight / weight.sum((1, 2), keepdim=True).clamp_min(TINY)
     return (share * x).sum((1, 2)).mean()

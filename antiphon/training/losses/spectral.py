@@ -1,4 +1,4 @@
-"""How far a sound is from the one it should be, by magnitudes at several resolutions; phase is free."""
+"""How far a sound is from its target, by magnitudes at several resolutions; phase is free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SpectralLoss(nn.Module):
     """Log-magnitude L1 weighted by the square root of the target's magnitude, plus linear L1, plus log-mel L1.
 
     The weight keeps the noise floor, most of a spectrogram's area, from dominating what is heard; the log-mel term
-    hears the decay and the floor. forward: (batch, samples) twice -> {"log", "linear", "mel"} scalars
+    covers the decay and the floor. forward: (batch, samples) twice -> {"log", "linear", "mel"} scalars
     """
 
     def __init__(self) -> None:

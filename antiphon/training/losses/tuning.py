@@ -1,4 +1,4 @@
-"""Teaching the tuner: spectral losses say nothing usable about frequency, so it learns from what was measured."""
+"""Training the tuner: spectral losses say nothing usable about frequency, so it learns from measurements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tuning_losses(predicted: Tuning, curves: Curves, knots: Tensor, batch: Excer
     ratios = (loud * (cents_off / 20).abs().clamp(max=10)).sum() / loud.sum().clamp_min(1)
 
     sounding = batch.tuning.active
-    worth = sounding * 10 ** (batch.free_levels.clamp(-60, 0) / 40)  # what is heard of each free partial
+    worth = sounding * 10 ** (batch.free_levels.clamp(-60, 0) / 40)  # how well each free partial is heard
     likely = predicted.active.float().clamp(1e-4, 1 - 1e-4)
     active = (F.binary_cross_entropy(likely, sounding, reduction="none") * (0.5 + 4 * worth)).mean()
     step = math.log(FREE_HIGH / FREE_LOW) / FREE_SLOTS
@@ -36,15 +36,14 @@ def tuning_losses(predicted: Tuning, curves: Curves, knots: Tensor, batch: Excer
     tuning = ((predicted.cents - batch.tuning.cents) / 20).abs().mean()
     rate, depth, delay = (predicted.vibrato - batch.tuning.vibrato).abs().unbind(-1)
     shakes = (batch.tuning.vibrato[:, 1] > 3).float()
-    # in a short note no vibrato can be measured; squares, because of the absolute error the best answer is mostly
-    # "none"
+    # no vibrato can be measured in a short note; squared, because the absolute error is mostly smallest for "none"
     long_enough = (batch.gesture.release / SAMPLE_RATE).clamp(max=1)
     vibrato = (long_enough * (depth / 10).square().clamp(max=4)).mean() + (shakes * (rate / 2 + delay)).mean()
     return ratios + active + free + tuning + vibrato + _drift(curves, knots, batch)
 
 
 def _drift(curves: Curves, knots: Tensor, batch: Excerpts) -> Tensor:
-    """The slow part of the measured f0, relative to the tuning, against the curve the trunk draws, at its knots."""
+    """The slow part of the measured f0, relative to the tuning, against the trunk's curve at its knots."""
     measured = (batch.cents - batch.tuning.cents.unsqueeze(-1)).clamp(-100, 100)
     half = VIBRATO_WINDOW // 2
     smooth = F.avg_pool1d(F.pad(measured.unsqueeze(1), (half, half), mode="replicate"), VIBRATO_WINDOW, 1).squeeze(1)

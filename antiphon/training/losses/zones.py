@@ -1,13 +1,13 @@
-"""How much of a note lies at its harmonics and how much beside them, seen through one long window.
+"""How much of a note's energy lies at its harmonics and how much beside them, through one long window.
 
-Windows of 93 ms cannot part a drum's tone from a partial 10 Hz away, and a clone would play both. Over half a second
-they are apart; but then amplitudes change within the window, whose lobes widen, so that they are drawn as they are,
+Windows of 93 ms cannot separate a drum's tone from a partial 10 Hz away, and a clone would play both. Half a second
+separates them; but then amplitudes change within the window and its lobes widen, so the lobes are computed as they are,
 
     X_k(b) = sum_t h(t) a_k(t) exp(-2 pi i (b - b_k) t)          E |X(b)|^2 = sum_k |X_k(b)|^2 + (6 / N) <g(b)^2>
 
-(Hann h of N samples, summing to 1; partials' powers add, their phases being chance; <> the mean weighted by h^2.
-Ensembles and drift, which move energy by less than a zone's width, are left out.) Bins are added up in zones, at each
-harmonic and beside it, as the descriptor of noisiness does [data/analysis/descriptors.py], and above those by thirds of
+(Hann h of N samples, summing to 1; partials' powers add, since their phases are random; <> the mean weighted by h^2.
+Ensembles and drift, which move energy by less than a zone's width, are left out.) Bins are summed in zones: at each
+harmonic and beside it, as for the descriptor of noisiness [data/analysis/descriptors.py], and above those in thirds of
 octaves."""
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from antiphon.networks.gesture import Curves
 from antiphon.networks.noise import band_to_bin
 from antiphon.networks.partials import Bank
 
-HARMONICS = 24  # beside which is told from at
+HARMONICS = 24  # that have zones at and beside them
 THIRDS = 18  # of an octave, above these, up to TOP
 TOP = 20_000  # Hz
 ZONES = 2 * HARMONICS + 2 + THIRDS
 POINTS = 32  # of the window at which amplitudes are taken
-REACH = 24  # bins on each side of a partial in which it is drawn
-QUIET = 1e-6  # of a note's energy: zones that hold less are as good as silent
-BESIDE = 0.3  # what all zones beside harmonics together count, down to QUIET: a clean tone's hiss is in no loud zone
-FAINTEST = 1e-12  # energy, -120 dB of a full-scale sine, that counts as silence whatever the note
-COARSE = 1024  # samples: the window whose bins tell how loud noise is
+REACH = 24  # bins on each side of a partial in which its lobe is computed
+QUIET = 1e-6  # of a note's energy: zones with less are as good as silent
+BESIDE = 0.3  # weight of all zones beside harmonics together, down to QUIET: a clean tone's hiss is in no loud zone
+FAINTEST = 1e-12  # energy, -120 dB of a full-scale sine, that counts as silence in any note
+COARSE = 1024  # samples: the window whose bins give the level of noise
 
 
 class ZoneLoss:
-    """Compares what would be seen of a note with what its recording shows."""
+    """Compares what is expected of a note with what its recording shows."""
 
     def __init__(self, audio: np.ndarray, hz: np.ndarray, config: InstrumentConfig):
         """audio: (samples,) of a note from its onset; hz: (frames,) its f0."""
@@ -64,8 +64,8 @@ class ZoneLoss:
         self.turns = 2 * math.pi * samples / size * (at - 0.5)  # within the window, of a wave of one bin
 
     def __call__(self, bank: Bank, curves: Curves) -> Tensor:
-        """bank, curves: of takes of the note at `knots`. -> scalar, the difference of the logarithms of the zones'
-        energies, in the mean over takes; loud zones count more"""
+        """bank, curves: of takes of the note at `knots`. -> scalar, the difference in log energy of the zones, averaged
+        over takes; loud zones count more"""
         made = self.shown(bank, curves)
         quiet = (QUIET * self.energy.sum()).clamp_min(FAINTEST)
         weight = (self.energy + quiet).sqrt()
@@ -75,7 +75,7 @@ class ZoneLoss:
         return (weight * apart).sum() + BESIDE * torch.log(own / real).abs()
 
     def shown(self, bank: Bank, curves: Curves) -> Tensor:
-        """(ZONES,) energies that are expected of the takes."""
+        """(ZONES,) expected energies of the takes."""
         return self._tones(bank) + self._noises(curves)
 
     def _tones(self, bank: Bank) -> Tensor:
@@ -99,8 +99,8 @@ class ZoneLoss:
 
 
 def _zones(hz: np.ndarray, f0: float, resolution: float) -> np.ndarray:
-    """The zone of each frequency: 2 k at harmonic k = 1, 2, .. and 2 k + 1 round it, 1 below them, then thirds of
-    octaves; ZONES for what is too high or too low. resolution: Hz"""
+    """The zone of each frequency: 2 k at harmonic k = 1, 2, .. and 2 k + 1 around it, 1 below them, then thirds of
+    octaves; ZONES for frequencies too high or too low. resolution: Hz"""
     order = np.round(hz / f0)
     near = at_harmonics(hz, f0, resolution) & (order >= 1)
     third = np.floor(3 * np.log2(np.maximum(hz / f0 / (HARMONICS + 0.5), 1))).clip(max=THIRDS - 1)

@@ -1,4 +1,4 @@
-"""A run's page: how it is doing, for a person who has never seen one. One file that needs no other and no network."""
+"""A run's page: how it is doing, for a person who has never seen one. One file that needs no others and no network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from antiphon.core.run_files import LOG, PAGE, SHEETS, SOUNDS
 from antiphon.metrics.plots.png import words_of
 
 POINTS = 300  # of a curve, at most
-EVERY = 60  # seconds after which a browser looks again
+EVERY = 60  # seconds after which a browser reloads it
 WIDE, HIGH, LEFT, BELOW = 460, 150, 46, 16  # pixels of a picture and of its margins
 STYLE = """
 h1 { font-size: 1.4em; } h2 { font-size: 1em; margin: 1.2em 0 0.3em; }
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 class Outlook(NamedTuple):
-    """How much of a run's health is known. looks: how often it was looked at. words: what cannot be told, and why."""
+    """How much of a run's health is known. looks: how often it was examined. words: what cannot be told, and why."""
 
     looks: int
     words: str = ""
@@ -55,55 +55,57 @@ PICTURES = (
         {
             "your sounds": "health.real",
             "yours, never trained on": "health.held_out",
-            "played by the model": "health.generated",
+            "generated": "health.generated",
         },
-        "How real it takes each to be, from 0 to 1. Normal: the three come near each other or stay apart by less than "
-        "0.9. Not normal: your sounds at 1 and the model's at 0 for good, or the sounds that it was never trained on "
-        "falling to where the model's are: then it knows yours by heart.",
+        "How real it takes each to be, from 0 to 1. Normal: the three approach each other or stay apart by less than "
+        "0.9. Not normal: your sounds at 1 and generated ones at 0 for good, or the sounds it was never trained on "
+        "falling to the level of generated ones: then it knows yours by heart.",
         (0.05, 0.95),
     ),
     Picture(
         "Variety and copies",
         {"variety": "health.spread", "copies": "health.copies"},
-        "Variety of what is played, as a share of that of your sounds. Normal: it rises to 0.7 or more. Not normal: it "
-        "falls towards 0, when everything sounds alike. Copies: the share nearer to one of your sounds than nearly all "
-        "of yours are to each other; a few are normal, half are not.",
+        "Variety of the generated sounds, as a share of that of your sounds. Normal: it rises to 0.7 or more. Not "
+        "normal: it falls towards 0, where everything sounds alike. Copies: the share nearer to one of your sounds "
+        "than nearly all of yours are to each other; a few are normal, half are not.",
         (0.5, 1.3),
     ),
     Picture(
         "Distance from your sounds",
         {"distance": "health.distance"},
-        "0 is what two draws of your own sounds would have. Normal: it falls quickly, then slowly. Not normal: it "
-        "rises for long.",
+        "0 is the distance between two random selections of your own sounds. Normal: it falls quickly, then slowly. "
+        "Not normal: it keeps rising.",
     ),
     Picture(
-        "Loudness of what is played",
+        "Loudness of generated sounds",
         {"dB re your sounds": "health.loudness"},
-        "Normal: near 0, early on further away.",
+        "Normal: near 0, but further away early on.",
         (-6.0, 6.0),
     ),
     Picture(
-        "A constant in what is played (DC)",
+        "Constant offset of generated sounds (DC)",
         {"share of the sound": "health.offset"},
-        "What moves a loudspeaker and is not heard. Normal: near 0. Not normal: half of the sound or more.",
+        "It moves a loudspeaker but cannot be heard. Normal: near 0. Not normal: half of the sound or more.",
         (0.0, 0.1),
     ),
     Picture(
         "Losses",
-        {"critic": "critic", "player, as the critic hears it": "adversarial", "sound": "log", "penalty": "penalty"},
-        "What each side still gets wrong. Normal: they quarrel, up and down, and neither stays at nothing. That they "
-        "do not fall for long is normal too: both get better at once. Only the loss called sound should fall.",
+        {"critic": "critic", "generator, by the critic": "adversarial", "sound": "log", "penalty": "penalty"},
+        "What each side still gets wrong. Normal: they move up and down against each other, and neither stays at 0. "
+        "It is also normal that they soon stop falling: both sides improve at once. Only the loss called sound should "
+        "fall.",
     ),
     Picture(
-        "Size of the corrections",
-        {"player": "generator_norm", "critic": "critic_norm"},
-        "Normal: within about ten times of each other over the run. Not normal: a wall that goes straight up.",
+        "Size of the gradients",
+        {"generator": "generator_norm", "critic": "critic_norm"},
+        "How strongly each side is corrected. Normal: within a factor of about ten over the run. Not normal: a curve "
+        "that shoots straight up.",
         logarithmic=True,
     ),
     Picture(
-        "Answers",
+        "Interventions",
         {"augmentation": "answer.augment", "R1": "answer.r1", "learning rate": "answer.rate"},
-        "What was done about it. At rest: 0, 0 and 1.",
+        "What was done about it. If nothing was: 0, 0 and 1.",
     ),
 )
 
@@ -114,7 +116,7 @@ def write_page(folder: Path, outlook: Outlook) -> Path:
     with suppress(OSError, AntiphonError):  # a full disk may cost the page, but not the run
         text = document(folder.resolve().name, "\n".join(_body(folder, outlook)), style=STYLE, refresh=EVERY)
         with atomic(path) as draft:
-            draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may be no text
+            draft.write_text(text, encoding="utf-8", errors="replace")  # a folder's name may not be valid text
     return path
 
 
@@ -139,10 +141,10 @@ def _read(path: Path) -> tuple[list[Row], list[Row]]:
 
 def _summary(last: Row, said: Sequence[Row], outlook: Outlook, banded: bool) -> str:
     recent = said[-1]["said"] if said and said[-1]["step"] > 0.8 * last["step"] else ""
-    looks = "one look" if outlook.looks == 1 else f"{outlook.looks:,} looks"
+    looks = "one check" if outlook.looks == 1 else f"{outlook.looks:,} checks"
     verdict = f"Nothing unusual in {looks}." if outlook.looks else ""
-    verdict = f"The last thing to say: {escape(str(recent))}." if recent else verdict
-    bands = "The green bands are where healthy runs are." if outlook.looks and banded else ""
+    verdict = f"The latest message: {escape(str(recent))}." if recent else verdict
+    bands = "The green bands show where healthy runs are." if outlook.looks and banded else ""
     words = " ".join(part for part in (verdict, escape(outlook.words), bands) if part)
     return f"{last['step']:,} steps. <b>Is this normal?</b> {words}"
 
@@ -155,7 +157,7 @@ def _notes(said: Sequence[Row]) -> str:
 
 
 def _sheet(folder: Path) -> str:
-    """The newest preview: a picture inside the page, a sound to be played, and a link to what is neither."""
+    """The newest preview: a picture inside the page, a sound player, or a link to any other file."""
     parts = [(part, sorted((folder / part).glob("step-*.*"), key=_step)) for part in (SHEETS, SOUNDS)]
     shown = "".join(_shown(part, files[-1]) for part, files in parts if files)
     return f"<h2>Real beside generated</h2>{shown}" if shown else ""

@@ -14,7 +14,7 @@ EVERY = 10  # steps a log line
 
 
 class Log:
-    """log.jsonl: the mean of each scalar over the steps since the last line. Lines after `step` (of a run that was
+    """log.jsonl: the mean of each scalar over the steps since the last line. Lines after `step` (left by a run that was
     killed between a line and its checkpoint) are dropped, so that a resumed log reads like an uninterrupted one."""
 
     def __init__(self, path: Path, step: int):
@@ -35,7 +35,7 @@ class Log:
             self.sums = {}
 
     def say(self, step: int, words: str) -> None:
-        """A line of words: what a run has done about its health."""
+        """A line of words: what the run has done about its health."""
         with open(self.path, "a") as f:
             f.write(json.dumps({"step": step, "time": round(time.time(), 1), "said": words}) + "\n")
 
@@ -48,7 +48,7 @@ def _step_of(line: str) -> float:
 
 
 class Progress:
-    """One line: steps, time left, and losses smoothed over about fifty steps. Where no bar can be seen, a line is
+    """One line: steps, time left, and losses smoothed over about fifty steps. Where no bar can be shown, a line is
     printed every 100 steps."""
 
     def __init__(self, step: int, total: int, quiet: bool = False, shown: Mapping[str, str] | None = None):

@@ -22,7 +22,7 @@ FEW = 3  # instruments, each of which can show more than one note
 
 
 def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
-    """(note, reference) pairs spread over the instruments, held-out notes where there are any, always the same for a
+    """(note, reference) pairs spread over the instruments, held-out notes if there are any; always the same for a
     file. A single instrument shows low, middle and high notes, soft and loud; two or three show a low, a middle and a
     high one each."""
     rng = np.random.default_rng(7)
@@ -69,8 +69,8 @@ def imitate(listener: Encodes, player: PlaysNotes, data: Prepared, pairs: list[t
 
 
 def answer(voice: Voice, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
-    """Each note of the pairs as the voice plays it: its style heard in the reference, or imagined by its label where
-    the voice has no ear; what a vocoder makes of its spectrogram."""
+    """Each note of the pairs as the voice plays it: with the style encoded from the reference, or one imagined by its
+    label if the voice has no encoder; or as a vocoder renders its spectrogram."""
     if isinstance(voice, Transforms):
         return [voice.transform(data.audio(note), SAMPLE_RATE) for note, _ in pairs]
     player = voice.able(PlaysNotes, "be listened to")

@@ -67,7 +67,7 @@ class RollsRecipe(Recipe[Rolls]):
 
     def like(self, voice: Voice) -> RollsRecipe:
         if not isinstance(voice.model.config, RollConfig):
-            raise AntiphonError(f"{voice.info.name} does not compose: begin from another, or --from-scratch")
+            raise AntiphonError(f"{voice.info.name} does not compose: start from another voice, or use --from-scratch")
         return replace(self, network=voice.model.config)
 
     def shared(self, count: int) -> RollsRecipe:
