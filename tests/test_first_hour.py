@@ -300,17 +300,17 @@ class _Somebody:
 
 
 def test_width_gives_every_sound_a_place():
-    low, high = SongNote(0, 1, 40, 80), SongNote(0, 1, 80, 80)
+    low, high = SongNote(0, 1, 40, 80), SongNote(1, 1, 80, 80)
     still = sides(low, width=0.0)
     assert np.array_equal(still[:, 0], still[:, 1])
-    for note in (low, high):
-        assert abs(np.corrcoef(sides(note, width=1.0).T)[0, 1]) < 0.99
-    bells = (sides(low, width=1.0, program=14) ** 2).mean(0)
-    assert bells[1] > 1.3 * bells[0], "a seat on the right"
-    left, right = ((sides(note, width=1.0) ** 2).mean(0) for note in (low, high))
-    assert left[0] / left[1] > right[0] / right[1], "low keys lie left of high ones"
-    behind = (sides(low, width=-1.0) ** 2).mean(0)
-    assert behind[1] > behind[0], "from behind it is the other way round"
+    chord = [SongNote(0, 1, key, 80) for key in (40, 47, 56, 63, 71)]
+    assert np.corrcoef(sides(*chord, width=0.5).T)[0, 1] < 0.985
+    for width, better in ((1.0, 1), (-1.0, 0)):
+        bells = (sides(low, high, width=width, program=14) ** 2).mean(0)
+        assert bells[better] > 1.3 * bells[1 - better], "on the right, and from behind on the left"
+    song = Song((Part(0, 0, 0, "", (low, high)),), seconds=2.0)
+    (player,) = cast(song, lambda name, seed: _Somebody(), width=1.0)
+    assert player.place(0) < player.place(1), "low keys lie left of high ones"
 
 
 def test_air_is_gone_in_mono_and_the_songs_own_places_stay():

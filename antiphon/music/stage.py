@@ -12,7 +12,7 @@ WIDTH = 0.5  # by default; 1 is as wide as a stage from the first row
 KEYS = 96.0  # semitones over which an instrument's keys lie from one side to the other
 STEPS = 16  # places to each side: notes in one place are mixed together
 AIR = (0.004, 0.023)  # seconds after which a sound comes back from the left and the right of the player
-ECHOES, AIR_LEVEL = 4, 0.22
+ECHOES, AIR_LEVEL = 4, 0.14
 
 # A part sits where an audience sees such an instrument, -1 left to 1 right; one that the song places stays there.
 _FAMILY_SEATS = (-0.3, 0.4, 0.2, -0.4, 0.1, -0.5, -0.35, 0.45, 0.3, -0.15, 0.0, -0.2, 0.2, 0.45, 0.4, 0.0)
