@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 
 from antiphon.audio.files import check_place
 from antiphon.audio.loops import fall_time, find_loop
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import choose
 from antiphon.core.seeds import check_seed
@@ -181,19 +180,10 @@ def _files(pack: Pack, writer: Exporter) -> Files:
 def _write(folder: Path, files: Files, advance: Advance) -> None:
     """All of them, or none."""
     paths = [folder / path for path in files]
-    missing = {place for path in paths for place in path.parents if not place.exists()}
-    try:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with all_atomic(paths) as drafts:
-            for done, (draft, make) in enumerate(zip(drafts, files.values(), strict=True), 1):
-                draft.write_bytes(make())
-                advance(done, len(drafts))
-    except BaseException:
-        for place in sorted(missing, key=lambda place: -len(place.parts)):
-            with contextlib.suppress(OSError):
-                place.rmdir()  # not if there is something in it
-        raise
+    with in_folder(*(path.parent for path in paths)), all_atomic(paths) as drafts:
+        for done, (draft, make) in enumerate(zip(drafts, files.values(), strict=True), 1):
+            draft.write_bytes(make())
+            advance(done, len(drafts))
 
 
 def _about(player: PlayableVoice, grid: Grid, line: str) -> tuple[tuple[str, str], ...]:
