@@ -87,7 +87,7 @@ def test_a_held_note_goes_on_without_a_click(pitch, how):
 
 
 def test_what_dies_away_has_no_loop():
-    assert find_loop(held(36, decay=3), round(1.2 * RATE)) is None  # slowly: over a short loop it would seem steady
+    assert find_loop(held(36, seconds=2.0, decay=3), 2 * RATE) is None  # slowly: over a short loop it would seem steady
     assert find_loop(held(60, decay=12), round(1.2 * RATE)) is None
     assert find_loop(held(60, seconds=0.2), round(0.2 * RATE)) is None  # too short
     assert find_loop(held(60)[: RATE // 2], round(1.2 * RATE)) is None  # over before
