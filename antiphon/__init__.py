@@ -4,6 +4,7 @@
 
     voice = antiphon.load("gm")                                     # a bundled voice, a run folder or a weights file
     sound = voice.note(60, instrument="violin", seconds=2.0)        # (samples,) float32 at 44.1 kHz
+    antiphon.save("violin.wav", sound)
     antiphon.play("song.mid", "song.wav")
     antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
     antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.generate import generate
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
+    from antiphon.verbs.save import save
     from antiphon.verbs.train import train
     from antiphon.voices.find import bundled, load
     from antiphon.voices.voice import Voice
@@ -50,6 +52,7 @@ __all__ = [
     "load",
     "morph",
     "play",
+    "save",
     "train",
 ]
 
@@ -67,6 +70,7 @@ _HOMES = {
     "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
+    "save": "antiphon.verbs.save",
     "train": "antiphon.verbs.train",
 }
 

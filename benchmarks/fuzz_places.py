@@ -145,7 +145,7 @@ def _outputs(box: Box) -> dict[str, Any]:
     if box.rng.random() < 0.3:
         return typed("generate", voice, "-o", target, "-n", 1, "--seconds", "0.1", *pick(box.rng, [[], ["--force"]]))
     song = box.file("song.mid", chunked(b"\0\xff\x03\x0ca/b \xe9\xbc\x93\xe9\xbc\x93.\0\x90\x3c\x40\x60\x80\x3c\0"))
-    return typed("play", song, "-o", target, "--voice", voice, *pick(box.rng, [[], ["--stems"], ["--parts"]]))
+    return typed("play", song, "-o", target, "--voice", voice, *pick(box.rng, [[], ["--stems"], ["--layers"]]))
 
 
 def _target(box: Box, suffix: str) -> Path:

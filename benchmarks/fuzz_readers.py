@@ -98,7 +98,7 @@ def songs(box: Box) -> dict[str, Any]:
     if song.seconds < 8 and sum(note.seconds + 1 for note in notes) < 40:
         line = ["play", path, "-o", box.out / "song.wav", "--voice", box.material.voice]
         more = pick(
-            rng, [[], ["--stems"], ["--parts"], ["--room", "0.5"], ["--instrument", "harp"], ["--map", "1=harp"]]
+            rng, [[], ["--stems"], ["--layers"], ["--room", "0.5"], ["--instrument", "harp"], ["--map", "1=harp"]]
         )
         return typed(*line, *more)
     return outcome

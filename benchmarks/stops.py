@@ -90,7 +90,7 @@ def cases(material: Path, font: Path | None) -> list[Case]:
     prepared = str(material / "run" / "prepared.safetensors")
     found = [
         Case("play", ("play", song, "-o", "song.wav", "--stems")),
-        Case("play-mp3", ("play", song, "-o", "new/folder/song.mp3", "--parts")),
+        Case("play-mp3", ("play", song, "-o", "new/folder/song.mp3", "--layers")),
         Case("generate", ("generate", "gm", "-o", "notes", "-n", "12", "--seconds", "0.5"), _is_sound),
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),

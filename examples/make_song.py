@@ -177,7 +177,7 @@ def finale(flute: Line, harp: Line, piano: Line, bells: Line, beat: float) -> No
         harp.note(beat + 25 + i / 6, 1.5, name, 60 + i)
     piano.control(beat + 31.5, 64, 0)
     for now, name in [(24, "D6"), (25, "A5"), (26, "F#6"), (28, "D6")]:
-        bells.note(beat + now, 2, name, 60)
+        bells.note(beat + now, 2, name, 80)
 
 
 def percussion(line: Line, answer: float, solo: float, exchange: float, tutti: float) -> None:
@@ -218,7 +218,7 @@ def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
     strings, brass = Line("Strings, choir I", 0, 48, 104, 30), Line("Brass, choir II", 1, 61, 84, 98)
     organ, flute = Line("Organ, choir II", 2, 19, 62, 84), Line("Flute", 3, 73, 102, 56)
     harp, piano = Line("Harp", 4, 46, 100, 92), Line("Piano", 5, 0, 96, 44)
-    bass, bells = Line("Contrabass", 6, 43, 100, 64), Line("Glockenspiel", 7, 9, 70, 76)
+    bass, bells = Line("Contrabass", 6, 43, 100, 64), Line("Glockenspiel", 7, 9, 94, 76)
     pizzicato, kit = Line("Pizzicato", 8, 45, 96, 60), Line("Drums", 9, 0, 92, 64)
 
     answer = choir(strings, 0, CALL, 74)
@@ -238,7 +238,7 @@ def antiphon() -> tuple[list[tuple[float, float]], list[Line]]:
     flute.scoop(solo + 28, -0.5)
     arpeggios(harp, piano, pizzicato, solo)
     for bar, name in [(4, "D6"), (5, "C6"), (6, "Bb5"), (7, "A5")]:
-        bells.note(solo + 4 * bar + 2, 1, name, 54)
+        bells.note(solo + 4 * bar + 2, 1, name, 72)
     strings.swell(solo + 16, solo + 31.5, 40, 84, 0.9)
     for bar, names in enumerate(["F4 Bb4", "F4 A4", "D4 G4", "E4 G4"]):
         for name in names.split():

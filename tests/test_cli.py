@@ -92,7 +92,7 @@ def test_play_a_song(antiphon_line, run_folder, song, tmp_path):
 
 def test_play_into_stems_and_parts(antiphon_line, run_folder, song, tmp_path):
     line = ["play", song, "-o", tmp_path / "out.wav", "--voice", run_folder, "--map", "1=harp", "--room", "0.3"]
-    assert antiphon_line(*line, "--stems", "--parts").out == [str(tmp_path / "out.wav")]
+    assert antiphon_line(*line, "--stems", "--layers").out == [str(tmp_path / "out.wav")]
     stems = ["out-01-01.wav", "out-01-10-drums.wav"]
     names = [*stems, "out-noise.wav", "out-partials.wav", "out-room.wav", "out.wav"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names

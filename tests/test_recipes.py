@@ -305,7 +305,7 @@ def test_what_it_cannot_do_is_one_line(antiphon_line, runs, mute, song, tmp_path
     for line, says in [
         (("play", song, "-o", out, "--voice", mute), "cannot play a song"),
         (("generate", mute, "-o", out, "--pitch", "C4"), "cannot play a given pitch"),
-        (("play", song, "-o", out, "--voice", pitched, "--parts"), "separate tones from noise"),
+        (("play", song, "-o", out, "--voice", pitched, "--layers"), "separate tones from noise"),
         (("play", song, "-o", out, "--voice", pitched, "--instrument", "harp,violin"), "cannot blend"),
         (("morph", pitched, "--from", "harp", "--to", "violin", "-o", out), "cannot morph"),
         (("clone", pitched, pitched / "sounds" / "step-000030.wav", "-o", out), "cannot"),

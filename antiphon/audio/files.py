@@ -41,6 +41,36 @@ MOST_VALUES = 1 << 27  # most samples times channels read from a file: 50 minute
 LOUDEST = 1e6  # largest sample accepted: some floats are never scaled, but beyond this it is not sound
 
 
+_BITS = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a sound file is to be written. rate: samples per second, if not the sound's own. bits: 16, 24, or 32 (float),
+    if not 24; mono: the mean of its sides."""
+
+    rate: int | None = None
+    bits: int | None = None
+    mono: bool = False
+
+    def check(self, suffix: str) -> None:
+        """Raises AntiphonError if files of that suffix cannot be written so."""
+        if self.rate is not None and self.rate not in RATES:
+            raise AntiphonError(f"cannot write {self.rate} samples per second: use {', '.join(map(str, RATES))}")
+        if self.rate is not None and suffix in (".mp3", ".opus") and self.rate > 48000:
+            raise AntiphonError(f"{suffix} has at most 48000 samples per second: use a lower --rate, or wav or flac")
+        if self.bits is None:
+            return
+        if self.bits not in _BITS:
+            raise AntiphonError(f"cannot write {self.bits} bits: use 16, 24 or, for wav and aiff, 32 (float)")
+        if not _WRITERS[suffix][1].startswith("PCM") or (self.bits == 32 and suffix == ".flac"):
+            raise AntiphonError(f"{suffix} has no {self.bits} bits: leave --bits out, or choose wav or aiff")
+
+
+PLAIN = Form()
+
+
 @dataclass(frozen=True)
 class Probe:
     """What a file's header says."""
@@ -161,11 +191,13 @@ def check_sound(audio: Audio, name: str | Path, sample_rate: int = SAMPLE_RATE, 
         raise AntiphonError(f"{name} is silent")
 
 
-def check_target(path: str | Path, *, force: bool = False) -> Path:
-    """The path, if `write_audio` may write it. Raises AntiphonError for its suffix or, without `force`, a file."""
+def check_target(path: str | Path, *, form: Form = PLAIN, force: bool = False) -> Path:
+    """The path, if `write_audio` may write it. Raises AntiphonError for its suffix, a form that it cannot have or,
+    without `force`, a file."""
     path = Path(path)
     if path.suffix.lower() not in _WRITERS:
         raise AntiphonError(f"cannot write {path.name!r}: use a name that ends in one of {', '.join(sorted(_WRITERS))}")
+    form.check(path.suffix.lower())
     return check_place(path, force=force)
 
 
@@ -189,35 +221,43 @@ def check_place(path: Path, *, force: bool = False) -> Path:
     return path
 
 
-def write_audio(path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RATE, force: bool = False) -> Path:
+def write_audio(
+    path: str | Path, audio: Audio, *, sample_rate: int = SAMPLE_RATE, form: Form = PLAIN, force: bool = False
+) -> Path:
     """Writes (samples,) or (samples, 2) float audio, clipped to ±1, in the format of the suffix; returns the path.
 
-    wav, flac and aiff are 24-bit. The file appears complete or not at all. Raises AntiphonError if it exists already
-    (unless `force`), for an unknown suffix, for audio that is not finite, or if the folder cannot be written.
+    wav, flac and aiff are 24-bit, unless `form` says otherwise. The file appears complete or not at all. Raises
+    AntiphonError if it exists already (unless `force`), for an unknown suffix, for audio that is not finite, or if the
+    folder cannot be written.
     """
     audio = np.asarray(audio, dtype=np.float32)
     if audio.ndim not in (1, 2):
         raise AntiphonError(f"cannot write {path}: the audio's shape is {audio.shape}, not (samples, channels)")
     channels = 1 if audio.ndim == 1 else audio.shape[1]
-    with writing(path, channels, sample_rate=sample_rate, force=force) as write:
+    with writing(path, channels, sample_rate=sample_rate, form=form, force=force) as write:
         write(audio)
     return Path(path)
 
 
 @contextmanager
 def writing(
-    path: str | Path, channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
+    path: str | Path, channels: int, *, sample_rate: int = SAMPLE_RATE, form: Form = PLAIN, force: bool = False
 ) -> Iterator[Callable[[Audio], None]]:
     """`write_audio` for sound that comes in blocks: yields a function that takes the next (n, channels) samples.
 
     The file appears when the `with` block ends; after an error in the block there is none."""
-    with writing_all([path], channels, sample_rate=sample_rate, force=force) as (write,):
+    with writing_all([path], channels, sample_rate=sample_rate, form=form, force=force) as (write,):
         yield write
 
 
 @contextmanager
 def writing_all(
-    paths: Sequence[str | Path], channels: int, *, sample_rate: int = SAMPLE_RATE, force: bool = False
+    paths: Sequence[str | Path],
+    channels: int,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    form: Form = PLAIN,
+    force: bool = False,
 ) -> Iterator[list[Callable[[Audio], None]]]:
     """`writing` for several files: all of them appear when the `with` block ends, or none does."""
     targets = [check_target(path, force=force) for path in paths]
@@ -225,16 +265,16 @@ def writing_all(
         folders = [target.parent for target in targets]
         with in_folder(*folders), all_atomic(targets) as drafts, ExitStack() as stack:
             pairs = zip(targets, drafts, strict=True)
-            encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels)) for each in pairs]
+            encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels, form)) for each in pairs]
             yield [encoder.write for encoder in encoders]
     except OSError as error:
         raise AntiphonError(f"cannot write {targets[0]}: {error.strerror or error}") from None
 
 
-def encode(draft: Path, target: Path, audio: Audio, sample_rate: int = SAMPLE_RATE) -> None:
+def encode(draft: Path, target: Path, audio: Audio, sample_rate: int = SAMPLE_RATE, form: Form = PLAIN) -> None:
     """Writes (samples,) or (samples, 2) float audio to `draft` in the format of `target`'s suffix, for a file
     that is to appear together with others."""
-    with _Encoder(target, draft, sample_rate, 1 if audio.ndim == 1 else audio.shape[1]) as encoder:
+    with _Encoder(target, draft, sample_rate, 1 if audio.ndim == 1 else audio.shape[1], form) as encoder:
         encoder.write(audio)
 
 
@@ -244,16 +284,20 @@ class _Encoder:
     libsndfile writes through a Python file object, because it does not report a full disk when it closes a compressed
     file, which would then lack its end."""
 
-    def __init__(self, target: Path, draft: Path, sample_rate: int, channels: int):
+    def __init__(self, target: Path, draft: Path, sample_rate: int, channels: int, form: Form = PLAIN):
         import soundfile
         import soxr
 
         self.target, self._resample = target, None
         self._file: Any = None  # until it is open
         kind, subtype = _WRITERS[target.suffix.lower()]
-        if subtype == "OPUS" and sample_rate != 48000:
-            self._resample = soxr.ResampleStream(sample_rate, 48000, channels, dtype="float32", quality="HQ")
-            sample_rate = 48000
+        rate, subtype = form.rate or sample_rate, _BITS[form.bits] if form.bits else subtype
+        if subtype == "OPUS":
+            rate = 48000
+        self._mono, channels = form.mono and channels > 1, 1 if form.mono else channels
+        if rate != sample_rate:
+            self._resample = soxr.ResampleStream(sample_rate, rate, channels, dtype="float32", quality="HQ")
+            sample_rate = rate
         self._errors = (soundfile.SoundFileError, RuntimeError, AssertionError)
         self._disk = _Disk(draft)
         try:
@@ -266,6 +310,8 @@ class _Encoder:
     def write(self, audio: Audio) -> None:
         if not np.isfinite(audio).all():
             raise AntiphonError(f"cannot write {self.target}: the audio contains NaN or infinite samples")
+        if self._mono:
+            audio = np.ascontiguousarray(audio.mean(axis=1))
         self._write(self._resample.resample_chunk(audio) if self._resample else audio)
 
     def _write(self, audio: Audio) -> None:

@@ -14,6 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from antiphon import __version__
@@ -74,11 +75,18 @@ def _legible() -> None:
 def _run(argv: list[str]) -> int:
     from antiphon.cli.commands import VERBS
 
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv in (["-h"], ["--help"], ["help"]):
         print(_overview())
         return 0
+    if argv[0] in ("-h", "--help", "help"):  # of a verb
+        argv = [*argv[1:], "--help"]
     if argv[0] in ("-V", "--version", "version"):
         print(f"antiphon {__version__}")
+        return 0
+    if argv[0] == "--completion":
+        from antiphon.cli.completion import completion
+
+        print(completion(argv[1] if len(argv) > 1 else "", _help))
         return 0
     words = 2 if argv[0] == "data" else 1
     if argv[0] == "data" and (len(argv) == 1 or argv[1] in ("-h", "--help")):
@@ -105,7 +113,8 @@ def _overview(beginning: str = "") -> str:
                 for line in (verb.__doc__ or "").splitlines() if "Example:" in line]  # fmt: skip
     return "\n".join(
         ["Antiphon trains adversarial networks on your sounds and plays what they learned.", "", *lines, "",
-         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options."]
+         "Examples:", *examples, "", "`antiphon VERB --help` shows a verb's options.",
+         "`antiphon --completion bash|zsh|fish` prints what completes them."]
     )  # fmt: skip
 
 
@@ -122,7 +131,23 @@ def _parse(verb: str, args: list[str]) -> Command:
     except SystemExit as stop:
         if not stop.code:
             raise
-    raise AntiphonError(f"{_gist(said.getvalue())}; `antiphon {verb} --help` shows the options") from None
+    hint = _stray(verb, args) or f"`antiphon {verb} --help` shows the options"
+    raise AntiphonError(f"{_gist(said.getvalue())}; {hint}") from None
+
+
+def _help(verb: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        _parse(verb, ["--help"])
+    return said.getvalue()
+
+
+def _stray(verb: str, args: list[str]) -> str:
+    """What to write instead of a second word that is no option, where a verb knows what it is likely to be."""
+    from antiphon.cli.commands import STRAYS
+
+    words = list(takewhile(lambda word: not word.startswith("-"), args))
+    return f"for '{words[1]}' write {STRAYS[verb]} {words[1]}" if verb in STRAYS and len(words) > 1 else ""
 
 
 def _gist(box: str) -> str:
@@ -133,11 +158,8 @@ def _gist(box: str) -> str:
     if "Perhaps you meant:" in lines:
         text += f", perhaps you meant {lines[lines.index('Perhaps you meant:') + 1].split()[0]}"
     text = " ".join(text.split()).rstrip(".")
-    text = re.sub(
-        r"no type matching \{None\}\|(?:FLOAT|INT) could be instantiated from \['(.*?)'\].*",
-        r"\1 is not a number",
-        text,
-    )
+    for kind, named in (("FLOAT", r"\1 is not a number"), ("INT", r"'\1' is not a whole number")):
+        text = re.sub(rf"no type matching \{{None\}}\|{kind} could be instantiated from \['(.*?)'\].*", named, text)
     text = re.sub(r"invalid literal for int\(\) with base 10: ('.*')", r"\1 is not a whole number", text)
     text = re.sub(r"could not convert string to float: ('.*')", r"\1 is not a number", text)
     return text[:1].lower() + text[1:] if text else "these options cannot be understood"

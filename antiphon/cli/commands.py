@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from antiphon.cli.judge import Compare, Evaluate
-from antiphon.cli.options import Command, Flag, Words, opt, show
+from antiphon.cli.options import AS_USUAL, Command, File, Flag, Spoken, Words, opt, show
 from antiphon.core.errors import AntiphonError
 
 
 @dataclass(frozen=True)
-class Play:
+class Play(Spoken):
     """Play a MIDI file with a voice, into a sound file.
 
     Example: antiphon play song.mid -o song.wav --map 2=violin,3="church organ" --room 0.4 --stems
@@ -25,15 +25,31 @@ class Play:
 
     song: Annotated[Positional[Path | None], opt("SONG.mid")] = None
     """a MIDI file (default: the bundled song)"""
-    out: Annotated[Path | None, opt("OUT.wav", "-o")] = None
-    """the sound file (wav, flac, ogg, mp3, opus, aiff; default: an unused name in this folder)"""
+    out: Annotated[str | None, opt("OUT.wav", "-o")] = None
+    """the sound file (wav, flac, ogg, mp3, opus, aiff), or a folder/ for it (default: an unused name in this folder)"""
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
-    instrument: Annotated[str | None, opt("LABEL")] = None
-    """one instrument for every part, in place of the song's own; also a blend (flute:0.6,strings:0.4) or NOTE.wav"""
+    instrument: Annotated[str | None, opt("LABEL", "-i")] = None
+    """one instrument for every part, in place of the song's own; also a blend (flute:0.6,strings:0.4), NOTE.wav, or
+    another voice's, as in --map"""
     map: Annotated[Words, opt("WHERE=LABEL,...")] = ()
     """instruments for some parts; WHERE is a channel (1-16), tN for track N, or part of a track's name; the LABEL kit
-    makes a part drums (11=kit), any other makes drums melodic"""
+    makes a part drums (11=kit), any other makes drums melodic; LABEL may be another voice's (Flute=oboe.safetensors,
+    2=gm:violin, t3=runs/sax:alto sax)"""
+    only: Annotated[Words, opt("WHERE ...")] = ()
+    """play only these parts, named as in --map, or drums"""
+    mute: Annotated[Words, opt("WHERE ...")] = ()
+    """leave these parts out"""
+    bars: Annotated[str | None, opt("8-16")] = None
+    """play these bars, the last included"""
+    start: Annotated[str | None, arg(name="from", metavar="M:SS", help_behavior_hint="")] = None
+    """begin at this time of the song"""
+    stop: Annotated[str | None, arg(name="to", metavar="M:SS", help_behavior_hint="")] = None
+    """end at this time"""
+    tempo: Annotated[float, arg(metavar="TIMES")] = 1.0
+    """how many times as fast as written"""
+    transpose: Annotated[float, arg(metavar="SEMITONES")] = 0.0
+    """higher or lower by so many semitones; drums stay as they are"""
     morph: Annotated[Words, opt("FROM>TO@M:SS-M:SS")] = ()
     """parts that play FROM turn into TO between two times (flute>cello@0:30-1:00), or throughout the song if none are
     given; --map and --instrument take such morphs too, for the parts you choose"""
@@ -41,31 +57,49 @@ class Play:
     """how far the players may stray from their instruments' typical sounds (default: 1)"""
     room: Annotated[float, arg(metavar="0-1")] = 0.0
     """reverberation: 0 is none, 1 a hall"""
+    width: Annotated[float, arg(metavar="0-1")] = 0.5
+    """how wide the band sits: 0 leaves every sound a point where the song puts it; -1 to 0 is the stage as the players
+    see it"""
     stems: Flag = False
     """also write a file for each track (and one for the room); together they are the mix before its limiter"""
     kit: Annotated[str | None, opt("V")] = None
     """a drum voice for the song's drums (default: the bundled kit)"""
-    parts: Flag = False
+    layers: Flag = False
     """also write two files: everything tonal, and everything noisy"""
+    dry_run: Flag = False
+    """only say who would play what"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name: another seed, another band"""
     force: Flag = False
     """replace files that exist"""
 
+    file: File = AS_USUAL
+
     def run(self) -> None:
         from antiphon.music.casting import parse_mapping
-        from antiphon.verbs.play import play
+        from antiphon.verbs.play import play, who_plays
 
-        mapping = parse_mapping([word for words in self.map for word in words])
-        files: dict[str, Any] = {"stems": self.stems, "parts": self.parts, "force": self.force}
-        how: dict[str, Any] = {"instrument": self.instrument, "mapping": mapping, "room": self.room, "seed": self.seed}
-        how |= {"morphs": [text for texts in self.morph for text in texts], "variation": self.variation}
-        how["kit"] = self.kit
+        how: dict[str, Any] = (
+            self.file.form()
+            | {"quiet": self.quiet}
+            | {
+                name: getattr(self, name)
+                for name in ("instrument", "variation", "seed", "room", "kit", "bars", "start", "stop", "tempo")
+            }
+        )
+        how |= {"mapping": parse_mapping([word for words in self.map for word in words])}
+        how |= {"morphs": [text for texts in self.morph for text in texts], "transpose": self.transpose}
+        how |= {"only": _flat(self.only), "mute": _flat(self.mute), "width": self.width}
+        if self.dry_run:
+            heard = {name: value for name, value in how.items() if name not in ("rate", "bits", "mono")}
+            print("\n".join(who_plays(self.song, self.voice, **heard)))
+            return
+        files: dict[str, Any] = {"stems": self.stems, "layers": self.layers, "force": self.force}
         print(play(self.song, self.out, self.voice, **files, **how))
 
 
 @dataclass(frozen=True)
-class Generate:
+class Generate(Spoken):
     """Make new notes from noise, each in its own file.
 
     Example: antiphon generate gm -o sounds -n 8 --instrument violin --pitch A4 --style bright
@@ -74,10 +108,10 @@ class Generate:
     voice: Annotated[Positional[str], arg(metavar="V")]
     """a bundled voice, a run folder or a weights file"""
     out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
-    """the folder for the sounds"""
-    n: Annotated[int, arg(aliases=["-n"], metavar="N")] = 16
-    """how many"""
-    instrument: Annotated[str | None, opt("LABEL")] = None
+    """the folder for the sounds, or a sound file for a single one"""
+    n: Annotated[int | None, opt("N", "-n")] = None
+    """how many, each another player's (default: 16; 1 for several pitches, or for a file)"""
+    instrument: Annotated[str | None, opt("LABEL", "-i")] = None
     """an instrument, General MIDI name, number or family, a blend (flute:0.6,strings:0.4) or a recording (NOTE.wav)
     (default: any)"""
     style: Annotated[Words, opt("LABEL ...")] = ()
@@ -85,28 +119,34 @@ class Generate:
     variation: Annotated[float | None, opt("0-1")] = None
     """how far from the typical sound (or the recording) to go: 0 is not at all, 1 as far as the training sounds
     (default: 1; 0 for a recording)"""
-    pitch: Annotated[str | None, opt("C4|61|60.5")] = None
-    """the note to play (default: drawn from the instrument's range)"""
+    pitch: Annotated[tuple[str, ...], opt("C4|61|60.5 ...")] = ()
+    """the note to play, or several: C4 E4 G4, or C3..C6 every 3 (default: drawn from the instrument's range; for a
+    blend, one that all of it can play)"""
     velocity: Annotated[float, arg(metavar="1-127")] = 100.0
     """how hard it is played"""
     seconds: Annotated[float | None, opt("S")] = None
     """how long it is held, before its release (default: 2)"""
+    room: Annotated[float, arg(metavar="0-1")] = 0.0
+    """reverberation: 0 is none, 1 a hall"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed of the first sound, a number or any name; the others count up from it"""
     force: Flag = False
     """replace files that exist"""
 
+    file: File = AS_USUAL
+
     def run(self) -> None:
         from antiphon.verbs.generate import generate
 
-        how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "pitch": self.pitch}
+        how: dict[str, Any] = {"instrument": self.instrument, "style": _flat(self.style), "room": self.room}
+        how |= self.file.form() | {"quiet": self.quiet} | {"pitch": self.pitch or None}
         how |= {"velocity": self.velocity, "seconds": self.seconds, "seed": self.seed, "force": self.force}
         how["variation"] = self.variation
         print(generate(self.voice, self.out, self.n, **how))
 
 
 @dataclass(frozen=True)
-class Morph:
+class Morph(Spoken):
     """Turn one sound into another in steps that are even to the ear, one after another in one file.
 
     Example: antiphon morph gm --from flute --to cello -o morph.wav --picture
@@ -137,16 +177,19 @@ class Morph:
     force: Flag = False
     """replace files that exist"""
 
+    file: File = AS_USUAL
+
     def run(self) -> None:
         from antiphon.verbs.morph import morph
 
         how: dict[str, Any] = {"steps": self.steps, "pitch": self.pitch, "velocity": self.velocity, "seed": self.seed}
         how |= {"seconds": self.seconds, "variation": self.variation, "picture": self.picture, "force": self.force}
+        how |= self.file.form() | {"quiet": self.quiet}
         print(morph(self.voice, self.out, self.start, self.stop, **how))
 
 
 @dataclass(frozen=True)
-class Clone:
+class Clone(Spoken):
     """Make a voice of an instrument from one recorded note of it, or from several.
 
     Example: antiphon clone gm kalimba.wav -o kalimba; antiphon play song.mid --voice kalimba
@@ -173,12 +216,12 @@ class Clone:
         from antiphon.verbs.clone import clone
 
         how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "as_": self.as_}
-        how |= {"seed": self.seed, "force": self.force}
+        how |= {"seed": self.seed, "force": self.force, "quiet": self.quiet}
         print(clone(self.voice, self.samples, self.out, **how))
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Spoken):
     """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
 
     Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
@@ -214,11 +257,12 @@ class Export:
         how: dict[str, Any] = {"format": self.format, "keys": self.keys, "velocities": self.velocities}
         how |= {"takes": self.takes, "seconds": self.seconds, "loop": self.loop, "seed": self.seed}
         how |= {"instrument": [name for group in self.instrument for name in group], "force": self.force}
+        how["quiet"] = self.quiet
         print(export(self.voice, self.out, **how))
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Spoken):
     """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
     Example: antiphon gallery -o gallery --only morph blend
@@ -238,11 +282,12 @@ class Gallery:
     def run(self) -> None:
         from antiphon.verbs.gallery import gallery
 
-        print(gallery(self.out, self.voice, only=_flat(self.only), seed=self.seed, force=self.force))
+        only = _flat(self.only)
+        print(gallery(self.out, self.voice, only=only, seed=self.seed, force=self.force, quiet=self.quiet))
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Spoken):
     """Learn a voice from a folder of recorded notes. The same command again resumes an interrupted run.
 
     Example: antiphon train my-notes -o runs/mine --minutes 60
@@ -275,6 +320,8 @@ class Train:
     """processes that analyse the notes before training (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
     """licence of the sounds; recorded in the voice"""
+    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    """what to call the instrument, if not by the names of folders and files"""
     force: Flag = False
     """start over in a folder that holds another run"""
 
@@ -289,7 +336,8 @@ class Train:
             "from_scratch": self.from_scratch,
             "threads": self.threads,
         }
-        how |= {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        how |= {"workers": _workers(self.workers), "licence": self.licence, "label": self.label}
+        how |= {"force": self.force, "quiet": self.quiet}
         weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
         if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
             print(weights)
@@ -299,32 +347,48 @@ class Train:
 class Info:
     """Show what a voice knows: labels, pitch ranges, styles, size, training, licence.
 
-    Example: antiphon info gm
+    Example: antiphon info gm guitar
     """
 
     voice: Annotated[Positional[str | None], opt("V")] = None
     """a bundled voice, a run folder or a weights file (default: list the bundled voices)"""
+    words: Annotated[Positional[tuple[str, ...]], opt("WORD ...")] = ()
+    """show only instruments with one of these words in their name, family or styles"""
     json: Flag = False
     """print JSON"""
 
     def run(self) -> None:
-        if self.voice is None:
-            from antiphon.voices.find import bundled
-
-            print("\n".join(bundled()) or "no voices are bundled")
-            return
         from antiphon.verbs.info import card, facts
 
-        if self.json:
+        if self.voice is None:
+            List().run()
+        elif self.json:
             from json import dumps
 
-            print(dumps(facts(self.voice), indent=2))
+            print(dumps(facts(self.voice, self.words), indent=2))
         else:
-            show(card(self.voice))
+            show(card(self.voice, self.words))
 
 
 @dataclass(frozen=True)
-class Inspect:
+class List:
+    """List the voices there are: the bundled ones, and those in a folder.
+
+    Example: antiphon list runs
+    """
+
+    folder: Annotated[Positional[Path | None], opt("FOLDER")] = None
+    """a folder of run folders and weights files"""
+
+    def run(self) -> None:
+        from antiphon.voices.find import bundled, voices_in
+
+        found = bundled() if self.folder is None else [*bundled(), *map(str, voices_in(self.folder))]
+        print("\n".join(found) or "no voices are bundled")
+
+
+@dataclass(frozen=True)
+class Inspect(Spoken):
     """Show what a folder of sounds holds: how it was labelled, what was refused and why.
 
     Example: antiphon data inspect my-notes
@@ -337,6 +401,8 @@ class Inspect:
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
     """whether every sound must have a pitch; auto: yes, unless most have none"""
 
+    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    """what to call the instrument, if not by the names of folders and files"""
     json: Flag = False
     """print JSON: every file with its labels and their sources, and what was refused"""
     picture: Annotated[Path | None, opt("PAGE.html")] = None
@@ -347,7 +413,8 @@ class Inspect:
     def run(self) -> None:
         from antiphon.verbs.data import described, inspect
 
-        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch}
+        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "label": self.label}
+        how["quiet"] = self.quiet
         if self.json:
             if self.picture is not None:
                 raise AntiphonError("--json and --picture are two things: use one")
@@ -361,7 +428,7 @@ class Inspect:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cut(Spoken):
     """Cut a long recording of many notes into a folder of notes, named by pitch and velocity.
 
     Example: antiphon data cut session.wav -o my-notes
@@ -379,11 +446,11 @@ class Cut:
     def run(self) -> None:
         from antiphon.verbs.data import cut
 
-        print(cut(self.session, self.out, name=self.name, force=self.force))
+        print(cut(self.session, self.out, name=self.name, force=self.force, quiet=self.quiet))
 
 
 @dataclass(frozen=True)
-class Render:
+class Render(Spoken):
     """Render soundfonts into a folder of labelled notes (needs FluidSynth). The same command again resumes.
 
     Example: antiphon data render FluidR3_GM.sf2 -o notes --programs 0 40 73
@@ -408,12 +475,12 @@ class Render:
         from antiphon.verbs.data import render
 
         how: dict[str, Any] = {"step": self.step, "velocities": self.velocities, "seed": self.seed}
-        how["drums"] = self.drums
+        how |= {"drums": self.drums, "quiet": self.quiet}
         print(render(self.fonts, self.out, programs=self.programs, **how))
 
 
 @dataclass(frozen=True)
-class Prepare:
+class Prepare(Spoken):
     """Analyse a folder of notes into one file: besides the package, all that training on another machine needs.
 
     Example: antiphon data prepare my-notes -o my-notes.safetensors
@@ -431,6 +498,8 @@ class Prepare:
     """processes to use (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
     """licence of the sounds; recorded in the file and in voices trained on it"""
+    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    """what to call the instrument, if not by the names of folders and files"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -438,6 +507,7 @@ class Prepare:
         from antiphon.verbs.data import prepare
 
         how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
+        how |= {"label": self.label, "quiet": self.quiet}
         print(prepare(self.folder, self.out, one_shots=self.one_shots, pitch=self.pitch, **how))
 
 
@@ -452,11 +522,14 @@ VERBS: dict[str, type[Command]] = {
     "evaluate": Evaluate,
     "compare": Compare,
     "info": Info,
+    "list": List,
     "data inspect": Inspect,
     "data cut": Cut,
     "data render": Render,
     "data prepare": Prepare,
 }
+
+STRAYS = {"generate": "--instrument"}  # what a second word after a verb is likely to be the value of
 
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from antiphon.cli.options import Flag, opt, show
+from antiphon.cli.options import Flag, Spoken, opt, show
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judging:
+class _Judging(Spoken):
     """The options of both."""
 
     n: Annotated[int | None, opt("N", "-n")] = None
@@ -21,6 +21,8 @@ class _Judging:
     """which notes: held-out octaves, presets or single ones, or training notes (default: the first with enough)"""
     embeddings: Annotated[tuple[str, ...], opt("NAME ...")] = ()
     """embeddings to compare in: aisfx, musicnn, mel (default: those installed)"""
+    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    """what to call the notes' instrument when voices are asked for it, such as alto sax"""
     quick: Flag = False
     """fewer notes and one network: good for ranking only"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "1"

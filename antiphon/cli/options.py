@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
-from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction, arg
 
 
 def opt(metavar: str, *aliases: str) -> object:
@@ -14,6 +15,41 @@ def opt(metavar: str, *aliases: str) -> object:
 
 Flag = Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")]
 Words = UseAppendAction[tuple[tuple[str, ...], ...]]
+
+
+Quiet = Annotated[FlagCreatePairsOff[bool], arg(aliases=["-q"], help_behavior_hint="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spoken:
+    """Of verbs that say what they do while they do it."""
+
+    quiet: Quiet = False
+    """say nothing but the result and what went wrong"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundFile:
+    """How sound files are written."""
+
+    rate: Annotated[int | None, opt("HZ")] = None
+    """samples per second, such as 48000 (default: 44100)"""
+    bits: Annotated[Literal[16, 24, 32] | None, opt("16|24|32")] = None
+    """bits of a sample in wav, flac and aiff; 32 is float (default: 24)"""
+    mono: Flag = False
+    """write one channel"""
+    gain: Annotated[float, arg(metavar="DB")] = 0.0
+    """louder or softer by so many dB; peaks are limited"""
+    lufs: Annotated[float | None, opt("LUFS")] = None
+    """how loud, in LUFS (default: -16 for a song, as it comes for single sounds)"""
+
+    def form(self) -> dict[str, Any]:
+        """These options, as functions take them."""
+        return dict(vars(self))
+
+
+File = OmitArgPrefixes[SoundFile]
+AS_USUAL = SoundFile()
 
 
 class Command(Protocol):

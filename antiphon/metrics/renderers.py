@@ -7,9 +7,10 @@ and resynthesises the real ones from log-mel.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.labelling import gm
+from antiphon.data.labelling.resolve import resolve_instrument
 from antiphon.metrics.gaussians import LabelGaussians
 from antiphon.metrics.meter import CHUNK
 from antiphon.metrics.sounds import LIMIT, Sounds
 from antiphon.representations.contract import Representation
 from antiphon.representations.log_mel import LogMelSpectrogram
+
+SHORTEST = 3  # letters of a label that is looked for among another voice's
 
 
 class Renderer:
@@ -66,15 +71,33 @@ def play(voice: Any, notes: Sequence[Note], w: np.ndarray | None = None) -> list
 
 
 def _in_its_words(voice: Any, note: Note) -> Note:
-    if note.instrument not in getattr(voice, "instruments", (note.instrument,)):
-        note = replace(note, instrument=None)
+    note = replace(note, instrument=_known_as(note.instrument, getattr(voice, "instruments", None)))
     return replace(note, style=tuple(word for word in note.style if word in getattr(voice, "styles", note.style)))
+
+
+def _known_as(label: str | None, known: tuple[str, ...] | None) -> str | None:
+    """What a voice that knows some labels calls an instrument: alto is the alto sax if there is no other alto. None if
+    it does not know it; a voice without labels knows them all."""
+    return label if known is None or label is None or label in known else _found(label, tuple(known))
+
+
+@lru_cache(maxsize=1024)
+def _found(label: str, known: tuple[str, ...]) -> str | None:
+    if len(label) < SHORTEST or label.isdigit() or label.lower() in (family.lower() for family in gm.FAMILIES):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # something else would stand in for it
+            return resolve_instrument(label, known)
+    except (AntiphonError, UserWarning):
+        return None
 
 
 def unknown_labels(voice: Any, sounds: Sounds) -> list[str]:
     """Instruments of the list that a voice does not know."""
     asked = {sounds.instruments[int(sounds.prepared.instrument[row.real])] for row in sounds.rows}
-    return sorted(asked - set(getattr(voice, "instruments", asked)))
+    known = getattr(voice, "instruments", None)
+    return sorted(label for label in asked if _known_as(label, known) is None)
 
 
 def can_encode(voice: Any) -> bool:

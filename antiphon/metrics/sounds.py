@@ -19,13 +19,15 @@ LIMIT = 4 * SAMPLE_RATE  # samples: of longer notes the first 4 s are compared
 class Sounds:
     """Real, shifted and generated sounds for given rows, each (samples,) float32 at 44.1 kHz.
 
-    limit: samples to compare, if all voices can play that many.
+    limit: samples to compare, if all voices can play that many. called: what to call the instrument of all notes, if
+    not by their own labels.
     """
 
-    def __init__(self, prepared: Prepared, rows: Sequence[Row], limit: int = LIMIT) -> None:
+    def __init__(self, prepared: Prepared, rows: Sequence[Row], limit: int = LIMIT, called: str = "") -> None:
         self.prepared, self.rows, self.limit = prepared, list(rows), limit
         labels = prepared.labels
-        self.instruments, self.styles = labels.instruments, labels.styles
+        self.instruments = (called,) * len(labels.instruments) if called else labels.instruments
+        self.styles = labels.styles
 
     def real(self, index: int) -> np.ndarray:
         """A recording, its first 4 s (or what the limit is), cut at -60 dB."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = Mapping[str, Any]
+SCALED = "scaled"  # the heading of a distance on the scale of floor and naive
 Column = tuple[str, Callable[[Row], str]]  # a heading, and the text of a row's cell
 
 
@@ -28,9 +29,10 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
     """Every table of an evaluation's figures (evaluation.py)."""
     rows = result["rows"]
     told = f"{result['notes']} notes of split {result['split']!r} ({result['list']})"
+    columns = [column for name in result["embeddings"] for column in distances(name, rows)]
+    scale = ", also on the scale floor 0, naive 1" if any(heading == SCALED for heading, _ in columns) else ""
     made = [
-        grid_of(f"Distance to the real notes, also on the scale floor 0, naive 1; lower is better; {told}; ±: 95 %",
-              rows, [column for name in result["embeddings"] for column in distances(name, rows)]),
+        grid_of(f"Distance to the real notes{scale}; lower is better; {told}; ±: 95 %", rows, columns),
         grid_of("Coverage: real notes reached and matched, kinds too frequent or rare (NDB); over the real ones':"
               " diversity within a label, distance to training notes", rows, VARIETY),
         grid_of("Note by note: nearest training note's label, pitch, distance to the real note in dB", rows, NOTES),
@@ -96,7 +98,7 @@ def distances(name: str, rows: Mapping[str, Row]) -> list[Column]:
     for key, title in (("fad", "FAD"), ("kernel", "KAD")):
         columns.append((f"{name} {title}", plain(f"{name} {key}", ".2f", f"{name} {key}")))
         if any(row[name].get(f"{key}_normalised") is not None for row in rows.values()):
-            columns.append(("scaled", plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
+            columns.append((SCALED, plain(f"{name} {key}_normalised", ".2f", f"{name} {key}_normalised")))
     return columns
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.audio.files import check_target, writing_all
+from antiphon.audio.files import PLAIN, Form, check_target, writing_all
 from antiphon.core.atomic import in_folder, nameless
 from antiphon.core.errors import AntiphonError
-from antiphon.music.master import CEILING, MARGIN, Meter, TruePeak, mastered
+from antiphon.music.master import CEILING, MARGIN, USUAL, Level, Meter, TruePeak, mastered
 from antiphon.music.player import MIX, Block
 
 PIECE = 1 << 18  # samples read back at once
@@ -21,12 +21,21 @@ LONGEST_NAME = 255  # bytes of a file name
 SHORTEST_WORD = len("100-16")  # of a bus's name: its beginning tells it from the others
 
 
-def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = False) -> Path:
+def bounce(
+    blocks: Iterable[Block],
+    out: Path,
+    sample_rate: int,
+    force: bool = False,
+    *,
+    level: Level = USUAL,
+    form: Form = PLAIN,
+) -> Path:
     """Write a song's buses: the mix, mastered, to `out`, the others beside it (`song-NAME.wav`); returns `out`.
 
     The others share one gain, so that they sum to the mix before its limiter: the mix's own gain, or less if the true
-    peak of a bus would pass the ceiling. All files appear or none does. The sound waits in nameless files on the same
-    disk, 21 MB per minute and bus. Raises AntiphonError if a file exists (unless `force`) or cannot be written.
+    peak of a bus would pass the ceiling. level: how loud; form: how the files are written. All files appear or none
+    does. The sound waits in nameless files on the same disk, 21 MB per minute and bus. Raises AntiphonError if a file
+    exists (unless `force`) or cannot be written.
     """
     meter = Meter(sample_rate)
     try:
@@ -41,12 +50,14 @@ def bounce(blocks: Iterable[Block], out: Path, sample_rate: int, force: bool = F
                     spools[bus].add(sound)
             peak = max((spool.meter.end() for bus, spool in spools.items() if bus != MIX), default=0.0)
             ceiling = CEILING * (CODERS if out.suffix.lower() in LOSSY else 1.0)
-            common = np.float32(min(meter.gain(), ceiling * MARGIN / max(peak, 1e-9)))
+            common = np.float32(min(meter.gain(level), ceiling * MARGIN / max(peak, 1e-9)))
             targets = [spool.target for spool in spools.values()]
-            writers = stack.enter_context(writing_all(targets, 2, sample_rate=sample_rate, force=force))
+            writers = stack.enter_context(writing_all(targets, 2, sample_rate=sample_rate, form=form, force=force))
             for (bus, spool), write in zip(spools.items(), writers, strict=True):
                 mix = bus == MIX
-                leveled = mastered(spool, meter.gain(), sample_rate, ceiling) if mix else (s * common for s in spool)
+                leveled = (
+                    mastered(spool, meter.gain(level), sample_rate, ceiling) if mix else (s * common for s in spool)
+                )
                 for sound in leveled:
                     write(sound)
                 spool.close()

@@ -13,12 +13,15 @@ import numpy as np
 
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
+from antiphon.music import stage
 from antiphon.music.song import BEND_RAMP, GAIN_RAMP, Curve, Part, Points, Song, SongNote
 
 VARIANTS = 8  # of a note; each press of a key takes the next
 VIBRATO_HZ, VIBRATO_POINTS = 5.5, 16  # of the modulation wheel; points per cycle
 SETTLE = 0.1  # seconds after its release until a note's vibrato comes to rest
 KIT = "kit"  # the expression that makes a part a drum kit
+DRUMS = "drums"  # the key of all drum parts
+NOBODY = ("none", "off", "mute", "nobody", "silence")
 DRUM_WORDS = re.compile(r"(?i)\b(drums?|drum ?(kit|set)|percussion|schlagzeug|batterie|batería)\b|ドラム|ударны")
 OVERRIDDEN = 128  # stands for the program in the seed of a part whose instrument the user chose
 
@@ -38,15 +41,19 @@ Casting = Callable[[Expression, int], Character]  # (instrument expression, seed
 
 class Player:
     """A part, who plays it, and how its controllers move. `stem`: (track, channel), which parts of one stem share.
-    `voice`: the voice that renders it, if not the song's. `word`: its name if its track has none."""
+    `voice`: the voice that renders it, if not the song's (its character says so). `word`: its name if its track has
+    none. `width`: how wide the stage is, see `place`."""
 
     voice: Any = None
     word: str = ""
+    width: float = 0.0
 
     def __init__(self, part: Part, character: Character, seed: int):
         self.part, self.character, self.seed = part, character, seed
+        self.voice = getattr(character, "voice", None)
         self.stem = (part.track, part.channel)
         self.gain, self.pan = Curve(part.gain, GAIN_RAMP), Curve(part.pan, GAIN_RAMP)
+        self._seat = 0.0 if any(place for _, place in part.pan) else stage.seat(part.program)
         self._bend, self._vibrato = Curve(part.bend, BEND_RAMP), Curve(part.vibrato, BEND_RAMP)
         strokes: Counter[float] = Counter()
         self._variants = np.zeros(len(part.notes), np.uint8)
@@ -74,6 +81,15 @@ class Player:
     def level(self, index: int) -> float:
         """The gain of a note."""
         return 1.0
+
+    def place(self, index: int) -> float:
+        """-1 left .. 1 right of where the song puts the part: the seat of a part that it does not place, and the keys
+        of an instrument beside each other."""
+        return stage.stepped(self.width * (self._seat + stage.key_place(self.part.notes[index].pitch)))
+
+    def air(self) -> float:
+        """How much the sound around the player differs from left to right."""
+        return self.width
 
     def cut(self, index: int) -> float:
         """When a note is cut off, in seconds; inf if never."""
@@ -111,6 +127,7 @@ def cast(
     mapping: Mapping[str | int, Expression] | None = None,
     seed: int = 0,
     drummer: Callable[[Part, int], Player] | None = None,
+    width: float = 0.0,
 ) -> list[Player]:
     """A player for each part of a song.
 
@@ -118,12 +135,14 @@ def cast(
     "tN" for track N (from 1) or part of a track's name; if several match a part, the last one counts, and before
     `instrument`. "kit" makes a part a drum part; any other expression makes a drum part melodic. seed: which players; a
     part's own seed depends on what the part is and not on its place, so that other parts may come and go. drummer:
-    makes the player of a drum part from a seed; without one such parts are skipped, with a warning. Raises
-    AntiphonError if nothing can be played, or if a name is unknown or matches no part.
+    makes the player of a drum part from a seed; without one such parts are skipped, with a warning. width: of the
+    stage, -1..1, see music.stage. Raises AntiphonError if nothing can be played, or if a name is unknown or matches no
+    part.
     """
-    for key in mapping or {}:
-        if not any(_fits(key, part) for part in song.parts + song.drums):
-            raise AntiphonError(f"no part matches '{key}': {_listed(song)}")
+    for key, name in (mapping or {}).items():
+        _check_key(key, song)
+        if str(name).strip().lower() in NOBODY:
+            raise AntiphonError(f"no instrument is called '{name}': to leave a part out, use --mute {key}")
     melodic, drums = _chosen(song, instrument, mapping or {})
     _doubt(part for part, chosen in melodic if chosen is None)
     if drums and not drummer:
@@ -136,7 +155,36 @@ def cast(
     struck = [drummer(part, _seed(seed, part, part.program)) for part in drums] if drummer else []
     if not players and not any(player.part.notes for player in struck):
         raise AntiphonError("the song has only drums, and this kit has none of them: use another --kit")
-    return players + [player for player in struck if player.part.notes]
+    players += [player for player in struck if player.part.notes]
+    for player in players:
+        player.width = width
+    return players
+
+
+def heard(players: Sequence[Player], song: Song, only: Sequence[str | int], mute: Sequence[str | int]) -> list[Player]:
+    """The players of some parts: those that `only` names, if it names any, without those that `mute` names; by channel,
+    "tN", part of a name, or "drums"; players without notes have nothing to do. Raises AntiphonError if a name matches
+    no part, or nothing is left."""
+    for key in (*only, *mute):
+        _check_key(key, song)
+    kept = [player for player in players if not only or any(_means(key, player) for key in only)]
+    kept = [player for player in kept if not any(_means(key, player) for key in mute)]
+    if not kept:
+        raise AntiphonError(f"nothing is left to play: {_listed(song)}")
+    sounding = [player for player in kept if len(player.part.notes)]
+    if not sounding:
+        raise AntiphonError("nothing of these parts begins in this stretch of the song: choose another")
+    return sounding
+
+
+def _means(key: str | int, player: Player) -> bool:
+    return _fits(key, player.part) or (bool(player.word) and _plain(str(key)).strip() == player.word)
+
+
+def _check_key(key: str | int, song: Song) -> None:
+    drums = bool(song.drums) and _plain(str(key)).strip() == DRUMS
+    if not drums and not any(_fits(key, part) for part in song.parts + song.drums):
+        raise AntiphonError(f"no part matches '{key}': {_listed(song)}")
 
 
 def _chosen(

@@ -11,7 +11,8 @@ import numpy as np
 
 from antiphon.core.note import Note
 from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
-from antiphon.music.casting import Character, Player
+from antiphon.music import stage
+from antiphon.music.casting import DRUMS, Character, Player
 from antiphon.music.song import Notes, Part, SongNote
 
 KIT_STYLES = {24: "electric", 25: "electric", 26: "electric", 40: "brushed"}  # drum kits' programs; others: acoustic
@@ -82,7 +83,7 @@ class Drummer(Player):
     """A drum part. `kit`: the voice that renders it, in place of the song's; a drum keeps its character throughout the
     song, and each stroke on a key is the next of its variants."""
 
-    word = "drums"
+    word = DRUMS
 
     def __init__(self, part: Part, kit: object, casting: Callable[[str], Character], seed: int, known: Sequence[str]):
         """casting: a drum's name to its character. known: the kit's drums; the nearest relative stands in for one it
@@ -112,6 +113,14 @@ class Drummer(Player):
 
     def level(self, index: int) -> float:
         return float(10 ** (self._strokes[index].level / 20))
+
+    def place(self, index: int) -> float:
+        """Where an audience sees the drum in the kit; a width below 0 is how the drummer sees it."""
+        return stage.stepped(self.width * stage.drum_place(self._strokes[index].drum))
+
+    def air(self) -> float:
+        """None: strokes are too short for it."""
+        return 0.0
 
     def cut(self, index: int) -> float:
         """All sound off, or a stroke that chokes this one: a closed hi-hat chokes an open one."""

@@ -15,15 +15,15 @@ MAX_REST = 60.0  # seconds of silence: a longer rest is an accident, or can be s
 ANY_SONG, EACH_NOTE = 300.0, 20.0  # seconds a song may last: any song, and more for each of its notes
 
 
-def bounded(path: Path, channels: Sequence[Channel], warnings: list[str]) -> None:
-    """Keep a song within the limits above: its keys and controllers are changed in place, and each kind of change adds
-    a line to `warnings`. Raises AntiphonError, in one line, for a song that is too long even so."""
+def bounded(path: Path, channels: Sequence[Channel], warnings: list[str], bars: list[float]) -> None:
+    """Keep a song within the limits above: its keys, controllers and bars are changed in place, and each kind of change
+    adds a line to `warnings`. Raises AntiphonError, in one line, for a song that is too long even so."""
     keys = sorted((key for channel in channels for key in channel.notes), key=lambda key: key.onset)
     if any(key.end - key.onset > MAX_HOLD for key in keys):
         warnings.append(f"notes in {path} longer than {MAX_HOLD:g} s are cut to that length")
     for key in keys:
         key.end = key.onset + min(max(key.end - key.onset, MIN_HOLD), MAX_HOLD)
-    _shorten_rests(path, channels, keys, warnings)
+    _shorten_rests(path, channels, keys, warnings, bars)
     _drop_the_late(path, channels, keys, warnings)
     if any(key.end > MAX_SECONDS for key in keys):
         raise AntiphonError(f"{path} is longer than {MAX_SECONDS / 3600:g} hours: cut it")
@@ -31,7 +31,9 @@ def bounded(path: Path, channels: Sequence[Channel], warnings: list[str]) -> Non
         raise AntiphonError(f"{path} has more than {MAX_SOUNDING / 3600:.0f} hours of notes: split it")
 
 
-def _shorten_rests(path: Path, channels: Sequence[Channel], keys: Sequence[Key], warnings: list[str]) -> None:
+def _shorten_rests(
+    path: Path, channels: Sequence[Channel], keys: Sequence[Key], warnings: list[str], bars: list[float]
+) -> None:
     """Shorten every rest of all parts, also one before the first note, to MAX_REST."""
     onsets = np.array([key.onset for key in keys])
     ends = np.maximum.accumulate([0.0, *(key.end for key in keys)])
@@ -55,6 +57,7 @@ def _shorten_rests(path: Path, channels: Sequence[Channel], keys: Sequence[Key],
         for steps in (channel.bend, channel.vibrato, channel.gain, channel.pan):
             steps[:] = _moved_steps(steps, moved)
         channel.cuts = moved(np.array(channel.cuts)).tolist()
+    bars[:] = moved(np.array(bars)).tolist()
 
 
 def _moved_steps(steps: Moves, moved) -> Moves:  # type: ignore[no-untyped-def]

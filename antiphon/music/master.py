@@ -7,13 +7,16 @@ and `mastered` sets its level when it is written.
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from antiphon.core.errors import AntiphonError
 from antiphon.music.convolve import Convolver
 
 TARGET_LUFS = -16.0
+LUFS, MOST_GAIN = (-50.0, -6.0), 40.0  # what may be asked for; dB
 CEILING = 10 ** (-1 / 20)  # -1 dBTP
 MARGIN = 10 ** (-0.3 / 20)  # true-peak meters interpolate, and may differ from ours by this much
 MOST_LIMITING = 4.0  # dB: a song with higher peaks is left quieter rather than squeezed
@@ -23,6 +26,25 @@ BLOCK = 32  # samples between points of the limiter's gain
 AHEAD = 8  # blocks (6 ms) over which the gain comes down before a peak
 RELEASE = 0.080  # time constant in seconds: 63 % recovered
 TAPS, PHASES = 48, 8  # of the interpolation between samples
+
+
+class Level(NamedTuple):
+    """How loud a song is to be: lufs, and dB of gain on top, into the limiter."""
+
+    lufs: float = TARGET_LUFS
+    gain: float = 0.0
+
+
+USUAL = Level()
+
+
+def check_level(lufs: float | None, gain: float) -> Level:
+    """A level as users ask for it. Raises AntiphonError for one that nobody means."""
+    if lufs is not None and not LUFS[0] <= lufs <= LUFS[1]:
+        raise AntiphonError(f"{lufs:g} LUFS is out of range: use {LUFS[0]:g} to {LUFS[1]:g}")
+    if not -MOST_GAIN <= gain <= MOST_GAIN:
+        raise AntiphonError(f"a gain of {gain:g} dB is out of range: use {-MOST_GAIN:g} to {MOST_GAIN:g}")
+    return Level(TARGET_LUFS if lufs is None else lufs, gain)
 
 
 def master(mix: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -72,12 +94,14 @@ class Meter:
             return -np.inf
         return float(10 * np.log10(power[power > power.mean() / 10].mean()) - 0.691)
 
-    def gain(self) -> float:
-        """The gain that brings the whole song to TARGET_LUFS, or as near as MOST_LIMITING allows."""
+    def gain(self, level: Level = USUAL) -> float:
+        """The gain that brings the whole song to a level in LUFS, or as near as MOST_LIMITING allows, and the level's
+        own gain on top."""
         loud = self.loudness()
         if self.peak == 0.0 or not np.isfinite(loud):
             return 1.0
-        return float(min(10 ** ((TARGET_LUFS - loud) / 20), CEILING * 10 ** (MOST_LIMITING / 20) / self.peak))
+        most = CEILING * 10 ** (MOST_LIMITING / 20) / self.peak
+        return float(min(10 ** ((level.lufs - loud) / 20), most) * 10 ** (level.gain / 20))
 
     def _power(self, block: np.ndarray) -> float:
         return float((np.abs(np.fft.rfft(block, self.size, axis=0)) ** 2 * self.weight).sum())

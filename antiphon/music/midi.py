@@ -2,12 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 
 from antiphon.core.errors import AntiphonError
+from antiphon.music.bars import bar_starts
 from antiphon.music.channel import Channel, Key
 from antiphon.music.lengths import bounded
 from antiphon.music.module import Module, exclusive
@@ -53,8 +55,10 @@ def read_midi(path: str | Path) -> Song:
         reason = "is a broken MIDI file: export it again" if broken else "has no notes: nothing to play"
         raise AntiphonError(f"{path} {reason}")
     warnings += _unplayed(file, modules)
-    bounded(path, channels, warnings)
-    return _song(path, [part for channel in channels for part in _parts(file, channel)], warnings)
+    bars = bar_starts(file, max(key.end for channel in channels for key in channel.notes))
+    bounded(path, channels, warnings, bars)
+    parts = [part for channel in channels for part in _parts(file, channel)]
+    return replace(_song(path, parts, warnings), bars=tuple(bars))
 
 
 def _damage(path: Path, file: Smf) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.music import stage
 from antiphon.music.casting import Player
-from antiphon.music.master import Meter, mastered
+from antiphon.music.master import USUAL, Level, Meter, mastered
 from antiphon.music.room import Room
 
 WINDOW = 5.0  # seconds of onsets rendered together; bounds the memory
@@ -35,31 +36,57 @@ class Voice(Protocol):
 
 
 def render(
-    players: Sequence[Player], voice: Voice, *, room: float = 0.0, seed: int = 0, progress: Progress | None = None
-) -> np.ndarray:
+    players: Sequence[Player], voice: Voice, *, room: float = 0.0, seed: int = 0, start: float = 0.0,
+    level: Level = USUAL, progress: Progress | None = None,
+) -> np.ndarray:  # fmt: skip
     """Play a song: (samples, 2) float32 at the voice's rate, mastered: about -16 LUFS, true peak at most -1 dBTP.
 
-    room: 0..1, none to a hall; seed: which room. progress: called with (notes played, notes in total). The same players
-    give the same samples.
+    room: 0..1, none to a hall; seed: which room. start: seconds of the song to begin at. level: another loudness.
+    progress: called with (notes played, notes in total). The same players give the same samples.
     """
     meter, blocks = Meter(voice.sample_rate), []
-    for block in in_room(stream(players, voice, progress=progress), voice.sample_rate, room, seed):
+    for block in in_room(stream(players, voice, start=start, progress=progress), voice.sample_rate, room, seed):
         meter.add(block[MIX])
         blocks.append(block[MIX])
-    return np.concatenate(list(mastered(blocks, meter.gain(), voice.sample_rate)))
+    return np.concatenate(list(mastered(blocks, meter.gain(level), voice.sample_rate)))
 
 
 def stream(
-    players: Sequence[Player], voice: Voice, *, stems: bool = False, parts: bool = False,
+    players: Sequence[Player], voice: Voice, *, stems: bool = False, parts: bool = False, start: float = 0.0,
     progress: Progress | None = None,
 ) -> Iterator[Block]:  # fmt: skip
     """The song before mastering, in consecutive blocks: the bus "mix"; with `stems` one more for each track and
     channel, named by `stem_names`; with `parts` "partials" and "noise". The first block is empty: it comes before any
-    work and tells which buses there will be. A longer song takes no more memory."""
+    work and tells which buses there will be. A longer song takes no more memory. start: seconds of the song where the
+    first block begins; what still sounds there fades in."""
+    blocks = _stream(players, voice, stems, parts, start, progress)
+    yield from blocks if start == 0 else _without_beginning(blocks, round(start * voice.sample_rate), voice.sample_rate)
+
+
+def _without_beginning(blocks: Iterable[Block], first: int, rate: int) -> Iterator[Block]:
+    """Blocks from sample `first` of them on, which fade in there."""
+    fade = round(CUT * rate)
+    rising = np.linspace(0, 1, fade, dtype=np.float32)[:, None]
+    at = -first  # of the next sample
+    for block in blocks:
+        count = len(block[MIX])
+        kept = {name: sound[max(-at, 0) :] for name, sound in block.items()}
+        begin = max(at, 0)
+        at += count
+        if 0 <= begin < fade and len(kept[MIX]):
+            gains = rising[begin : begin + len(kept[MIX])]
+            kept = {name: np.concatenate([sound[: len(gains)] * gains, sound[len(gains) :]])
+                    for name, sound in kept.items()}  # fmt: skip
+        yield kept
+
+
+def _stream(
+    players: Sequence[Player], voice: Voice, stems: bool, parts: bool, start: float, progress: Progress | None
+) -> Iterator[Block]:
     from antiphon.core.parallel import in_order
 
     rate, size = voice.sample_rate, round(WINDOW * voice.sample_rate)
-    onsets, owners, indices = _schedule(players, rate)
+    onsets, owners, indices = _schedule(players, rate, start)
     own = stem_names(players) if stems else {}
     if len(own) > MOST_STEMS:
         raise AntiphonError(
@@ -144,13 +171,19 @@ class _Bus:
             self.sum = np.concatenate([self.sum, np.zeros((length - len(self.sum), 2), np.float32)])
 
 
-def _schedule(players: Sequence[Player], rate: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All notes in order of time: (notes,) sample of the onset, player, index in its part."""
+def _schedule(players: Sequence[Player], rate: int, start: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All notes that are held after `start` seconds in order of time: (notes,) sample of the onset, player, index in
+    its part."""
     onsets = [np.array([round(note.onset * rate) for note in player.part.notes], np.int64) for player in players]
     owners = np.repeat(np.arange(len(players)), [len(own) for own in onsets])
     indices = np.concatenate([np.arange(len(own)) for own in onsets])
     merged = np.concatenate(onsets)
     order = np.lexsort((indices, owners, merged))
+    if start > 0:
+        held = np.concatenate([[note.onset + note.seconds > start for note in player.part.notes] for player in players])
+        order = order[held[order]]
+        if not len(order):
+            raise AntiphonError(f"nothing sounds after {start:g} s: choose another stretch")
     return merged[order], owners[order], indices[order]
 
 
@@ -193,13 +226,13 @@ def _mix(
     parts: bool,
 ) -> None:
     """Add a batch's sounds to the buses. stems: names of the stems' buses, if any."""
-    placed: dict[Player, list[tuple[int, np.ndarray]]] = {}
+    placed: dict[tuple[Player, float], list[tuple[int, np.ndarray]]] = {}
     for (onset, player, index), sound in zip(batch, sounds, strict=True):
         sound = _silenced(sound, player.cut(index) * rate - onset, rate) * np.float32(player.level(index))
-        placed.setdefault(player, []).append((onset, sound))
-    for player, own in placed.items():
+        placed.setdefault((player, player.place(index)), []).append((onset, sound))
+    for (player, place), own in placed.items():
         first, sound = _summed(own)
-        sound = _panned(sound, player, first, rate)  # (samples, 1 or 2 kinds, 2 sides)
+        sound = _seated(sound, player, place, first, rate)  # (samples, 1 or 2 kinds, 2 sides)
         whole = sound.sum(axis=1) if parts else sound[:, 0]
         buses[MIX].add(first, whole)
         if stems:
@@ -230,13 +263,33 @@ def _summed(placed: Sequence[tuple[int, np.ndarray]]) -> tuple[int, np.ndarray]:
     return first, total
 
 
-def _panned(sound: np.ndarray, player: Player, first: int, rate: int) -> np.ndarray:
-    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): volume and equal-power pan."""
+def _seated(sound: np.ndarray, player: Player, place: float, first: int, rate: int) -> np.ndarray:
+    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): panned to the player's place, with the
+    air around."""
+    width = player.air()
+    if not width:
+        return _panned(sound, player, place, first, rate)
+    side = stage.aired(sound, width, player.seed, rate)
+    whole = np.concatenate([sound, np.zeros((len(side) - len(sound), *sound.shape[1:]), np.float32)])
+    panned = _panned(whole, player, place, first, rate)
+    around = _panned(side, player, 0.0, first, rate, alone=True)
+    around[..., 1] *= -1
+    return np.asarray(panned + around)
+
+
+def _panned(
+    sound: np.ndarray, player: Player, place: float, first: int, rate: int, *, alone: bool = False
+) -> np.ndarray:
+    """(samples, kinds) from sample `first` of the song -> (samples, kinds, 2): volume and equal-power pan. place: how
+    far beside the song's own; alone: in the middle, whatever the song says."""
     start, stop = first / rate, (first + len(sound)) / rate
     gain, pan = player.gain.constant(start, stop), player.pan.constant(start, stop)
     at = np.arange(first, first + len(sound)) / rate if gain is None or pan is None else np.zeros(1)
     level = (player.gain.at(at) if gain is None else gain) * HEADROOM
-    angle = ((player.pan.at(at) if pan is None else pan) + 1) * (np.pi / 4)
+    where = player.pan.at(at) if pan is None else pan
+    if place or alone:
+        where = 0.0 if alone else np.clip(where + place, -1, 1)
+    angle = (where + 1) * (np.pi / 4)
     sides = np.stack(np.broadcast_arrays(level * np.cos(angle), level * np.sin(angle)), axis=-1).astype(np.float32)
     left, right = sides.reshape(-1, 2, 1).swapaxes(0, 1)
     return np.stack([sound * left, sound * right], axis=-1)

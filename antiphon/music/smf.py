@@ -21,7 +21,7 @@ MAX_NOTES = 1_000_000
 TRACK = b"MTrk"
 MOST_CHUNKS = 1000  # of a RIFF file
 SOME_CHUNKS = (b"data", b"LIST", b"RIFF", b"DISP", b"DLS ")
-TEMPO, PORT, END = 0x51, 0x21, 0x2F  # meta events that matter; channel messages are 0x80 to 0xEF
+TEMPO, METER, PORT, END = 0x51, 0x58, 0x21, 0x2F  # meta events that matter; channel messages are 0x80 to 0xEF
 TEXT, NAME, INSTRUMENT, TEXTS, PREFIX = 0x01, 0x03, 0x04, range(1, 16), 0x20
 EXCLUSIVE = 0xF0
 TITLE = b"@T"  # begins the text that holds a karaoke song's title
@@ -44,7 +44,7 @@ class Track:
     """events: in order. exclusive: system exclusive messages without their 0xF0. end: the tick of its last event of any
     kind. whole: whether the track was complete and could be read to its end. ports: those that it mentions. names: raw
     texts that name it, by kind (NAME, INSTRUMENT, TEXT); channels: raw names of its channels; texts: raw texts that are
-    not ASCII; legacy: the encoding of texts that are not Unicode."""
+    not ASCII; legacy: the encoding of texts that are not Unicode; meters: (tick, crotchets in a bar from there on)."""
 
     events: list[Event] = field(default_factory=list)
     exclusive: list[bytearray] = field(default_factory=list)
@@ -55,6 +55,7 @@ class Track:
     channels: dict[int, bytes] = field(default_factory=dict)
     texts: list[bytes] = field(default_factory=list)
     legacy: str = ""
+    meters: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -261,6 +262,8 @@ def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
     """Record a meta event; True at the track's end."""
     if kind == TEMPO and len(data) >= 3 and any(data[:3]):
         track.events.append(Event(tick, TEMPO, int.from_bytes(data[:3], "big")))
+    elif kind == METER and len(data) >= 2 and data[0] and data[1] < 8:
+        track.meters.append((tick, data[0] * 4 / 2 ** data[1]))
     elif kind == PORT and data:
         track.events.append(Event(tick, PORT, data[0]))
         track.ports.add(data[0])

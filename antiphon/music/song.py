@@ -100,12 +100,14 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Song:
     """A song. parts: melodic parts; drums: drum parts; seconds: when the last note (not its release) ends; warnings:
-    one line for each thing that was repaired or left out, and one that names what is not played as written."""
+    one line for each thing that was repaired or left out, and one that names what is not played as written; bars: when
+    each bar begins, none if the song tells nothing of bars."""
 
     parts: tuple[Part, ...]
     drums: tuple[Part, ...] = ()
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    bars: tuple[float, ...] = ()
 
 
 class Curve:

@@ -30,6 +30,7 @@ from antiphon.networks.physics import (
 from antiphon.representations.mel import hat_weights, mel
 
 SILENT = -40.0  # nepers (-347 dB); much less would be denormal, and slow
+UNEVEN, LOOSE = 0.8, 0.5  # dB by which beats may change a note's level where it begins; seconds until it is twice that
 TOGETHER = 1 << 15  # partials x rows that a processor works on at once: more would not fit its cache
 
 
@@ -133,15 +134,30 @@ class Blocks:
         return cls(g.pitch, g.take, g.start, place, g.f0 / SAMPLE_RATE)
 
 
-def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, b: Blocks) -> Tensor:
+def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, b: Blocks, even: bool = False) -> Tensor:
     """(batch, blocks, K) complex amplitudes of every partial at the centres of blocks. ensemble: (batch, t) at the
-    knots, detune: (batch,), as in `Curves`."""
+    knots, detune: (batch,), as in `Curves`. even: keep the beats of the copies from making one take of a note louder
+    than another while it begins."""
     phase, copies = _phases(bank, b.take)
     depth = b.place @ ensemble.unsqueeze(-1)
     level = bank.level.masked_fill(~bank.real.unsqueeze(1), SILENT)
     hz = midi_to_hz(b.pitch).unsqueeze(-1) * bank.ratios
     unison = unison_modulation(copies, detune, hz, b.start, b.cycles.shape[-1])
-    return torch.exp(b.place @ level) * carrier(b.cycles, bank.ratios, phase, b.gone) * chorus(unison, depth)
+    plain, beats = torch.exp(b.place @ level), chorus(unison, depth)
+    if even:
+        plain = plain * _evened(plain, beats, b).unsqueeze(-1)
+    return plain * carrier(b.cycles, bank.ratios, phase, b.gone) * beats
+
+
+def _evened(plain: Tensor, beats: Tensor, b: Blocks) -> Tensor:
+    """(batch, blocks) gains that keep the power of all partials together within UNEVEN dB of what it would be without
+    beats when a note begins, and further from it the longer it sounds."""
+    power = plain.square()
+    change = (power * (beats.real.square() + beats.imag.square())).sum(-1) / power.sum(-1).clamp_min(1e-30)
+    decibels = 10 * torch.log10(change.clamp_min(1e-6))
+    seconds = (b.start.unsqueeze(-1) + HOP * torch.arange(plain.shape[1], device=plain.device)) / SAMPLE_RATE
+    most = UNEVEN * (1 + (seconds / LOOSE).square())
+    return 10 ** ((most * torch.tanh(decibels / most) - decibels) / 20)
 
 
 def play(bank: Bank, curves: Curves, g: Gesture, steady: float) -> Tensor:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from antiphon.audio.files import SUFFIXES
 from antiphon.core.run_files import REFUSED
+from antiphon.core.words import counted
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.misfits import check_sort, misfits
 from antiphon.training.recipe import Recipe, Reporter
@@ -35,12 +36,15 @@ class SoundsRecipe(Recipe[Prepared], ABC):
         """Whether it needs to know the sounds' pitch: a word of UNHEARD in data/labelling/manifest.py."""
         return "yes"
 
-    def prepare(self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "") -> None:
+    def prepare(
+        self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
+    ) -> None:
         from antiphon.data.labelling.manifest import scan
         from antiphon.data.prepare import prepare
 
         with report.bar("reading") as advance:
             manifest = scan(source, one_shots=self.one_shots, pitch=self.needs_pitch, progress=advance)
+        manifest = manifest.called(label)
         check_sort(manifest)
         for remark in manifest.remarks:
             report.say(f"note: {remark}")
@@ -88,9 +92,9 @@ def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> N
     from antiphon.data.labelling.row import PITCHLESS
 
     names = len({row.instrument for row in manifest.rows})
-    sounds, kind = ("notes", "instrument") if manifest.pitched else ("sounds", "kind")
-    kinds = kind + "s" * (names != 1)
-    report.say(f"learning from {done.notes} {sounds} of {names} {kinds} ({done.seconds / 60:.1f} minutes of sound)")
+    sound, kind = ("note", "instrument") if manifest.pitched else ("sound", "kind")
+    many = f"{counted(done.notes, sound)} of {counted(names, kind)}"
+    report.say(f"learning from {many} ({done.seconds / 60:.1f} minutes of sound)")
     if len(done.refused) > done.notes:
         lost = sum(item.reason == PITCHLESS for item in done.refused)
         hint = f" (the pitch of {lost} is unknown; --recipe wavegan and drums do not need it)" if lost else ""

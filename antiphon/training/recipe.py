@@ -80,9 +80,12 @@ class Recipe(Care, ABC, Generic[D]):
     # ---- the data ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def prepare(self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "") -> None:
+    def prepare(
+        self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
+    ) -> None:
         """Turn a folder into the prepared file `target`, reporting what is learned from and what was left out. workers:
-        processes that do it. licence: of the data, to be noted. Raises AntiphonError if nothing can be learned."""
+        processes that do it. licence: of the data, to be noted. label: what to call all of it, if not by its names.
+        Raises AntiphonError if nothing can be learned."""
 
     @abstractmethod
     def open(self, path: Path) -> D:

@@ -116,6 +116,8 @@ def clone(
     for an instrument that the voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
+    if not isinstance(samples, str | Path) and not len(samples):
+        raise AntiphonError(f"no recording to learn from: begin with a voice, as in antiphon clone gm {voice} -o {out}")
     target = Path(out)
     if target.suffix != ".safetensors":
         target = target.with_name(f"{target.name}.safetensors")

@@ -24,18 +24,20 @@ def inspect(
     *,
     one_shots: bool = False,
     pitch: str = "yes",
+    label: str = "",
     picture: str | Path | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> RenderableType:
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
     its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
-    have one: yes, no, or auto, which means yes unless most have none. picture: an HTML page to write, with a keyboard
-    of every instrument. Raises AntiphonError if (without force) it exists."""
+    have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
+    names of folders and files. picture: an HTML page to write, with a keyboard of every instrument. Raises
+    AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
 
     target = None if picture is None else check_place(Path(picture), force=force)
-    manifest = _scanned(folder, one_shots, pitch, quiet)
+    manifest = _scanned(folder, one_shots, pitch, quiet).called(label)
     if target is not None:
         from antiphon.verbs.folder_page import folder_page
 
@@ -44,11 +46,13 @@ def inspect(
     return summary(manifest)
 
 
-def described(folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", quiet: bool = True) -> dict[str, Any]:
+def described(
+    folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", label: str = "", quiet: bool = True
+) -> dict[str, Any]:
     """What `inspect` shows, for scripts: rows of files, what was refused and why, and remarks on the folder."""
     from antiphon.data.labelling.inspect import facts
 
-    return facts(_scanned(folder, one_shots, pitch, quiet))
+    return facts(_scanned(folder, one_shots, pitch, quiet).called(label))
 
 
 def _scanned(folder: str | Path, one_shots: bool, pitch: str, quiet: bool) -> Manifest:
@@ -108,13 +112,14 @@ def prepare(
     pitch: str = "yes",
     workers: int = 1,
     licence: str = "",
+    label: str = "",
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Analyse a folder of notes into one file; returns its path. Besides the package, it is all that training needs.
 
-    one_shots, pitch: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file and in
-    voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
+    one_shots, pitch, label: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file
+    and in voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
 
@@ -123,7 +128,7 @@ def prepare(
         raise AntiphonError(f"cannot write {out.name}: use a name that ends in .safetensors")
     check_place(out, force=force)
     with report.bar("reading") as advance:
-        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance)
+        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance).called(label)
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:

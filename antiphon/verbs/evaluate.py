@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from antiphon.audio.files import check_place
 from antiphon.core.atomic import all_atomic, in_folder, scratch
 from antiphon.core.errors import AntiphonError
+from antiphon.core.keywords import check_keywords
 from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
 from antiphon.training.run_folder import read_record
@@ -34,7 +35,8 @@ class How(TypedDict, total=False):
 
     n: real notes to compare with, at most (default: 2,000). split: which of them: "block", "preset" or "valid", held
     out of training, or "train" (default: the first with enough). embeddings: among aisfx, musicnn and mel, the first of
-    which judges likeness and variety (default: those installed, or mel). quick: 300 notes, one network. seed: of the
+    which judges likeness and variety (default: those installed, or mel). label: what to call the notes' instrument when
+    voices are asked for it, if not by its own name. quick: 300 notes, one network. seed: of the
     choice of notes, a number or a name. cache: a folder for measurements of real notes and for weights. threads: of the
     processor (default: all).
     """
@@ -42,6 +44,7 @@ class How(TypedDict, total=False):
     n: int | None
     split: str | None
     embeddings: Sequence[str]
+    label: str
     quick: bool
     seed: int | str
     cache: str | Path | None
@@ -76,6 +79,7 @@ def from_file(
 ) -> dict[str, Any]:
     """The same for voices given by name, run folder, weights file or folder of sounds, and for `data` that is a
     prepared file, a run folder or a folder of notes. -> the figures"""
+    check_keywords("from_file", how, How)
     contenders = named(voices)
     with opened(data, contenders, Report(quiet), how.get("threads")) as prepared:
         return from_prepared(contenders, prepared, quiet=quiet, **how).figures
@@ -96,6 +100,7 @@ def from_file_to_file(
     Both files appear at the end, or none does. Raises AntiphonError if one exists, unless force."""
     from antiphon.verbs.evaluation_page import evaluation_page
 
+    check_keywords("evaluate", how, How, ("out", "force", "quiet"))
     page = Path(out)
     if page.suffix.lower() not in (".html", ".htm"):
         raise AntiphonError(f"cannot write {page.name!r}: use a name that ends in .html (the figures go into a .json)")
@@ -209,7 +214,9 @@ def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
     judged = [note for row in rows for note in (row.real, row.other)]
     references = draw_reference(prepared, n=QUICK_REFERENCES if quick else REFERENCES, seed=seed, judged=judged)
     embeddings = [load_embedding(name, cache) for name in names]
-    meter = Meter(Sounds(prepared, rows), embeddings, cache, how.get("threads"), report.bar)
+    meter = Meter(
+        Sounds(prepared, rows, called=how.get("label", "")), embeddings, cache, how.get("threads"), report.bar
+    )
     return Judge(meter, references), split
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 import numpy as np
@@ -21,12 +22,16 @@ caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
 """
-EXPLAINED = (
-    "real: the notes to judge by. floor: other real notes, as near to them as possible. naive: the nearest training"
-    " note, resampled. untrained: the voice before its first step. imagined: from noise and the label. encoded: in the"
-    " style of another note of the same instrument. gaussian: with styles drawn from a Gaussian per label. vocoded: the"
-    " note after log-mel and back."
-)
+EXPLAINED = {
+    "real": "the notes to judge by",
+    "floor": "other real notes, as near to them as possible",
+    "naive": "the nearest training note, resampled",
+    "untrained": "the voice before its first step",
+    "imagined": "from noise and the label",
+    "encoded": "in the style of another note of the same instrument",
+    "gaussian": "with styles drawn from a Gaussian per label",
+    "vocoded": "the note after log-mel and back",
+}
 
 
 def evaluation_page(found: Evaluation, data: str) -> str:
@@ -36,7 +41,13 @@ def evaluation_page(found: Evaluation, data: str) -> str:
     warned = "".join(f"<li>{escape(warning)}</li>" for warning in figures["warnings"])
     tables = "\n".join(_table(grid) for grid in grids(figures))
     extra = f"{f'<ul>{warned}</ul>' if warned else ''}\n{tables}"
-    return html_page(title, EXPLAINED, _chapters(found), extra, TABLES)
+    return html_page(title, _explained(figures["rows"]), _chapters(found), extra, TABLES)
+
+
+def _explained(rows: Iterable[str]) -> str:
+    """What the rows that there are mean."""
+    kinds = {name.rpartition(": ")[2] for name in rows}
+    return " ".join(f"{name}: {words}." for name, words in EXPLAINED.items() if name in kinds)
 
 
 def _chapters(found: Evaluation) -> list[Chapter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 
-def facts(voice: str | Path) -> dict[str, Any]:
-    """Everything known about a voice, as plain JSON."""
+def facts(voice: str | Path, words: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything known about a voice, as plain JSON. words: only instruments with one of them in their name, family or
+    styles."""
     loaded, path = load(voice), find(voice)
     written = kind(loaded.kind).write(loaded.model)
     method = _recipe(loaded, written, path)
@@ -44,7 +46,7 @@ def facts(voice: str | Path) -> dict[str, Any]:
         "network": written["config"],
         "recipe": method,
         "method": _told(method),
-        "instruments": [_instrument(loaded, label) for label in loaded.instruments],
+        "instruments": _matching([_instrument(loaded, label) for label in loaded.instruments], words, loaded),
         "styles": list(loaded.styles),
         "descriptors": [scale.name for scale in loaded.model.labels.scales],
         "training": loaded.info.training,
@@ -89,13 +91,27 @@ def _family(label: str) -> str:
     return gm.family_of(gm.PROGRAMS.index(name)) if name in gm.PROGRAMS else ""
 
 
-def card(voice: str | Path) -> RenderableType:
-    """`facts` for reading: a rich renderable."""
+def _matching(rows: list[dict[str, Any]], words: Sequence[str], voice: Voice) -> list[dict[str, Any]]:
+    """The instruments with one of the words in them; where none has, what the words mean to the voice."""
+    if not words:
+        return rows
+    wanted = [word.lower() for word in words]
+
+    def said(row: dict[str, Any]) -> str:
+        return " ".join([row["label"], row["family"], *row["styles"]]).lower()
+
+    found = [row for row in rows if any(word in said(row) for word in wanted)]
+    meant = {} if found else {voice.resolve(word): None for word in words}
+    return found or [row for row in rows if row["label"] in meant]
+
+
+def card(voice: str | Path, words: Sequence[str] = ()) -> RenderableType:
+    """`facts` for reading: a rich renderable. words: as there; then only the table of instruments."""
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
 
-    known = facts(voice)
+    known = facts(voice, words)
     head = Table.grid(padding=(0, 2))
     for name, value in _lines(known):
         head.add_row(name, escape(value))
@@ -103,7 +119,7 @@ def card(voice: str | Path) -> RenderableType:
     for row in known["instruments"]:
         ends = [note_name(round(row[end])) for end in ("lowest", "highest") if row[end] is not None]
         table.add_row(escape(row["label"]), row["family"], " to ".join(ends), escape(" ".join(row["styles"])))
-    return Group(head, table)
+    return table if words else Group(head, table)
 
 
 def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from antiphon.audio.files import check_place, check_target, encode
+from antiphon.audio.files import Form, check_place, check_target, encode
 from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
@@ -16,6 +16,7 @@ from antiphon.core.seeds import check_seed
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.metrics.plots.sheet import spectrogram_strip
+from antiphon.verbs.finish import Finish
 from antiphon.verbs.report import Report
 from antiphon.voices.capabilities import PlaysNotes
 from antiphon.voices.expression import common_pitch, still, way_between
@@ -28,7 +29,6 @@ from antiphon.voices.voice import Voice
 MOST = 100  # steps
 LONGEST = 1_200  # seconds held, all steps together
 GAP = 0.1  # seconds of silence between two
-PEAK = 0.99
 
 
 def from_names(
@@ -74,23 +74,30 @@ def morph(
     seed: int | str = 0,
     variation: float | None = None,
     picture: bool = False,
+    rate: int | None = None,
+    bits: int | None = None,
+    mono: bool = False,
+    gain: float = 0.0,
+    lufs: float | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Write a morph's steps, one after another, into a sound file; returns its path.
 
-    picture: also draw their spectrograms side by side in a PNG of the same name. For other keywords see from_names.
+    picture: also draw their spectrograms side by side in a PNG of the same name. rate, bits, mono: of the file, as in
+    `play`; gain: dB; lufs: loudness of the whole. For other keywords see from_names.
     Raises AntiphonError for invalid values, or (without force) if a file exists."""
-    target = check_target(out, force=force)
+    finish = Finish(0.0, lufs, gain, Form(rate, bits, mono))
+    target = check_target(out, form=finish.form, force=force)
     pictures = [check_place(target.with_suffix(".png"), force=force)] if picture else []
     with Report(quiet).warnings():
         how = {"velocity": velocity, "seconds": seconds, "variation": variation}
         sounds = from_names(start, stop, voice, steps=steps, pitch=pitch, seed=seed, **how)  # type: ignore[arg-type]
     gap = np.zeros(round(GAP * SAMPLE_RATE), np.float32)
     line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])
-    line *= np.float32(min(1.0, PEAK / max(np.abs(line).max(), 1e-9)))
+    line = finish(line)
     with in_folder(target.parent), all_atomic([target, *pictures]) as (draft, *drawn):
-        encode(draft, target, line)
+        encode(draft, target, line, form=finish.form)
         for place in drawn:
             between = [f"{100 * i / (steps - 1):.0f} %" for i in range(1, steps - 1)]
             spectrogram_strip(sounds, [Path(str(start)).name, *between, Path(str(stop)).name], place)

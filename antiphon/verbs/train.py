@@ -104,6 +104,7 @@ def train(
     threads: int | None = None,
     workers: int = 1,
     licence: str = "",
+    label: str = "",
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -117,7 +118,8 @@ def train(
     nothing. seed: random seed, a number or a name (default: 0). settings: any settings of the recipe by their dotted
     names, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that plays its share of the
     batch (default: all). workers: processes that prepare the folder. licence: of the recordings, noted in the voice.
-    force: start over in a folder that holds another run.
+    label: what to call the
+    instrument, if not by the names of folders and files. force: start over in a folder that holds another run.
 
     Raises AntiphonError for anything a person can fix; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder = Path(source), Path(out)
@@ -141,8 +143,9 @@ def train(
             prepared = source if source.is_file() else folder / PREPARED
             with undone(folder):
                 if not prepared.exists():
-                    _prepare(source, prepared, plan, workers, licence, report)
+                    _prepare(source, prepared, plan, workers, licence, label, report)
                 data = plan.open(prepared)
+                _check_label(data, label, source)
                 plan.fits(data)
         if team:
             team.begin({"path": str(prepared), "folder": str(folder)})
@@ -267,11 +270,21 @@ def _plan(request: Request, report: Report) -> tuple[Recipe[Any], str | None]:
     return recipe, start
 
 
-def _prepare(source: Path, target: Path, recipe: Recipe[Any], workers: int, licence: str, report: Report) -> None:
+def _prepare(
+    source: Path, target: Path, recipe: Recipe[Any], workers: int, licence: str, label: str, report: Report
+) -> None:
+    named = {"label": label} if label else {}  # a recipe of one's own may know no labels
     try:
-        recipe.prepare(source, target, report, workers=workers, licence=licence)
+        recipe.prepare(source, target, report, workers=workers, licence=licence, **named)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped before training; the same command starts again") from None
+
+
+def _check_label(data: Any, label: str, source: Path) -> None:
+    """Raises AntiphonError if the sounds have been prepared under another name."""
+    known = tuple(getattr(getattr(data, "labels", None), "instruments", ()))
+    if label and known != (label,):
+        raise AntiphonError(f"{source} was prepared as {', '.join(known[:4])}: leave --as out, or begin anew (--force)")
 
 
 def _start_warm(run: Run, start_from: str | Path, report: Report) -> None:

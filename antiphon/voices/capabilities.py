@@ -12,7 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.audio.files import check_target, read_audio, write_audio
+from antiphon.core.keywords import check_keywords
 from antiphon.core.note import Note
+from antiphon.data.labelling.labels import parse_pitch
 from antiphon.voices.voice import Voice
 
 
@@ -22,11 +24,12 @@ class PlaysNotes(Voice):
     plays = pitched = True
     song_part: str | None = "voice"
 
-    def note(self, pitch: float = 60.0, **how: Any) -> np.ndarray:
-        """(samples,) float32: one note; the keywords are those of `Note` (instrument, velocity, seconds, style, seed
-        ...)."""
+    def note(self, pitch: float | str = 60.0, **how: Any) -> np.ndarray:
+        """(samples,) float32: one note; pitch: 60, 60.5 or "C4"; the keywords are those of `Note` (instrument,
+        velocity, seconds, style, seed ...)."""
+        check_keywords("note", how, Note)
         how.setdefault("seconds", 1.0)
-        return self.notes([Note(pitch, **how)])[0]
+        return self.notes([Note(parse_pitch(pitch) if isinstance(pitch, str) else pitch, **how)])[0]
 
     @abstractmethod
     def notes(

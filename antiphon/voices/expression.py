@@ -133,12 +133,15 @@ def _blend(part: str, text: str) -> Blend:
 @dataclass(frozen=True)
 class Character:
     """What plays, over time. labels: the voice's label that describes each stage best, used for ranges and file names.
-    first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds."""
+    first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds. voice: who renders
+    it in a song, if not the song's voice. blended: the labels that the first stage is mixed of."""
 
     labels: tuple[str, ...]
     first: Tensor
     ways: tuple[Way, ...] = ()
     spans: tuple[tuple[float, float], ...] = ()
+    voice: Voice | None = None
+    blended: tuple[str, ...] = ()
 
     @property
     def moves(self) -> bool:
@@ -214,13 +217,15 @@ class _Casting:
         found = [self._named(name) for name in blend.names]
         labels = [label for label, _ in found]
         loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
-        return Character((labels[loudest],), blended([w for _, w in found], blend.shares))
+        mixed = blended([w for _, w in found], blend.shares)
+        return Character((labels[loudest],), mixed, blended=tuple(labels))
 
     def moving(self, expression: Expression, seconds: float | None) -> Character:
         stages = [self.still(blend) for blend in (expression.first, *(turn.to for turn in expression.turns))]
         spans = tuple(turn.span or _whole(seconds) for turn in expression.turns)
         ways = tuple(way_between(self.voice, a, b) for a, b in pairwise(stages))
-        return Character(tuple(stage.labels[0] for stage in stages), stages[0].first, ways, spans)
+        labels = tuple(stage.labels[0] for stage in stages)
+        return Character(labels, stages[0].first, ways, spans, blended=stages[0].blended)
 
     def _named(self, name: str) -> tuple[str, Tensor]:
         """The label and the w of a name or of a recording."""

@@ -40,6 +40,25 @@ def find(voice: str | Path) -> Path:
     raise AntiphonError(f"no voice named '{voice}' ({hint}): give a bundled name, a run folder or a weights file")
 
 
+def voices_in(folder: Path) -> list[Path]:
+    """The run folders and weights files directly inside a folder. Raises AntiphonError if it is none."""
+    from antiphon.voices.checkpoint import read_metadata
+
+    if not folder.is_dir():
+        raise AntiphonError(f"{folder} is not a folder: give one that holds runs or weights files")
+
+    def is_voice(path: Path) -> bool:
+        file = path / WEIGHTS if path.is_dir() else path
+        if file.suffix != ".safetensors" or not file.is_file():
+            return False
+        try:
+            return "kind" in read_metadata(file)
+        except AntiphonError:
+            return False
+
+    return sorted(path for path in folder.iterdir() if is_voice(path))
+
+
 def title(place: str | Path) -> str:
     """The name of a run folder, a folder of sounds or a file: a folder's whole name, a file's without its suffix."""
     path = Path(os.path.abspath(place))

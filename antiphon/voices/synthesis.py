@@ -173,6 +173,7 @@ def tones(known: Known, first: int, tracks: Sequence[Track], release: Tensor) ->
             cycles=torch.stack([_longer(torch.from_numpy(track.cycles), blocks) for track in tracks]),
             gone=torch.stack([_longer(track.gone, blocks) for track in tracks]),
         ),
+        even=True,
     )
     for i, (track, count) in enumerate(zip(tracks, known.bank.real.sum(1).tolist(), strict=True)):
         own = amplitude[i, : len(track.cycles), :count]

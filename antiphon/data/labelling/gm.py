@@ -96,7 +96,39 @@ ALIASES: dict[str, str] = {
     "steelpan": "steel drums",
     "wood block": "woodblock",
     "taiko": "taiko drum",
+    "upright piano": "acoustic grand piano",
+    "wurlitzer": "electric piano 1",
+    "glock": "glockenspiel",
+    "bongo bells": "agogo",
+    "classical guitar": "nylon guitar",
+    "spanish guitar": "nylon guitar",
+    "twelve string guitar": "steel guitar",
+    "12-string guitar": "steel guitar",
+    "harmonium": "reed organ",
+    "hammond": "drawbar organ",
+    "panpipes": "pan flute",
+    "pan pipes": "pan flute",
+    "kettledrums": "timpani",
+    "timpano": "timpani",
+    "string orchestra": "string ensemble 1",
+    "saw": "sawtooth lead",
+    "mbira": "kalimba",
+    "thumb piano": "kalimba",
+    "bagpipes": "bagpipe",
+    "whistling": "whistle",
 }
+# What stands in for an instrument that General MIDI lacks: its nearest relative there.
+RELATIVES: dict[str, str] = {
+    "ukulele": "nylon guitar", "mandolin": "steel guitar", "lute": "nylon guitar", "oud": "nylon guitar",
+    "bouzouki": "steel guitar", "zither": "dulcimer", "cimbalom": "dulcimer", "santur": "dulcimer",
+    "spinet": "harpsichord", "melodica": "harmonica", "concertina": "accordion", "cornet": "trumpet",
+    "flugelhorn": "french horn", "euphonium": "tuba", "tenor horn": "french horn", "bass clarinet": "clarinet",
+    "contrabassoon": "bassoon", "bass trombone": "trombone", "alto flute": "flute", "bass flute": "flute",
+    "tin whistle": "recorder", "duduk": "english horn", "erhu": "fiddle", "viol": "cello", "viola da gamba": "cello",
+    "guzheng": "koto", "pipa": "shamisen", "crotales": "glockenspiel", "handbells": "tubular bells",
+    "hang": "steel drums", "handpan": "steel drums", "theremin": "voice oohs", "singer": "voice oohs",
+    "vocals": "voice oohs",
+}  # fmt: skip
 
 
 def family_of(program: int) -> str:

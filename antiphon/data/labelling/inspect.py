@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from antiphon.core.words import counted
 from antiphon.data.labelling.row import Manifest, Row, note_name
 
 _SOURCES = {
@@ -93,7 +94,7 @@ def _instruments(rows: Iterable[Row]) -> Table:
         pitches = [row.pitch for row in group if row.pitch is not None]
         table.add_row(
             *(escape(name), str(len(group)), str(len({row.preset for row in group}))),
-            f"{note_name(round(min(pitches)))}-{note_name(round(max(pitches)))}" if pitches else "",
+            _span(note_name(round(min(pitches))), note_name(round(max(pitches)))) if pitches else "",
             *(_velocities(group), _sources(group), _held_out(group), _common_words(group)),
         )
     return table
@@ -124,7 +125,11 @@ def _by_label(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _velocities(group: list[Row]) -> str:
-    return f"{min(row.velocity for row in group)}-{max(row.velocity for row in group)}"
+    return _span(str(min(row.velocity for row in group)), str(max(row.velocity for row in group)))
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low}-{high}"
 
 
 def _sources(group: list[Row]) -> str:
@@ -146,7 +151,7 @@ def _totals(manifest: Manifest) -> str:
     splits = Counter(row.split for row in rows)
     held = ", ".join(f"{count} {split}" for split, count in splits.items() if split != "train") or "nothing"
     return (
-        f"{len(rows)} {sound}s of {len({row.instrument for row in rows})} {kind}s in {manifest.folder}: "
+        f"{counted(len(rows), sound)} of {counted(len({row.instrument for row in rows}), kind)} in {manifest.folder}: "
         f"{splits['train']} to train on, "
         f"held out: {held}; {len(manifest.refused)} refused"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 EXTRA = "extra"  # additional notes to measure with; they do not affect the others
@@ -65,6 +65,10 @@ class Manifest:
     one_shots: bool = False  # hits (data/labelling/hits.py)
     pitched: bool = True  # False: like hits, they have only a nominal pitch
     aside: tuple[Row, ...] = ()  # what is known for no note: releases, noises, right halves
+
+    def called(self, label: str) -> Manifest:
+        """The same notes, all of an instrument of that name; "" leaves them as they are."""
+        return replace(self, rows=[replace(row, instrument=label) for row in self.rows]) if label else self
 
 
 def note_name(pitch: float) -> str:

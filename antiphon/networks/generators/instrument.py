@@ -37,6 +37,7 @@ FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots divide this range of ratios, i
 LONG, LONG_HOP, SHORT, SHORT_HOP = 2048, 1024, 256, 64
 TABLE = 1024  # stored frames of white noise; each note starts at a different one
 FADE = 32  # samples over which a note fades in
+TOLD = 30.0  # seconds of a held note that there is anything to know of; no recording learned from is as long
 DETUNE = 8.0  # initial cents between unison copies
 STEADY = 12.0  # cents of f0 within which training treats its blocks' frequency as constant (phases stay exact)
 
@@ -65,10 +66,12 @@ SIZES = {
 
 
 def time_features(knots: Tensor, release: Tensor) -> Tensor:
-    """(batch, t, 53) features of time: since the onset, since the release, and how long the note was held. release:
-    (batch,) or (batch, t)."""
+    """(batch, t, 53) features of time: since the onset, since the release, and how long the note was held; a note held
+    for longer than TOLD sounds on as it did then. release: (batch,) or (batch, t)."""
     t = knots / SAMPLE_RATE
     held = (release if release.dim() == 2 else release.unsqueeze(-1).expand_as(knots)) / SAMPLE_RATE
+    beyond = (torch.minimum(t, held) - TOLD).clamp_min(0)
+    t, held = t - beyond, held - beyond
     after = (t - held).clamp_min(0)
     released = (t >= held).float()
 

@@ -124,7 +124,8 @@ def _body(folder: Path, outlook: Outlook) -> list[str]:
     rows, said = _read(folder / LOG)
     last = rows[-1] if rows else {"step": 0}
     curves = [drawn for picture in PICTURES if (drawn := _drawn(picture, rows))]
-    return [f"<p>{_summary(last, said, outlook)}</p>", _notes(said), _sheet(folder), *curves]
+    banded = any("<rect" in drawn for drawn in curves)
+    return [f"<p>{_summary(last, said, outlook, banded)}</p>", _notes(said), _sheet(folder), *curves]
 
 
 def _read(path: Path) -> tuple[list[Row], list[Row]]:
@@ -138,12 +139,12 @@ def _read(path: Path) -> tuple[list[Row], list[Row]]:
     return [r for r in rows if "said" not in r], [r for r in rows if "said" in r]
 
 
-def _summary(last: Row, said: Sequence[Row], outlook: Outlook) -> str:
+def _summary(last: Row, said: Sequence[Row], outlook: Outlook, banded: bool) -> str:
     recent = said[-1]["said"] if said and said[-1]["step"] > 0.8 * last["step"] else ""
     looks = "one check" if outlook.looks == 1 else f"{outlook.looks:,} checks"
     verdict = f"Nothing unusual in {looks}." if outlook.looks else ""
     verdict = f"The latest message: {escape(str(recent))}." if recent else verdict
-    bands = "The green bands show where healthy runs are." if outlook.looks else ""
+    bands = "The green bands show where healthy runs are." if outlook.looks and banded else ""
     words = " ".join(part for part in (verdict, escape(outlook.words), bands) if part)
     return f"{last['step']:,} steps. <b>Is this normal?</b> {words}"
 

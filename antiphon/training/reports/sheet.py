@@ -16,11 +16,15 @@ from antiphon.voices.capabilities import Encodes, PlaysNotes, Transforms
 from antiphon.voices.voice import Voice
 
 MOST = 10
+SPOTS = tuple((low, soft) for low in (0.05, 0.5, 0.95) for soft in (0.1, 0.9))  # of its pitches, of its velocities
+PLACES = tuple((low, 0.5) for low in (0.05, 0.5, 0.95))
+FEW = 3  # instruments, each of which can show more than one note
 
 
 def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
     """(note, reference) pairs spread over the instruments, held-out notes if there are any; always the same for a
-    file."""
+    file. A single instrument shows low, middle and high notes, soft and loud; two or three show a low, a middle and a
+    high one each."""
     rng = np.random.default_rng(7)
     split = {name: set(data.where(name).tolist()) for name in data.labels.splits}
     held_out = split.get("block", set()) | split.get("valid", set())
@@ -31,10 +35,27 @@ def choose_notes(data: Prepared, count: int = MOST) -> list[tuple[int, int]]:
         train = [i for i in notes if i in split.get("train", set())] or list(notes)
         middle = [i for i in notes if 45 <= data.pitch[i] <= 88] or list(notes)
         candidates = [i for i in middle if i in held_out] or middle
-        note = candidates[rng.integers(len(candidates))]
-        same = [i for i in train if data.preset[i] == data.preset[note] and i != note] or train
-        chosen.append((int(note), int(same[rng.integers(len(same))])))
+        if data.labels.pitched and names <= FEW:
+            shown = _spread(data, notes, held_out, SPOTS if names == 1 else PLACES)
+        else:
+            shown = [int(candidates[rng.integers(len(candidates))])]
+        for note in shown:
+            same = [i for i in train if data.preset[i] == data.preset[note] and i != note] or train
+            chosen.append((note, int(same[rng.integers(len(same))])))
     return chosen
+
+
+def _spread(data: Prepared, notes: np.ndarray, held_out: set[int], spots: tuple[tuple[float, float], ...]) -> list[int]:
+    """The notes nearest to some places, each (share of the pitches, share of the velocities), every note once; of notes
+    as near as each other one that was held out."""
+    pitch, velocity = data.pitch.numpy()[notes], data.velocity.numpy()[notes]
+    known = np.isin(notes, list(held_out))
+    found = []
+    for low, soft in spots:
+        away = np.abs(pitch - np.quantile(pitch, low)) / max(np.ptp(pitch), 1.0)
+        away = away + 0.5 * np.abs(velocity - np.quantile(velocity, soft)) / max(np.ptp(velocity), 1.0)
+        found.append(int(notes[np.argmin(away - 0.02 * known)]))
+    return list(dict.fromkeys(found))
 
 
 def imitate(listener: Encodes, player: PlaysNotes, data: Prepared, pairs: list[tuple[int, int]]) -> list[np.ndarray]:
