@@ -206,7 +206,7 @@ class Clone(Spoken):
     name: Annotated[str | None, opt("LABEL")] = None
     """what to call the instrument (default: the first recording's name)"""
     as_: Annotated[str | None, arg(name="as", metavar="LABEL", help_behavior_hint="")] = None
-    """the voice's instrument that it is most like, such as oboe (default: by ear)"""
+    """the voice's instrument that it is most like, such as oboe (default: as heard)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name"""
     force: Flag = False

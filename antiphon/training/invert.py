@@ -1,12 +1,12 @@
 """Pivotal tuning (Roich 2021): what must change in a model so that it plays a recording it has never heard.
 
-    pivot       w, from where it sounds nearest, moves to where it sounds nearer still   G stays as it is
+    pivot       w, from E(recording), moves to the w near it whose sound is nearest      G stays as it is
     residual    G's heads and its tuner's last layer learn what w cannot express         w stays as it is
 
-What is recorded may be nothing that E has met, and one pitch does not tell how a w sounds at others. So w begins from
-several places, of which the ear chooses, and stays near a w that M imagines. One pitch is recorded but every pitch will
-be played, so the residual is constrained where nothing was recorded: there the curves must change by most of what they
-change at the recorded pitch,
+E may mishear what it has never met, and one pitch does not tell how a w sounds at others. Where it is known what was
+recorded, w begins at what sounds nearest of what M imagines of it, or halfway there, and stays near. One pitch is
+recorded but every pitch will be played, so the residual is constrained where nothing was recorded: there the curves
+must change by most of what they change at the recorded pitch,
 
     L = L_sound + follow |(G'(w, p') - G(w, p')) - share (G'(w, p) - G(w, p))|    p' drawn within two octaves
 
@@ -44,7 +44,7 @@ from antiphon.training.losses.zones import ZoneLoss
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
 TAKES = 6  # of a note, for losses on their mean
-FEW = 8  # imagined w, of those that sound nearest, from which and from halfway to which w may begin
+FEW = 8  # known w, of those that sound nearest, from which and from halfway to which w may begin
 INAUDIBLE = -8.5  # nepers (-74 dB) below the loudest, where a partial of an attack is left out
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
 
@@ -67,7 +67,7 @@ class Inversion:
     mel: float = 1.0
     partials: float = 0.5
     tuning: float = 0.3
-    near: float = 1.0  # mean square distance of w from the imagined one that it stays near
+    near: float = 1.0  # mean square distance of w from the known one that it stays near
     follow: float = 1.0
     share: float = 0.85  # of what was learned at one pitch that applies to others
     onset: float = 6.0
@@ -83,7 +83,7 @@ def invert(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[InstrumentGenerator, Tensor]:
     """A generator and a w that play the recordings of `source`. heard: (style,) w from the encoder; known: (n, style),
-    imagined ones, near one of which it stays. The model is left unchanged. -> the generator, and w (style,)
+    those near one of which it stays. The model is left unchanged. -> the generator, and w (style,)
 
     Two threads share the work, each operation on one (callers set torch's threads), so that the result is the same to
     the byte wherever it runs."""
@@ -146,7 +146,9 @@ class _Learning:
     @torch.no_grad()
     def _choice(self, heard: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Where w begins, and the known w that it stays near: the ear chooses, by what the pivot goes by, among what
-        the encoder heard, the known ones that sound nearest, and halfway to them."""
+        the encoder heard, the known ones that sound nearest, and halfway to them. With one known it begins as heard."""
+        if len(known) == 1:
+            return heard, known[0]
         batch = self._batch()
 
         def apart(ws: Tensor) -> Tensor:

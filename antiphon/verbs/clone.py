@@ -52,7 +52,7 @@ def from_audio(
 
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
     velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. as_: the
-    instrument of the voice that they are most like, where you know it (default: by ear). Raises AntiphonError, in one
+    instrument of the voice that they are most like, where you know it (default: as heard). Raises AntiphonError, in one
     line, for a recording that is not one clean pitched note, and for an instrument that the voice does not know."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
@@ -111,7 +111,7 @@ def clone(
 
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
-    what to call the instrument. as_: the instrument of the voice that it is most like (default: by ear). The same
+    what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). The same
     recordings and seed give the same bytes. Raises AntiphonError for a recording that is not one clean pitched note,
     for an instrument that the voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
@@ -193,11 +193,9 @@ def _heard(base: Encodes, data: Prepared) -> Tensor:
     return on_sphere(torch.from_numpy(w).mean(0))
 
 
-def _known(base: StyledVoice, w: Tensor, like: str | None) -> Tensor:
-    """(n, style) imagined w that the recordings may be like: each label's nearest to w, or all of `like`."""
-    import torch
-
-    return base.known(like) if like else torch.stack([base.kin(w, label) for label in base.instruments])
+def _known(base: StyledVoice, heard: Tensor, like: str | None) -> Tensor:
+    """(n, style) near which w stays: imagined ones of `like`, or else what the encoder heard."""
+    return base.known(like) if like else heard.unsqueeze(0)
 
 
 def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str], seed: int):  # type: ignore[no-untyped-def]
