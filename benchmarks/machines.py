@@ -39,6 +39,7 @@ class Machine:
     folder: str = "plain"
     user: int = 0  # another one, if this is root
     readonly: tuple[str, ...] = ()  # folders in `folder`
+    folders: tuple[str, ...] = ()  # others
     file_bytes: int | None = None  # the largest file that may be written
     disk_bytes: int | None = None  # the size of the disk that `folder` is on
     closed: str = ""  # "stdout", "stdin"
@@ -54,6 +55,7 @@ MACHINES = (
     Machine("a path that is not UTF-8", {}, os.fsdecode(b"caf\xe9")),
     Machine("TMPDIR that cannot be written to", {"TMPDIR": "none"}, user=NOBODY, readonly=("none",)),
     Machine("TMPDIR that does not exist", {"TMPDIR": "missing"}),
+    Machine("TMPDIR with a space and an emoji", {"TMPDIR": "my tmp 🎻"}, folders=("my tmp 🎻",)),
     Machine("a folder that is read-only", {}, user=NOBODY, readonly=(".",)),
     Machine("files of 100 kB at most", {}, file_bytes=100_000),
     Machine("a disk of 300 kB", {}, disk_bytes=300_000),
@@ -92,7 +94,7 @@ def attempt(machine: Machine, verb: str, root: Path, python: str) -> str:
     """-> what came of it"""
     shutil.rmtree(root, ignore_errors=True)
     sounds, place = root / "sounds", root / machine.folder
-    for folder in (sounds, place, *(place / name for name in machine.readonly)):
+    for folder in (sounds, place, *(place / name for name in machine.readonly + machine.folders)):
         folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(NOTES.rglob("*.flac"))[:12]:
         shutil.copy(path, sounds / f"{path.parent.name}-{path.name}")

@@ -33,11 +33,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from antiphon.audio.files import read_audio
+import numpy as np
+
+from antiphon.audio.files import read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "examples" / "notes"
+LIBRARIES = ("tmp/.ses", "tmp/torchinductor_")  # what onnxruntime and torch leave there, stopped or not
 NEAR = 0.002  # seconds after the first file
 PATIENCE = 60.0  # seconds for a stopped command to end
 MARK = "ANTIPHON_STOPS"  # in the environment of a command and of all processes that it starts
@@ -81,8 +84,8 @@ class Stopped:
 
 
 def cases(material: Path, font: Path | None) -> list[Case]:
-    voice, song, note = str(material / "run"), str(material / "song.mid"), str(NOTES / "flute")
-    note = str(sorted(Path(note).glob("*"))[0])
+    voice, song, notes = (str(material / name) for name in ("run", "song.mid", "notes"))
+    note = str(min((NOTES / "flute").glob("*.flac")))
     judge = ("-n", "8", "--quick", "--embeddings", "mel", "--cache", str(material / "cache"), "--threads", "1")
     prepared = str(material / "run" / "prepared.safetensors")
     found = [
@@ -91,11 +94,13 @@ def cases(material: Path, font: Path | None) -> list[Case]:
         Case("generate", ("generate", "gm", "-o", "notes", "-n", "12", "--seconds", "0.5"), _is_sound),
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),
+        Case("export", ("export", "gm", "-o", "a/pack", "--instrument", "flute", "--keys", "12", "--velocities", "1")),
+        Case("data cut", ("data", "cut", str(material / "session.wav"), "-o", "a/cut")),
         Case("gallery", ("gallery", "-o", "gallery", "--only", "between", "velocity")),
-        Case("train", ("train", str(NOTES), "-o", "run", *_tiny(1)), resumes=True),
-        Case("train in two", ("train", str(NOTES), "-o", "run", *_tiny(2)), resumes=True),
+        Case("train", ("train", notes, "-o", "run", *_tiny(1)), resumes=True),
+        Case("train in two", ("train", notes, "-o", "run", *_tiny(2)), resumes=True),
         Case("evaluate", ("evaluate", voice, prepared, "-o", "page.html", *judge)),
-        Case("data prepare", ("data", "prepare", str(NOTES), "-o", "notes.safetensors", "--workers", "2")),
+        Case("data prepare", ("data", "prepare", notes, "-o", "notes.safetensors", "--workers", "2")),
     ]
     if font:
         line = ("data", "render", str(font), "-o", "rendered", "--programs", "0", "40", "--step", "12")
@@ -111,11 +116,18 @@ def _is_sound(path: Path) -> bool:
 
 
 def prepare_material(place: Path) -> None:
-    """A short song, and a small voice with its prepared notes."""
+    """A short song, the notes of two instruments, and a small voice with its prepared notes."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "song.mid").write_bytes(_song())
+    head, *rows = (NOTES / "notes.csv").read_text().splitlines()
+    for name in ("flute", "marimba"):
+        shutil.copytree(NOTES / name, place / "notes" / name, dirs_exist_ok=True)
+    flute = [read_audio(path) for path in sorted((NOTES / "flute").glob("*.flac"))[:24:3]]
+    write_audio(place / "session.wav", np.concatenate(flute), force=True)
+    mine = [row for row in rows if row.startswith(("flute/", "marimba/"))]
+    (place / "notes" / "notes.csv").write_text("\n".join([head, *mine]) + "\n")
     if not (place / "run" / "weights.safetensors").exists():
-        line = ["train", str(NOTES), "-o", str(place / "run"), *_tiny(1)]
+        line = ["train", str(place / "notes"), "-o", str(place / "run"), *_tiny(1)]
         subprocess.run([sys.executable, "-m", "antiphon", *line], check=True, cwd=ROOT)
 
 
@@ -177,7 +189,8 @@ class Command:
         return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
     def has_files(self) -> bool:
-        return any(next(os.scandir(place), None) for place in (self.work, self.temporary))
+        own = (entry for entry in os.scandir(self.temporary) if not f"tmp/{entry.name}".startswith(LIBRARIES))
+        return any(next(entries, None) for entries in (os.scandir(self.work), own))
 
     def wait_for(self, event: Callable[[], bool]) -> bool:
         """-> whether it has happened before the command ended"""
@@ -187,14 +200,15 @@ class Command:
             time.sleep(0.0002)
         return False
 
-    def end(self) -> tuple[int, list[str]]:
+    def end(self, patience: float | None = None) -> tuple[int, list[str]]:
         """-> status and lines on stderr"""
-        _, said = self.process.communicate(timeout=PATIENCE)
+        _, said = self.process.communicate(timeout=patience)
         return self.process.returncode, said.splitlines()
 
     def files(self) -> list[Path]:
         """Everything that is there, empty folders too."""
         found = [path for place in (self.work, self.temporary) for path in place.rglob("*")]
+        found = [path for path in found if not str(path.relative_to(self.work.parent)).startswith(LIBRARIES)]
         return sorted(path for path in found if path.is_file() or not any(path.iterdir()))
 
     def names(self) -> set[str]:
@@ -251,7 +265,7 @@ def stop(case: Case, usual: Usual, place: Path, kinds: Sequence[str], rng: rando
     number = getattr(signal, f"SIG{row.number}")
     (os.killpg if row.group else os.kill)(command.process.pid, number)
     try:
-        row.status, said = command.end()
+        row.status, said = command.end(PATIENCE)
     except subprocess.TimeoutExpired:
         row.faults.append("hangs")
         command.process.kill()

@@ -18,7 +18,9 @@ from antiphon.data.analysis.pitch import measure_f0
 from antiphon.data.analysis.recording import OneNote, chord_tone, octave_of, one_note, second_attack, without_noise
 from antiphon.metrics.takes import nearest_takes
 from antiphon.music.room import Room
+from antiphon.networks.encoders.note import on_sphere
 from antiphon.training import invert
+from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.verbs import clone
 from antiphon.voices.instrument import InstrumentVoice
 
@@ -229,6 +231,61 @@ def test_inversion_comes_nearer_than_the_encoder(voice, monkeypatch):
     assert mel_distance(levelled[1], sound) < 0.7 * mel_distance(levelled[0], sound)
 
 
+def learning(voice, sound: np.ndarray, folder: Path, **how) -> invert._Learning:
+    data = clone._measured([OneNote(sound, 57.0)], ["x"], [100], "clone", folder)
+    source = ExcerptSource(data, clone.CROP, 0)
+    return invert._Learning(voice.model.generator, source, invert.Inversion(**how), lambda done, total: None)
+
+
+def test_a_clone_begins_where_it_sounds_nearest(voice, tmp_path):
+    """Of several starts the ear chooses the one that the recording was made with, wherever it stands."""
+    harp = voice.imagine("harp")
+    others = on_sphere(torch.randn(3, len(harp), generator=torch.Generator().manual_seed(1)))
+    sound = voice.notes([antiphon.Note(57, 0.6, 100)], w=harp.unsqueeze(0))[0]
+    for at in range(4):
+        known = torch.cat([others[:at], harp.unsqueeze(0), others[at:]])
+        start, home = learning(voice, sound, tmp_path / f"{at}", near=1.0)._choice(others[0], known)
+        assert torch.equal(start, harp)
+        assert torch.equal(home, harp)
+
+
+def test_a_clone_stays_near_what_the_voice_imagines(voice, tmp_path):
+    start, kin = voice.known("harp")[0], voice.known("harp")[1:2]
+    apart = []
+    for near in (0.0, 100.0):
+        w = learning(voice, tone(57, 0.6), tmp_path / f"{near}", pivot_steps=30, batch=2, near=near).pivot(start, kin)
+        apart.append(float((w - kin[0]).square().mean()))
+    assert apart[1] < 0.8 * apart[0]
+
+
+def test_a_clone_may_begin_halfway_and_where_it_was_heard(voice, tmp_path):
+    """Where nothing known sounds right; it then stays near what it begins halfway to, or is most alike."""
+    heard = voice.known("harp")[0]
+    known = on_sphere(torch.randn(4, len(heard), generator=torch.Generator().manual_seed(2)))
+    halfway = on_sphere(heard + known[2])
+    for at, (w, home) in enumerate([(halfway, known[2]), (heard, known[int((known @ heard).argmax())])]):
+        sound = voice.notes([antiphon.Note(57, 0.6, 100)], w=w.unsqueeze(0))[0]
+        begun = learning(voice, sound, tmp_path / f"{at}", near=0.0)._choice(heard, known)
+        assert torch.equal(begun[0], w)
+        assert torch.equal(begun[1], home)
+
+
+def test_what_a_clone_may_be_like(voice):
+    w = voice.known("harp")[3]
+    known = clone._known(voice, w, None)
+    assert len(known) == len(voice.instruments)
+    assert torch.equal(known[voice.instruments.index("harp")], w)
+    assert torch.equal(clone._known(voice, w, voice.instruments[-1]), voice.known(voice.instruments[-1]))
+
+
+def test_told_what_it_is_a_clone_begins_there(voice, quick):
+    sound = [recorded(tone(57, 0.6))]
+    plain, told = (clone.from_audio(sound, voice, as_=label).imagine("clone") for label in (None, voice.instruments[0]))
+    assert not torch.equal(plain, told)
+    with pytest.raises(antiphon.AntiphonError, match="no instrument named 'ophicleide'"):
+        clone.from_audio(sound, voice, as_="ophicleide")
+
+
 def test_what_goes_wrong_in_the_second_thread_is_raised(voice, quick, monkeypatch):
     def fail(*args):
         raise RuntimeError("no attack")
@@ -313,6 +370,9 @@ def test_the_command_line(sample, run_folder, tmp_path, antiphon_line, quick):
     said = antiphon_line("clone", run_folder, sample, "--pitch", "A3", "--name", "my thing", "-o", tmp_path / "mine")
     assert (said.status, said.out) == (0, [str(tmp_path / "mine.safetensors")])
     assert "my thing" in "\n".join(antiphon_line("info", tmp_path / "mine.safetensors").out)
+    said = antiphon_line("clone", run_folder, sample, "--as", "ophicleide", "-o", tmp_path / "other")
+    assert (said.status, len(said.err)) == (2, 1)
+    assert "no instrument named 'ophicleide'" in said.err[0]
     said = antiphon_line("clone", run_folder, sample, "--pitch", "A3", "B3", "-o", tmp_path / "other")
     assert (said.status, len(said.err)) == (2, 1)
     assert "one for each" in said.err[0]

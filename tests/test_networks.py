@@ -20,7 +20,7 @@ from antiphon.networks.oscillators import block_count
 from antiphon.networks.physics import midi_to_hz, stretched
 from antiphon.networks.timegrid import SPARSEST, knots, pad_knots
 from antiphon.representations.mel import hat_weights
-from antiphon.voices.synthesis import _last_sounding, _release_gate
+from antiphon.voices.known import _last_sounding, _release_gate
 
 LABELS = LabelTable(("flute", "piano", "violin"), ("bright", "struck"))
 

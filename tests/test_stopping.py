@@ -204,8 +204,9 @@ with started_pool(2) as pool:
     print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    left = {int(number) for number in done.stdout.split()}
+    first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    left = {int(number) for number in first.stdout.readline().split()}
+    first.wait()
     assert left
     until = time.monotonic() + 10
     while (left := {number for number in left if Path(f"/proc/{number}").exists()}) and time.monotonic() < until:

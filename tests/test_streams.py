@@ -18,8 +18,9 @@ from antiphon.networks.timegrid import held_count, held_knots, knots, released_k
 from antiphon.voices.capabilities import Stream, Streams
 from antiphon.voices.drums import DrumsVoice
 from antiphon.voices.instrument import InstrumentVoice
+from antiphon.voices.known import AHEAD, death, peaks
+from antiphon.voices.pitch_track import Drift, Pitches, let_go_at
 from antiphon.voices.streams import NoteStream
-from antiphon.voices.synthesis import AHEAD, Drift, Pitches, death, let_go_at, peaks
 from antiphon.voices.voice import VoiceInfo
 
 RATE = 44_100

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 import antiphon
+from antiphon.audio.files import read_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes, Streams, Transforms
@@ -374,6 +375,14 @@ def check_what_nobody_can_play_is_refused(voice: Voice, path: Path, folder: Path
         assert name in text
     for label in voice.instruments[:5]:
         assert voice.resolve(label) == label
+
+
+@check("plays", "imagines")
+def check_it_becomes_a_sampler_pack(voice: Voice, path: Path, folder: Path) -> None:
+    few = {"keys": 127, "velocities": 1, "takes": 1, "seconds": 0.1, "instrument": voice.instruments[0]}
+    made = antiphon.export(voice, folder / "pack", format="wav", quiet=True, **few)
+    peaks = [float(np.abs(read_audio(file)).max()) for file in made.rglob("*.wav")]
+    assert max(peaks) == pytest.approx(0.89, abs=0.01)
 
 
 # ---- style vectors ---------------------------------------------------------------------------------------------------

@@ -262,9 +262,8 @@ def writing_all(
     """`writing` for several files: all of them appear when the `with` block ends, or none does."""
     targets = [check_target(path, force=force) for path in paths]
     try:
-        with ExitStack() as places, all_atomic(targets) as drafts, ExitStack() as stack:
-            for target in targets:
-                places.enter_context(in_folder(target.parent))
+        folders = [target.parent for target in targets]
+        with in_folder(*folders), all_atomic(targets) as drafts, ExitStack() as stack:
             pairs = zip(targets, drafts, strict=True)
             encoders = [stack.enter_context(_Encoder(*each, sample_rate, channels, form)) for each in pairs]
             yield [encoder.write for encoder in encoders]

@@ -13,7 +13,7 @@ FADE = 4410  # samples (0.1 s), at most, before and after the join in which one 
 SETTLED = 0.25  # of the hold: no loop begins earlier
 SHORTEST = 0.25  # seconds of a loop
 EVEN_DB = 1.0  # most by which the level at a loop's ends may differ
-DYING = 2.0  # dB a second: a note that falls faster dies away and has no loop
+DYING = 2.0, 2.5  # dB a second, and dB in all: a note that falls faster and further dies away and has no loop
 LOUDER_DB = 0.5  # most by which a join may be louder or softer than what the loop has elsewhere
 AS_GOOD = 0.01  # of correlation, which a longer loop may lack
 LEVELS, CLICKS = 2048, 256  # samples of the windows in which a join's level and its roughness are compared
@@ -35,7 +35,7 @@ def find_loop(sound: Audio, hold: int) -> Loop | None:
     fade = min(FADE, hold // 12)
     end, first = hold - fade, max(int(SETTLED * hold), fade)
     last = end - round(SHORTEST * SAMPLE_RATE)
-    if last <= first or len(sound) < hold or _falls(sound[first:end]) > DYING:
+    if last <= first or len(sound) < hold or _dies_away(sound[first:end]):
         return None
     around = sound[end - fade : end + fade].astype(np.float64)
     likeness, levels = _likeness(sound[first - fade : last + fade].astype(np.float64), around)
@@ -49,11 +49,12 @@ def find_loop(sound: Audio, hold: int) -> Loop | None:
     return Loop(joined, start, end) if _is_smooth(joined, start, end, fade) else None
 
 
-def _falls(sound: Audio) -> float:
-    """dB by which a sound gets softer in a second, on the whole."""
+def _dies_away(sound: Audio) -> bool:
+    """Whether a sound gets softer on the whole, more than vibrato and breath make it swell and fade."""
     levels = 20 * np.log10(_rms(sound.astype(np.float64), LEVELS) + 1e-9)
     seconds = np.arange(len(levels)) * (LEVELS // 4) / SAMPLE_RATE
-    return -float(np.polyfit(seconds, levels, 1)[0])
+    fall = -float(np.polyfit(seconds, levels, 1)[0]) if len(levels) > 1 else 0.0
+    return fall > DYING[0] and fall * len(sound) / SAMPLE_RATE > DYING[1]
 
 
 def _likeness(sound: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             status = _status(list(sys.argv[1:] if argv is None else argv))
         except KeyboardInterrupt as stop:
             status = _fail(str(stop) or "stopped", 130)
+            if argv is None:  # Python itself would end by SIGINT, if a library's C code has seen the interrupt
+                atexit.register(os._exit, status)
         sweep_up()
     sys.exit(status)
 

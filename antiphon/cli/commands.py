@@ -205,6 +205,8 @@ class Clone(Spoken):
     """the note of each recording, in their order (default: estimated from the sound)"""
     name: Annotated[str | None, opt("LABEL")] = None
     """what to call the instrument (default: the first recording's name)"""
+    as_: Annotated[str | None, arg(name="as", metavar="LABEL", help_behavior_hint="")] = None
+    """the voice's instrument that it is most like, such as oboe (default: by ear)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name"""
     force: Flag = False
@@ -213,8 +215,8 @@ class Clone(Spoken):
     def run(self) -> None:
         from antiphon.verbs.clone import clone
 
-        how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "seed": self.seed, "force": self.force}
-        how["quiet"] = self.quiet
+        how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "as_": self.as_}
+        how |= {"seed": self.seed, "force": self.force, "quiet": self.quiet}
         print(clone(self.voice, self.samples, self.out, **how))
 
 

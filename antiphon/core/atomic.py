@@ -74,16 +74,17 @@ def nameless(place: Path) -> IO[bytes]:
 
 
 @contextmanager
-def in_folder(folder: Path) -> Iterator[None]:
-    """The folder exists during the block and afterwards; if the block fails, folders made for it are removed again,
+def in_folder(*folders: Path) -> Iterator[None]:
+    """The folders exist during the block and afterwards; if the block fails, those made for it are removed again,
     unless there is something in them."""
-    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    missing = {place for folder in folders for place in (folder, *folder.parents) if not os.path.lexists(place)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         with held():
-            for place in missing:
+            for place in sorted(missing, key=lambda place: -len(place.parts)):
                 with suppress(OSError):
                     place.rmdir()
         raise

@@ -7,6 +7,7 @@ of 172 frames at 86 Hz, and yet the first knots lie 3 ms apart.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -77,3 +78,8 @@ def pad_knots(rows: list[np.ndarray], multiple: int = 1) -> Tensor:
     """(batch, t) float32: rows of knots, shorter ones padded with their last; t is a multiple of `multiple`."""
     longest = -(-max(len(r) for r in rows) // multiple) * multiple
     return torch.from_numpy(np.stack([np.pad(r, (0, longest - len(r)), mode="edge") for r in rows]).astype(np.float32))
+
+
+def rounded_up(samples: float, step: int) -> float:
+    """The next multiple of `step`; inf stays inf."""
+    return samples if math.isinf(samples) else -(-samples // step) * step

@@ -30,6 +30,7 @@ class InstrumentRecipe(SoundsRecipe):
     transposed: float = (
         0.3  # largest share of excerpts that fill gaps between a preset's recorded keys [training/batches/transpose.py]
     )
+    hear: float = 0.0  # how likely a reference gets each of what recordings have [training/batches/hearing.py]
     rehearsal: float = 0.4  # share of the steps that learn from expected spectra, before the game begins
     rehearsal_batch: int = 64  # excerpts per rehearsal step, which takes less time than one with sound
     rehearsal_rate: float = 3.0  # learning rate of the rehearsal, as a multiple of the game's
@@ -46,6 +47,7 @@ class InstrumentRecipe(SoundsRecipe):
         "samples": (8192, 1 << 20),
         "seed": (0, (1 << 31) - 1),
         "transposed": (0, 1),
+        "hear": (0, 1),
         "rehearsal": (0, 1),
         "rehearsal_batch": (1, 4096),
         "rehearsal_rate": (0, 100),
@@ -93,7 +95,7 @@ class InstrumentRecipe(SoundsRecipe):
     def source(self, data: Prepared) -> ExcerptSource:
         from antiphon.training.batches.excerpts import ExcerptSource
 
-        return ExcerptSource(data, self.samples, self.seed, transposed=self.transposed)
+        return ExcerptSource(data, self.samples, self.seed, transposed=self.transposed, hear=self.hear)
 
     def new_game(self, data: Prepared) -> InstrumentGame:
         from antiphon.networks.model import InstrumentModel, LabelTable

@@ -1,10 +1,12 @@
 """Pivotal tuning (Roich 2021): what must change in a model so that it plays a recording it has never heard.
 
-    pivot       w, from E(recording), moves to the w near it whose sound is nearest      G stays as it is
+    pivot       w, from where it sounds nearest, moves to where it sounds nearer still   G stays as it is
     residual    G's heads and its tuner's last layer learn what w cannot express         w stays as it is
 
-One pitch is recorded but every pitch will be played, so the residual is constrained where nothing was recorded: there
-the curves must change by most of what they change at the recorded pitch,
+What is recorded may be nothing that E has met, and one pitch does not tell how a w sounds at others. So w begins from
+several places, of which the ear chooses, and stays near a w that M imagines. One pitch is recorded but every pitch will
+be played, so the residual is constrained where nothing was recorded: there the curves must change by most of what they
+change at the recorded pitch,
 
     L = L_sound + follow |(G'(w, p') - G(w, p')) - share (G'(w, p) - G(w, p))|    p' drawn within two octaves
 
@@ -42,6 +44,7 @@ from antiphon.training.losses.zones import ZoneLoss
 FOLLOWERS = ("harmonics", "free", "noise", "strike")  # the curves that change alike at all pitches
 REACH = 24.0  # semitones
 TAKES = 6  # of a note, for losses on their mean
+FEW = 8  # imagined w, of those that sound nearest, from which and from halfway to which w may begin
 INAUDIBLE = -8.5  # nepers (-74 dB) below the loudest, where a partial of an attack is left out
 LOWEST, HIGHEST = 24.0, 105.0  # MIDI, between which other pitches are drawn
 
@@ -64,7 +67,7 @@ class Inversion:
     mel: float = 1.0
     partials: float = 0.5
     tuning: float = 0.3
-    near: float = 1.0  # mean square distance of w from where the encoder put it
+    near: float = 1.0  # mean square distance of w from the imagined one that it stays near
     follow: float = 1.0
     share: float = 0.85  # of what was learned at one pitch that applies to others
     onset: float = 6.0
@@ -74,17 +77,18 @@ class Inversion:
 def invert(
     model: InstrumentModel,
     source: ExcerptSource,
-    w: Tensor,
+    heard: Tensor,
+    known: Tensor,
     how: Inversion | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[InstrumentGenerator, Tensor]:
-    """A generator and a w that play the recordings of `source`. w: (style,) from the encoder. The model is left
-    unchanged. -> the generator, and w (style,)
+    """A generator and a w that play the recordings of `source`. heard: (style,) w from the encoder; known: (n, style),
+    imagined ones, near one of which it stays. The model is left unchanged. -> the generator, and w (style,)
 
     Two threads share the work, each operation on one (callers set torch's threads), so that the result is the same to
     the byte wherever it runs."""
     learning = _Learning(model.generator, source, how or Inversion(), progress)
-    w = learning.pivot(w)
+    w = learning.pivot(heard, known)
     return learning.residual(w), w
 
 
@@ -127,16 +131,35 @@ class _Learning:
         self.seen: dict[int, _Seen] = {}
         self.rng = torch.Generator().manual_seed(source.seed)
 
-    def pivot(self, start: Tensor) -> Tensor:
-        """The w near `start` that sounds most like the recording."""
+    def pivot(self, heard: Tensor, known: Tensor) -> Tensor:
+        """The w that sounds most like the recording, near one of `known`. heard: (style,); known: (n, style)"""
+        start, home = self._choice(heard, known)
         how, moving = self.how, start.clone().requires_grad_(True)
         optimiser = torch.optim.Adam([moving], how.style_rate, betas=(0.8, 0.99))
         for left in range(how.pivot_steps, 0, -1):
             w, batch = on_sphere(moving), self._batch()
             loss = self._sound_loss(self.base, w, batch, self._states(w, batch.gesture))
-            (loss + how.near * (w - start).square().mean()).backward()
+            (loss + how.near * (w - home).square().mean()).backward()
             self._advance(optimiser, left / how.pivot_steps)
         return on_sphere(moving).detach()
+
+    @torch.no_grad()
+    def _choice(self, heard: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Where w begins, and the known w that it stays near: the ear chooses, by what the pivot goes by, among what
+        the encoder heard, the known ones that sound nearest, and halfway to them."""
+        batch = self._batch()
+
+        def apart(ws: Tensor) -> Tensor:
+            return torch.stack([self._sound_loss(self.base, w, batch, self._states(w, batch.gesture)) for w in ws])
+
+        sounds = apart(known)
+        few = sounds.argsort(stable=True)[:FEW]
+        kin, halfway = known[few], on_sphere(heard + known[few])
+        akin = known[int((known @ heard).argmax())]
+        starts, homes = torch.cat([kin, halfway, heard[None]]), torch.cat([kin, kin, akin[None]])
+        losses = torch.cat([sounds[few], apart(torch.cat([halfway, heard[None]]))])
+        best = int((losses + self.how.near * (starts - homes).square().mean(-1)).argmin())
+        return starts[best], homes[best]
 
     def residual(self, w: Tensor) -> InstrumentGenerator:
         """A copy of the generator whose heads, except the envelope's rows, and tuner add what w cannot express."""

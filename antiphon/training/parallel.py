@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -56,7 +55,8 @@ def meet(place: str, rank: int, world: int) -> None:
     if before is None and sys.platform in LOOPBACK:
         os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
     try:
-        dist.init_process_group("gloo", init_method=Path(place).as_uri(), rank=rank, world_size=world, timeout=PATIENCE)
+        store = dist.FileStore(place, world)  # as a URL, a place with a space in its name would be another one
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
         dist.barrier()
     finally:
         if before is None:

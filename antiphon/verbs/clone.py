@@ -24,7 +24,10 @@ from antiphon.verbs.report import Report
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from antiphon.voices.capabilities import Encodes
+    from antiphon.voices.styled import StyledVoice
     from antiphon.voices.voice import Voice
 
 CROP = 32_768  # samples: as in training
@@ -41,14 +44,16 @@ def from_audio(
     velocities: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     label: str = "clone",
+    as_: str | int | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
     """A voice of one instrument, `label`, that plays like the recordings.
 
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
-    velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. Raises
-    AntiphonError, in one line, for a recording that is not one clean pitched note."""
+    velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. as_: the
+    instrument of the voice that they are most like, where you know it (default: by ear). Raises AntiphonError, in one
+    line, for a recording that is not one clean pitched note, and for an instrument that the voice does not know."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
         raise AntiphonError(f"cannot clone {len(recordings)} recordings: give 1 to {MOST}")
@@ -58,7 +63,8 @@ def from_audio(
         check_sound(recording, name)
         hint = None if pitch is not None else parse_name(Path(name).stem).pitch
         heard.append(one_note(recording, name, pitch, hint))
-    return _learned(heard, names, velocities or [VELOCITY] * len(heard), load(voice), label, number, Report(quiet))
+    base, velocities = load(voice), velocities or [VELOCITY] * len(heard)
+    return _learned(heard, names, velocities, base, label, as_, number, Report(quiet))
 
 
 def from_files(
@@ -67,6 +73,7 @@ def from_files(
     *,
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
+    as_: str | int | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -82,6 +89,7 @@ def from_files(
         velocities=[parse_name(path.stem).velocity or VELOCITY for path in files],
         names=[path.name for path in files],
         label=name or (_label(files[0].stem) if files else ""),
+        as_=as_,
         seed=seed,
         quiet=quiet,
     )
@@ -94,6 +102,7 @@ def clone(
     *,
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
+    as_: str | int | None = None,
     seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
@@ -102,8 +111,9 @@ def clone(
 
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
-    what to call the instrument. The same recordings and seed give the same bytes. Raises AntiphonError for a recording
-    that is not one clean pitched note, and (without force) if the file exists."""
+    what to call the instrument. as_: the instrument of the voice that it is most like (default: by ear). The same
+    recordings and seed give the same bytes. Raises AntiphonError for a recording that is not one clean pitched note,
+    for an instrument that the voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -113,7 +123,7 @@ def clone(
         target = target.with_name(f"{target.name}.safetensors")
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
-    made = from_files(files, voice, pitch=pitch, name=name, seed=seed, quiet=quiet)
+    made = from_files(files, voice, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
     return target
@@ -128,6 +138,7 @@ def _learned(
     velocities: Sequence[int],
     base: Voice,
     label: str,
+    as_: str | int | None,
     seed: int,
     report: Report,
 ) -> Voice:
@@ -138,6 +149,7 @@ def _learned(
     from antiphon.voices.instrument import InstrumentVoice
 
     base = base.able(InstrumentVoice, "learn a recording")
+    like = None if as_ is None else base.resolve(as_)
     for note, name in zip(notes, names, strict=True):
         for remark in note.remarks:
             report.say(f"note: {remark}")
@@ -146,8 +158,9 @@ def _learned(
         with report.bar("cloning") as advance:
             data = _measured(notes, names, velocities, label, folder)
             start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+            known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
-            generator, w = parallel_map(lambda _: invert(base.model, source, start, Inversion(), advance), 1)[0]
+            generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
@@ -169,7 +182,7 @@ def _measured(
     return Prepared(report.path)
 
 
-def _heard(base: Encodes, data: Prepared):  # type: ignore[no-untyped-def]
+def _heard(base: Encodes, data: Prepared) -> Tensor:
     """(style,) the encoder's style vector of all the recordings together."""
     import torch
 
@@ -178,6 +191,13 @@ def _heard(base: Encodes, data: Prepared):  # type: ignore[no-untyped-def]
     holds = [hold / SAMPLE_RATE if hold > 0 else None for hold in data.hold.tolist()]
     w = base.encode([data.audio(i) for i in range(len(data))], data.pitch.tolist(), holds)
     return on_sphere(torch.from_numpy(w).mean(0))
+
+
+def _known(base: StyledVoice, w: Tensor, like: str | None) -> Tensor:
+    """(n, style) imagined w that the recordings may be like: each label's nearest to w, or all of `like`."""
+    import torch
+
+    return base.known(like) if like else torch.stack([base.kin(w, label) for label in base.instruments])
 
 
 def _info(base: Voice, label: str, notes: Sequence[OneNote], names: Sequence[str], seed: int):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antiphon.audio.files import SAMPLE_RATE, check_place
-from antiphon.core.atomic import all_atomic, atomic
+from antiphon.core.atomic import all_atomic, atomic, in_folder
 from antiphon.core.errors import AntiphonError
 from antiphon.core.seeds import check_seed
 from antiphon.verbs.report import Report
@@ -41,8 +41,7 @@ def inspect(
     if target is not None:
         from antiphon.verbs.folder_page import folder_page
 
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(target) as draft:
+        with in_folder(target.parent), atomic(target) as draft:
             draft.write_text(folder_page(manifest), encoding="utf-8", errors="replace")
     return summary(manifest)
 
@@ -173,8 +172,7 @@ def cut(
     if not spans:
         raise AntiphonError(f"no notes with a pitch were found in {path.name}")
     files = named(spans, name or label_of(path.stem))
-    folder.mkdir(parents=True, exist_ok=True)
-    with all_atomic([folder / file for file in (*files, "cut.html")]) as drafts:
+    with in_folder(folder), all_atomic([folder / file for file in (*files, "cut.html")]) as drafts:
         for span, file, draft in zip(spans, files, drafts, strict=False):
             encode(draft, folder / file, span.sound(sound if sound.shape[1] == 2 else audio))
         drafts[-1].write_text(page_of(path.name, audio, spans, files), encoding="utf-8", errors="replace")

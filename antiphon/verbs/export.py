@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 
 from antiphon.audio.files import check_place
 from antiphon.audio.loops import fall_time, find_loop
-from antiphon.core.atomic import all_atomic
+from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import choose
 from antiphon.core.seeds import check_seed
@@ -113,12 +112,17 @@ def _rendered(player: PlayableVoice, pack: Pack, seconds: float | None, loop: st
     """The pack with its samples' sounds, loops and releases, all of one gain."""
     held = list(pack.samples)
     done = dict(zip(held, _sounds(player, held, loop == "auto", advance), strict=True))
-    dying = [sample for i in pack.instruments if not _lasts(i, done) for sample in i.samples]
-    again = [sample for sample in dying if done[sample].loop]  # without it
+    dying = {sample for i in pack.instruments if not _lasts(i, done) for sample in i.samples}
+    again = [sample for sample in held if sample in dying and done[sample].loop]  # without it
     if seconds is None and loop == "auto":  # what has no loop sounds for longer
         again = [sample for sample in held if _is_cut(done[sample]) and (not done[sample].loop or sample in dying)]
     longer = [_longer(sample) if seconds is None else sample for sample in again]
     done |= zip(again, _sounds(player, longer, False, advance), strict=True)
+    return _of_one_gain(pack, done)
+
+
+def _of_one_gain(pack: Pack, done: dict[Sample, Sample]) -> Pack:
+    """The pack with samples that are `done`, the loudest at PEAK."""
     loudest = max(float(np.abs(sample.sound).max(initial=0)) for sample in done.values())
     gain = np.float32(PEAK / max(loudest, 1e-9))
     done = {before: replace(after, sound=after.sound * gain) for before, after in done.items()}
@@ -176,19 +180,10 @@ def _files(pack: Pack, writer: Exporter) -> Files:
 def _write(folder: Path, files: Files, advance: Advance) -> None:
     """All of them, or none."""
     paths = [folder / path for path in files]
-    missing = {place for path in paths for place in path.parents if not place.exists()}
-    try:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with all_atomic(paths) as drafts:
-            for done, (draft, make) in enumerate(zip(drafts, files.values(), strict=True), 1):
-                draft.write_bytes(make())
-                advance(done, len(drafts))
-    except BaseException:
-        for place in sorted(missing, key=lambda place: -len(place.parts)):
-            with contextlib.suppress(OSError):
-                place.rmdir()  # not if there is something in it
-        raise
+    with in_folder(*(path.parent for path in paths)), all_atomic(paths) as drafts:
+        for done, (draft, make) in enumerate(zip(drafts, files.values(), strict=True), 1):
+            draft.write_bytes(make())
+            advance(done, len(drafts))
 
 
 def _about(player: PlayableVoice, grid: Grid, line: str) -> tuple[tuple[str, str], ...]:

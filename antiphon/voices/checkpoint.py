@@ -52,7 +52,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     """An open safetensors file and its metadata; whatever is wrong with the file becomes an AntiphonError."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with _named_in_utf8(path) as name, safe_open(name, framework="pt") as file:
             meta = json.loads((file.metadata() or {})[KEY])
             if not isinstance(meta, dict):
                 raise ValueError
@@ -61,6 +61,18 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         raise AntiphonError(f"{path} does not exist") from None
     except (SafetensorError, OSError, KeyError, ValueError, RecursionError):
         raise AntiphonError(f"{path} is not an Antiphon weights file, or it is damaged") from None
+
+
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[str | Path]:
+    """The path, or for one that is not UTF-8, which safetensors cannot read, another name of the same file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield path
 
 
 def save_voice(path: Path, model: nn.Module, info: VoiceInfo) -> None:

@@ -22,9 +22,9 @@ from antiphon.networks.model import DrumsModel
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.voices.capabilities import Streams
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.known import LEAVE, NOISE_AS_TONE
 from antiphon.voices.streams import Rendered
 from antiphon.voices.styled import StyledVoice
-from antiphon.voices.synthesis import LEAVE, NOISE_AS_TONE
 
 BATCH = 16  # hits per pass
 QUIET = -7.0  # nepers (-61 dB) below its peak, where a hit's tail is cut

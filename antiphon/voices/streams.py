@@ -21,25 +21,10 @@ from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.instrument import FADE, LONG_HOP, InstrumentGenerator, fade_in
 from antiphon.networks.oscillators import HOP
-from antiphon.networks.timegrid import held_knots, released_knots
-from antiphon.voices.synthesis import (
-    EVEN,
-    LEAVE,
-    RING,
-    Known,
-    Pitches,
-    Track,
-    ask,
-    death,
-    ending,
-    gesture,
-    leaving,
-    letting_go,
-    noises,
-    peaks,
-    rounded_up,
-    tones,
-)
+from antiphon.networks.timegrid import held_knots, released_knots, rounded_up
+from antiphon.voices.known import LEAVE, RING, Known, death, ending, letting_go, peaks
+from antiphon.voices.pitch_track import Pitches, Track
+from antiphon.voices.synthesis import EVEN, ask, gesture, leaving, noises, tones
 
 PIECE = LONG_HOP  # samples that are rendered at once
 BLOCKS = PIECE // HOP

@@ -47,7 +47,7 @@ class StyledVoice(PlayableVoice, Encodes):
     def typical(self, instrument: str, style: Sequence[str] = ()) -> Tensor:
         """(style,) the instrument's typical style vector: the one of 64 imagined ones that is nearest to all others. As
         one of them it sounds like one; a mean of several kinds of an instrument may not."""
-        samples = self._style_samples(instrument, tuple(style))
+        samples = self.known(instrument, tuple(style))
         return samples[int(torch.cdist(samples, samples).sum(1).argmin())]
 
     def vary(self, w: Tensor, instrument: str, style: Sequence[str], seed: int, variation: float) -> Tensor:
@@ -59,11 +59,16 @@ class StyledVoice(PlayableVoice, Encodes):
 
     def nearest(self, w: Tensor) -> str:
         """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""
-        likeness = [float((self._style_samples(label) @ w).max()) for label in self.instruments]
+        likeness = [float((self.known(label) @ w).max()) for label in self.instruments]
         return self.instruments[int(np.argmax(likeness))]
 
-    def _style_samples(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
-        """(64, style) style vectors of an instrument."""
+    def kin(self, w: Tensor, instrument: str) -> Tensor:
+        """(style,) the imagined style vector of an instrument that is nearest to w, (style,)."""
+        crowd = self.known(instrument)
+        return crowd[int((crowd @ w).argmax())]
+
+    def known(self, instrument: str, style: tuple[str, ...] = ()) -> Tensor:
+        """(64, style) imagined style vectors of an instrument."""
         key = (instrument, style)
         if key not in self._known_samples:
             self._known_samples[key] = self._draw(instrument, style, range(STYLE_SAMPLES))

@@ -12,6 +12,7 @@ import numpy as np
 from antiphon.audio.files import read_audio
 from antiphon.audio.ops import Audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.stopping import held
 from antiphon.core.units import SAMPLE_RATE, hz_to_midi
 
 LISTEN_SECONDS = 2.5  # of a file
@@ -23,9 +24,10 @@ class Tracker:
     """Listens to notes with swift-f0, on one thread that sleeps between calls. Its model is loaded when it is made."""
 
     def __init__(self) -> None:
-        from swift_f0 import SwiftF0
+        with held():  # a stop in the middle of its import would look as if it were not installed
+            from swift_f0 import SwiftF0
 
-        self._detector: Any = SwiftF0(threads=1, spin=False)
+            self._detector: Any = SwiftF0(threads=1, spin=False)
 
     def pitch(self, audio: Audio, sample_rate: int) -> float | None:
         """The steady pitch of one note, (samples,), as a MIDI number; None if there is no certain one."""

@@ -33,7 +33,10 @@ class NoteEncoder(nn.Module):
         self.out = MLP(3 * channels, channels, style)
 
     def forward(self, audio: Tensor, pitch: Tensor, release: Tensor) -> Tensor:
-        x = self.mel(audio)
+        return self.described(self.mel(audio), pitch, release)
+
+    def described(self, x: Tensor, pitch: Tensor, release: Tensor) -> Tensor:
+        """x: (batch, bands, frames), the log-mel of the audio -> w (batch, style)"""
         frames = torch.arange(x.shape[-1], device=x.device) * 512
         gate = (frames < release.unsqueeze(-1)).float().unsqueeze(1)
         p = pitch_features(pitch).unsqueeze(-1).expand(-1, -1, x.shape[-1])

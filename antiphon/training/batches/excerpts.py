@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from antiphon.networks.oscillators import HOP, block_count
 from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.training.batches.batch import Tensors
+from antiphon.training.batches.hearing import Hearing, hearing
 from antiphon.training.batches.transpose import missing_keys, playback_rate, transposed
 
 SLOWEST = 3.5  # Hz
@@ -120,10 +122,6 @@ class CropSource:
         """(samples,) of the recording, moved to the crop's key."""
         return self._heard(crop.note, crop.semitones, crop.start, self.samples)
 
-    def _reference(self, crop: Crop) -> np.ndarray:
-        """(LISTEN,) from the onset of the note that the style is encoded from."""
-        return self._heard(crop.reference, crop.reference_semitones, 0, LISTEN)
-
     def _heard(self, note: int, semitones: float, start: int, samples: int) -> np.ndarray:
         if semitones:
             return transposed(self.data, note, semitones, start, samples)
@@ -131,7 +129,12 @@ class CropSource:
 
 
 class ExcerptSource(CropSource):
-    """Draws excerpts for the instrument's game, with their gestures, measured frequencies and a reference."""
+    """Draws excerpts for the instrument's game, with their gestures, measured frequencies and a reference.
+    hear: how likely each of the things that recordings have is put on a reference [hearing.py]."""
+
+    def __init__(self, data: Prepared, samples: int, seed: int, *, hear: float = 0.0, **how: Any):
+        super().__init__(data, samples, seed, **how)
+        self.hear = hear
 
     def _start(self, rng: np.random.Generator, note: int, speed: float) -> int:
         """Where a crop begins: more than half of them at the onset."""
@@ -151,10 +154,17 @@ class ExcerptSource(CropSource):
         track = self.data.f0_cents(crop.note, first, int(centres[-1]) + 2)
         return np.interp(centres - first, np.arange(len(track)), track).astype(np.float32)
 
+    def _recorded(self, crop: Crop, how: Hearing) -> np.ndarray:
+        """(LISTEN,) of the reference as it is heard."""
+        sound = self._heard(crop.reference, crop.reference_semitones, 0, LISTEN + max(how.trimmed, 0))
+        return how(sound)[:LISTEN]
+
     def batch(self, first: int, count: int) -> Excerpts:
         """Excerpts first .. first + count - 1."""
         d = self.data
         crops = [self._crop(first + i) for i in range(count)]
+        heard = [hearing(self.hear, self.seed, first + i) for i in range(count)]
+        trimmed = torch.tensor([h.trimmed for h in heard])
         note = torch.tensor([c.note for c in crops])
         reference = torch.tensor([c.reference for c in crops])
         cents = torch.from_numpy(np.stack([self._cents(c) for c in crops]))
@@ -179,9 +189,9 @@ class ExcerptSource(CropSource):
             levels=d.harmonic_level[note],
             free_levels=d.free_level[note],
             cents=cents,
-            reference=torch.from_numpy(np.stack([self._reference(c) for c in crops])),
+            reference=torch.from_numpy(np.stack([self._recorded(c, h) for c, h in zip(crops, heard, strict=True)])),
             reference_pitch=d.pitch[reference] + moved,
-            reference_release=measured_release(d.hold[reference], moved),
+            reference_release=(measured_release(d.hold[reference], moved) - trimmed).clamp_min(0),
             instrument=d.instrument[note],
             preset=d.preset[note],
             style=d.style[note].float(),
