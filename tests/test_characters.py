@@ -222,8 +222,8 @@ def test_what_cannot_sound_is_refused(voice, tmp_path):
     soundfile.write(silent, np.zeros(44100), 44100)
     soundfile.write(slide, 0.5 * np.sin(2 * np.pi * np.cumsum(300 * 4 ** np.linspace(0, 1, 44100)) / 44100), 44100)
     for expression, how, says in [
-        ("theremin", {}, "no instrument named"),
-        ("violin:1,theremin:1", {}, "no instrument named"),
+        ("kazzoo", {}, "no instrument named"),
+        ("violin:1,kazzoo:1", {}, "no instrument named"),
         ("nowhere.wav", {}, "does not exist"),
         (str(silent), {}, "silent"),
         (str(slide), {}, "such as bell_A5.wav"),

@@ -53,7 +53,7 @@ def inside(page: str, kind: str) -> list[bytes]:
 def test_a_line_of_the_table_is_a_line_of_the_terminal(section, line):
     verb, *args = shlex.split(command_line(line.verb, "gm", Path("gallery", section.name), line.how))[1:]
     parsed = _parse(verb, args)
-    assert parsed.out == Path("gallery", section.name)
+    assert Path(parsed.out) == Path("gallery", section.name)
     for name, value in line.how.items():
         said = getattr(parsed, {"morphs": "morph"}.get(name, name))
         if name == "morphs":
@@ -61,6 +61,7 @@ def test_a_line_of_the_table_is_a_line_of_the_terminal(section, line):
         elif name == "samples":
             assert said == (Path(value),)
         else:
+            said = said[0] if name == "pitch" and isinstance(said, tuple) else said  # there may be several
             assert said == value or said == str(value)  # a seed may be a name
 
 

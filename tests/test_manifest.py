@@ -135,7 +135,7 @@ def test_what_is_refused_and_why(tmp_path):
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(summary(manifest))
     text = console.export_text()
-    assert "1 notes of 1 instruments" in text
+    assert "1 note of 1 instrument" in text
     assert all(name in text for name in reasons)
 
 

@@ -224,4 +224,4 @@ def test_inspect_says_where_names_come_from(antiphon_line, nolabels, tmp_path):
     assert "folder names" in "\n".join(antiphon_line("data", "inspect", tmp_path / "two", "--one-shots").out)
     (folder / "notes.csv").write_text("path,instrument\nkick_0.wav,kick\n")
     assert "a table" in "\n".join(antiphon_line("data", "inspect", folder, "--one-shots").out)
-    assert "16 sounds of 1 kinds" in "\n".join(antiphon_line("data", "inspect", nolabels, "--pitch", "auto").out)
+    assert "16 sounds of 1 kind" in "\n".join(antiphon_line("data", "inspect", nolabels, "--pitch", "auto").out)

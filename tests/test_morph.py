@@ -81,7 +81,7 @@ def test_morph_as_typed(antiphon_line, run_folder, notes, tmp_path):
 @pytest.mark.parametrize(
     ("start", "stop", "says"),
     [
-        ("theremin", "harp", "no instrument"),
+        ("kazzoo", "harp", "no instrument"),
         ("violin", "gone.wav", "does not exist"),
         ("violin>harp", "harp", "changes over time"),
         ("violin", ",", "name is missing"),
@@ -101,7 +101,10 @@ def test_generate_takes_blends_variation_and_named_seeds(antiphon_line, run_fold
     for folder in ("a", "b"):
         assert antiphon_line(*line, "-o", tmp_path / folder).status == 0
     made = [sorted((tmp_path / folder).iterdir()) for folder in ("a", "b")]
-    assert [p.name for p in made[0]] == ["001_violin_C4_v100_s663597741.wav", "002_violin_C4_v100_s663597742.wav"]
+    assert [p.name for p in made[0]] == [
+        "001_violin-0.9-harp-0.1_C4_v100_s663597741.wav",
+        "002_violin-0.9-harp-0.1_C4_v100_s663597742.wav",
+    ]
     assert [p.read_bytes() for p in made[0]] == [p.read_bytes() for p in made[1]]
     same = ["generate", run_folder, "-n", "1", "--instrument", "harp", "--variation", "0", *how]
     for folder, seed in (("c", "1"), ("d", "2")):
