@@ -622,3 +622,9 @@ def test_tables_explain_only_what_they_show():
     text = _explained(["real", "floor", "gm: imagined"])
     assert "imagined: from noise and the label." in text
     assert "vocoded" not in text
+
+
+def test_the_older_name_of_layers_still_works(song, run_folder, antiphon_line, tmp_path):
+    assert antiphon_line("play", song, "-o", tmp_path / "a.wav", "--voice", run_folder, "--parts").status == 0
+    antiphon.play(song, tmp_path / "b.wav", run_folder, parts=True, quiet=True)
+    assert {p.name for p in tmp_path.iterdir()} == {f"{x}{y}.wav" for x in "ab" for y in ("", "-partials", "-noise")}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from antiphon.cli.judge import Compare, Evaluate
 from antiphon.cli.options import AS_USUAL, Command, File, Flag, Spoken, Words, opt, show
@@ -64,8 +64,8 @@ class Play(Spoken):
     """also write a file for each track (and one for the room); together they are the mix before its limiter"""
     kit: Annotated[str | None, opt("V")] = None
     """a drum voice for the song's drums (default: the bundled kit)"""
-    layers: Flag = False
-    """also write two files: everything tonal, and everything noisy"""
+    layers: Annotated[FlagCreatePairsOff[bool], arg(aliases=["--parts"], help_behavior_hint="")] = False
+    """also write two files: everything tonal, and everything noisy (--parts is its older name)"""
     dry_run: Flag = False
     """only say who would play what"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"

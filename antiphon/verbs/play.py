@@ -52,7 +52,8 @@ class How(TypedDict, total=False):
     only, mute: parts to play or to leave out, named as in `mapping`, or "drums". bars: a stretch of the song, "8-16" or
     "8"; start, stop: the same in seconds or as "1:02.5". tempo: how many times as fast as written. transpose:
     semitones, drums excepted. width: of the stage, 0 (every sound a point where the song puts it) to 1 (default: 0.5);
-    below 0 as the players see it. lufs: loudness of the mix (default: -16); gain: dB on top, into the limiter."""
+    below 0 as the players see it. lufs: loudness of the mix (default: -16); gain: dB on top, into the limiter.
+    parts: an older name of `layers`."""
 
     instrument: str | None
     mapping: Mapping[str | int, str | int] | None
@@ -71,6 +72,7 @@ class How(TypedDict, total=False):
     width: float
     lufs: float | None
     gain: float
+    parts: bool
 
 
 def from_song(song: Song, voice: str | Path | Voice = "gm", *, quiet: bool = True, **how: Unpack[How]) -> np.ndarray:
@@ -116,6 +118,7 @@ def from_file_to_file(
     channel. See How for the other keywords. The sound goes through nameless files on the disk of `out`, 21 MB per
     minute and stem, so that memory does not grow with the song's length. Raises AntiphonError if a file exists, unless
     force."""
+    layers = how.pop("parts", False) or layers
     form = Form(rate, bits, mono)
     song, out = read_midi(path), check_target(out, form=form, force=force)
     with _played(song, voice, how, quiet, "play") as band, band.report.bar("playing") as advance:
