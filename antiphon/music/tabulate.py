@@ -51,13 +51,13 @@ class Tabulated(NamedTuple):
     chosen: tuple[int, ...]
 
 
-def tabulate(score: Score, key: Key | None = None, every: bool = False) -> Tabulated:
-    """key: its key (default: estimated). every: keep all parts, and pieces however short. Raises AntiphonError, saying
-    why, for a score that cannot be used."""
-    chosen = list(range(len(score.parts))) if every else _chosen(score)
-    if not every and sum(len(score.parts[i].notes) for i in chosen) < FEWEST_NOTES:
+def tabulate(score: Score, key: Key | None = None, parts: Sequence[int] | None = None) -> Tabulated:
+    """key: its key (default: estimated). parts: indices of those to take, of pieces however short (default: up to
+    MOST_PARTS, of a piece that can be learned from). Raises AntiphonError, saying why, for one that cannot be used."""
+    chosen = chosen_parts(score) if parts is None else list(parts)
+    if parts is None and sum(len(score.parts[i].notes) for i in chosen) < FEWEST_NOTES:
         raise AntiphonError(f"it has fewer than {FEWEST_NOTES} notes")
-    if not every and score.bars < FEWEST_BARS:
+    if parts is None and score.bars < FEWEST_BARS:
         raise AntiphonError(f"it has fewer than {FEWEST_BARS} bars")
     if any(metre.steps > PLACES * FINER for metre in score.metres):
         raise AntiphonError(f"it has bars longer than {PLACES // GRID} beats")
@@ -65,8 +65,8 @@ def tabulate(score: Score, key: Key | None = None, every: bool = False) -> Tabul
         raise AntiphonError(f"it has more than {MOST_PARTS} parts")
     key = key or estimate_key(score)
     shift = home(key)
-    parts = [score.parts[i] for i in chosen]
-    moved = replace(score, parts=tuple(parts)).transposed(shift)
+    own = [score.parts[i] for i in chosen]
+    moved = replace(score, parts=tuple(own)).transposed(shift)
     rows = _rows(moved)
     places = np.array([max(metre.steps // FINER, 1) for metre in score.metres], np.int16)
     piece = Piece(
@@ -75,24 +75,24 @@ def tabulate(score: Score, key: Key | None = None, every: bool = False) -> Tabul
         compound=np.array([m.unit >= 8 and m.beats % 3 == 0 for m in score.metres]),
         chords=_by_bar(moved),
         earlier=taken_up(rows, places),
-        roles=np.array([ROLES.index(part.role) for part in parts], np.int16),
-        families=np.array([16 if part.is_drum else part.program // 8 for part in parts], np.int16),
+        roles=np.array([ROLES.index(part.role) for part in own], np.int16),
+        families=np.array([16 if part.is_drum else part.program // 8 for part in own], np.int16),
         seats=np.array([_seat(part) for part in moved.parts], np.int16),
         controls=np.zeros(4, np.int16),
         mode=int(key.minor),
         first=15 if score.bars > 1 and score.metres[0].steps < score.metres[1].steps else 0,
         tempo=tempo_class(score.tempo),
     )
-    return Tabulated(piece, measure(piece), tuple(part.program for part in parts), shift, tuple(chosen))
+    return Tabulated(piece, measure(piece), tuple(part.program for part in own), shift, tuple(chosen))
 
 
-def _chosen(score: Score) -> list[int]:
+def chosen_parts(score: Score, fewest: int = 4) -> list[int]:
     """Parts with more than a few notes, doublings left out, in the order of their roles, then from high to low; of too
     many, those with most notes and always the drums."""
     seen, kept = set(), []
     for i, part in enumerate(score.parts):
         content = frozenset((n.bar, n.position, n.pitch) for n in part.notes)
-        if len(content) >= 4 and content not in seen:
+        if len(content) >= fewest and content not in seen:
             seen.add(content)
             kept.append(i)
     most = sorted(kept, key=lambda i: (not score.parts[i].is_drum, -len(score.parts[i].notes)))[:MOST_PARTS]
@@ -177,22 +177,3 @@ def measure(piece: Piece) -> np.ndarray:
         off.sum() / max(len(begun), 1),
         together[together > 0].mean() if (together > 0).any() else 0.0,
     ])  # fmt: skip
-
-
-# ---- back to scores --------------------------------------------------------------------------------------------------
-
-
-def note_rows(notes: Sequence[tuple[int, int, int, int, int]], shift: int, drums: bool) -> list[tuple[int, ...]]:
-    """(bar, place, key, length class, velocity) -> (bar, position, pitch, length, velocity) of a score, moved by
-    -shift semitones."""
-    found = []
-    for bar, place, key, length, velocity in notes:
-        pitch = key - 128 + LOWEST_DRUM if drums else key - shift
-        found.append(
-            (bar, place * FINER, pitch + 12 * (pitch < 0) - 12 * (pitch > 127), LENGTHS[length] * FINER, velocity)
-        )
-    return found
-
-
-def is_drums(role: int) -> bool:
-    return ROLES[role] == DRUMS
