@@ -207,7 +207,7 @@ def test_measures_stay_within_their_bounds(notes, beats):
     unit = {"empty bars", "qualified notes", "drum pattern", "scale consistency", "groove consistency", "consonance",
             "drum consistency"}  # fmt: skip
     for name, value in (c.measures(piece) | q.qualities(piece)).items():
-        assert math.isnan(value) or -1 <= value
+        assert math.isnan(value) or value >= -1
         if name in unit or " at " in name:
             assert math.isnan(value) or 0 <= value <= 1, name
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def groove_consistency(notes: NoteTable) -> float:
     for bar, place in zip(notes.bar.tolist(), notes.place.tolist(), strict=True):
         if place < len(rows[bar]):
             rows[bar][place] = True
-    found = [float((a != b).mean()) for a, b in zip(rows, rows[1:], strict=False) if len(a) == len(b)]
+    found = [float((a != b).mean()) for a, b in pairwise(rows) if len(a) == len(b)]
     return 1 - float(np.mean(found)) if found else NAN
 
 
@@ -182,3 +183,26 @@ def similarity(bars: list[set[int]], back: int) -> float:
     which one is not empty. NaN if there are none."""
     pairs = [(a, b) for a, b in zip(bars, bars[back:], strict=False) if a or b]
     return float(np.mean([len(a & b) / len(a | b) for a, b in pairs])) if pairs else NAN
+
+
+def sections(notes: NoteTable, size: int = 4, alike: float = 0.5) -> list[tuple[int, str]]:
+    """(bar, letter) where the sections of a piece begin, as far as its bars tell: blocks of `size` bars, each named
+    like the earlier one whose rhythm and notes it shares most of, if that is `alike` or more, else by a new letter."""
+    rhythm, content = bar_sets(notes, pitch=False), bar_sets(notes, pitch=True)
+    letters: list[str] = []
+    found: list[tuple[int, str]] = []
+    starts = range(0, len(rhythm), size)
+    for at in starts:
+        shared = [_shared(rhythm, at, other, size) + _shared(content, at, other, size) for other in starts[: len(letters)]]
+        best = int(np.argmax(shared)) if shared else -1
+        new = best < 0 or shared[best] < 2 * alike
+        letters.append(chr(ord("A") + min(len(set(letters)), 25)) if new else letters[best])
+        if len(letters) < 2 or letters[-1] != letters[-2]:
+            found.append((at, letters[-1]))
+    return found
+
+
+def _shared(bars: list[set[int]], a: int, b: int, size: int) -> float:
+    """What two blocks of bars share, bar by bar, 0..1."""
+    pairs = [(x, y) for x, y in zip(bars[a : a + size], bars[b : b + size], strict=False) if x or y]
+    return float(np.mean([len(x & y) / len(x | y) for x, y in pairs])) if pairs else 1.0

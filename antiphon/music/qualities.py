@@ -1,7 +1,7 @@
 """What can be measured of a piece of music and asked of a composer: density, register, polyphony, syncopation, mode.
 
-All of it is measured on `NoteTable`, a piece's notes in arrays. Times are in crotchets (quarter notes); rhythms are read
-on a grid of sixteenths within the bar.
+All of it is measured on `NoteTable`, a piece's notes in arrays. Times are in crotchets (quarter notes); rhythms are
+read on a grid of sixteenths within the bar.
 """
 
 from __future__ import annotations
@@ -60,6 +60,22 @@ class NoteTable:
     def crotchets(self) -> float:
         """How long the bars are, all together."""
         return float(self.bars[-1] - self.bars[0])
+
+
+def note_table(score: Score) -> NoteTable:
+    """A score's notes, in arrays."""
+    tables = [score.table(part) for part in score.parts]
+    rows = np.concatenate([*tables, np.zeros((0, 5), np.int64)])
+    sizes = [len(table) for table in tables]
+    return NoteTable(
+        onset=rows[:, 0] / STEPS_OF_SCORE,
+        length=rows[:, 2] / STEPS_OF_SCORE,
+        pitch=rows[:, 1],
+        part=np.repeat(np.arange(len(tables)), sizes),
+        drum=np.repeat(np.array([part.is_drum for part in score.parts], bool), sizes),
+        bars=score.starts / STEPS_OF_SCORE,
+        parts=len(tables),
+    )
 
 
 def pitch_classes(notes: NoteTable, weights: np.ndarray | None = None) -> np.ndarray:
