@@ -193,7 +193,9 @@ def sections(notes: NoteTable, size: int = 4, alike: float = 0.5) -> list[tuple[
     found: list[tuple[int, str]] = []
     starts = range(0, len(rhythm), size)
     for at in starts:
-        shared = [_shared(rhythm, at, other, size) + _shared(content, at, other, size) for other in starts[: len(letters)]]
+        shared = [
+            _shared(rhythm, at, other, size) + _shared(content, at, other, size) for other in starts[: len(letters)]
+        ]
         best = int(np.argmax(shared)) if shared else -1
         new = best < 0 or shared[best] < 2 * alike
         letters.append(chr(ord("A") + min(len(set(letters)), 25)) if new else letters[best])

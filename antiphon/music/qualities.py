@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from antiphon.music.harmony import MAJOR, MINOR
+from antiphon.music.notation import STEPS as SCORE_STEPS
+from antiphon.music.notation import Score
+
 STEPS = 4  # of the grid, in a crotchet
 EARLY = 0.5 / STEPS  # crotchets: what begins this shortly before a barline is meant to be on it
-MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])  # Krumhansl & Kessler 1982
-MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,12 @@ def note_table(score: Score) -> NoteTable:
     rows = np.concatenate([*tables, np.zeros((0, 5), np.int64)])
     sizes = [len(table) for table in tables]
     return NoteTable(
-        onset=rows[:, 0] / STEPS_OF_SCORE,
-        length=rows[:, 2] / STEPS_OF_SCORE,
+        onset=rows[:, 0] / SCORE_STEPS,
+        length=rows[:, 2] / SCORE_STEPS,
         pitch=rows[:, 1],
         part=np.repeat(np.arange(len(tables)), sizes),
         drum=np.repeat(np.array([part.is_drum for part in score.parts], bool), sizes),
-        bars=score.starts / STEPS_OF_SCORE,
+        bars=score.starts / SCORE_STEPS,
         parts=len(tables),
     )
 
@@ -139,7 +142,7 @@ def syncopation(notes: NoteTable) -> float:
         own = notes.part == part
         at = np.unique(starts[notes.bar[own]] + notes.place[own])
         at = at[at < len(line)].tolist()
-        for now, after in zip(at, [*at[1:], len(line)], strict=True):
+        for now, after in pairwise([*at, len(line)]):
             passed = line[now + 1 : after]
             early.append(max(int(passed.max()) - int(line[now]), 0) if len(passed) else 0)
     return float(np.mean(early)) if early else float("nan")

@@ -157,7 +157,9 @@ def _titles(pixels: np.ndarray, score: Score, lines: list[Line]) -> None:
             text = named.get(bar, "")
             number = str(bar + 1) if bar == line.first or text else ""
             left = line.edges[bar - line.first] + 3
-            draw_title(pixels[line.top : line.top + HEAD - 3, left : min(left + 150, WIDTH)], f"{number}  {text}", WORDS)
+            draw_title(
+                pixels[line.top : line.top + HEAD - 3, left : min(left + 150, WIDTH)], f"{number}  {text}", WORDS
+            )
 
 
 def _words(score: Score) -> str:
