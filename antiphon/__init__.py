@@ -10,6 +10,7 @@
     antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
     antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a new voice, kalimba.safetensors
     antiphon.export("gm", "flute", format="sfz", instrument="flute")  # samples for other people's samplers
+    antiphon.compose("song.mid", style="game", bars=32, key="Am")   # notes out of noise
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
 
 Names are looked up when they are first used, so that `import antiphon` costs nothing.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from antiphon.core.note import Note
     from antiphon.verbs.clone import clone
     from antiphon.verbs.compare import compare
+    from antiphon.verbs.compose import compose
     from antiphon.verbs.evaluate import evaluate
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
@@ -45,6 +47,7 @@ __all__ = [
     "bundled",
     "clone",
     "compare",
+    "compose",
     "evaluate",
     "export",
     "gallery",
@@ -63,6 +66,7 @@ _HOMES = {
     "bundled": "antiphon.voices.find",
     "clone": "antiphon.verbs.clone",
     "compare": "antiphon.verbs.compare",
+    "compose": "antiphon.verbs.compose",
     "evaluate": "antiphon.verbs.evaluate",
     "export": "antiphon.verbs.export",
     "gallery": "antiphon.verbs.gallery",
