@@ -188,7 +188,7 @@ class _Request:
         kept = self._kept(given, keep)
         if count not in (None, given.bars):
             raise AntiphonError(f"the piece that is given has {given.bars} bars: leave the count out")
-        known = tabulate(given, self.key or given.key, kept)
+        known = tabulate(given, self.key or estimate_key(given), kept)
         setting = self._setting_like(known)
         taken = {int(role) for role in known.piece.roles}
         if self.roles is not None:
@@ -236,7 +236,7 @@ class _Request:
 
     def continuation(self, before: Score, count: int, taste: Taste) -> Score:
         chosen = chosen_parts(before, 1)
-        known = tabulate(before, self.key or before.key, chosen)
+        known = tabulate(before, self.key or estimate_key(before), chosen)
         setting = self._setting_like(known)
         metre = self.metre or before.metres[-1]
         if metre.steps > PLACES * FINER:
@@ -269,7 +269,7 @@ class _Request:
         if not 0 <= amount <= 1:
             raise AntiphonError(f"an amount of {amount:g} is out of range: use 0 (hardly varied) to 1 (a new piece)")
         chosen = chosen_parts(vary, 1)
-        known = tabulate(vary, self.key or vary.key, chosen)
+        known = tabulate(vary, self.key or estimate_key(vary), chosen)
         setting = self._setting_like(known)
         old = known.piece
         seats = [Seat(int(r), p, int(s)) for r, p, s in zip(old.roles, known.programs, old.seats, strict=True)]
