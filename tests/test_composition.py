@@ -168,6 +168,15 @@ def test_consonance_of_what_begins_together():
     assert math.isnan(c.consonance(SCALE))
 
 
+def test_agreement_with_what_sounds():
+    """C against a held C chord, then F sharp against it: two in three, then none."""
+    chord = [(0, 4, 48, 1), (0, 4, 52, 1), (0, 4, 55, 1)]
+    assert c.agreement(table([(0, 1, 60), *chord]), [0]) == 1
+    assert c.agreement(table([(2, 1, 66), *chord]), [0]) == 0  # tritone, a second, and a major seventh
+    assert c.agreement(table([(0, 1, 60), (2, 1, 66), *chord]), [0]) == 0.5
+    assert math.isnan(c.agreement(table([(5, 1, 60), *chord]), [0]))
+
+
 # ---- form ------------------------------------------------------------------------------------------------------------
 
 

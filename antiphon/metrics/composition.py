@@ -9,7 +9,7 @@ together. None of them says whether music is good: each is to be read beside the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -162,6 +162,24 @@ def _together(notes: NoteTable) -> Iterator[np.ndarray]:
     for chord in np.split(notes.pitch[order], cuts):
         if len(chord) > 1:
             yield np.unique(chord)
+
+
+def agreement(notes: NoteTable, given: Sequence[int]) -> float:
+    """0..1: the share of consonant intervals between each pitched note of the `given` parts and all pitched notes of
+    the others that sound when it begins. NaN if none ever do."""
+    tuned = notes.pitched
+    mine = np.isin(tuned.part, list(given))
+    other, end = tuned.where(~mine), (tuned.onset + tuned.length)[~mine]
+    order = np.argsort(other.onset, kind="stable")
+    onset, pitch, end = other.onset[order], other.pitch[order], end[order]
+    longest = float((end - onset).max()) if len(end) else 0.0
+    right = total = 0
+    for at, key in zip(tuned.onset[mine].tolist(), tuned.pitch[mine].tolist(), strict=True):
+        low, high = np.searchsorted(onset, (at - longest - NEAR, at + NEAR), "left")
+        sounding = pitch[low:high][end[low:high] > at + NEAR]
+        right += int(np.isin(np.abs(sounding - key) % 12, CONSONANT).sum())
+        total += len(sounding)
+    return right / total if total else NAN
 
 
 # ---- form ------------------------------------------------------------------------------------------------------------
