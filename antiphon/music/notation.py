@@ -77,7 +77,7 @@ class Metre(NamedTuple):
 
     @staticmethod
     def valid(beats: int, unit: int) -> bool:
-        return unit in (1, 2, 4, 8, 16, 32) and 1 <= beats and 3 <= beats * 4 * STEPS // unit <= LONGEST_BAR
+        return unit in (1, 2, 4, 8, 16, 32) and beats >= 1 and 3 <= beats * 4 * STEPS // unit <= LONGEST_BAR
 
     @classmethod
     def of(cls, steps: int) -> Metre:

@@ -263,7 +263,7 @@ def roles_of(parts: list[ScorePart] | tuple[ScorePart, ...]) -> list[str]:
     lowest = min(lines, key=lambda i: lines[i][0])
     for i in lines:
         deep = lines[i][0] < LOW + 8
-        if len(lines) > 1 and (parts[i].program in BASS_PROGRAMS and deep or i == lowest and lines[i][0] < LOW):
+        if len(lines) > 1 and ((parts[i].program in BASS_PROGRAMS and deep) or (i == lowest and lines[i][0] < LOW)):
             roles[i] = BASS
     left = [i for i in lines if roles[i] != BASS]
     single = [i for i in left if roles[i] == INNER]
