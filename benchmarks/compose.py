@@ -43,6 +43,7 @@ REGULAR = {  # measure: (how far it may be from the real works', which side is w
     "rhythm at 4": (0.15, -1), "consonance": (0.08, -1),
 }  # fmt: skip
 FORM = ("rhythm at 4", "rhythm at 8", "notes at 4", "notes at 8")
+TAUGHT = 40  # works of a style that its classifier learns from, at least
 Piece = list[NoteTable]  # windows of one work, or the only one of a composed piece
 Found = dict[str, dict[str, dict[str, list[float]]]]  # row -> style -> measure -> a value for each piece
 

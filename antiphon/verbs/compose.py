@@ -223,9 +223,7 @@ def _kept(keep: Sequence[int], piece: Score | None) -> list[int]:
             known = ", ".join(f"{i} {part.name or part.role}" for i, part in enumerate(parts, 1))
             raise AntiphonError(f"there is no part {number} to keep: there are {known}")
     if keep and all(parts[number - 1].is_drum for number in keep):
-        raise AntiphonError(
-            "the parts to keep are only drums, which have no harmony to accompany: keep another"
-        )
+        raise AntiphonError("the parts to keep are only drums, which have no harmony to accompany: keep another")
     return [number - 1 for number in dict.fromkeys(keep)] or list(range(len(parts)))
 
 
