@@ -101,7 +101,7 @@ class Copies:
     """How much of a piece is in the training works."""
 
     def __init__(self, training: Sequence[NoteTable], seed: int = 0):
-        self.corpus = Corpus.of(training)
+        self.corpus = Corpus(training)
         bars = np.concatenate([bar_pictures(table) for table in training])
         bars = bars[bars.sum(1) >= 4]
         chosen = np.random.default_rng(seed).permutation(len(bars))[:NEAREST]

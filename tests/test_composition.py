@@ -270,7 +270,7 @@ def test_copies_are_found_in_any_key_and_at_any_length():
     rng = np.random.default_rng(0)
     tune = rng.integers(50, 70, 60)
     original = table([(i, 1, int(p)) for i, p in enumerate(tune)], bars=15)
-    corpus = sets.Corpus.of([original])
+    corpus = sets.Corpus([original])
     stolen = table([(i + 8, 1, int(p) + 5) for i, p in enumerate(tune[20:41])], bars=15)
     own = [(i / 2, 0.5, 60 + int(p)) for i, p in enumerate(rng.integers(0, 20, 12))]
     assert corpus.longest_copy(stolen) == 21
