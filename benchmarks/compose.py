@@ -213,9 +213,8 @@ def verdicts(style: str, rows: Mapping[str, Mapping[str, Sequence[float]]]) -> N
         known = [value for value in real[name] if np.isfinite(value)]
         low, high = np.quantile(known, [0.25, 0.75])
         value = mean(ours[name])[0]
-        print(
-            f"  {'yes' if low <= value <= high else 'NO '} {name}: {value:.3f}, real works' quartiles {low:.3f} {high:.3f}"
-        )
+        right = "yes" if low <= value <= high else "NO "
+        print(f"  {right} {name}: {value:.3f}, real works' quartiles {low:.3f} {high:.3f}")
     for other in ("markov", "likelihood"):
         if other in rows:
             names = [

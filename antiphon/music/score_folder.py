@@ -48,7 +48,8 @@ class ScoreFile:
 
 @dataclass(frozen=True)
 class ScoreFolder:
-    """files: that can be learned from, each piece once; copies: (path, that of the same piece); refused: (path, why)."""
+    """files: that can be learned from, each piece once; copies: (path, path of the same piece); refused: (path,
+    why)."""
 
     folder: Path
     files: tuple[ScoreFile, ...]

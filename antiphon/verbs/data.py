@@ -31,8 +31,9 @@ def inspect(
     quiet: bool = False,
 ) -> RenderableType:
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
-    its end. A folder of MIDI files is one of scores, of which it tells styles, bars, parts, metres and keys. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
-    have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
+    its end. A folder of MIDI files is one of scores, of which it tells styles, bars, parts, metres and keys.
+    one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must have
+    one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
     names of folders and files. picture: an HTML page to write, with a keyboard of every instrument. Raises
     AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
