@@ -43,9 +43,10 @@ BINS = 5  # of a control; 0 is not known
 _TEMPOS = np.array([60.0, 75, 90, 105, 120, 140, 170])  # beats a minute between classes
 
 FIELDS: dict[str, int] = {  # sizes of a token's fields; `style` comes first and its size is the model's
-    "kind": 3, "mode": 3, "tempo": TEMPOS + 1, "role": ROLES + 1, "family": FAMILIES + 1, "seat": SEATS + 1, "metre": 68, "chord": 74, "then": 74, "offset": 9,
-    "like": 6, "before": 6, "count": 10, "place": NO_PLACE + 1, "length": NO_LENGTH + 1, "pitch": KEYS + 1,
-    "velocity": FLAT + 1, "phase": 17, "left": 8, **{name: BINS + 1 for name in CONTROLS},
+    "kind": 3, "mode": 3, "tempo": TEMPOS + 1, "role": ROLES + 1, "family": FAMILIES + 1, "seat": SEATS + 1,
+    "metre": 68, "chord": 74, "then": 74, "offset": 9, "like": 6, "before": 6, "count": 10,
+    "place": NO_PLACE + 1, "length": NO_LENGTH + 1, "pitch": KEYS + 1, "velocity": FLAT + 1, "phase": 17, "left": 8,
+    **{name: BINS + 1 for name in CONTROLS},
 }  # fmt: skip
 NAMES = ("style", *FIELDS)
 AT = {name: i for i, name in enumerate(NAMES)}
@@ -335,13 +336,20 @@ class Window:
 
 
 def window(
-    piece: Piece, first: int, order: Sequence[int], longest: int, hidden: Sequence[bool] = (), whole: bool = True
+    piece: Piece,
+    first: int,
+    order: Sequence[int],
+    longest: int,
+    hidden: Sequence[bool] = (),
+    whole: bool = True,
+    stop: int | None = None,
 ) -> Window:
-    """Bars of a piece from `first` on, as many as fit into `longest` tokens, each with its parts in an order."""
+    """Bars of a piece from `first` on, to `stop` or as many as fit into `longest` tokens, with their parts in an
+    order."""
     reading, told = Reading(piece), piece_told(piece, hidden)
     lines = _Lines(Told(told).row(kind=BEGIN))
     last = [NO_PITCH] * piece.parts
-    for bar in range(first, piece.bars):
+    for bar in range(first, piece.bars if stop is None else stop):
         here = bar_told(piece, bar, whole)
         before = piece.chords[bar - 1] if bar else (UNKNOWN_CHORD,) * 2
         up = int(piece.earlier[bar])
@@ -422,12 +430,12 @@ class _Lines:
             np.stack(self.tokens),
             np.array([x[0] for x in bars]),
             np.stack([x[1] for x in bars]),
-            np.array([x[2] for x in bars]),
-            np.array([x[3] for x in bars]),
+            np.array([x[2] for x in bars], np.int64),
+            np.array([x[3] for x in bars], np.int64),
             np.array([x[0] for x in self.blocks], np.int64),
             np.stack([x[1] for x in self.blocks] or [BLANK])[: len(self.blocks)],
-            np.array([x[2] for x in self.blocks]).reshape(-1, 2),
-            np.array([x[3] for x in self.blocks]).reshape(-1, 3),
+            np.array([x[2] for x in self.blocks], np.int64).reshape(-1, 2),
+            np.array([x[3] for x in self.blocks], np.int64).reshape(-1, 3),
             np.stack([x[4] for x in self.blocks] or [np.zeros((3, PLACES), bool)]),
             np.array([x[5] for x in self.blocks], np.int64),
             place[:, 0],

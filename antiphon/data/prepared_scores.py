@@ -38,8 +38,8 @@ SPLITS = ("train", "valid")
 EDGES = BINS - 1  # between the bins of a control
 TABLES: dict[str, tuple[int, ...]] = {  # columns of each: () for one number in a row
     "notes": (6,), "places": (), "compound": (), "metres": (2,), "chords": (2,), "earlier": (), "roles": (),
-    "families": (), "seats": (), "programs": (), "controls": (4,), "style": (), "mode": (), "first": (), "split": (), "tempo": (),
-    "edges": (4, EDGES), "note_start": (), "bar_start": (), "part_start": (),
+    "families": (), "seats": (), "programs": (), "controls": (4,), "style": (), "mode": (), "first": (), "split": (),
+    "tempo": (), "edges": (4, EDGES), "note_start": (), "bar_start": (), "part_start": (),
 }  # fmt: skip
 
 
@@ -162,10 +162,11 @@ class Scores:
 
     def piece(self, index: int) -> Piece:
         t, notes, bars, parts = self.tables, *(self._of(kind, index) for kind in ("note", "bar", "part"))
+        tempo = tempo_class(float(t["tempo"][index]))
         return Piece(
             t["notes"][notes], t["places"][bars], t["compound"][bars] > 0, t["chords"][bars], t["earlier"][bars],
             t["roles"][parts], t["families"][parts], t["seats"][parts], t["controls"][index],
-            int(t["style"][index]), int(t["mode"][index]), int(t["first"][index]), tempo_class(float(t["tempo"][index])),
+            int(t["style"][index]), int(t["mode"][index]), int(t["first"][index]), tempo,
         )  # fmt: skip
 
     def programs(self, index: int) -> np.ndarray:
@@ -191,7 +192,7 @@ def counted(data: Scores, settings: int) -> dict[str, np.ndarray]:
     pieces = {i: data.piece(i) for i in train}
     styles = len(data.styles)
     found = {"dynamic": np.zeros(styles, np.float32), "backs": np.ones((styles, 8, len(OFFSETS) + 1), np.float32),
-             "ranges": np.zeros((styles, ROLES, 2), np.int16), "edges": data.tables["edges"].astype(np.float32)}  # fmt: skip
+             "ranges": np.zeros((styles, ROLES, 2), np.int16), "edges": np.float32(data.tables["edges"])}  # fmt: skip
     for style in range(styles):
         mine = [pieces[i] for i in train if pieces[i].style == style]
         found["dynamic"][style] = np.mean([(p.notes[:, 5] < FLAT).any() for p in mine] or [0])
@@ -247,7 +248,8 @@ def _check(said: dict[str, Any], tables: dict[str, np.ndarray]) -> None:
         if len(start) != count + 1 or start[0] or start[-1] != len(tables[sized]) or (np.diff(start) < 0).any():
             raise ValueError
     highest = {"style": len(said["styles"]) - 1, "split": len(SPLITS) - 1, "mode": 1, "first": 15, "places": PLACES,
-               "roles": ROLES - 1, "families": FAMILIES - 1, "seats": SEATS - 1, "programs": 127, "chords": CHORDS, "controls": BINS}  # fmt: skip
+               "roles": ROLES - 1, "families": FAMILIES - 1, "seats": SEATS - 1, "programs": 127, "chords": CHORDS,
+               "controls": BINS}  # fmt: skip
     limits = np.array([2**15, MOST_PARTS, PLACES, KEYS, len(LENGTHS), FLAT + 1])
     if any((tables[n] < 0).any() or (tables[n] > most).any() for n, most in highest.items()):
         raise ValueError

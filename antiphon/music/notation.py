@@ -1,5 +1,5 @@
-"""What a score is: parts of notes on a grid of bars, with metres, tempos, keys and markers. music/score.py reads one from
-any MIDI file; `Score.write` writes one.
+"""What a score is: parts of notes on a grid of bars, with metres, tempos, keys and markers. music/score.py reads one
+from any MIDI file; `Score.write` writes one.
 
 A song (music/song.py) is what is played, in seconds; a score is what is written, in steps of a 24th of a beat, which
 holds 32nd notes and triplets alike.

@@ -28,7 +28,7 @@ from antiphon.data.phrases import (
     tempo_class,
 )
 from antiphon.music.harmony import chord_spans, chords, estimate_key, home
-from antiphon.music.notation import DRUMS, ROLES, STEPS, Key, Score, ScorePart
+from antiphon.music.notation import ROLES, STEPS, Key, Score, ScorePart
 
 FINER = STEPS // GRID  # steps of a score in a place
 FEWEST_NOTES, FEWEST_BARS = 16, 4  # of a piece that can be learned from

@@ -135,7 +135,10 @@ class ComposerModel(nn.Module):
         self._tables(styles)
 
     def _tables(self, styles: int) -> None:
-        self.register_buffer("settings", torch.zeros(SETTINGS, SETTING, dtype=torch.int16))
+        duo = [0, 0, 110, 4, 4, 0, 3, 3, 3, 3, 0, 73, 8, 3, 32, 2]  # a flute and a bass
+        settings = torch.tensor([*duo, *[-1] * (SETTING - len(duo))], dtype=torch.int16).repeat(SETTINGS, 1)
+        settings[:, 0] = torch.arange(SETTINGS) % styles
+        self.register_buffer("settings", settings)
         self.register_buffer("ranges", torch.tensor([36, 96], dtype=torch.int16).repeat(styles, ROLES, 1))
         self.register_buffer("edges", torch.zeros(styles, 4, BINS - 1))
         self.register_buffer("dynamic", torch.zeros(styles))

@@ -1,4 +1,5 @@
-"""A voice that composes: pieces out of a style and a seed, and what goes on from, along with or away from given ones."""
+"""A voice that composes: pieces out of a style and a seed, and what goes on from, along with or away from given
+ones."""
 
 from __future__ import annotations
 
@@ -10,17 +11,17 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Block, Piece, Reading, tempo_class
+from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, tempo_class
 from antiphon.music.harmony import estimate_key, home
-from antiphon.music.notation import DRUMS, ROLES, Key, Metre, Score, ScorePart
+from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.forms import Section, backs, form, markers, plan
+from antiphon.voices.forms import backs, form, markers, plan
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
-from antiphon.voices.writing import Draft, Taste, Writer, alone
+from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
 
 BARS, MOST = 32, 1000
 USUAL_KEYS = (0, 7, 5, 2, 10, 9, 3)  # tonics of major keys, the most usual first; minor ones lie three semitones lower
@@ -37,6 +38,13 @@ class ComposerVoice(ComposesMusic):
     def styles(self) -> tuple[str, ...]:
         """The names of its styles."""
         return self.instruments
+
+    def untrained(self, seed: int = 0) -> ComposerVoice:
+        """The same with fresh weights; what it has counted stays."""
+        fresh = super().untrained(seed)
+        for name, table in self.model.named_buffers():
+            dict(fresh.model.named_buffers())[name].copy_(table)
+        return fresh
 
     def bars(
         self,
@@ -189,9 +197,7 @@ class _Request:
             seats = [seat for seat in setting.seats if seat.role not in taken] or setting.seats[1:2]
         seats = list(seats)[: MOST_PARTS - len(kept)]
         piece = _joined(known.piece, seats, setting, self.bins)
-        reading, blocks = Reading(known.piece), {}
-        for part in range(len(kept)):
-            blocks |= {(bar, part): reading.block(bar, part) for bar in range(piece.bars)}
+        blocks = Blocks(Reading(known.piece))
         own = np.array([[0, 255]] * len(kept))
         ranges = np.concatenate([own, self._ranges(setting.style, seats, known.shift).reshape(-1, 2)])
         piece.chords[:] = -1
@@ -214,12 +220,13 @@ class _Request:
     def _setting_like(self, known: Tabulated) -> Setting:
         """A setting in the style that is asked for, or else in the one whose line-ups are most like the given parts."""
         if self.style is None:
-            drums = 16 in known.piece.families
+            own = set(known.piece.families.tolist())
+            drums = 16 in own
             scores = []
             for i in range(len(self.voice.styles)):
                 mine = [s for s in settings_of(self.model) if s.style == i]
-                theirs = [{seat.program // 8 if seat.role != ROLES.index(DRUMS) else 16 for seat in s.seats} for s in mine]
-                alike = np.mean([len(t & set(known.piece.families.tolist())) / max(len(t), 1) for t in theirs] or [0.0])
+                theirs = [{seat.family for seat in s.seats} for s in mine]
+                alike = float(np.mean([len(t & own) / max(len(t), 1) for t in theirs] or [0.0]))
                 scores.append(alike + 0.3 * (drums == any(16 in t for t in theirs)))
             self.style = int(np.argmax(scores))
         found = self._setting()
@@ -240,8 +247,7 @@ class _Request:
         ahead = _blank([metre] * count, seats, replace(setting, mode=old.mode), estimate_key(before), before.tempo, {})
         piece = _appended(old, ahead, self.bins)
         piece.earlier[begin:] = begin + plan(sections, backs(self.model, setting.style), self.rng, begin)
-        reading = Reading(old)
-        blocks = {(bar, part): reading.block(bar, part) for bar in range(begin) for part in range(old.parts)}
+        blocks = Blocks(Reading(old))
         ranges = self._ranges(setting.style, seats, known.shift)
         for part in range(old.parts):
             keys = old.notes[old.notes[:, 1] == part, 3]
@@ -362,4 +368,3 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerMode
 
 
 KINDS = {"composer": Kind(ComposerModel, ComposerVoice, write, read)}
-_ = (Block, Section, ScorePart)

@@ -43,8 +43,8 @@ def _letters(number: int, rng: np.random.Generator) -> str:
 
 
 def plan(sections: Sequence[Section], back: np.ndarray, rng: np.random.Generator, before: int = 0) -> np.ndarray:
-    """(bars,) the earlier bar that each takes up, negative for bars of a piece before (of which there are `before`), and
-    -1 - before for none. back: (8, classes) chances of distances, by the bar's place in eight.
+    """(bars,) the earlier bar that each takes up, negative for bars of a piece before (of which there are `before`),
+    and -1 - before for none. back: (8, classes) chances of distances, by the bar's place in eight.
 
     A section whose letter was there before takes up that one bar by bar; in a new one, each bar takes up one at a usual
     distance."""

@@ -63,8 +63,10 @@ def _setting(row: Sequence[int], styles: int) -> Setting:
     seats = tuple(Seat(*part) for part in parts.tolist() if part[0] >= 0)
     valid = 0 <= style < styles and mode in (0, 1) and 0 < tempo < 1000 and Metre.valid(beats, unit)
     valid = valid and beats * 4 * STEPS // unit <= PLACES * 2 and all(0 <= c <= BINS for c in controls)
-    if not valid or not seats or any(
-        not (s.role < len(ROLES) and 0 <= s.program < 128 and 0 <= s.seat < SEATS) for s in seats
+    if (
+        not valid
+        or not seats
+        or any(not (s.role < len(ROLES) and 0 <= s.program < 128 and 0 <= s.seat < SEATS) for s in seats)
     ):
         raise ValueError("one of its settings cannot be")
     return Setting(style, mode, float(tempo), Metre(beats, unit), controls, seats)

@@ -50,6 +50,7 @@ from antiphon.data.phrases import (
 from antiphon.networks.composer import Cache, ComposerModel
 
 MEMORY, RECALLED = 256, 128  # tokens that the network was trained to see; those kept when it has seen them
+LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
 LATEST = 4  # bars after which every part has come
@@ -68,6 +69,19 @@ class Taste:
     density: float = 0.0
 
 
+class Blocks(dict[tuple[int, int], Block]):
+    """Blocks by bar and part. known: where those of a piece that is there are read when they are needed."""
+
+    def __init__(self, known: Reading | None = None):
+        super().__init__()
+        self.known = known
+
+    def __missing__(self, place: tuple[int, int]) -> Block:
+        if self.known is None:
+            raise KeyError(place)
+        return self.known.block(*place)
+
+
 @dataclass
 class Draft:
     """A piece being written. piece: its bars, parts and what is told of it; its notes do not count. blocks: those that
@@ -79,7 +93,7 @@ class Draft:
     piece: Piece
     ranges: np.ndarray
     order: Sequence[int]
-    blocks: dict[tuple[int, int], Block] = field(default_factory=dict)
+    blocks: Blocks = field(default_factory=Blocks)
     begin: int = 0
     stop: int = 0
     kept: Sequence[int] = ()
@@ -92,7 +106,7 @@ class Draft:
         if self.model is not None:
             return self.model.block(bar, part)
         up = int(self.piece.earlier[bar])
-        return self.blocks.get((up, part)) if up >= 0 else None
+        return self.blocks[up, part] if up >= 0 else None
 
     def written(self) -> Piece:
         """The piece with its notes."""
@@ -128,7 +142,9 @@ def answer(model: ComposerModel, question: Question, cache: Cache | None) -> tup
         states, cache = model.read(tokens, None if question.kind == "begin" else cache)
         return states[0, -1], cache
     assert question.state is not None
-    return logits(model, question.kind, question.state[None], [torch.from_numpy(x)[None] for x in question.inputs])[0], cache
+    return logits(model, question.kind, question.state[None], [torch.from_numpy(x)[None] for x in question.inputs])[
+        0
+    ], cache
 
 
 def logits(model: ComposerModel, kind: str, states: Tensor, inputs: Sequence[Tensor]) -> Tensor:
@@ -184,7 +200,7 @@ class Writer:
 
     def write(self) -> Writing:
         draft = self.draft
-        for bar in range(draft.begin):
+        for bar in range(max(draft.begin - LOOKED_BACK, 0), draft.begin):
             self._recall(bar)
         yield from self._remember()
         for bar in range(draft.begin, draft.stop or draft.piece.bars):
@@ -269,7 +285,7 @@ class Writer:
         return Told(self.told | self._here(bar) | part_told(self.piece, part, self.piece.chords[bar]))
 
     def _before(self, bar: int, part: int) -> Block | None:
-        return self.draft.blocks.get((bar - 1, part)) if bar else None
+        return self.draft.blocks[bar - 1, part] if bar else None
 
     def _block(self, bar: int, part: int, written: list[Block]) -> Writing:
         draft, places = self.draft, int(self.piece.places[bar])
@@ -332,9 +348,7 @@ class Writer:
         found[2] = self._draw(np.where(self._counts(bar, part, found, own, taken), scores, -np.inf), 1.0)
         return int(found[0]), int(found[1]), int(found[2])
 
-    def _counts(
-        self, bar: int, part: int, found: np.ndarray, own: Block | None, taken: Block | None
-    ) -> np.ndarray:
+    def _counts(self, bar: int, part: int, found: np.ndarray, own: Block | None, taken: Block | None) -> np.ndarray:
         """(classes,) which counts agree with how like the block is to others."""
         allowed = np.ones(len(COUNTS) + 1, bool)
         if SILENT in found[:2]:
@@ -452,7 +466,9 @@ class Writer:
         order = np.argsort(-chances, kind="stable")
         before = np.cumsum(chances[order]) - chances[order]
         chances[order[before >= self.taste.kept]] = 0
-        return int(np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right").clip(0, len(chances) - 1))
+        return int(
+            np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right").clip(0, len(chances) - 1)
+        )
 
 
 def _named(answers: Sequence[int]) -> dict[str, int]:
@@ -490,4 +506,3 @@ TONES = _tones()
 def chord_fits(heard: np.ndarray) -> np.ndarray:
     """(CHORDS,) cosine between how long pitch classes sound (12,) and each chord's tones."""
     return TONES @ np.sqrt(heard) / max(float(np.linalg.norm(np.sqrt(heard))), 1e-9)
-

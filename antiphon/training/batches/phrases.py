@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -13,13 +14,24 @@ from antiphon.data.prepared_scores import Scores
 
 HIDDEN = 0.4  # share of the windows in which a control is not told
 UNTOLD_END = 0.2  # share of the windows in which it is not told how many bars are left
+PHRASE = 4  # bars that the generator writes at a time in the game
 SHUFFLED = 0.5  # share of the windows whose parts are in any order
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a phrase of a piece begins, and the order of its parts."""
+
+    piece: Piece
+    begin: int
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Phrases:
     """Windows one after another: tokens (batch, tokens, fields), padded with zeros, and the tables of Window, with
-    places in the flattened tokens. items: (batch,) their numbers."""
+    places in the flattened tokens. contexts: a place in each window's piece, from which the game lets the generator
+    write on."""
 
     tokens: Tensor
     bar_at: Tensor
@@ -41,13 +53,14 @@ class Phrases:
     classes: Tensor
     keys: Tensor
     answers: Tensor
-    items: Tensor
+    contexts: tuple[Context, ...] = ()
 
     def to(self, device: torch.device) -> Phrases:
-        return Phrases(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "contexts"}
+        return Phrases(**moved, contexts=self.contexts)
 
 
-def collated(windows: list[Window], items: list[int]) -> Phrases:
+def collated(windows: list[Window], contexts: Sequence[Context] = ()) -> Phrases:
     longest = max(len(w.tokens) for w in windows)
     tokens = np.zeros((len(windows), longest, windows[0].tokens.shape[1]), np.int64)
     tables: dict[str, list[np.ndarray]] = {f.name: [] for f in fields(Window) if f.name != "tokens"}
@@ -60,7 +73,7 @@ def collated(windows: list[Window], items: list[int]) -> Phrases:
             collected.append(getattr(w, name) + moved.get(name, 0) if name in moved else getattr(w, name))
         blocks += len(w.sizes)
     joined = {name: torch.from_numpy(np.concatenate(arrays)) for name, arrays in tables.items()}
-    return Phrases(tokens=torch.from_numpy(tokens), items=torch.tensor(items), **joined)
+    return Phrases(tokens=torch.from_numpy(tokens), contexts=tuple(contexts), **joined)
 
 
 class PhraseSource:
@@ -79,8 +92,12 @@ class PhraseSource:
         self._pieces: dict[int, Piece] = {}
 
     def batch(self, first: int, count: int) -> Phrases:
-        items = list(range(first, first + count))
-        return collated([self.window(i) for i in items], items)
+        items = range(first, first + count)
+        return collated([self.window(i) for i in items], [self.context(i) for i in items])
+
+    def context(self, index: int) -> Context:
+        piece, first, order, _ = self.drawn(index)
+        return Context(piece, max(min(first, piece.bars - PHRASE), 0), tuple(order))
 
     def drawn(self, index: int) -> tuple[Piece, int, list[int], np.random.Generator]:
         """The piece, first bar and order of parts of a window, and what draws the rest of it."""
