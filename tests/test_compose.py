@@ -278,10 +278,11 @@ def test_any_notes_can_be_drawn(notes, drum):
 
 
 def test_sections_that_are_not_written_are_heard():
-    a, b = piece("melody", bars=8, seed=1), piece("chords", "bass", bars=8, seed=2)
-    form = joined(joined(joined(a, a), b), a)
-    assert [name for _, name in marked(form)] == ["A", "B", "A"]
-    assert [bar for bar, _ in marked(form)] == [0, 16, 24]
+    a, b = piece("melody", "bass", bars=11, seed=1), piece("chords", "drums", bars=6, seed=2)
+    form = joined(joined(joined(joined(a, b), a), a), b)
+    assert marked(form) == [(0, "A"), (11, "B"), (17, "A"), (28, "A"), (39, "B")]
+    assert marked(joined(a, a)) == [(0, "A"), (11, "A")]
+    assert marked(a) == [(0, "A")]
 
 
 # ---- damaged files ---------------------------------------------------------------------------------------------------
