@@ -2,7 +2,7 @@
 
     python benchmarks/compose.py shared/data/scores --voice composer [--likelihood runs/likelihood] [--quick]
     python benchmarks/compose.py shared/data/scores --rows real heard shuffled markov     # without a voice
-    python benchmarks/compose.py shared/data/scores --voice composer --checks --fuzz --accompany
+    python benchmarks/compose.py shared/data/scores --voice composer --checks --asking --accompany --fuzz
 
 DATA: a folder of folders of MIDI files, one for each style. --prepared: the file that the voice was trained on, which
 says which works it never heard (default: a tenth of each style, by composer). Pieces are kept as MIDI files below
@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from compose_checks import accompany, checks, fuzz
+from compose_checks import accompany, asking, checks, fuzz
 from compose_judge import Classifier, Copies, overlaps
 from compose_naive import Markov, shuffled
 from compose_works import Work, held_out, prepared_split, windows, works
@@ -60,16 +60,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/compose"))
     parser.add_argument("--quick", action="store_true", help="6 pieces of each style and row")
     parser.add_argument("--checks", action="store_true", help="300 pieces: valid, playable, repeatable")
+    parser.add_argument("--asking", action="store_true", help="whether asking for more of a quality gets more of it")
     parser.add_argument("--accompany", action="store_true", help="harmony with the melodies of unheard works")
     parser.add_argument("--fuzz", action="store_true", help="1,000 damaged MIDI files")
     args = parser.parse_args()
     unheard = prepared_split(args.prepared) if args.prepared else held_out(args.data)
     found = works(args.data, args.out / "works.npz", unheard)
     args.n = 6 if args.quick else args.n
-    if args.checks or args.accompany or args.fuzz:
+    if args.checks or args.asking or args.accompany or args.fuzz:
         many = 30 if args.quick else 300
         voice = load(args.voice).able(ComposesMusic, "compose")
         result = {"checks": checks(voice, many)} if args.checks else {}
+        result |= {"asking": asking(voice, args.n // 2)} if args.asking else {}
         result |= {"accompany": accompany(voice, found, args.n)} if args.accompany else {}
         result |= {"fuzz": fuzz(voice, args.out / "fuzz", 100 if args.quick else 1000)} if args.fuzz else {}
         kept(args.out / "checks.json", result)

@@ -18,7 +18,7 @@ from antiphon.metrics.bootstrap import mean_margin
 from antiphon.metrics.composition import agreement
 from antiphon.music.midi import read_midi
 from antiphon.music.notation import ROLES, Score
-from antiphon.music.qualities import NoteTable, note_table
+from antiphon.music.qualities import NoteTable, note_table, qualities
 from antiphon.music.score import read_score
 from antiphon.music.smf import read_smf
 from antiphon.verbs.compose import from_noise
@@ -84,6 +84,32 @@ def stuck(path: Path) -> bool:
             elif event.status >> 4 in (8, 9):
                 down[number, event.status & 15, event.first] -= 1
     return any(down.values())
+
+
+# ---- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def asking(voice: ComposesMusic, count: int, bars: int = 16) -> dict[str, object]:
+    """By style, what is measured (music/qualities.py) of pieces that are asked for little and for much of each quality,
+    for a minor and a major key, and for a slow and a fast tempo: means, margins, and the share of seeds by which asking
+    for more has got more."""
+    found: dict[str, object] = {}
+    for style in voice.instruments:
+        for name in ("density", "register", "syncopation", "polyphony", "mode"):
+            pairs = []
+            for seed in range(count):
+                two = [{"key": "Am"}, {"key": "C"}] if name == "mode" else [{"controls": {name: v}} for v in (0.1, 0.9)]
+                made = [voice.bars(bars, style=style, seed=seed, **how) for how in two]
+                pairs.append([qualities(note_table(score))[name] for score in made])
+            low, high = np.array(pairs).T
+            found[f"{style} {name}"] = {
+                "little": [float(np.nanmean(low)), mean_margin(low)],
+                "much": [float(np.nanmean(high)), mean_margin(high)],
+                "rises": float((high > low).mean()),
+            }
+        tempos = [voice.bars(4, style=style, seed=0, tempo=bpm).tempo for bpm in (70.0, 150.0)]
+        found[f"{style} tempo"] = tempos
+    return found
 
 
 # ---- accompaniments --------------------------------------------------------------------------------------------------

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from antiphon.core.errors import AntiphonError
 from antiphon.core.parallel import in_order
-from antiphon.music.harmony import estimate_key, home
-from antiphon.music.notation import Score
+from antiphon.music.harmony import estimate_key
 from antiphon.music.score import read_score
 from antiphon.music.tabulate import tabulate
 
@@ -27,7 +24,7 @@ class ScoreFile:
     """A MIDI file that can be learned from. path: within the folder; style: the name of its folder; parts: (name, role,
     General MIDI program from 0, notes) of each; key: "Am"; metres: with the bars of each, the most usual first; tempo:
     beats a minute at the beginning; off_grid: beats by which its notes lie off the grid, on average; content: equal for
-    the same notes in any key and at any tempo."""
+    the same notes in any key and at any tempo, as in training."""
 
     path: str
     style: str
@@ -38,7 +35,7 @@ class ScoreFile:
     tempo: float
     tempos: int
     off_grid: float
-    content: str
+    content: int
     warnings: tuple[str, ...] = ()
 
     @property
@@ -73,7 +70,7 @@ def scan_scores(
     paths = midi_files(folder)
     if not paths:
         raise AntiphonError(f"{folder} has no MIDI files")
-    files: dict[str, ScoreFile] = {}
+    files: dict[int, ScoreFile] = {}
     copies, refused = [], []
     for done, result in enumerate(in_order(lambda i: _looked_at(folder, paths[i]), len(paths), processes), 1):
         if progress:
@@ -92,7 +89,7 @@ def _looked_at(folder: Path, path: Path) -> ScoreFile | tuple[str, str]:
     place = path.relative_to(folder).as_posix()
     try:
         score = read_score(path)
-        tabulate(score)
+        content = zlib.crc32(tabulate(score).piece.notes.tobytes())
     except AntiphonError as error:
         return place, str(error).removeprefix(f"{path} ")
     key = score.key or estimate_key(score)
@@ -100,16 +97,7 @@ def _looked_at(folder: Path, path: Path) -> ScoreFile | tuple[str, str]:
     parts = tuple((part.name, part.role, part.program, len(part.notes)) for part in score.parts)
     style = place.split("/")[0] if "/" in place else folder.resolve().name
     return ScoreFile(place, style, score.bars, parts, str(key), tuple(metres), round(score.tempo, 2),
-                     len(score.tempos), round(score.off_grid, 4), content(score), score.warnings)  # fmt: skip
-
-
-def content(score: Score) -> str:
-    """A mark of what is played, the same in every key, at every tempo and in any order of parts."""
-    shift = home(estimate_key(score))
-    rows = [score.table(part)[:, :2] + [0, 0 if part.is_drum else shift] for part in score.parts]
-    table = np.concatenate([*rows, np.zeros((0, 2), np.int64)]).astype(np.int64)
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    return hashlib.blake2b(np.ascontiguousarray(table).tobytes(), digest_size=12).hexdigest()
+                     len(score.tempos), round(score.off_grid, 4), content, score.warnings)  # fmt: skip
 
 
 def facts(found: ScoreFolder) -> dict[str, Any]:
