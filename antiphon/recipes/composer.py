@@ -89,6 +89,8 @@ class ComposerRecipe(Recipe[Scores]):
         return Scores(path)
 
     def fits(self, data: Scores) -> None:
+        if not isinstance(data, Scores):
+            raise AntiphonError("the recipe composer learns from scores, not from sounds: give a folder of MIDI files")
         if not len(data.where("train")):
             raise AntiphonError(f"{data.path} has no pieces to train on: give more, or a {WORKS} with other works")
 
@@ -129,6 +131,8 @@ class ComposerRecipe(Recipe[Scores]):
         return StepContext(step, rate, self.batch, min(risen, 1.0))
 
     def new_game(self, data: Scores) -> ComposerGame:
+        if not isinstance(data, Scores):  # players without data, to be looked at
+            return ComposerGame(ComposerModel(self.network, LabelTable(("piece",), ())), self.game)
         model = ComposerModel(self.network, LabelTable(data.styles, ()))
         for name, table in counted(data, SETTINGS).items():
             getattr(model, name).copy_(torch.from_numpy(table))

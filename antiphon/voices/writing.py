@@ -53,6 +53,7 @@ MEMORY, RECALLED = 256, 128  # tokens that the network was trained to see; those
 LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
+IMPOSSIBLE = -1e8  # scores below which the network has ruled something out
 LATEST = 4  # bars after which every part has come
 FIT = 6.0  # how much it counts whether a chord fits the given notes, beside how likely the network finds it
 PLAYING = (RHYTHMIC, SAME_RHYTHM, IDENTICAL)  # a block that is so like another has notes
@@ -254,9 +255,12 @@ class Writer:
             found = (yield Question("bar", (row, hints, np.array([told])), self.state)).numpy().astype(float)
             found += self._fitting(bar, half)
             found[CHORDS] = -np.inf
-            if self.draft.ends and bar == self.piece.bars - 1 and (half or whole):
+            if self._closes(bar) and (half or whole):
                 found[~self._tonic()] = -np.inf
             chords[bar, half] = chords[bar, 0] if half and whole else self._draw(found, 0.9)
+
+    def _closes(self, bar: int) -> bool:
+        return self.draft.ends and bar == self.piece.bars - 1
 
     def _tonic(self) -> np.ndarray:
         allowed = np.zeros(CHORDS + 1, bool)
@@ -334,6 +338,11 @@ class Writer:
         found = np.zeros(3, np.int64)
         due = self._due(bar, part)
         possible = _possible(taken, due)
+        closing = (
+            self._closes(bar) and self.draft.ranges[part][1] < 128
+        )  # in the last bar the keys are the last chord's
+        copies = (np.arange(6) == IDENTICAL) & closing
+        possible &= ~copies
         for which in (0, 1):
             scores = (yield Question("block", (row, hints, found.copy(), np.array([which])), self.state)).numpy()
             scores = scores.astype(float)
@@ -342,7 +351,7 @@ class Writer:
                 stays = self.rng.random() < self.draft.stays
                 possible = np.arange(6) == IDENTICAL if stays else possible & (np.arange(6) != IDENTICAL)
             found[which] = self._draw(np.where(possible, scores, -np.inf), 0.9)
-            possible = _agreeing(_possible(own, due), int(found[0]))
+            possible = _agreeing(_possible(own, due) & ~copies, int(found[0]))
         scores = (yield Question("block", (row, hints, found.copy(), np.array([2])), self.state)).numpy().astype(float)
         scores += self.taste.density * np.arange(len(scores))
         found[2] = self._draw(np.where(self._counts(bar, part, found, own, taken), scores, -np.inf), 1.0)
@@ -378,6 +387,7 @@ class Writer:
         drums = high >= 128
         rhythm = around.earlier.onset if answers[0] == SAME_RHYTHM else around.own.onset
         bound = SAME_RHYTHM in answers[:2] and bool(rhythm.any())
+        fewest = COUNTS[answers[2] - 1] + 1
         most = COUNTS[answers[2]] if answers[2] < len(COUNTS) else MOST
         maps, size = around.maps(), np.array([self.piece.places[bar]], np.int64)
         rows: list[tuple[int, int, int, int]] = []
@@ -386,7 +396,8 @@ class Writer:
             now = rows[-1][0] if rows else -1
             scores = (yield Question("place", (maps, size, np.array([now])), self.state)).numpy().astype(float)
             can_stack = bool(rows) and stack < STACKED and self.last[part] < high
-            ruled = self._ruled_places(scores, now, rhythm if bound else None, bool(rows), can_stack, len(rows) >= most)
+            full = -1 if len(rows) < fewest else int(len(rows) >= most)
+            ruled = self._ruled_places(scores, now, rhythm if bound else None, can_stack, full)
             place = self._draw(ruled, 1.0)
             if place == END:
                 return np.array(rows, np.int64).reshape(-1, 4)
@@ -398,13 +409,14 @@ class Writer:
             yield from self._read(told[None])
 
     def _ruled_places(
-        self, scores: np.ndarray, now: int, rhythm: np.ndarray | None, begun: bool, can_stack: bool, full: bool
+        self, scores: np.ndarray, now: int, rhythm: np.ndarray | None, can_stack: bool, full: int
     ) -> np.ndarray:
-        """Scores of places, without those that cannot be."""
+        """Scores of places, without those that cannot be. full: -1 as long as notes are missing, 1 when no more may
+        come."""
         scores = scores.copy()
         if now >= 0 and not can_stack:
             scores[now] = -np.inf
-        if not begun:
+        if full < 0:
             scores[END] = -np.inf
         left = None
         if rhythm is not None:
@@ -416,11 +428,9 @@ class Writer:
                 allowed[now] = can_stack
             allowed[END] = not len(left)
             scores[~allowed] = -np.inf
-        if full and begun and (left is None or not len(left)):
-            scores[:END] = -np.inf
-            scores[END] = 0.0
-        if not np.isfinite(scores).any():
-            scores[END] = 0.0
+        over = full > 0 and (left is None or not len(left))
+        if over or not (scores[:END] > IMPOSSIBLE).any():
+            scores[:END], scores[END] = -np.inf, 0.0
         return scores
 
     def _note(
@@ -449,7 +459,7 @@ class Writer:
         allowed = (keys >= reach[0]) & (keys <= reach[1])
         if rows and rows[-1][0] == place:
             allowed &= keys > rows[-1][1]
-        ends = self.draft.ends and bar == self.piece.bars - 1 and 2 * place >= self.piece.places[bar]
+        ends = self._closes(bar) and 2 * place >= self.piece.places[bar]
         if ends and not drums:
             closing = allowed & np.isin(keys % 12, (9, 0, 4) if self.piece.mode else (0, 4, 7))
             allowed = closing if closing.any() else allowed

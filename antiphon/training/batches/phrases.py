@@ -15,6 +15,7 @@ from antiphon.data.prepared_scores import Scores
 HIDDEN = 0.4  # share of the windows in which a control is not told
 UNTOLD_END = 0.2  # share of the windows in which it is not told how many bars are left
 PHRASE = 4  # bars that the generator writes at a time in the game
+BEGINNINGS = 0.12  # share of the windows that begin where their piece does
 SHUFFLED = 0.5  # share of the windows whose parts are in any order
 
 
@@ -108,6 +109,7 @@ class PhraseSource:
             self._pieces[number] = self.data.piece(number)
         piece = self._pieces[number]
         first = int(rng.integers(max(piece.bars - 2, 1)))
+        first = 0 if rng.random() < BEGINNINGS else first
         order = list(range(piece.parts))
         if rng.random() < SHUFFLED:
             order = rng.permutation(piece.parts).tolist()
