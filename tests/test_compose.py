@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -277,10 +278,11 @@ def test_any_notes_can_be_drawn(notes, drum):
 
 
 def test_sections_that_are_not_written_are_heard():
-    a, b = piece("melody", bars=8, seed=1), piece("chords", "bass", bars=8, seed=2)
-    form = joined(joined(joined(a, a), b), a)
-    assert [name for _, name in marked(form)] == ["A", "B", "A"]
-    assert [bar for bar, _ in marked(form)] == [0, 16, 24]
+    a, b = piece("melody", "bass", bars=11, seed=1), piece("chords", "drums", bars=6, seed=2)
+    form = joined(joined(joined(joined(a, b), a), a), b)
+    assert marked(form) == [(0, "A"), (11, "B"), (17, "A"), (28, "A"), (39, "B")]
+    assert marked(joined(a, a)) == [(0, "A"), (11, "A")]
+    assert marked(a) == [(0, "A")]
 
 
 # ---- damaged files ---------------------------------------------------------------------------------------------------
@@ -303,3 +305,58 @@ def test_damaged_files_are_used_or_refused_in_a_line(tmp_path_factory, hurts, cu
 
 
 SOUND_FILE = piece("melody", "bass", "drums", bars=6).encode()
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """Two styles, a copy in another key, and three that cannot be used."""
+    folder = tmp_path / "scores"
+    for style, roles, seed in (("song", ["melody", "chords"], 1), ("game", ["melody", "bass", "drums"], 2)):
+        (folder / style).mkdir(parents=True)
+        for k in range(2):
+            written_to(folder / style / f"{k}.mid", *roles, bars=8, seed=seed + 10 * k)
+    piece("melody", "chords", bars=8, seed=1).transposed(3).write(folder / "song" / "again.mid")
+    written_to(folder / "game" / "short.mid", "melody", bars=2)
+    (folder / "game" / "broken.mid").write_bytes(b"MThd")
+    mido.MidiFile(tracks=[mido.MidiTrack()]).save(folder / "game" / "silent.mid")
+    (folder / ".hidden.mid").write_bytes(b"")
+    return folder
+
+
+def test_a_folder_of_midi_files_is_understood(antiphon_line, scores):
+    said = antiphon_line("data", "inspect", scores)
+    assert said.status == 0
+    text = " ".join("\n".join(said.out).split())
+    assert re.search(r"game │ 2 │ 16 │ [\d,]+ │ 3 │ melody 100 %, bass 100 %, drums 100 % │ 4/4 100 %", text)
+    assert "4 pieces of 2 styles" in text
+    assert "1 left out as copies, 3 refused" in text
+    assert re.search(r"song/again.mid │ song/0.mid", text)
+    assert re.search(r"game/broken.mid │ is not a MIDI file", text)
+    assert re.search(r"game/silent.mid │ has no notes", text)
+
+
+def test_the_same_as_json(antiphon_line, scores):
+    found = json.loads("\n".join(antiphon_line("data", "inspect", scores, "--json").out))
+    assert [row["path"] for row in found["rows"]] == ["game/0.mid", "game/1.mid", "song/0.mid", "song/1.mid"]
+    first = found["rows"][0]
+    assert (first["style"], first["bars"], first["metres"], first["tempo"]) == ("game", 8, {"4/4": 8}, 96)
+    assert [part["role"] for part in first["parts"]] == ["melody", "bass", "drums"]
+    assert found["copies"] == [{"path": "song/again.mid", "of": "song/0.mid"}]
+    assert [item["path"] for item in found["refused"]] == ["game/broken.mid", "game/short.mid", "game/silent.mid"]
+
+
+def test_a_folder_of_midi_files_has_no_page(antiphon_line, scores):
+    said = antiphon_line("data", "inspect", scores, "--picture", "page.html")
+    assert said.status == 2
+    assert "leave --picture out" in said.err[-1]
+
+
+def test_sounds_with_a_song_among_them_are_sounds(antiphon_line, notes, tmp_path, scores):
+    import shutil
+
+    folder = shutil.copytree(notes, tmp_path / "notes")
+    shutil.copy(scores / "song" / "0.mid", folder)
+    assert "14 notes" in "\n".join(antiphon_line("data", "inspect", folder).out)

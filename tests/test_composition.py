@@ -168,6 +168,15 @@ def test_consonance_of_what_begins_together():
     assert math.isnan(c.consonance(SCALE))
 
 
+def test_agreement_with_what_sounds():
+    """C against a held C chord, then F sharp against it: two in three, then none."""
+    chord = [(0, 4, 48, 1), (0, 4, 52, 1), (0, 4, 55, 1)]
+    assert c.agreement(table([(0, 1, 60), *chord]), [0]) == 1
+    assert c.agreement(table([(2, 1, 66), *chord]), [0]) == 0  # tritone, a second, and a major seventh
+    assert c.agreement(table([(0, 1, 60), (2, 1, 66), *chord]), [0]) == 0.5
+    assert math.isnan(c.agreement(table([(5, 1, 60), *chord]), [0]))
+
+
 # ---- form ------------------------------------------------------------------------------------------------------------
 
 
@@ -261,7 +270,7 @@ def test_copies_are_found_in_any_key_and_at_any_length():
     rng = np.random.default_rng(0)
     tune = rng.integers(50, 70, 60)
     original = table([(i, 1, int(p)) for i, p in enumerate(tune)], bars=15)
-    corpus = sets.Corpus.of([original])
+    corpus = sets.Corpus([original])
     stolen = table([(i + 8, 1, int(p) + 5) for i, p in enumerate(tune[20:41])], bars=15)
     own = [(i / 2, 0.5, 60 + int(p)) for i, p in enumerate(rng.integers(0, 20, 12))]
     assert corpus.longest_copy(stolen) == 21

@@ -448,13 +448,13 @@ class List:
 
 @dataclass(frozen=True)
 class Inspect(Spoken):
-    """Show what a folder of sounds holds: how it was labelled, what was refused and why.
+    """Show what a folder of sounds or MIDI files holds: how it was labelled, what was refused and why.
 
     Example: antiphon data inspect my-notes
     """
 
     folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
-    """a folder of sound files"""
+    """a folder of sound files, or of MIDI files"""
     one_shots: Flag = False
     """the sounds are drums or the like: they have names but no pitch"""
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"

@@ -9,7 +9,7 @@ together. None of them says whether music is good: each is to be read beside the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -164,6 +164,24 @@ def _together(notes: NoteTable) -> Iterator[np.ndarray]:
             yield np.unique(chord)
 
 
+def agreement(notes: NoteTable, given: Sequence[int]) -> float:
+    """0..1: the share of consonant intervals between each pitched note of the `given` parts and all pitched notes of
+    the others that sound when it begins. NaN if none ever do."""
+    tuned = notes.pitched
+    mine = np.isin(tuned.part, list(given))
+    other, end = tuned.where(~mine), (tuned.onset + tuned.length)[~mine]
+    order = np.argsort(other.onset, kind="stable")
+    onset, pitch, end = other.onset[order], other.pitch[order], end[order]
+    longest = float((end - onset).max()) if len(end) else 0.0
+    right = total = 0
+    for at, key in zip(tuned.onset[mine].tolist(), tuned.pitch[mine].tolist(), strict=True):
+        low, high = np.searchsorted(onset, (at - longest - NEAR, at + NEAR), "left")
+        sounding = pitch[low:high][end[low:high] > at + NEAR]
+        right += int(np.isin(np.abs(sounding - key) % 12, CONSONANT).sum())
+        total += len(sounding)
+    return right / total if total else NAN
+
+
 # ---- form ------------------------------------------------------------------------------------------------------------
 
 
@@ -185,26 +203,62 @@ def similarity(bars: list[set[int]], back: int) -> float:
     return float(np.mean([len(a & b) / len(a | b) for a, b in pairs])) if pairs else NAN
 
 
-def sections(notes: NoteTable, size: int = 4, alike: float = 0.5) -> list[tuple[int, str]]:
-    """(bar, letter) where the sections of a piece begin, as far as its bars tell: blocks of `size` bars, each named
-    like the earlier one whose rhythm and notes it shares most of, if that is `alike` or more, else by a new letter."""
-    rhythm, content = bar_sets(notes, pitch=False), bar_sets(notes, pitch=True)
-    letters: list[str] = []
+RUN = 4  # bars in a row that have to be alike to count as a return
+SHORT = 8  # bars
+ALIKE, STILL = 0.5, 0.35  # what bars share on average where a return begins, and each bar as long as it lasts
+
+
+def sections(notes: NoteTable) -> list[tuple[int, str]]:
+    """(bar, letter) where the sections of a piece begin, as far as its bars tell: what returns has the letter that it
+    had before, whatever is between two returns a new one. What repeats at once, after less than SHORT bars, is one
+    section."""
+    alike = _likeness(notes)
+    runs = _returns(alike)
+    edges = {0, *(edge for start, source, size in runs for edge in (start, start + size, source, source + size))}
+    for start, source, size in runs:  # sections within what returns, return with it
+        edges |= {edge + start - source for edge in edges if source < edge < source + size}
+    letters: dict[int, str] = {}
     found: list[tuple[int, str]] = []
-    starts = range(0, len(rhythm), size)
-    for at in starts:
-        shared = [
-            _shared(rhythm, at, other, size) + _shared(content, at, other, size) for other in starts[: len(letters)]
-        ]
-        best = int(np.argmax(shared)) if shared else -1
-        new = best < 0 or shared[best] < 2 * alike
-        letters.append(chr(ord("A") + min(len(set(letters)), 25)) if new else letters[best])
-        if len(letters) < 2 or letters[-1] != letters[-2]:
-            found.append((at, letters[-1]))
+    for edge in sorted(edge for edge in edges if edge < len(alike)):
+        source = next((source + edge - start for start, source, size in runs if start <= edge < start + size), None)
+        if source is None:
+            letters[edge] = chr(ord("A") + min(len(set(letters.values())), 25))
+        else:
+            letters[edge] = letters[max(at for at in letters if at <= source)]
+        if not found or found[-1][1] != letters[edge] or edge - found[-1][0] >= SHORT:
+            found.append((edge, letters[edge]))
     return found
 
 
-def _shared(bars: list[set[int]], a: int, b: int, size: int) -> float:
-    """What two blocks of bars share, bar by bar, 0..1."""
-    pairs = [(x, y) for x, y in zip(bars[a : a + size], bars[b : b + size], strict=False) if x or y]
-    return float(np.mean([len(x & y) / len(x | y) for x, y in pairs])) if pairs else 1.0
+def _likeness(notes: NoteTable) -> np.ndarray:
+    """(bars, bars) 0..1: what each two bars share (intersection by union), a third of it of rhythm, the rest of
+    notes."""
+    total = 0.0
+    for pitch, weight in ((False, 1 / 3), (True, 2 / 3)):
+        bars = bar_sets(notes, pitch=pitch)
+        known = {code: i for i, code in enumerate(sorted(set().union(*bars)))}
+        rows = np.zeros((len(bars), max(len(known), 1)), np.float32)
+        for bar, codes in enumerate(bars):
+            rows[bar, [known[code] for code in codes]] = 1
+        shared, sizes = rows @ rows.T, rows.sum(1)
+        union = sizes[:, None] + sizes[None] - shared
+        total = total + weight * np.where(union > 0, shared / np.maximum(union, 1), 1.0)
+    return np.asarray(total)
+
+
+def _returns(alike: np.ndarray) -> list[tuple[int, int, int]]:
+    """(first bar, the earlier bar that it is like, bars) of each stretch that returns, in order."""
+    count, at = len(alike), RUN
+    found: list[tuple[int, int, int]] = []
+    while at + RUN <= count:
+        shared = [float(np.mean([alike[at + k, j + k] for k in range(RUN)])) for j in range(at - RUN + 1)]
+        best = int(np.argmax(np.array(shared) > max(shared) - 0.02))
+        if shared[best] < ALIKE:
+            at += 1
+            continue
+        size = RUN
+        while at + size < count and best + size < at and alike[at + size, best + size] >= STILL:
+            size += 1
+        found.append((at, best, size))
+        at += size
+    return found

@@ -9,13 +9,14 @@ row of real works against real works, and never alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from antiphon.music.qualities import NoteTable, key_fit, pitch_classes
 
 LENGTHS = np.array([1 / 8, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4])  # crotchets
+END = -1  # the token between two melodies
+RUNGS = (2, 4, 8, 16, 32)  # tokens in a row that are looked up at once; longer copies are found from there
 WIDEST = 12  # semitones: larger steps of a melody count as this
 POINTS = 512  # of the densities
 
@@ -50,10 +51,11 @@ def histograms(notes: NoteTable) -> dict[str, np.ndarray]:
     tuned, lines = notes.pitched, melodies(notes)
     steps = np.concatenate([np.diff(line.pitch) for line in lines]) if lines else np.zeros(0, int)
     gaps = np.concatenate([np.diff(line.onset) for line in lines]) if lines else np.zeros(0)
-    classes = (notes.pitch - tonic(notes)) % 12
+    home = tonic(notes)
+    classes = (notes.pitch - home) % 12
     follows = np.zeros((12, 12))
     for line in lines:
-        named = (line.pitch - tonic(notes)) % 12
+        named = (line.pitch - home) % 12
         np.add.at(follows, (named[:-1], named[1:]), 1)
     found = {
         "lengths": np.bincount(length_class(tuned.length), minlength=len(LENGTHS)),
@@ -121,40 +123,46 @@ def grams(line: np.ndarray, n: int) -> np.ndarray:
     return total
 
 
-@dataclass
 class Corpus:
     """What may have been copied from: the melodies of the training works, as tokens."""
 
-    lines: list[np.ndarray]
-    _known: dict[int, np.ndarray] = field(default_factory=dict)
+    def __init__(self, pieces: Sequence[NoteTable]):
+        lines = [np.append(tokens(line), END) for piece in pieces for line in melodies(piece)]
+        self.line = np.concatenate([np.zeros(0, np.int64), *lines])
+        self._known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    @classmethod
-    def of(cls, pieces: Sequence[NoteTable]) -> Corpus:
-        return cls([tokens(line) for piece in pieces for line in melodies(piece)])
-
-    def has(self, line: np.ndarray, n: int) -> bool:
-        """Whether any n tokens in a row of a line are among the corpus's."""
+    def _places(self, line: np.ndarray, at: int, n: int) -> np.ndarray:
+        """Where in the corpus the n tokens from `at` on of a line stand."""
         if n not in self._known:
-            self._known[n] = np.unique(np.concatenate([grams(other, n) for other in self.lines]))
-        wanted, known = grams(line, n), self._known[n]
-        if not len(known) or not len(wanted):
-            return False
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return bool((known[at] == wanted).any())
+            hashes = grams(self.line, n)
+            order = np.argsort(hashes)
+            self._known[n] = (hashes[order], order)
+        hashes, order = self._known[n]
+        low, high = (int(np.searchsorted(hashes, grams(line[at : at + n], n)[0], side)) for side in ("left", "right"))
+        return order[low:high]
 
-    def longest_copy(self, piece: NoteTable, most: int = 128) -> int:
+    def longest_copy(self, piece: NoteTable) -> int:
         """The length, in notes, of the longest stretch of one of the piece's melodies whose intervals and rhythm are
-        those of a stretch of the corpus (up to `most` steps). 0 if there is none."""
+        those of a stretch of the corpus. 0 if there is none of three notes."""
         found = 0
         for line in (tokens(own) for own in melodies(piece)):
-            if not self.has(line, found + 1):
-                continue
-            low, high = found + 1, min(len(line), most)  # low is shared; what is longer than high cannot be
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (middle, high) if self.has(line, middle) else (low, middle - 1)
-            found = low
+            at = 0
+            while at + max(found + 1, RUNGS[0]) <= len(line):
+                found = max(found, self._longest_at(line, at, found + 1))
+                at += 1
         return found + 1 if found else 0
+
+    def _longest_at(self, line: np.ndarray, at: int, least: int) -> int:
+        """How many tokens from `at` on are in the corpus, if that is `least` or more; else 0."""
+        rung = max(n for n in RUNGS if n <= max(least, RUNGS[0]))
+        places, n = self._places(line, at, rung), rung
+        while at + n < len(line) and len(places):
+            ahead = np.minimum(places + n, len(self.line) - 1)  # which is an END
+            further = places[self.line[ahead] == line[at + n]]
+            if not len(further):
+                break
+            places, n = further, n + 1
+        return n if len(places) and n >= least else 0
 
 
 def bar_pictures(notes: NoteTable) -> np.ndarray:

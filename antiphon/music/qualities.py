@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -137,25 +136,37 @@ def syncopation(notes: NoteTable) -> float:
     sizes = np.maximum(np.rint(np.diff(notes.bars) * STEPS), 1).astype(int)
     line = np.concatenate([metric_weights(size) for size in sizes.tolist()])
     starts = np.cumsum(sizes) - sizes
-    early: list[int] = []
+    early = [np.zeros(0, int)]
     for part in np.unique(notes.part):
         own = notes.part == part
         at = np.unique(starts[notes.bar[own]] + notes.place[own])
-        at = at[at < len(line)].tolist()
-        for now, after in pairwise([*at, len(line)]):
-            passed = line[now + 1 : after]
-            early.append(max(int(passed.max()) - int(line[now]), 0) if len(passed) else 0)
-    return float(np.mean(early)) if early else float("nan")
+        at = at[at < len(line)]
+        if not len(at):
+            continue
+        after = np.append(at[1:], len(line))
+        spans = np.stack([at + 1, after], 1).ravel()  # what is passed over: reduceat takes the first of each two
+        passed = np.maximum.reduceat(np.append(line, [-99, -99]), spans)[::2]
+        early.append(np.where(after > at + 1, np.maximum(passed - line[at], 0), 0))
+    found = np.concatenate(early)
+    return float(found.mean()) if len(found) else float("nan")
+
+
+def _profiles() -> np.ndarray:
+    """(24, 12) of mean 0 and length 1."""
+    found = np.stack([np.roll(kind, tonic) for kind in (MAJOR, MINOR) for tonic in range(12)])
+    found = found - found.mean(1, keepdims=True)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+PROFILES = _profiles()
 
 
 def key_fit(classes: np.ndarray) -> np.ndarray:
     """(24,) how well each key fits (12,) weights of pitch classes, as correlations with the profiles of Krumhansl and
     Kessler: C major to B major, then C minor to B minor. Zeros if all classes weigh the same."""
-    profiles = np.stack([np.roll(kind, tonic) for kind in (MAJOR, MINOR) for tonic in range(12)])
-    profiles = profiles - profiles.mean(1, keepdims=True)
     heard = classes - classes.mean()
     size = np.linalg.norm(heard)
-    return profiles @ heard / (np.linalg.norm(profiles, axis=1) * size) if size > 1e-9 else np.zeros(24)
+    return PROFILES @ heard / size if size > 1e-9 else np.zeros(24)
 
 
 def mode(notes: NoteTable) -> float:

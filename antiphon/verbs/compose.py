@@ -21,7 +21,7 @@ from antiphon.metrics.plots.png import encode_png
 from antiphon.metrics.plots.roll import draw_roll
 from antiphon.music.harmony import estimate_key
 from antiphon.music.joining import joined
-from antiphon.music.notation import DRUMS, ROLES, Key, Metre, Score
+from antiphon.music.notation import ROLES, Key, Metre, Score, ScorePart
 from antiphon.music.score import read_score
 from antiphon.verbs.play import free, from_file
 from antiphon.verbs.report import Report
@@ -152,10 +152,10 @@ def named_key(key: Key) -> str:
     return f"{str(key).removesuffix('m')} {'minor' if key.minor else 'major'}"
 
 
-def _part_line(part: Any) -> str:
-    many = counted(len(part.notes), "note")
-    who = part.name or part.role
-    return f"{who} ({many})" if part.role == DRUMS else f"{who} ({PROGRAMS[part.program]}, {many})"
+def _part_line(part: ScorePart) -> str:
+    program, name = PROGRAMS[part.program], part.name or part.role
+    who = "" if part.is_drum or name.lower() == program else f"{program}, "
+    return f"{name} ({who}{counted(len(part.notes), 'note')})"
 
 
 # ---- what is asked for -----------------------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ SCRIPT = """
 const sound = document.querySelector('audio'), line = document.querySelector('.roll i'), times = %s;
 const go = at => { sound.currentTime = at; sound.play(); };
 for (const one of document.querySelectorAll('button')) one.onclick = () => go(+one.dataset.at);
+document.querySelector('.roll').onclick = at => {
+  const size = document.querySelector('.roll img').clientWidth / %d, x = at.offsetX / size, y = at.offsetY / size;
+  const bar = times.find(b => b[1] <= x && x < b[3] && b[2] <= y && y < b[2] + b[4]);
+  if (bar) go(bar[0]);
+};
 const follow = () => {
   const now = sound.currentTime, size = document.querySelector('.roll img').clientWidth / %d;
   let k = times.findLastIndex(bar => bar[0] <= now); k = Math.max(0, Math.min(k, times.length - 2));
@@ -48,12 +53,12 @@ def score_page(score: Score, roll: Roll, sound: np.ndarray, text: str, command: 
 {player(inside("audio/mpeg", mp3(sound)))}
 <p>{buttons}</p>
 <div class="roll">{picture}<i></i></div>
-<p>Time runs to the right, in lines of a few bars; every colour is a part, drums lie below.
+<p>Time runs to the right, in lines of a few bars; every colour is a part, drums lie below; a click plays from there.
 <a download="song.mid" href="{midi}">Save the MIDI file</a>.</p>
 <h2>How it was made</h2>
 <pre>{escape(command)}</pre>
 <p class="small">Seed {seed}. The same command makes the same music; another seed makes another piece.</p>
-<script>{SCRIPT % (_places(roll, starts), width)}</script>"""
+<script>{SCRIPT % (_places(roll, starts), width, width)}</script>"""
     return document("Composed with Antiphon", body, style=STYLE)
 
 
