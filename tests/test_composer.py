@@ -319,7 +319,7 @@ def test_what_cannot_be_composed_is_refused_in_one_line(voice: ComposerVoice, as
 
 def test_a_file_whose_settings_cannot_be_is_refused(voice: ComposerVoice, tmp_path: Path):
     good = voice.model.settings.clone()
-    for column, value in ((0, 9), (2, 0), (4, 3), (6, 77), (10, 8), (11, 200), (12, -3)):
+    for column, value in ((0, 9), (2, 0), (4, 3), (6, 77), (10, 8), (11, 200), (12, -3), (13, 101)):
         voice.model.settings[3, column] = value
         save_voice(tmp_path / "v.safetensors", voice.model, voice.info)
         voice.model.settings.copy_(good)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, tempo_class
+from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, habits, tempo_class
 from antiphon.music.harmony import estimate_key, home
 from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
@@ -144,6 +144,7 @@ class _Request:
         piece = _blank([metre] * count, seats, setting, key, tempo, self.bins)
         piece.earlier[:] = plan(sections, backs(self.model, setting.style), self.rng)
         draft = Draft(piece, self._ranges(setting.style, seats, home(key)), range(len(seats)))
+        draft.habits = _habits(seats)
         self._write(draft, setting.style, taste)
         notator = Notator(home(key), self.rng, tempo)
         parts = [notator.part(draft, i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -202,6 +203,7 @@ class _Request:
         ranges = np.concatenate([own, self._ranges(setting.style, seats, known.shift).reshape(-1, 2)])
         piece.chords[:] = -1
         draft = Draft(piece, ranges, range(piece.parts), blocks, kept=range(len(kept)))
+        draft.habits = np.concatenate([np.zeros((len(kept), 2)), _habits(seats)])
         self._write(draft, setting.style, taste)
         notator = Notator(known.shift, self.rng, given.tempo)
         new = [notator.part(draft, len(kept) + i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -253,7 +255,7 @@ class _Request:
             keys = old.notes[old.notes[:, 1] == part, 3]
             if len(keys):
                 ranges[part] = [min(ranges[part][0], keys.min()), max(ranges[part][1], keys.max())]
-        draft = Draft(piece, ranges, range(old.parts), blocks, begin)
+        draft = Draft(piece, ranges, range(old.parts), blocks, begin, habits=habits(old))
         self._write(draft, setting.style, taste)
         notator = Notator(known.shift, self.rng, before.tempo, _loudness(before, chosen))
         parts = [
@@ -312,6 +314,10 @@ def _blank(
         first=0,
         tempo=tempo_class(tempo),
     )
+
+
+def _habits(seats: Sequence[Seat]) -> np.ndarray:
+    return np.array([(seat.rests, seat.repeats) for seat in seats], float).reshape(-1, 2) / 100
 
 
 def _with_bins(controls: np.ndarray, bins: Mapping[str, int]) -> np.ndarray:
