@@ -87,12 +87,12 @@ class Blocks(dict[tuple[int, int], Block]):
 
 @dataclass
 class Draft:
-    """A piece being written. piece: its bars, parts and what is told of it; its notes do not count, and its chords are -1
-    where they are to be written. ranges: (parts, 2) lowest and highest key. order: of the parts in a bar. blocks: those
-    that are written. begin, stop: the bars to be written; those before are there. kept: parts whose blocks are there
-    already. dynamic: whether velocities are written. model: a reading of the piece that is varied, whose bar takes the
-    place of the earlier one; stays: how likely each of its blocks stays as it is. habits: (parts, 2) how often each
-    part is to rest and to repeat its rhythm, if that matters. ends: whether the last bar is an ending."""
+    """A piece being written. piece: its bars, parts and what is told of it; its notes do not count, and its chords are
+    -1 where they are to be written. ranges: (parts, 2) lowest and highest key. order: of the parts in a bar. blocks:
+    those that are written. begin, stop: the bars to be written; those before are there. kept: parts whose blocks are
+    there already. dynamic: whether velocities are written. model: a reading of the piece that is varied, whose bar
+    takes the place of the earlier one; stays: how likely each of its blocks stays as it is. habits: (parts, 2) how
+    often each part is to rest and to repeat its rhythm, if that matters. ends: whether the last bar is an ending."""
 
     piece: Piece
     ranges: np.ndarray
@@ -361,7 +361,7 @@ class Writer:
         due = self._due(bar, part)
         resting, repeating = self._leaning(part)
         possible = _possible(taken, due)
-        closing = (
+        closing = self._closes(bar) and self.draft.model is None and self.draft.ranges[part][1] < 128
             self._closes(bar) and self.draft.ranges[part][1] < 128
         )  # in the last bar the keys are the last chord's
         copies = (np.arange(6) == IDENTICAL) & closing
