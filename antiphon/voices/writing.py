@@ -362,8 +362,6 @@ class Writer:
         resting, repeating = self._leaning(part)
         possible = _possible(taken, due)
         closing = self._closes(bar) and self.draft.model is None and self.draft.ranges[part][1] < 128
-            self._closes(bar) and self.draft.ranges[part][1] < 128
-        )  # in the last bar the keys are the last chord's
         copies = (np.arange(6) == IDENTICAL) & closing
         possible &= ~copies
         for which in (0, 1):
