@@ -183,10 +183,10 @@ def habits(piece: Piece) -> np.ndarray:
     """(parts, 2) of each part: the share of bars in which it rests; of those in which it plays after one in which it
     played, the share with the rhythm of that one."""
     index = piece.notes[:, 0].astype(np.int64) * piece.parts + piece.notes[:, 1]
-    rhythms = np.zeros((piece.bars * piece.parts, PLACES), bool)
-    rhythms[index, piece.notes[:, 2]] = True
-    rhythms = rhythms.reshape(piece.bars, piece.parts, PLACES)
-    plays = rhythms.any(2)
+    begun = np.zeros((piece.bars * piece.parts, PLACES), bool)
+    begun[index, piece.notes[:, 2]] = True
+    rhythms = begun.reshape(piece.bars, piece.parts, PLACES)
+    plays: np.ndarray = rhythms.sum(2) > 0
     both = plays[1:] & plays[:-1]
     same = both & (rhythms[1:] == rhythms[:-1]).all(2)
     return np.stack([1 - plays.mean(0), same.sum(0) / np.maximum(both.sum(0), 1)], 1)
@@ -260,7 +260,7 @@ def note_features(
     classes[:, :128] = others
     columns = (stacked, place, around.own.lengths[place], around.earlier.lengths[place], _top(own), _top(earlier), low,
                top, around.chord(place), last)  # fmt: skip
-    return np.stack(columns, 1), classes.reshape(-1, 11, 12).any(1), np.stack([own, earlier], 1)
+    return np.stack(columns, 1), classes.reshape(-1, 11, 12).sum(1) > 0, np.stack([own, earlier], 1)
 
 
 def surroundings(

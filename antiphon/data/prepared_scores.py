@@ -194,18 +194,20 @@ def counted(data: Scores, settings: int) -> dict[str, np.ndarray]:
     train = data.where("train").tolist()
     pieces = {i: data.piece(i) for i in train}
     styles = len(data.styles)
-    found = {"dynamic": np.zeros(styles, np.float32), "backs": np.ones((styles, 8, len(OFFSETS) + 1), np.float32),
-             "ranges": np.zeros((styles, ROLES, 2), np.int16), "edges": np.float32(data.tables["edges"])}  # fmt: skip
+    dynamic, backs = np.zeros(styles, np.float32), np.ones((styles, 8, len(OFFSETS) + 1), np.float32)
+    ranges = np.zeros((styles, ROLES, 2), np.int16)
     for style in range(styles):
         mine = [pieces[i] for i in train if pieces[i].style == style]
-        found["dynamic"][style] = np.mean([(p.notes[:, 5] < FLAT).any() for p in mine] or [0])
+        dynamic[style] = np.mean([(p.notes[:, 5] < FLAT).any() for p in mine] or [0])
         for piece in mine:
-            back = [offset_class(bar - int(e)) if e >= 0 else 0 for bar, e in enumerate(piece.earlier)]
-            np.add.at(found["backs"][style], ((piece.first + np.arange(piece.bars)) % 8, back), 1)
-        found["ranges"][style] = _ranges(mine)
-    shown = _evenly([i for i in train], [pieces[i].style for i in train], settings)
+            back = np.array([offset_class(bar - int(e)) if e >= 0 else 0 for bar, e in enumerate(piece.earlier)])
+            np.add.at(backs[style], ((piece.first + np.arange(piece.bars)) % 8, back), 1)
+        ranges[style] = _ranges(mine)
+    shown = _evenly(train, [pieces[i].style for i in train], settings)
     rows = [_setting(data, i, pieces[i]) for i in shown]
-    return found | {"settings": np.stack([rows[k % len(rows)] for k in range(settings)]).astype(np.int16)}
+    table = np.stack([rows[k % len(rows)] for k in range(settings)]).astype(np.int16)
+    edges = data.tables["edges"].astype(np.float32)
+    return {"settings": table, "ranges": ranges, "edges": edges, "dynamic": dynamic, "backs": backs}
 
 
 def _evenly(items: list[int], styles: list[int], count: int) -> list[int]:

@@ -111,6 +111,7 @@ class ComposerModel(nn.Module):
     """labels.instruments: the names of its styles. The buffers hold what is counted rather than learned
     [data/prepared_scores.py, `counted`]."""
 
+    offsets: Tensor
     settings: Tensor
     ranges: Tensor
     edges: Tensor
@@ -129,9 +130,9 @@ class ComposerModel(nn.Module):
         self.bar, self.block = BarHead(width), BlockHead(width)
         self.place, self.note = PlaceHead(width), NoteHead(width)
         nn.init.normal_(self.embed.weight, std=0.3 / len(sizes) ** 0.5)
-        for layer in self.layers:
-            for last in (layer.out, layer.down):
-                nn.init.normal_(last.weight, std=width**-0.5 / (2 * config.layers) ** 0.5 * 0.5)
+        for name, weight in self.layers.named_parameters():
+            if name.endswith(("out.weight", "down.weight")):
+                nn.init.normal_(weight, std=width**-0.5 / (2 * config.layers) ** 0.5 * 0.5)
         self._tables(styles)
 
     def _tables(self, styles: int) -> None:
@@ -174,6 +175,8 @@ class ComposerModel(nn.Module):
 
 class Small(nn.Module):
     """A sum of embeddings of several small numbers."""
+
+    offsets: Tensor
 
     def __init__(self, sizes: tuple[int, ...], width: int):
         super().__init__()

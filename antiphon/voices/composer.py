@@ -195,8 +195,8 @@ class _Request:
         if self.roles is not None:
             seats = seats_for(self.model, setting, self.roles, self.rng)
         else:
-            seats = [seat for seat in setting.seats if seat.role not in taken] or setting.seats[1:2]
-        seats = list(seats)[: MOST_PARTS - len(kept)]
+            seats = [seat for seat in setting.seats if seat.role not in taken] or list(setting.seats[1:2])
+        seats = seats[: MOST_PARTS - len(kept)]
         piece = _joined(known.piece, seats, setting, self.bins)
         blocks = Blocks(Reading(known.piece))
         own = np.array([[0, 255]] * len(kept))
@@ -330,14 +330,16 @@ def _with_bins(controls: np.ndarray, bins: Mapping[str, int]) -> np.ndarray:
 def _joined(old: Piece, seats: Sequence[Seat], setting: Setting, bins: Mapping[str, int]) -> Piece:
     """A piece with further parts; what its bars take up is found in the parts that it has."""
     new = {"roles": [s.role for s in seats], "families": [s.family for s in seats], "seats": [s.seat for s in seats]}
-    values = {name: np.concatenate([getattr(old, name), np.array(more, np.int16)]) for name, more in new.items()}
+    values: dict[str, Any] = {
+        name: np.concatenate([getattr(old, name), np.array(more, np.int16)]) for name, more in new.items()
+    }
     controls = _with_bins(np.array(setting.controls), bins)
     earlier = taken_up(old.notes, old.places)
     return replace(old, **values, earlier=earlier, style=setting.style, controls=controls, chords=old.chords.copy())
 
 
 def _appended(old: Piece, ahead: Piece, bins: Mapping[str, int]) -> Piece:
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(old, name), getattr(ahead, name)])
         for name in ("places", "compound", "chords", "earlier")
     }

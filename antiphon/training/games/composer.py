@@ -34,11 +34,12 @@ from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import OptimiserConfig
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.training.losses.decisions import surprises
+from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer
 from antiphon.voices.writing_many import together
 
 if TYPE_CHECKING:
-    from antiphon.voices.composer import ComposerVoice
+    from antiphon.voices.voice import Voice
 
 BEFORE = 2  # bars before a phrase that the critic sees
 LONGEST = 512  # tokens of a phrase and what comes before it
@@ -186,9 +187,10 @@ class ComposerGame(Game, Examined):
         pitches = F.avg_pool2d(phrase.sum(2, keepdim=True), (1, 3)).flatten(1)
         return torch.cat([begun, pitches / 4], 1)
 
-    def preview(self, voice: ComposerVoice, data: Scores, folder: Path, step: int) -> Path:
+    def preview(self, voice: Voice, data: Scores, folder: Path, step: int) -> Path:
         """A piano roll of a short piece in each style, and their MIDI files."""
-        scores = [voice.bars(SHOWN, style=style, seed=7) for style in voice.styles[:6]]
+        composer = voice.able(ComposesMusic, "compose")
+        scores = [composer.bars(SHOWN, style=style, seed=7) for style in voice.styles[:6]]
         pixels = np.concatenate([draw_roll(score).pixels for score in scores])
         picture = folder / "sheets" / f"step-{step:06d}.png"
         write_png(picture, pixels, "; ".join(voice.styles))
