@@ -30,7 +30,7 @@ from antiphon.training.losses.decisions import surprises
 from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.checkpoint import load_voice, save_voice
 from antiphon.voices.composer import ComposerVoice
-from antiphon.voices.forms import form, markers, plan
+from antiphon.voices.forms import form, markers, plan, tacet
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
 from antiphon.voices.writing_many import together
 
@@ -219,6 +219,19 @@ def test_forms():
         names = dict(markers(sections))
         again = [s for s in sections if names[s.first] == "A'"]
         assert all(earlier[s.first + i] == i for s in again for i in range(s.bars))
+
+
+def test_parts_that_often_rest_do_so_by_sections():
+    sections = form(32, np.random.default_rng(3))
+    found = tacet(sections, np.array([0.0, 0.6, 0.9, 0.1]), np.random.default_rng(5))
+    assert {part for _, part in found} <= {1, 2}
+    assert all(sum((bar, part) in found for part in range(4)) <= 2 for bar in range(32))
+    assert all(any((bar, part) not in found for bar in range(32)) for part in (1, 2))
+    by_section = {
+        (s.first, part, (s.first + i, part) in found) for s in sections for i in range(s.bars) for part in (1, 2)
+    }
+    assert len(by_section) == 2 * len(sections)
+    assert tacet(form(4, np.random.default_rng(0)), np.ones(3), np.random.default_rng(0)) == set()
 
 
 # ---- composed pieces -------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ TEMPOS = 8
 COUNTS = (0, 1, 2, 4, 6, 9, 14, 24)  # notes of a block, up to which each class goes; one more class above
 OFFSETS = (0, 1, 2, 3, 4, 8, 16, 32)  # bars back, exactly; class 8: others
 NONE, NEW, RHYTHMIC, SAME_RHYTHM, IDENTICAL, SILENT = range(6)  # how like a block is to another
-OF_PART = 5  # columns of a setting for each part: role, program, seat, and in percent how often it rests and repeats
+OF_PART = 6  # columns of a setting for each part: role, program, seat, and its three habits in percent
 SETTING = 10 + OF_PART * MOST_PARTS  # columns: style, mode, tempo, beats, unit, pickup, controls; then those of parts
 CONTROLS = ("density", "register", "syncopation", "polyphony")
 BINS = 5  # of a control; 0 is not known
@@ -180,8 +180,9 @@ class Piece:
 
 
 def habits(piece: Piece) -> np.ndarray:
-    """(parts, 2) of each part: the share of bars in which it rests; of those in which it plays after one in which it
-    played, the share with the rhythm of that one."""
+    """(parts, 3) of each part: the share of bars in which it rests; of those in which it plays after one in which it
+    played, the share with the rhythm of that one; of those that take up an earlier one in which it played, the share in
+    which it plays the same."""
     index = piece.notes[:, 0].astype(np.int64) * piece.parts + piece.notes[:, 1]
     begun = np.zeros((piece.bars * piece.parts, PLACES), bool)
     begun[index, piece.notes[:, 2]] = True
@@ -189,7 +190,14 @@ def habits(piece: Piece) -> np.ndarray:
     plays: np.ndarray = rhythms.sum(2) > 0
     both = plays[1:] & plays[:-1]
     same = both & (rhythms[1:] == rhythms[:-1]).all(2)
-    return np.stack([1 - plays.mean(0), same.sum(0) / np.maximum(both.sum(0), 1)], 1)
+    contents = [piece.rows(bar, part)[:, :2].tobytes() for bar in range(piece.bars) for part in range(piece.parts)]
+    copies = np.zeros((piece.parts, 2))
+    for bar, up in enumerate(piece.earlier.tolist()):
+        for part in range(piece.parts) if up >= 0 else ():
+            known, here = contents[up * piece.parts + part], contents[bar * piece.parts + part]
+            copies[part] += (bool(known and here), bool(known) and known == here)
+    shares = (1 - plays.mean(0), same.sum(0) / np.maximum(both.sum(0), 1), copies[:, 1] / np.maximum(copies[:, 0], 1))
+    return np.stack(shares, 1)
 
 
 class Reading:

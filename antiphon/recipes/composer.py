@@ -42,7 +42,7 @@ FEW = 300  # bars of a style, fewer of which hardly teach it
 
 @dataclass(frozen=True)
 class ComposerRecipe(Recipe[Scores]):
-    """All settings of a run. tokens: of a window."""
+    """All settings of a run. tokens: of a window. warm_up: steps over which the learning rate rises, up to 100."""
 
     network: ComposerConfig = field(default_factory=ComposerConfig)
     game: ComposerGameConfig = field(default_factory=ComposerGameConfig)
@@ -50,6 +50,7 @@ class ComposerRecipe(Recipe[Scores]):
     tokens: int = 256
     seed: int = 0
     average: float = 0.998
+    warm_up: int = 100
     cool_down: float = 0.4
     health: int = field(default=200, kw_only=True)  # a look means writing phrases
     answers: str = field(default="r1,return", kw_only=True)  # phrases are not augmented
@@ -69,6 +70,7 @@ class ComposerRecipe(Recipe[Scores]):
         "batch": (1, 4096),
         "tokens": (32, 1024),
         "average": (0, 0.999999),
+        "warm_up": (1, 100),
         "cool_down": (0.001, 1),
     }
 
@@ -125,7 +127,8 @@ class ComposerRecipe(Recipe[Scores]):
         return replace(self, batch=-(-self.batch // count))
 
     def at(self, step: int, total: int) -> StepContext:
-        rate = rise_and_fall(step, total, self.cool_down)
+        sooner = min((step + 1) / self.warm_up, 1.0) / min((step + 1) / 100, 1.0)
+        rate = rise_and_fall(step, total, self.cool_down) * sooner
         if not total or step < self.game.begin * total:
             return StepContext(step, rate, self.batch, 0.0)
         risen = (step + 1 - self.game.begin * total) / max(self.game.rising * total, 1)

@@ -17,7 +17,7 @@ from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.forms import backs, form, markers, plan
+from antiphon.voices.forms import SOMETIMES, backs, form, markers, plan, tacet
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
@@ -145,6 +145,8 @@ class _Request:
         piece.earlier[:] = plan(sections, backs(self.model, setting.style), self.rng)
         draft = Draft(piece, self._ranges(setting.style, seats, home(key)), range(len(seats)))
         draft.habits = _habits(seats)
+        draft.tacet = tacet(sections, draft.habits[:, 0], self.rng)
+        draft.habits[:, 0] *= draft.habits[:, 0] < SOMETIMES  # the others rest by whole sections
         self._write(draft, setting.style, taste)
         notator = Notator(home(key), self.rng, tempo)
         parts = [notator.part(draft, i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -203,7 +205,7 @@ class _Request:
         ranges = np.concatenate([own, self._ranges(setting.style, seats, known.shift).reshape(-1, 2)])
         piece.chords[:] = -1
         draft = Draft(piece, ranges, range(piece.parts), blocks, kept=range(len(kept)))
-        draft.habits = np.concatenate([np.zeros((len(kept), 2)), _habits(seats)])
+        draft.habits = np.concatenate([np.zeros((len(kept), 3)), _habits(seats)])
         self._write(draft, setting.style, taste)
         notator = Notator(known.shift, self.rng, given.tempo)
         new = [notator.part(draft, len(kept) + i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -317,7 +319,7 @@ def _blank(
 
 
 def _habits(seats: Sequence[Seat]) -> np.ndarray:
-    return np.array([(seat.rests, seat.repeats) for seat in seats], float).reshape(-1, 2) / 100
+    return np.array([(seat.rests, seat.repeats, seat.returns) for seat in seats], float).reshape(-1, 3) / 100
 
 
 def _with_bins(controls: np.ndarray, bins: Mapping[str, int]) -> np.ndarray:

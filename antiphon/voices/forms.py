@@ -13,6 +13,8 @@ from antiphon.networks.composer import ComposerModel
 PATTERNS = {1: ("A",), 2: ("AA", "AB"), 3: ("AAB", "ABA"), 4: ("AABA", "AABA", "ABAB", "ABAC", "AABB")}
 MIDDLES = ("CDCD", "CCDC", "CCBB")  # of a long piece, between returns of how it began
 CODA = "Coda"
+SOMETIMES = 0.25  # share of bars from which on a part rests by sections
+FEWEST, JOINING = 2, 0.5  # parts that play at least; how likely one joins in at the end
 
 
 class Section(NamedTuple):
@@ -64,6 +66,31 @@ def _distance(bar: int, place: int, back: np.ndarray, rng: np.random.Generator) 
     distances = np.array([*OFFSETS, 0])
     chances = np.where((distances <= bar) & (np.arange(len(distances)) < len(OFFSETS)), back[place % 8], 0.0)
     return int(distances[rng.choice(len(distances), p=chances / chances.sum())])
+
+
+def tacet(sections: Sequence[Section], rests: np.ndarray, rng: np.random.Generator) -> set[tuple[int, int]]:
+    """(bar, part) where parts rest: those that rest often, (parts,) `rests`, do so for whole sections, the same ones
+    whenever a section returns, but may join in the last. Two parts at least play, and each in some section."""
+    letters = list(dict.fromkeys(section.letter for section in sections if section.letter != CODA))
+    often = [part for part, share in enumerate(rests.tolist()) if share >= SOMETIMES]
+    if len(letters) < 2:
+        return set()
+    silent = {(letter, part) for letter in letters for part in often if rng.random() < rests[part]}
+    for part in often:
+        if all((letter, part) in silent for letter in letters):
+            silent.discard((str(rng.choice(letters)), part))
+    for letter in letters:
+        resting = sorted((p for p in often if (letter, p) in silent), key=lambda part: rests[part])
+        for part in resting[: max(FEWEST - (len(rests) - len(resting)), 0)]:
+            silent.discard((letter, part))
+    last = max(i for i, section in enumerate(sections) if section.letter != CODA)
+    found = set()
+    for i, section in enumerate(sections):
+        for part in often:
+            joins = i == last and i > 0 and rng.random() < JOINING
+            if (section.letter, part) in silent and not joins:
+                found |= {(section.first + bar, part) for bar in range(section.bars)}
+    return found
 
 
 def backs(model: ComposerModel, style: int) -> np.ndarray:

@@ -22,14 +22,15 @@ USUAL = {"melody": (73, 8), "inner": (48, 6), "chords": (0, 6), "bass": (32, 2),
 
 @dataclass(frozen=True)
 class Seat:
-    """A part's role (a number), General MIDI program, where it lies, and its habits: how often it rests, and how often
-    it repeats its rhythm [data/phrases.py], in percent."""
+    """A part's role (a number), General MIDI program, where it lies, and its habits: how often it rests, repeats its
+    rhythm, and comes back to what it played, in percent [data/phrases.py]."""
 
     role: int
     program: int
     seat: int
     rests: int = 10
     repeats: int = 40
+    returns: int = 30
 
     @property
     def family(self) -> int:
@@ -73,7 +74,7 @@ def _setting(row: Sequence[int], styles: int) -> Setting:
 
 def _possible(seat: Seat) -> bool:
     numbers = 0 <= seat.program < 128 and 0 <= seat.seat < SEATS
-    return seat.role < len(ROLES) and numbers and 0 <= seat.rests <= 100 and 0 <= seat.repeats <= 100
+    return seat.role < len(ROLES) and numbers and all(0 <= h <= 100 for h in (seat.rests, seat.repeats, seat.returns))
 
 
 def seats_for(model: ComposerModel, setting: Setting, roles: Sequence[int], rng: np.random.Generator) -> list[Seat]:

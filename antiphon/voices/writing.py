@@ -53,7 +53,7 @@ MEMORY, RECALLED = 256, 128  # tokens that the network was trained to see; those
 LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
-PATIENCE, LEANING = 2.0, 8.0  # bars after which a part is held to its habits, and nats that a wrong share costs
+PATIENCE, LEANING = 2.0, 14.0  # bars after which a part is held to its habits, and nats that a wrong share costs
 IMPOSSIBLE = -1e8  # scores below which the network has ruled something out
 MOSTLY = 0.5  # of the bars
 LATEST = 4  # bars after which every part has come
@@ -91,8 +91,9 @@ class Draft:
     -1 where they are to be written. ranges: (parts, 2) lowest and highest key. order: of the parts in a bar. blocks:
     those that are written. begin, stop: the bars to be written; those before are there. kept: parts whose blocks are
     there already. dynamic: whether velocities are written. model: a reading of the piece that is varied, whose bar
-    takes the place of the earlier one; stays: how likely each of its blocks stays as it is. habits: (parts, 2) how
-    often each part is to rest and to repeat its rhythm, if that matters. ends: whether the last bar is an ending."""
+    takes the place of the earlier one; stays: how likely each of its blocks stays as it is. habits: (parts, 3) of each
+    part, if they matter [data/phrases.py, `habits`]. tacet: blocks that are to be empty. ends: whether the last bar is
+    an ending."""
 
     piece: Piece
     ranges: np.ndarray
@@ -105,6 +106,7 @@ class Draft:
     model: Reading | None = None
     stays: float = 0.0
     habits: np.ndarray | None = None
+    tacet: set[tuple[int, int]] = field(default_factory=set)
     ends: bool = True
 
     def earlier(self, bar: int, part: int) -> Block | None:
@@ -202,7 +204,7 @@ class Writer:
         self.last = [NO_PITCH] * draft.piece.parts
         self.loud = [FLAT] * draft.piece.parts
         self.state = torch.zeros(0)
-        self.met = np.zeros((draft.piece.parts, 4))  # bars, those with rests, pairs of bars, those of one rhythm
+        self.met = np.zeros((draft.piece.parts, 3, 2))  # of each habit: where it could show, and where it did
 
     def write(self) -> Writing:
         draft = self.draft
@@ -302,8 +304,10 @@ class Writer:
         around = surroundings(own, taken, written, self.piece.chords[bar], places)
         said = self._said(bar, part)
         held = own.held if own is not None else None
-        if part in draft.kept:
-            block = draft.blocks[bar, part]
+        if part in draft.kept or (bar, part) in draft.tacet:
+            block = Block(np.zeros((0, 4), np.int64), places, held)
+            block = draft.blocks[bar, part] if part in draft.kept else block
+            draft.blocks[bar, part] = block
             answers = likeness(block, taken), likeness(block, own), int(count_class(len(block.notes)))
             yield from self._read(self._tokens(block, said, answers))
         else:
@@ -318,27 +322,28 @@ class Writer:
                 block = Block(rows, places, held)
             draft.blocks[bar, part] = block
         self._note_last(part, block)
-        self._note_habits(part, block, own)
+        self._note_habits(bar, part, block, own, taken)
 
     def _note_last(self, part: int, block: Block) -> None:
         if len(block.notes):
             self.last[part], self.loud[part] = int(block.notes[-1, 1]), int(block.notes[-1, 3])
 
-    def _note_habits(self, part: int, block: Block, own: Block | None) -> None:
-        both = own is not None and bool(len(own.notes) and len(block.notes))
-        same = both and own is not None and np.array_equal(own.onset, block.onset)
-        self.met[part] += 1, not len(block.notes), both, same
+    def _note_habits(self, bar: int, part: int, block: Block, own: Block | None, taken: Block | None) -> None:
+        if (bar, part) in self.draft.tacet:
+            return
+        again = likeness(block, taken)
+        could = taken is not None and bool(len(taken.notes) and len(block.notes))
+        shown = (True, not len(block.notes)), (abs(_agrees(own, block)), _agrees(own, block) > 0)
+        self.met[part] += *shown, (could, again == IDENTICAL)
 
-    def _leaning(self, part: int) -> tuple[float, float]:
-        """By how much rests and repeated rhythms are to be more likely than the network finds them, in nats: whatever
-        keeps a part to its habits."""
+    def _leaning(self, part: int) -> tuple[float, float, float]:
+        """By how much rests, repeated rhythms and returns are to be more likely than the network finds them, in nats:
+        whatever keeps a part to its habits."""
         if self.draft.habits is None:
-            return 0.0, 0.0
-        bars, rests, pairs, same = self.met[part]
-        resting, repeating = self.draft.habits[part]
-        rested = (rests + PATIENCE * resting) / (bars + PATIENCE)
-        repeated = (same + PATIENCE * repeating) / (pairs + PATIENCE)
-        return LEANING * (resting - rested), LEANING * (repeating - repeated)
+            return 0.0, 0.0, 0.0
+        wanted, (could, did) = self.draft.habits[part], self.met[part].T
+        rests, repeats, returns = LEANING * (wanted - (did + PATIENCE * wanted) / (could + PATIENCE))
+        return float(rests), float(repeats), float(returns)
 
     def _tokens(self, block: Block, said: Told, answers: Sequence[int]) -> np.ndarray:
         rows = np.repeat(said.row(kind=HEADER, **_named(answers))[None], len(block.notes) + 1, 0)
@@ -359,7 +364,7 @@ class Writer:
         row, hints = said.row(), np.array(block_hints(taken, own), np.int64)
         found = np.zeros(3, np.int64)
         due = self._due(bar, part)
-        resting, repeating = self._leaning(part)
+        resting, repeating, returning = self._leaning(part)
         possible = _possible(taken, due)
         closing = self._closes(bar) and self.draft.model is None and self.draft.ranges[part][1] < 128
         copies = (np.arange(6) == IDENTICAL) & closing
@@ -369,12 +374,13 @@ class Writer:
             scores = scores.astype(float)
             scores[IDENTICAL] += self.taste.copying
             scores[SILENT] += resting
-            scores[[SAME_RHYTHM, IDENTICAL]] += repeating * which
+            scores[[SAME_RHYTHM, IDENTICAL]] += repeating * (which or _agrees(taken, own))
+            scores[IDENTICAL] += returning * (which == 0)
             if which == 0 and self.draft.model is not None and possible[IDENTICAL]:
                 stays = self.rng.random() < self.draft.stays
                 possible = np.arange(6) == IDENTICAL if stays else possible & (np.arange(6) != IDENTICAL)
             found[which] = self._draw(np.where(possible, scores, -np.inf), 0.9)
-            possible = _agreeing(_possible(own, due) & ~copies, int(found[0]))
+            possible = _agreeing(_possible(own, due) & ~copies, int(found[0]), taken, own)
         scores = (yield Question("block", (row, hints, found.copy(), np.array([2])), self.state)).numpy().astype(float)
         scores += self.taste.density * np.arange(len(scores))
         scores[0] += resting
@@ -519,8 +525,20 @@ def _possible(other: Block | None, due: bool) -> np.ndarray:
     return np.isin(np.arange(6), (NEW, *PLAYING) if len(other.notes) else (NEW,) if due else (NEW, SILENT))
 
 
-def _agreeing(possible: np.ndarray, like: int) -> np.ndarray:
-    """What is possible beside the first answer: a block cannot be silent and play."""
+def _agrees(taken: Block | None, own: Block | None) -> int:
+    """1 if two blocks have the same rhythm, -1 if they have not, 0 if one of them has none."""
+    if taken is None or own is None or not len(taken.notes) or not len(own.notes):
+        return 0
+    return 1 if np.array_equal(taken.onset, own.onset) else -1
+
+
+def _agreeing(possible: np.ndarray, like: int, taken: Block | None, own: Block | None) -> np.ndarray:
+    """What is possible beside the first answer: a block cannot be silent and play, nor have two rhythms."""
+    if taken is not None and own is not None and like in (SAME_RHYTHM, IDENTICAL) and _agrees(taken, own):
+        alike = likeness(taken, own)
+        same = (SAME_RHYTHM, IDENTICAL) if like == SAME_RHYTHM and alike in (SAME_RHYTHM, IDENTICAL) else (alike,)
+        strict = possible & np.isin(np.arange(6), same)
+        return strict if strict.any() else np.arange(6) == min(alike, SAME_RHYTHM)
     if like == SILENT:
         silent = possible & np.isin(np.arange(6), (NONE, SILENT))
         return silent if silent.any() else np.arange(6) == NEW
