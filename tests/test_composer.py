@@ -410,6 +410,20 @@ def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: p
     assert fullness() > 1.15 * before
 
 
+def test_a_run_begins_from_a_voice_of_other_styles(voice: ComposerVoice, prepared: Scores):
+    """Its weights are taken over, its line-ups are not."""
+    labels = replace(voice.model.labels, instruments=("hymn", "song"))
+    other = ComposerVoice(type(voice.model)(voice.model.config, labels), voice.info)
+    game = new_game(prepared, tiny(seed=1))
+    counted = game.model.settings.clone()
+    assert game.begin_from(other, {}) == ["march"]
+    assert torch.equal(game.model.settings, counted)
+    mine, theirs = game.model.embed.weight, other.model.embed.weight
+    assert torch.equal(mine[1:], theirs[1:])
+    torch.testing.assert_close(mine[0], theirs[:2].mean(0))
+    assert torch.equal(game.model.note.pitch.weight, other.model.note.pitch.weight)
+
+
 def test_advantages_compare_siblings():
     found = advantages(torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0], [5, 5, 5, 5], [5, 5, 5, 6]]), 2)
     torch.testing.assert_close(found[0], -found[1])

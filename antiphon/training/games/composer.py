@@ -12,7 +12,7 @@ siblings as each phrase's baseline (Kool 2019); likelihood first and all along, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -29,7 +29,7 @@ from antiphon.metrics.plots.roll import draw_roll
 from antiphon.networks.composer import ComposerModel
 from antiphon.networks.discriminators.phrase import PhraseCritic, rolls
 from antiphon.training.batches.phrases import PHRASE, Context, Phrases, collated
-from antiphon.training.contract import Examined, Game, Judged, StepContext
+from antiphon.training.contract import Examined, Game, Judged, StepContext, take_over
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import OptimiserConfig
 from antiphon.training.losses.adversarial import rule_called
@@ -90,6 +90,32 @@ class ComposerGame(Game, Examined):
         self.set_optimizers(
             {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
         )
+
+    @torch.no_grad()
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
+        """Take over weights; styles by their names, a new one from the mean of the voice's. What was counted is this
+        run's own. -> names of what does not fit, and new styles"""
+        theirs = dict(voice.model.named_parameters())
+        left = []
+        for name, mine in self.model.named_parameters():
+            rest = slice(None)
+            if name == "embed.weight":
+                left += self._take_styles(mine, theirs[name], voice.instruments)
+                rest = slice(len(self.model.labels.instruments), None)
+                theirs[name] = theirs[name][len(voice.instruments) :]
+            if name in theirs and theirs[name].shape == mine[rest].shape:
+                mine[rest] = theirs[name]
+            else:
+                left.append(name)
+        return left + (take_over(self.critics, critic_weights) if critic_weights else [])
+
+    def _take_styles(self, mine: Tensor, theirs: Tensor, known: Sequence[str]) -> list[str]:
+        """Rows of the table of embeddings. -> styles that are new"""
+        if mine.shape[1] != theirs.shape[1]:
+            return []
+        for row, style in enumerate(self.model.labels.instruments):
+            mine[row] = theirs[known.index(style)] if style in known else theirs[: len(known)].mean(0)
+        return [style for style in self.model.labels.instruments if style not in known]
 
     def step(self, batch: Phrases, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         self.set_rates(moment.rate)
