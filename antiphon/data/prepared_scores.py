@@ -198,7 +198,7 @@ def counted(data: Scores, settings: int) -> dict[str, np.ndarray]:
     ranges = np.zeros((styles, ROLES, 2), np.int16)
     for style in range(styles):
         mine = [pieces[i] for i in train if pieces[i].style == style]
-        dynamic[style] = np.mean([(p.notes[:, 5] < FLAT).any() for p in mine] or [0])
+        dynamic[style] = np.mean([bool((p.notes[:, 5] < FLAT).any()) for p in mine] or [False])
         for piece in mine:
             back = np.array([offset_class(bar - int(e)) if e >= 0 else 0 for bar, e in enumerate(piece.earlier)])
             np.add.at(backs[style], ((piece.first + np.arange(piece.bars)) % 8, back), 1)
