@@ -262,6 +262,46 @@ class Export(Spoken):
 
 
 @dataclass(frozen=True)
+class Live(Spoken):
+    """Play a voice from a MIDI keyboard, or from the computer's keys, and hear it at once.
+
+    Example: antiphon live gm --instrument violin
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    instrument: Annotated[str | None, opt("LABEL", "-i")] = None
+    """an instrument, General MIDI name or number, a blend (flute:0.6,strings:0.4) or NOTE.wav; program changes choose
+    others"""
+    midi: Annotated[str | None, opt("PORT")] = None
+    """a MIDI port: its number in --list, or part of its name; keys: the computer's keys (default: the first port,
+    or keys)"""
+    audio: Annotated[str | None, opt("DEVICE")] = None
+    """a loudspeaker: part of its name in --list; null: none (default: the system's)"""
+    buffer: Annotated[int, arg(metavar="FRAMES")] = 256
+    """frames of the loudspeaker's buffer: smaller answers faster, larger never stutters"""
+    kit: Annotated[str | None, opt("V")] = None
+    """a drum voice for channel 10 (default: the bundled kit)"""
+    polyphony: Annotated[int, arg(metavar="N")] = 16
+    """the most notes at once"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """random seed, a number or any name: another player"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """play for so long (default: until Ctrl-C)"""
+    list: Flag = False
+    """only say which MIDI ports and loudspeakers there are"""
+
+    def run(self) -> None:
+        from antiphon.verbs.live.session import listing, live
+
+        if self.list:
+            print("\n".join(listing()))
+            return
+        how = {name: value for name, value in vars(self).items() if name not in ("voice", "list")}
+        live(self.voice, **how)
+
+
+@dataclass(frozen=True)
 class Gallery(Spoken):
     """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
@@ -517,6 +557,7 @@ VERBS: dict[str, type[Command]] = {
     "morph": Morph,
     "clone": Clone,
     "export": Export,
+    "live": Live,
     "gallery": Gallery,
     "train": Train,
     "evaluate": Evaluate,

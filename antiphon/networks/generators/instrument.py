@@ -59,8 +59,8 @@ class InstrumentConfig:
 
 @dataclass(frozen=True)
 class Conditioned:
-    """What the trunk knows of notes at all their knots. greeting: (batch, width); films: of each block, (batch, 3 width);
-    detune: (batch,) cents."""
+    """What the trunk knows of notes at all their knots. greeting: (batch, width); films: (batch, 3 width) for each
+    block; detune: (batch,) cents."""
 
     greeting: Tensor
     films: tuple[Tensor, ...]
