@@ -222,17 +222,18 @@ class Clone(Spoken):
 
 @dataclass(frozen=True)
 class Export(Spoken):
-    """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
+    """Write a voice as samples for a sampler (SFZ, SoundFont and others), as a web page that plays, or as ONNX.
 
-    Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
+    Example: antiphon export gm -o flute --instrument flute; antiphon export gm -o gm.html --format web
     """
 
     voice: Annotated[Positional[str], arg(metavar="V")]
     """a bundled voice, a run folder or a weights file"""
     out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
-    """the folder for the pack"""
-    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav")] = "sfz"
-    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others)"""
+    """the folder for the pack; for web the HTML file"""
+    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav|web|onnx")] = "sfz"
+    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others); or
+    the voice itself, without samples: web, a page that plays in a browser, and onnx, its networks"""
     instrument: Annotated[Words, opt("LABEL ...")] = ()
     """instruments, General MIDI names or numbers, blends (flute:0.6,strings:0.4) or recordings (NOTE.wav); `all` for
     everything (default: all, of a voice of few); of a kit: drums"""

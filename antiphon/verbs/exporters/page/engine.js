@@ -86,37 +86,33 @@ const Antiphon = (() => {
     return out;
   }
 
-  // rows x in -> rows x out; four rows at a time, so that each weight is read once for them.
+  // rows x in -> rows x out; four rows at a time, side by side in float64, so that each weight is read once for them.
   function linear(layer, x, rows) {
     const { weight, bias } = layer, n = layer.in, m = layer.out, y = new Float32Array(rows * m);
     let r = 0;
-    for (; r + 4 <= rows; r += 4) {
-      const a = r * n, b = a + n, c = b + n, d = c + n;
+    for (const four = new Float64Array(rows < 4 ? 0 : 4 * n); r + 4 <= rows; r += 4) {
+      for (let i = 0; i < n; i++) for (let q = 0; q < 4; q++) four[4 * i + q] = x[(r + q) * n + i];
       for (let o = 0; o < m; o++) {
-        let p = 0, q = 0, s = 0, t = 0;
-        for (let i = 0, k = o * n; i < n; i++, k++) {
+        let a = bias[o], b = a, c = a, d = a;
+        for (let i = 0, k = o * n; i < 4 * n; i += 4, k++) {
           const w = weight[k];
-          p += w * x[a + i];
-          q += w * x[b + i];
-          s += w * x[c + i];
-          t += w * x[d + i];
+          a += w * four[i];
+          b += w * four[i + 1];
+          c += w * four[i + 2];
+          d += w * four[i + 3];
         }
-        y[r * m + o] = p + bias[o];
-        y[(r + 1) * m + o] = q + bias[o];
-        y[(r + 2) * m + o] = s + bias[o];
-        y[(r + 3) * m + o] = t + bias[o];
+        const at = r * m + o;
+        y[at] = a;
+        y[at + m] = b;
+        y[at + 2 * m] = c;
+        y[at + 3 * m] = d;
       }
     }
     for (; r < rows; r++) {
       for (let o = 0; o < m; o++) {
-        let p = 0, q = 0, i = 0, k = o * n;
-        const a = r * n;
-        for (; i + 1 < n; i += 2, k += 2) {
-          p += weight[k] * x[a + i];
-          q += weight[k + 1] * x[a + i + 1];
-        }
-        if (i < n) p += weight[k] * x[a + i];
-        y[r * m + o] = p + q + bias[o];
+        let sum = bias[o];
+        for (let i = r * n, k = o * n; k < (o + 1) * n; i++, k++) sum += weight[k] * x[i];
+        y[r * m + o] = sum;
       }
     }
     return y;
@@ -257,16 +253,18 @@ const Antiphon = (() => {
 
   // ---- noise ---------------------------------------------------------------------------------------------------------
 
-  // Inverse FFT of a real signal of `size` samples; spectra are two arrays of size / 2 + 1.
+  // Inverse FFT of a real signal of `size` samples, by a complex one of half the size; spectra are two arrays of
+  // size / 2 + 1.
   class RealInverse {
     constructor(size) {
       this.size = size;
-      this.re = new Float64Array(size);
-      this.im = new Float64Array(size);
+      this.re = new Float64Array(size / 2);
+      this.im = new Float64Array(size / 2);
+      this.out = new Float64Array(size);
       this.cos = Float64Array.from({ length: size / 2 }, (_, i) => Math.cos((2 * Math.PI * i) / size));
       this.sin = Float64Array.from({ length: size / 2 }, (_, i) => Math.sin((2 * Math.PI * i) / size));
-      const bits = Math.log2(size);
-      this.order = Uint16Array.from({ length: size }, (_, i) => {
+      const bits = Math.log2(size / 2);
+      this.order = Uint16Array.from({ length: size / 2 }, (_, i) => {
         let r = 0;
         for (let b = 0; b < bits; b++) r |= ((i >> b) & 1) << (bits - 1 - b);
         return r;
@@ -274,15 +272,16 @@ const Antiphon = (() => {
     }
 
     run(real, imag) {
-      const { size, re, im, cos, sin, order } = this, half = size / 2;
-      for (let i = 0; i < size; i++) {
-        const k = order[i], mirrored = k > half ? size - k : k, edge = mirrored === 0 || mirrored === half;
-        re[i] = real[mirrored] / size;
-        im[i] = edge ? 0 : (k > half ? -imag[mirrored] : imag[mirrored]) / size;
+      const { size, re, im, cos, sin, order, out } = this, half = size / 2;
+      for (let i = 0; i < half; i++) {
+        const k = order[i], o = half - k, p = k ? imag[k] : 0, q = k ? -imag[o] : 0;
+        const a = real[k] - real[o], b = p - q;
+        re[i] = (real[k] + real[o] - a * sin[k] - b * cos[k]) / size;
+        im[i] = (p + q + a * cos[k] - b * sin[k]) / size;
       }
-      for (let length = 2; length <= size; length *= 2) {
+      for (let length = 2; length <= half; length *= 2) {
         const wide = length / 2, step = size / length;
-        for (let start = 0; start < size; start += length) {
+        for (let start = 0; start < half; start += length) {
           for (let i = start, t = 0; i < start + wide; i++, t += step) {
             const j = i + wide, a = re[j] * cos[t] - im[j] * sin[t], b = re[j] * sin[t] + im[j] * cos[t];
             re[j] = re[i] - a;
@@ -292,7 +291,11 @@ const Antiphon = (() => {
           }
         }
       }
-      return re;
+      for (let i = 0; i < half; i++) {
+        out[2 * i] = re[i];
+        out[2 * i + 1] = im[i];
+      }
+      return out;
     }
   }
 
@@ -319,8 +322,9 @@ const Antiphon = (() => {
         this.re[b] = g * white.re[b];
         this.im[b] = g * white.im[b];
       }
-      const wave = this.inverse.run(this.re, this.im);
-      return Float32Array.from(this.shape, (x, i) => x * wave[i]);
+      const wave = this.inverse.run(this.re, this.im), made = new Float32Array(wave.length);
+      for (let i = 0; i < made.length; i++) made[i] = this.shape[i] * wave[i];
+      return made;
     }
   }
 
@@ -424,6 +428,7 @@ const Antiphon = (() => {
       this.tone = new Float64Array(HOP);
       this.noise = { number: -1, held: null, after: null };
       this.strike = new Float32Array(0);
+      this.noisiness = 1; // gain of all its noise
       const count = this.ratios.length;
       this.hz = Float64Array.from(this.ratios, (r) => toHz(this.pitch) * r);
       this.spin = Float64Array.from({ length: COPIES * count }, (_, i) => {
@@ -463,7 +468,8 @@ const Antiphon = (() => {
     }
 
     listened(knot) {
-      knot.heard = Uint8Array.from(knot.level, (y) => (y > knot.peak + INAUDIBLE ? 1 : 0));
+      const heard = (knot.heard = new Uint8Array(knot.level.length)), least = knot.peak + INAUDIBLE;
+      for (let k = 0; k < heard.length; k++) heard[k] = knot.level[k] > least ? 1 : 0;
       return knot;
     }
 
@@ -471,7 +477,8 @@ const Antiphon = (() => {
     settle(knots) {
       knots.forEach((knot, i) => {
         const before = (knots[i - 1] || knot).heard, next = (knots[i + 1] || knot).heard;
-        knot.kept = Uint8Array.from(knot.heard, (yes, k) => yes | before[k] | next[k]);
+        knot.kept = new Uint8Array(knot.heard.length);
+        for (let k = 0; k < next.length; k++) knot.kept[k] = knot.heard[k] | before[k] | next[k];
       });
     }
 
@@ -619,7 +626,8 @@ const Antiphon = (() => {
         const within = this.at % HOP, part = Math.min(HOP - within, count, this.end - this.at);
         if (within === 0) this.hop();
         for (let i = 0; i < part; i++) {
-          const t = this.at + i, sound = this.tone[within + i] + this.noiseAt(t) + (this.strike[t] || 0);
+          const t = this.at + i, noise = this.noiseAt(t) + (this.strike[t] || 0);
+          const sound = this.tone[within + i] + this.noisiness * noise;
           out[offset + i] += gain * this.gainAt(t) * sound;
         }
         this.at += part;
