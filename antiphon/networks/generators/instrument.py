@@ -178,7 +178,7 @@ class InstrumentGenerator(nn.Module):
         v = velocity.unsqueeze(-1)
         condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(pitch), v, v * v], -1)))
         detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
-        return Conditioned(self.greet(condition), tuple(block.film(condition) for block in self.trunk), detune)
+        return Conditioned(self.greet(condition), tuple(block.film(condition) for block in self._blocks()), detune)
 
     def driven(self, told: Conditioned, g: Gesture) -> tuple[Tensor, Tensor]:
         """`states` of notes that were conditioned before."""
@@ -186,9 +186,12 @@ class InstrumentGenerator(nn.Module):
         bend = at_blocks(semitones, (g.knots - g.start.unsqueeze(-1)) / HOP).unsqueeze(-1)
         x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
         x = self.enter(x) + told.greeting.unsqueeze(1)
-        for block, film in zip(self.trunk, told.films, strict=True):
+        for block, film in zip(self._blocks(), told.films, strict=True):
             x = block.step(x, film)
         return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6), told.detune
+
+    def _blocks(self) -> list[ModulatedBlock]:
+        return [block for block in self.trunk if isinstance(block, ModulatedBlock)]
 
     def read(self, states: Tensor, detune: Tensor) -> Curves:
         """The heads: from the trunk's states to curves."""
