@@ -7,6 +7,7 @@ import multiprocessing as mp
 import random
 import time
 import tracemalloc
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -233,6 +234,20 @@ def test_the_engine_plays_in_another_process():
     assert not engine.alive
     assert loud(engine.read(100)) == 0
     engine.close()
+
+
+def test_keys_wait_for_each_other_but_not_for_long():
+    def waiting(*keys, came=1.0):
+        return deque((came, bytes(message)) for message in keys)
+
+    chord = waiting(control(64, 127), on(60), on(64), off(60))
+    assert process._now(chord, True, 1.001) == [bytes(control(64, 127)), bytes(on(60))]
+    assert process._now(chord, False, 1.002) == []
+    assert process._now(chord, True, 1.003) == [bytes(on(64))]
+    assert process._now(chord, False, 1.0 + process.PATIENCE) == [bytes(off(60))]
+    assert not chord
+    late = waiting(on(60), on(64), came=0.0)
+    assert process._now(late, False, 1.0) == [bytes(on(60)), bytes(on(64))]
 
 
 def test_an_engine_that_cannot_start_says_why(monkeypatch):

@@ -7,6 +7,7 @@ import multiprocessing as mp
 import os
 import signal
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -22,6 +23,7 @@ from antiphon.core.errors import AntiphonError
 BLOCK = 128  # frames that the engine renders at once
 RING = 8192  # frames of the shared ring
 READY = 120.0  # seconds within which the engine has to have loaded its voice
+PATIENCE = 0.03  # seconds that a key waits at most for the keys before it
 PAUSE = 0.001  # seconds of sleep where there is nothing to do
 READ, WRITTEN, LATE, NOTES = range(4)  # of the shared numbers: frames read and written, callbacks without sound, notes
 _QUIT = b""
@@ -144,16 +146,16 @@ def _play(pipe: Connection, memory: SharedMemory, voice: str, how: dict[str, Any
     warm_up(live)
     numbers, ring = _views(memory)
     pipe.send(("ready", live.playing))
-    waiting: deque[bytes] = deque()
+    waiting: deque[tuple[float, bytes]] = deque()
     while True:
         while pipe.poll(0):
             message = pipe.recv_bytes()
             if message == _QUIT:
                 return
-            waiting.append(message)
+            waiting.append((time.monotonic(), message))
         ready = int(numbers[WRITTEN] - numbers[READ])
         if ready < ahead:
-            now = _now(waiting, ready >= ahead - BLOCK)
+            now = _now(waiting, ready >= ahead - BLOCK, time.monotonic())
             at = int(numbers[WRITTEN])
             ring[(at + np.arange(BLOCK)) % RING] = limited(live.process([(0, message) for message in now], BLOCK))
             numbers[WRITTEN], numbers[NOTES] = at + BLOCK, live.sounding
@@ -161,16 +163,19 @@ def _play(pipe: Connection, memory: SharedMemory, voice: str, how: dict[str, Any
             pipe.poll(PAUSE)
 
 
-def _now(waiting: deque[bytes], calm: bool) -> list[bytes]:
-    """The messages to play in a block: those up to the first key, for which there is time only while it is `calm`. The
-    keys of a chord begin some milliseconds apart, and what sounds already is not interrupted."""
-    now = []
+def _now(waiting: deque[tuple[float, bytes]], calm: bool, time: float) -> list[bytes]:
+    """The messages to play in a block: those up to the first key, for which there is time only while it is `calm`, but
+    which does not wait for longer than PATIENCE. The keys of a chord begin some milliseconds apart, and what sounds
+    already is not interrupted. waiting: when each came, and the message; time: now, in seconds."""
+    now, keys = [], 0
     while waiting:
-        if waiting[0][0] & 0xE0 == 0x80:  # a key
-            if calm:
-                now.append(waiting.popleft())
-            break
-        now.append(waiting.popleft())
+        came, message = waiting[0]
+        if message[0] & 0xE0 == 0x80:
+            keys += 1
+            if time - came < PATIENCE and (keys > 1 or not calm):
+                break
+        now.append(message)
+        waiting.popleft()
     return now
 
 
