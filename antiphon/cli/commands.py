@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from antiphon.cli.judge import Compare, Evaluate
-from antiphon.cli.options import AS_USUAL, Command, File, Flag, Spoken, Words, opt, show
+from antiphon.cli.options import AS_USUAL, PLAIN_FORM, Command, File, Flag, OnlyForm, Spoken, Words, opt, show
 from antiphon.core.errors import AntiphonError
 
 
@@ -186,6 +186,61 @@ class Morph(Spoken):
         how |= {"seconds": self.seconds, "variation": self.variation, "picture": self.picture, "force": self.force}
         how |= self.file.form() | {"quiet": self.quiet}
         print(morph(self.voice, self.out, self.start, self.stop, **how))
+
+
+@dataclass(frozen=True)
+class Scene(Spoken):
+    """Imagine a place and let it sound: rain that never repeats, a loop without a seam, a storm that comes up.
+
+    Example: antiphon scene -o storm.flac --sound "rain>storm@1:00-3:00" --minutes 5
+    """
+
+    out: Annotated[Path, arg(metavar="OUT.wav", aliases=["-o"])]
+    """the sound file (wav, flac, ogg, mp3, opus, aiff)"""
+    voice: Annotated[Positional[str], arg(metavar="V")] = "ambience"
+    """a bundled voice, a run folder or a weights file"""
+    sound: Annotated[str | None, opt("LABEL|REC.wav", "-s")] = None
+    """where it is: a label, a blend (rain:0.6,crowd:0.4), a change (rain>storm@1:00-3:00) or a recording of a place
+    (default: any)"""
+    like: Annotated[str | None, opt("REC.wav")] = None
+    """go on like this recording, as loud as it is, without copying it"""
+    script: Annotated[str | None, opt("PARK.txt")] = None
+    """layers and events with their times, levels and places, in a text file (docs/scenes.md)"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """how long (default: 30, or what the script says)"""
+    minutes: Annotated[float | None, opt("M")] = None
+    """the same in minutes"""
+    loop: Flag = False
+    """let the end join the beginning"""
+    seed: Annotated[str | None, opt("N|NAME")] = None
+    """random seed, a number or any name: another seed, another place (default: 0, or the script's)"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical place of its kind (default: 1)"""
+    density: Annotated[float | None, opt("0-1")] = None
+    """how much happens, from the calmest to the busiest of its recordings (default: as imagined)"""
+    brightness: Annotated[float | None, opt("0-1")] = None
+    """from the darkest to the brightest"""
+    motion: Annotated[float | None, opt("0-1")] = None
+    """from the steadiest to the most changing"""
+    width: Annotated[float | None, opt("0-1")] = None
+    """from mono to the widest"""
+    level: Annotated[float | None, opt("DB")] = None
+    """louder or softer by so many dB; 0 is -23 LUFS, or the loudness of --like"""
+    lufs: Annotated[float | None, opt("LUFS")] = None
+    """loudness of the whole file, measured, in place of a level"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    file: OnlyForm = PLAIN_FORM
+
+    def run(self) -> None:
+        from antiphon.verbs.scene import scene
+
+        names = ("seed", "variation", "density", "brightness", "motion", "width", "level")
+        how: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        how |= {"sound": self.sound, "like": self.like, "script": self.script, "loop": self.loop, "lufs": self.lufs}
+        how |= {"seconds": self.seconds, "minutes": self.minutes, "force": self.force, "quiet": self.quiet}
+        print(scene(self.out, self.voice, **how, **self.file.form()))
 
 
 @dataclass(frozen=True)
@@ -515,6 +570,7 @@ VERBS: dict[str, type[Command]] = {
     "play": Play,
     "generate": Generate,
     "morph": Morph,
+    "scene": Scene,
     "clone": Clone,
     "export": Export,
     "gallery": Gallery,
