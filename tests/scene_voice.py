@@ -1,4 +1,4 @@
-"""A voice that imagines scenes without networks: every label is a sound that can be computed, so that what verbs make of
+"""A voice that imagines scenes without networks: every label is a sound that can be computed, so that what is made of
 it can be measured."""
 
 from __future__ import annotations

@@ -25,9 +25,8 @@ from antiphon.core.keywords import check_keywords
 from antiphon.core.seeds import check_seed
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.core.words import counted
-from antiphon.music.bounce import CODERS, LOSSY, bounce
-from antiphon.music.master import CEILING, MARGIN, Level, Meter, TruePeak, check_level, limited
-from antiphon.music.player import MIX
+from antiphon.music.bounce import CODERS, LOSSY
+from antiphon.music.master import CEILING, MARGIN, Meter, TruePeak, check_level, limited
 from antiphon.music.room import Room
 from antiphon.music.scenery import Read, Source, mixed
 from antiphon.verbs.report import Report
@@ -58,7 +57,6 @@ EDGE = 0.01  # seconds of fade at the ends of a plain scene
 ROOM = 0.3  # of scripts in which something is distant, if they do not say it
 PROBED, PROBED_LONGEST = 6.0, 24.0  # seconds of a sound by which its level is set; if these are silent
 SOFTEST, LOUDEST = -60.0, -14.0  # LUFS of recordings that scenes are like
-BLOCK = 1 << 16  # samples read at once
 
 
 class How(TypedDict, total=False):
@@ -82,14 +80,15 @@ def from_sound(
     sound: str | None = None,
     voice: str | Path | Voice = AMBIENCE,
     *,
-    seconds: float = USUAL,
+    seconds: float | None = None,
     loop: bool = False,
     **how: Unpack[How],
 ) -> np.ndarray:
     """(samples, 2) float32 at 44.1 kHz: a place as it sounds for some seconds.
 
     sound: a label, a blend "rain:0.6,crowd:0.4", a change "rain>storm@1:00-3:00", or a recording of a place (default:
-    a label drawn by the seed). loop: its end joins its beginning. See How for the other keywords."""
+    a label drawn by the seed). seconds: default 30, or until a while after its changes. loop: its end joins its
+    beginning. See How for the other keywords."""
     check_keywords("from_sound", how, How)
     return _sound(_plain(voice, sound, _length(seconds, None), loop, how))
 
@@ -345,30 +344,33 @@ def _level_of(recording: str | Path) -> float:
 
 def _write(stage: Stage, target: Path, lufs: float | None, form: Form, force: bool) -> Path:
     ceiling = CEILING * (CODERS if target.suffix.lower() in LOSSY else 1.0)
-    if lufs is not None and not stage.loop:
-        return bounce(({MIX: b} for b in stage.play()), target, SAMPLE_RATE, force, level=Level(lufs), form=form)
     with writing(target, 2, sample_rate=SAMPLE_RATE, form=form, force=force) as write:
-        for block in _even(stage, lufs, ceiling) if stage.loop else limited(stage.play(), SAMPLE_RATE, ceiling):
+        for block in _leveled(stage, lufs, ceiling):
             write(block)
     return target
 
 
-def _even(stage: Stage, lufs: float | None = None, ceiling: float = CEILING) -> Iterator[np.ndarray]:
-    """The blocks of a loop, all with one gain, since a limiter would treat its beginning and its end differently."""
+def _leveled(stage: Stage, lufs: float | None = None, ceiling: float = CEILING) -> Iterator[np.ndarray]:
+    """The blocks of a scene as they are written: at a loudness, if there is to be one, and with no peak above the
+    ceiling. It is played twice where that has to be known before it is written, since it needs no room on a disk. A
+    limiter would treat the beginning of a loop and its end differently, so loops have one gain."""
+    if lufs is None and not stage.loop:
+        return limited(stage.play(), SAMPLE_RATE, ceiling)
     meter, peak = Meter(SAMPLE_RATE), TruePeak()
     for block in stage.play(2, 0):
         meter.add(block)
         peak.add(block)
     loud = meter.loudness()
     gain = 10 ** ((lufs - loud) / 20) if lufs is not None and np.isfinite(loud) else 1.0
-    gain = min(gain, ceiling * MARGIN / max(peak.end(), 1e-9))
-    return (block * np.float32(gain) for block in stage.play(2, 1))
+    if stage.loop:
+        gain = min(gain, ceiling * MARGIN / max(peak.end(), 1e-9))
+        return (block * np.float32(gain) for block in stage.play(2, 1))
+    return limited((block * np.float32(gain) for block in stage.play(2, 1)), SAMPLE_RATE, ceiling)
 
 
 def _sound(stage: Stage) -> np.ndarray:
     """(samples, 2) float32: all of a scene."""
-    blocks = _even(stage) if stage.loop else limited(stage.play(), SAMPLE_RATE)
-    return np.concatenate([np.zeros((0, 2), np.float32), *blocks])
+    return np.concatenate([np.zeros((0, 2), np.float32), *_leveled(stage, stage.loudness)])
 
 
 # ---- what users ask for ----------------------------------------------------------------------------------------------

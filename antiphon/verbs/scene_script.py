@@ -162,8 +162,8 @@ def stamp(seconds: float) -> str:
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r'"[^"]*"|[^\s"]+|"')
-_TIME = re.compile(r"(?:(\d{1,3}):)?(?:(\d{1,3}):)?(\d{1,6}(?:\.\d{1,6})?)([a-z]*)")
-_NUMBER = re.compile(r"([+-]?(?:\d{1,6}(?:\.\d{0,9})?|\.\d{1,9}))([a-z]*)")
+_TIME = re.compile(r"(?:(\d{1,3}):)?(?:(\d{1,3}):)?(\d{1,6}(?:\.\d{1,20})?)([a-z]*)")
+_NUMBER = re.compile(r"([+-]?(?:\d{1,6}(?:\.\d{0,20})?|\.\d{1,20}))([a-z]*)")
 
 
 @dataclass
@@ -264,8 +264,10 @@ class _Statement:
             new = words[word](self)
             controls = new.pop("controls", {})
             twice = new.keys() & told.keys() or controls.keys() & told["controls"].keys()
+            if {"at", "every"} <= new.keys() | told.keys() or twice & {"at", "every"}:
+                self.wrong("its times are said twice")
             if twice:
-                self.wrong("its times are said twice" if twice & {"at", "every"} else f"'{word}' is said twice")
+                self.wrong(f"'{word}' is said twice")
             told["controls"] |= controls
             told |= new
             self.skip()
@@ -273,17 +275,20 @@ class _Statement:
         return Layer(**told) if kind == "layer" else Event(**told)
 
     def sound(self, kind: str) -> str:
-        """The instrument expression that follows: up to a word that says something else."""
+        """The instrument expression that follows: up to a word that says something else, or the end of the line."""
         parts: list[str] = []
-        while self.at < len(self.words):
+        known, line = [*WORDS, *LAYERS, *EVENTS], self.line
+        while self.at < len(self.words) and self.words[self.at][1] == line:
             word = self.words[self.at][0]
             if word.startswith('"'):
                 if len(word) < 2:
                     self.at += 1
                     self.wrong('a quotation mark (") is not closed')
                 word = word[1:-1]
-            elif self.look() in WORDS or self.look() in LAYERS or self.look() in EVENTS:
+            elif self.look() in known:
                 break
+            elif parts and difflib.get_close_matches(self.look(), known, 1, 0.8):
+                self.unknown(self.take(), known)
             parts.append(word)
             self.at += 1
         text = " ".join(parts).strip().strip(",").strip()
