@@ -13,8 +13,12 @@ from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.voice import VoiceInfo
 
 RATE = 44100
+HZ = {"hum": 220, "beep": 1000, "dog": 800}  # of labels that are tones
 LABELS = ("rain", "storm", "hum", "beep", "dog", "night crickets", "nothing")
 NOISE = np.random.default_rng(0).standard_normal((1 << 17, 2)).astype(np.float32)
+
+SECOND = np.arange(RATE) / RATE
+TONES = {name: np.float32(0.2 * np.sin(2 * np.pi * hz * SECOND)) for name, hz in HZ.items()}
 
 
 def of_label(label: str, at: np.ndarray, seed: int) -> np.ndarray:
@@ -22,12 +26,11 @@ def of_label(label: str, at: np.ndarray, seed: int) -> np.ndarray:
     if label in ("rain", "storm", "night crickets"):
         level = {"rain": 0.05, "storm": 0.2, "night crickets": 0.01}[label]
         return level * NOISE[(at + 977 * seed + 13 * len(label)) % len(NOISE)]
-    hz = {"hum": 220.0, "beep": 1000.0, "dog": 800.0}.get(label)
-    if hz is None:
-        return np.zeros((len(at), 2))
-    tone = 0.2 * np.sin(2 * np.pi * hz * at / RATE)
+    if label not in TONES:
+        return np.zeros((len(at), 2), np.float32)
+    tone = TONES[label][at % RATE]
     if label == "dog":  # 0.3 s in every 2, above a little noise
-        tone = tone * ((at % (2 * RATE)) // (RATE // 10) % 20 < 3) + 1e-5 * NOISE[at % len(NOISE), 0]
+        tone = tone * (at % (2 * RATE) < 3 * (RATE // 10)) + 1e-5 * NOISE[at % len(NOISE), 0]
     return np.repeat(tone[:, None], 2, axis=1)
 
 
@@ -42,11 +45,11 @@ class FakeStream:
         stop = self.at + frames if self.length is None else min(self.at + frames, self.length)
         at = np.arange(self.at, stop)
         self.at = stop
-        found = np.zeros((len(at), 2))
+        found = np.zeros((len(at), 2), np.float32)
         for number, label in enumerate(LABELS):
             share = np.interp(at, self.times, self.shares[:, number])
             if share.any():
-                found += share[:, None] * of_label(label, at, self.seed)
+                found += share[:, None].astype(np.float32) * of_label(label, at, self.seed)
         return (self.factor * found).astype(np.float32)
 
 

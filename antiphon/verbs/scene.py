@@ -273,11 +273,11 @@ class _Cast:
     def events(self, cue: Event, seed: int) -> Callable[[], Iterator[Source]]:
         """-> its sources, in order of time, each made when the mix is about to reach it."""
         with self._line(cue):
-            sound_of(cue, self.player, seed, REFERENCE + cue.level)  # what cannot be played is known before any work
+            first = sound_of(cue, self.player, seed, REFERENCE + cue.level)  # what cannot be is known before any work
 
         def sources() -> Iterator[Source]:
             for number, at in enumerate(times(cue, self.length / SAMPLE_RATE, seed)):
-                sound = sound_of(cue, self.player, seed + number, REFERENCE + cue.level)
+                sound = sound_of(cue, self.player, seed + number, REFERENCE + cue.level) if number else first
                 start = round(at * SAMPLE_RATE)
                 reader = partial(_reader, sound)
                 yield Source(start, start + len(sound), reader, pan=cue.pan, distance=cue.distance)
