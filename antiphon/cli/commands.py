@@ -455,13 +455,15 @@ class Inspect(Spoken):
     """the sounds are drums or the like: they have names but no pitch"""
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
     """whether every sound must have a pitch; auto: yes, unless most have none"""
-
+    scenes: Flag = False
+    """the sounds are long recordings of places: show how they sound and what is wrong in them (default: if they seem to
+    be)"""
     label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
     json: Flag = False
     """print JSON: every file with its labels and their sources, and what was refused"""
     picture: Annotated[Path | None, opt("PAGE.html")] = None
-    """write a page: a keyboard of every instrument, players, and what was refused"""
+    """write a page: a keyboard of every instrument, or every recording of a place; players; what was refused"""
     force: Flag = False
     """replace the page if it exists"""
 
@@ -469,7 +471,7 @@ class Inspect(Spoken):
         from antiphon.verbs.data import described, inspect
 
         how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "label": self.label}
-        how["quiet"] = self.quiet
+        how |= {"quiet": self.quiet, "scenes": self.scenes or None}
         if self.json:
             if self.picture is not None:
                 raise AntiphonError("--json and --picture are two things: use one")

@@ -16,7 +16,7 @@ SILENT_DB, SILENT_SECONDS = -80.0, 0.5  # dBFS below which nothing was recorded,
 KEPT = 0.1  # seconds of silence that stay at both ends of a sound
 CLIPPED, RUN, FLAT, FLAT_RUN = 0.985, 3, 0.2, 8  # full scale; samples in a row there, or alike above FLAT
 LOW = 100.0  # Hz: wind on a capsule is below it
-GUST_DB, GUST_SHARE_DB, GUST_AGREES = 12.0, 6.0, 0.6  # over its median; over all above LOW; correlation of channels
+GUST_DB, GUST_SHARE_DB, GUST_AGREES = 15.0, 6.0, 0.6  # over its median; over all above LOW; correlation of channels
 GUST_LONGEST = 5.0  # seconds: what rumbles longer belongs to the place
 MAINS, HARMONICS, HUM_SECONDS, HUM_DB = (
     (50.0, 60.0),
@@ -205,7 +205,12 @@ def _gusts(low: np.ndarray, high: np.ndarray, agrees: np.ndarray, silent: np.nda
     if len(heard) < 10:
         return []
     usual = np.median(heard)
-    gust = (low > usual * 10 ** (GUST_DB / 10)) & (low > high * 10 ** (GUST_SHARE_DB / 10)) & (agrees < GUST_AGREES)
+    mean = (low + high)[~silent].mean()  # softer ones are not heard
+    gust = (
+        (low > max(usual * 10 ** (GUST_DB / 10), mean))
+        & (low > high * 10 ** (GUST_SHARE_DB / 10))
+        & (agrees < GUST_AGREES)
+    )
     found = []
     for start, stop in _spans(gust, seconds, join=0.3):
         if stop - start <= GUST_LONGEST:
@@ -241,12 +246,13 @@ def _slates(voiced: np.ndarray, high: np.ndarray, seconds: float) -> list[Fault]
 
 
 def _rise(power: np.ndarray, hz: float) -> float:
-    """How far a line stands out of its surroundings, in dB; minus infinity if a higher one is beside it."""
+    """How far a line stands out of its surroundings, in dB; minus infinity if there are others like it beside it, as
+    ticks have."""
     at = round(hz * HUM_SECONDS)
     if at + 24 >= len(power):
         return float("nan")
-    around = np.concatenate([power[at - 24 : at - 6], power[at + 7 : at + 25]])
+    around = np.concatenate([power[at - 24 : at - 5], power[at + 6 : at + 25]])
     own = power[at - 2 : at + 3].max()
-    if power[at - 6 : at + 7].max() > own:
+    if around.max() > own / 2 or power[at - 5 : at + 6].max() > own:
         return -np.inf
     return float(10 * np.log10((own + 1e-20) / (np.median(around) + 1e-20)))

@@ -25,7 +25,8 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.core.words import counted
 from antiphon.data.analysis.faults import LEFT_OUT, Fault, find_faults, usable
-from antiphon.data.labelling.labels import LONGEST_LABEL
+from antiphon.data.labelling.labels import LONGEST_LABEL, parse_name
+from antiphon.data.labelling.ranges import range_of
 from antiphon.data.labelling.row import Refused
 
 TABLES = (
@@ -162,18 +163,23 @@ def find_recordings(
 
 def looks_like_recordings(folder: str | Path, longest: float = 20.0) -> bool:
     """Whether a folder seems to hold recordings of places rather than notes: a table gives paths with labels and no
-    pitch, or most of its files last longer than `longest` seconds."""
+    pitch, or most of its files last longer than `longest` seconds and are not named like notes or instruments."""
     root = Path(folder)
     try:
         table, told = _table(root)
         if table is not None:
-            return not any(row.get("pitch") or row.get("velocity") for row in told.values())
+            return not any(row.get("pitch") or row.get("velocity") or row.get("instrument") for row in told.values())
         files = find_audio(root)
         some = files[:: max(len(files) // 24, 1)]
-        lengths = [probe(path).seconds for path in some]
+        lengths = [probe(path).seconds for path in some if not _of_notes(path.relative_to(root))]
     except (AntiphonError, OSError):
         return False
-    return bool(lengths) and float(np.median(lengths)) > longest
+    return 2 * len(lengths) > len(some) and float(np.median(lengths)) > longest
+
+
+def _of_notes(path: PurePath) -> bool:
+    """Whether a name or its folders tell a pitch or an instrument."""
+    return parse_name(path.stem).pitch is not None or any(range_of(part) for part in (path.stem, *path.parts[:-1]))
 
 
 def read_stretches(row: Recording, sample_rate: int = SAMPLE_RATE) -> Iterator[np.ndarray]:
@@ -181,10 +187,15 @@ def read_stretches(row: Recording, sample_rate: int = SAMPLE_RATE) -> Iterator[n
     most LONGEST_PIECE long."""
     import soxr
 
+    for part in read_pieces(row):
+        sound = part if row.rate == sample_rate else soxr.resample(part, row.rate, sample_rate, quality="HQ")
+        yield np.asarray(sound, np.float32)
+
+
+def read_pieces(row: Recording) -> Iterator[np.ndarray]:
+    """`read_stretches` at the file's own rate."""
     for start, stop in row.stretches:
-        for part in _pieces(row, start, stop):
-            sound = part if row.rate == sample_rate else soxr.resample(part, row.rate, sample_rate, quality="HQ")
-            yield np.asarray(sound, np.float32)
+        yield from _pieces(row, start, stop)
 
 
 def _pieces(row: Recording, start: float, stop: float) -> Iterator[np.ndarray]:
