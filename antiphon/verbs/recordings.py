@@ -177,7 +177,7 @@ def _median(pairs: Sequence[tuple[float, float]]) -> float:
 def summary(heard: Heard, refusals: int = 30) -> RenderableType:
     """A rich renderable: a line per label, what is wrong in which recording, and what was refused."""
     table = Table(
-        "label", "recordings", "minutes", "LUFS", "width", "ticks at", "events a minute", "held out", "label from"
+        "label", "recordings", "minutes", "LUFS", "width", "repeats at", "events a minute", "held out", "label from"
     )
     for label, place in heard.places().items():
         table.add_row(plain(label), *_cells(place))
@@ -272,7 +272,7 @@ def page(heard: Heard) -> str:
     of them in colour."""
     dots = " &nbsp; ".join(f'<span style="color:{colour}">&#9632;</span> {kind}' for kind, colour in COLOURS.items())
     parts = [f"<p>Left out: {dots}</p>", *(f"<p>{escape(remark)}</p>" for remark in heard.found.remarks)]
-    head = ("recordings", "minutes", "LUFS", "width", "ticks at", "events a minute", "held out", "label from")
+    head = ("recordings", "minutes", "LUFS", "width", "repeats at", "events a minute", "held out", "label from")
     for label, pairs in heard.by_label():
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(_place(pairs)))
         names = "".join(f"<th>{name}</th>" for name in head)
