@@ -20,6 +20,7 @@ from antiphon.voices.voice import Voice
 Place = Mapping[str, float] | np.ndarray  # labels with their weights, which need not sum to 1, or a w, (style,)
 ScenePath = tuple[tuple[float, Place], ...]  # (seconds, place): linear from one to the next, constant outside
 
+
 class PlaysNotes(Voice):
     """Notes in, sounds out."""
 
