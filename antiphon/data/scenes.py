@@ -1,0 +1,325 @@
+"""Long recordings of places in one prepared file: int16 audio and tables in a .safetensors, names as JSON in its
+metadata, like notes [data/prepared.py]. Audio is memory-mapped, so that hours of it cost no memory.
+
+A recording of one channel stays one; of two, mid and side are stored. Each is brought to one level: as loud as its
+louder moments are, or as loud as its peaks allow.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from antiphon.audio.envelope import without_dc
+from antiphon.audio.files import read_audio
+from antiphon.core.atomic import atomic, nameless
+from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.analysis.pulse import find_pulse
+from antiphon.data.labelling.labels import LONGEST_LABEL
+from antiphon.data.prepared import map_arrays, read_header
+
+VERSION = 1
+KEY = "antiphon_scenes"
+SPLITS = ("train", "valid")
+HELD_OUT = 0.15  # of a label's time, at least, if its recordings are short enough for that
+MOST_HELD_OUT = 0.25  # of a label's time
+SHORTEST = 0.7  # seconds of a recording
+LEVEL = 0.1  # RMS of its louder moments
+PEAK = 0.98
+STILL, STILL_SECONDS = 1e-4, 0.15  # digital silence: no sample above the first for longer than the second
+BLOCK = 2205  # samples
+
+LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # R recordings, T numbers of audio
+    "start": ("I64", ("R+1",)),
+    "channels": ("I64", ("R",)),
+    "instrument": ("I64", ("R",)),
+    "split": ("I64", ("R",)),
+    "pulse": ("F32", ("R", 2)),  # Hz, strength
+    "descriptors": ("F32", ("R", "D", 2)),  # mean and standard deviation over its stretches
+    "audio": ("I16", ("T",)),
+}
+_TYPES = {"I64": np.int64, "F32": np.float32, "I16": np.int16}
+
+
+@dataclass(frozen=True)
+class Names:
+    """instruments: the labels. recordings: names, whose excerpts stay together in one split."""
+
+    instruments: tuple[str, ...]
+    recordings: tuple[str, ...]
+    descriptors: tuple[str, ...] = ()
+    licence: str = ""
+    sources: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+
+
+Measure = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass
+class Taken:
+    """What a folder gave. refused: (path, why)."""
+
+    seconds: Counter[str] = field(default_factory=Counter)
+    recordings: int = 0
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recording to be prepared: its name says which others it must stay together with."""
+
+    path: Path
+    label: str
+    recording: str
+
+
+class Scenes:
+    """A prepared file, opened and checked. Tables are torch tensors under the names of LAYOUT, but for `audio`, which
+    is a method. Raises AntiphonError for any other file."""
+
+    start: torch.Tensor
+    channels: torch.Tensor
+    instrument: torch.Tensor
+    split: torch.Tensor
+    pulse: torch.Tensor
+    descriptors: torch.Tensor
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        header, base = read_header(self.path)
+        self.labels = _names(self.path, header.pop("__metadata__", {}))
+        arrays = map_arrays(self.path, header, base, LAYOUT)
+        self._audio = arrays.pop("audio")
+        for name, array in arrays.items():
+            setattr(self, name, torch.from_numpy(np.array(array)))
+        _validate(self)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def samples(self, i: int) -> int:
+        """Length of recording i in samples."""
+        return int(self.start[i + 1] - self.start[i]) // int(self.channels[i])
+
+    def audio(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """(2, samples) float32, mid and side of samples start..stop of recording i, within its length."""
+        first, channels = int(self.start[i]), int(self.channels[i])
+        stop = self.samples(i) if stop is None else stop
+        if not 0 <= start <= stop <= self.samples(i):
+            raise IndexError(f"excerpt {start}..{stop} of recording {i}")
+        flat = self._audio[first + start * channels : first + stop * channels]
+        out = np.zeros((2, stop - start), np.float32)
+        np.multiply(flat.reshape(-1, channels).T, np.float32(1 / 32768), out=out[:channels])
+        return out
+
+    def where(self, split: str) -> torch.Tensor:
+        """Indices of the recordings of a split, "train" or "valid"."""
+        if split not in SPLITS:
+            return torch.zeros(0, dtype=torch.int64)
+        return torch.nonzero(self.split == SPLITS.index(split)).flatten()
+
+    def training_on(self, split: str) -> Scenes:
+        """The same, with a held-out split and the training split exchanged."""
+        other, unseen = copy.copy(self), SPLITS.index(split)
+        other.split = torch.where(self.split == unseen, 0, torch.where(self.split == 0, unseen, self.split))
+        return other
+
+    @property
+    def extent(self) -> str:
+        minutes = sum(self.samples(i) for i in self.where("train").tolist()) / SAMPLE_RATE / 60
+        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def prepare_scenes(
+    recordings: Sequence[Recorded],
+    target: Path,
+    *,
+    measure: Measure | None = None,
+    descriptors: Sequence[str] = (),
+    licence: str = "",
+    sources: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Taken:
+    """Write the prepared file in bounded memory. -> what was taken. Raises AntiphonError if nothing could be.
+
+    measure: mid and side (2, samples) -> (stretches, descriptors) of some stretches; their names are `descriptors`."""
+    taken, kept, pulses, sizes, channels = Taken(), list[Recorded](), [], list[int](), list[int]()
+    measured = list[np.ndarray]()
+    with nameless(target.parent) as spool:
+        for i, one in enumerate(recordings):
+            try:
+                audio = cleaned(read_audio(one.path, mono=False))
+            except (AntiphonError, ValueError) as error:
+                taken.refused.append((one.path, str(error)))
+                continue
+            finally:
+                if progress:
+                    progress(i + 1, len(recordings))
+            spool.write(np.round(audio * 32768).clip(-32768, 32767).astype("<i2").tobytes())
+            kept.append(one)
+            pulses.append(find_pulse(audio[:, 0]))
+            if measure:
+                found = measure(np.pad(audio.T, ((0, 2 - audio.shape[1]), (0, 0))))
+                measured.append(np.stack([found.mean(0), found.std(0)], 1))
+            sizes.append(audio.size)
+            channels.append(audio.shape[1])
+            taken.seconds[one.label] += len(audio) / SAMPLE_RATE  # type: ignore[assignment]
+        taken.recordings = len(kept)
+        if not kept:
+            why = f": {taken.refused[0][0].name}: {taken.refused[0][1]}" if taken.refused else ""
+            raise AntiphonError(f"there are no recordings to learn from{why}")
+        instruments = tuple(sorted({one.label for one in kept}))
+        lengths = [size // count for size, count in zip(sizes, channels, strict=True)]
+        tables = {
+            "start": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            "channels": np.array(channels, np.int64),
+            "instrument": np.array([instruments.index(one.label) for one in kept], np.int64),
+            "split": np.array(split_by_recording(kept, lengths), np.int64),
+            "pulse": np.array(pulses, np.float32).reshape(-1, 2),
+            "descriptors": np.array(measured, np.float32).reshape(len(kept), len(descriptors), 2),
+        }
+        recorded = tuple(one.recording for one in kept)
+        names = Names(instruments, recorded, tuple(descriptors), licence, tuple(sources))
+        spool.seek(0)
+        _write(target, names, tables, iter(lambda: spool.read(1 << 24), b""))
+    return taken
+
+
+def split_by_recording(recordings: Sequence[Recorded], lengths: Sequence[int]) -> list[int]:
+    """Which of SPLITS each is in. A label that has several recordings gives some of them, by a hash of their names, to
+    those held out, at least HELD_OUT of its time if that is possible with at most MOST_HELD_OUT."""
+    seconds: Counter[tuple[str, str]] = Counter()
+    for one, length in zip(recordings, lengths, strict=True):
+        seconds[one.label, one.recording] += length
+    held: set[tuple[str, str]] = set()
+    for label in {one.label for one in recordings}:
+        own = sorted((k for k in seconds if k[0] == label), key=lambda k: crc32(f"{k[0]}/{k[1]}".encode()))
+        whole, out = sum(seconds[k] for k in own), 0
+        for k in own:
+            if out < HELD_OUT * whole and out + seconds[k] <= MOST_HELD_OUT * whole:
+                held.add(k)
+                out += seconds[k]
+    return [int((one.label, one.recording) in held) for one in recordings]
+
+
+def cleaned(audio: np.ndarray) -> np.ndarray:
+    """(samples, 1 or 2): mono, or mid and side, without digital silence, at one level."""
+    audio = np.atleast_2d(audio.T).T.astype(np.float32)
+    if audio.shape[1] > 2:
+        audio = audio[:, :2]
+    audio = audio[_sounding(audio)]
+    if len(audio) < SHORTEST * SAMPLE_RATE:
+        raise ValueError(f"it sounds for {len(audio) / SAMPLE_RATE:.1f} s: {SHORTEST:g} s are needed")
+    if audio.shape[1] == 2:
+        mid, side = audio.sum(1) / 2, (audio[:, 0] - audio[:, 1]) / 2
+        one = float(np.abs(side).max()) < 1e-3 * float(np.abs(mid).max())
+        audio = mid[:, None] if one else np.stack([mid, side], 1)
+    audio = np.stack([without_dc(channel) for channel in audio.T], 1)
+    blocks = audio[: len(audio) // (4 * BLOCK) * 4 * BLOCK, 0].reshape(-1, 4 * BLOCK)
+    loud = float(np.quantile(np.sqrt((blocks.astype(np.float64) ** 2).mean(1)), 0.9))
+    peak = float(np.abs(audio).max())
+    return audio * np.float32(min(LEVEL / max(loud, 1e-9), PEAK / max(peak, 1e-9)))
+
+
+def _sounding(audio: np.ndarray) -> np.ndarray:
+    """(samples,) bool: all but digital silence, which is no part of a place."""
+    count = -(-len(audio) // BLOCK)
+    padded = np.zeros((count * BLOCK,), np.float32)
+    padded[: len(audio)] = np.abs(audio).max(1)
+    heard = padded.reshape(count, BLOCK).max(1) > STILL
+    longest = round(STILL_SECONDS * SAMPLE_RATE / BLOCK)
+    keep = heard.copy()
+    run = 0
+    for i, sounds in enumerate([*heard, True]):
+        if sounds:
+            if 0 < run <= longest:
+                keep[i - run : i] = True
+            run = 0
+        else:
+            run += 1
+    return np.repeat(keep, BLOCK)[: len(audio)]
+
+
+def _write(path: Path, names: Names, tables: dict[str, np.ndarray], audio: Iterable[bytes]) -> None:
+    said = {"version": VERSION, "sample_rate": SAMPLE_RATE, "splits": SPLITS, **vars(names)}
+    header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(said)}}
+    at, total = 0, int(tables["start"][-1])
+    for name, (kind, _) in LAYOUT.items():
+        shape = [total] if name == "audio" else list(tables[name].shape)
+        end = at + int(np.prod(shape)) * np.dtype(_TYPES[kind]).itemsize
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, end]}
+        at = end
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    with atomic(path) as draft, open(draft, "wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        for name, (kind, _) in LAYOUT.items():
+            for piece in audio if name == "audio" else [np.ascontiguousarray(tables[name], _TYPES[kind]).tobytes()]:
+                file.write(piece)
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _names(path: Path, metadata: Any) -> Names:
+    try:
+        said = json.loads(metadata[KEY])
+        if said["version"] != VERSION or said["sample_rate"] != SAMPLE_RATE or tuple(said["splits"]) != SPLITS:
+            raise ValueError("it was made by another version")
+        lists = {name: said[name] for name in ("instruments", "recordings", "sources", "descriptors")}
+        for name, values in lists.items():
+            if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+                raise ValueError(f"{name} is not a list of names")
+        labels = lists["instruments"]
+        if len(set(labels)) != len(labels) or not labels or any(len(x) > LONGEST_LABEL for x in labels):
+            raise ValueError("its labels are none, too long or repeat themselves")
+        return Names(licence=str(said["licence"]), **{name: tuple(values) for name, values in lists.items()})
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise _bad(path, str(error) or "it holds no scenes") from None
+
+
+def _validate(s: Scenes) -> None:
+    count = len(s.split)
+    shapes = {"start": (count + 1,), "channels": (count,), "instrument": (count,), "pulse": (count, 2)}
+    shapes["descriptors"] = (count, len(s.labels.descriptors), 2)  # type: ignore[assignment]
+    if not count or any(tuple(getattr(s, name).shape) != shape for name, shape in shapes.items()):
+        raise _bad(s.path, "its tables do not match")
+    if int(s.start[0]) != 0 or int(s.start[-1]) != len(s._audio) or not bool((s.start.diff() > 0).all()):
+        raise _bad(s.path, "its offsets do not match")
+    if not bool(((s.channels == 1) | (s.channels == 2)).all()) or bool((s.start.diff() % s.channels).any()):
+        raise _bad(s.path, "its channels do not match")
+    for table, names in ((s.instrument, s.labels.instruments), (s.split, SPLITS)):
+        if int(table.min()) < 0 or int(table.max()) >= len(names):
+            raise _bad(s.path, "a table points outside its names")
+    if len(s.labels.recordings) != count or not bool(torch.isfinite(s.pulse).all()):
+        raise _bad(s.path, "its recordings do not match")
+    if bool((s.pulse[:, 0] <= 0).any()) or bool((s.pulse[:, 0] > 1e4).any()) or bool((s.pulse[:, 1].abs() > 1).any()):
+        raise _bad(s.path, "a pulse is out of range")
+
+
+def _bad(path: Path, why: str) -> AntiphonError:
+    return AntiphonError(f"{path} is not a usable prepared file of scenes ({why}): prepare the folder again")
+
+
+def named_recordings(folder: Path, paths: Iterable[Path], label: str = "") -> Iterator[Recorded]:
+    """Labels from folders, recordings from names: ESC's `1-19898-B` is another part of `1-19898-A`."""
+    for path in paths:
+        inside = path.relative_to(folder)
+        own = label or (inside.parts[0] if len(inside.parts) > 1 else folder.resolve().name)
+        parts = path.stem.split("-")
+        fold = len(parts) == 3 and parts[0].isdigit() and parts[1].isdigit() and len(parts[2]) == 1
+        yield Recorded(path, own[:LONGEST_LABEL], parts[1] if fold else str(inside.with_suffix("")))
