@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,6 +287,16 @@ def test_files_that_are_no_scripts(tmp_path):
             read_script(tmp_path / name)
     (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbf# first\r\nlayer rain\r\n  to 2\r\n")
     assert read_script(tmp_path / "bom.txt").cues[0].stop == 2
+
+
+def test_the_script_of_the_documentation_is_one():
+    page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
+    (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]
+    script = parse_script(text)
+    assert [cue.sound for cue in script.cues] == [
+        "birds:0.7, wind:0.3", "rain > storm @ 3:00-4:30", "dog", "chimes", "gm:tubular bells",
+    ]  # fmt: skip
+    assert script.cues[3].stop == 180
 
 
 # ---- one sound -------------------------------------------------------------------------------------------------------
