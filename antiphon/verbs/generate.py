@@ -131,14 +131,14 @@ def generate(
     first = check_seed(seed)
     check_seed(first + n - 1)
     finish = Finish(room, lufs, gain, Form(rate, bits, mono), first)
-    found = load(voice)
-    if isinstance(found, ImaginesScenes):
+    loaded = load(voice)
+    if isinstance(loaded, ImaginesScenes):
         if keys or style or room:
-            raise found.cannot("play notes, with pitches, style words or a room")
+            raise loaded.cannot("play notes, with pitches, style words or a room")
         scenes: dict[str, Any] = {"sound": instrument if instrument is None else str(instrument), "seconds": seconds}
         scenes |= {"seed": first, "variation": variation, "gain": gain, "lufs": lufs, "form": finish.form}
-        return several(found, out, n, **scenes, force=force, quiet=quiet)
-    player, report = found.able(PlayableVoice, "imagine sounds"), Report(quiet)
+        return several(loaded, out, n, **scenes, force=force, quiet=quiet)
+    player, report = loaded.able(PlayableVoice, "imagine sounds"), Report(quiet)
     if keys and not player.pitched:
         raise player.cannot("play a given pitch")
     if seconds is not None and seconds > player.longest:

@@ -191,7 +191,8 @@ def several(
     single = out.suffix.lower() in SUFFIXES
     if not single and out.exists() and not out.is_dir():
         raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
-    report, stages = Report(quiet), []
+    report = Report(quiet)
+    stages: list[tuple[Path, Callable[[], Stage]]] = []
     with report.warnings():
         for own in range(seed, seed + n):
             text = sound or voice.instruments[own % len(voice.instruments)]
@@ -301,11 +302,12 @@ class _Cast:
         with self._line(cue):
             places = Places(self.player, seed, cue.controls.get("variation", 1.0))
             path = places.path(places.read(cue.sound), seconds, cue.start)
-            make = partial(self.player.scene, path, seed=seed, seconds=seconds, **cue.controls)
-            gain = _gain(partial(self.player.scene, path[:1], seed=seed, **cue.controls), cue.level)
+            controls = dict[str, Any](cue.controls)
+            make = partial(self.player.scene, path, seed=seed, seconds=seconds, **controls)
+            gain = _gain(partial(self.player.scene, path[:1], seed=seed, **controls), cue.level)
         shrink = min(seconds / max(cue.fade_in + cue.fade_out, 1e-9), 1.0)
-        fades = [round(fade * shrink * SAMPLE_RATE) for fade in (cue.fade_in, cue.fade_out)]
-        return Source(start, stop, lambda: make().read, gain, *fades, cue.pan, cue.distance)
+        rise, fall = (round(fade * shrink * SAMPLE_RATE) for fade in (cue.fade_in, cue.fade_out))
+        return Source(start, stop, lambda: make().read, gain, rise, fall, cue.pan, cue.distance)
 
     def events(self, cue: Event, seed: int) -> Callable[[], Iterator[Source]]:
         """-> its sources, in order of time, each made when the mix is about to reach it."""
