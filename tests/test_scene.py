@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene_voice import HZ, LABELS, NOISE, RATE, FakeScenes, FakeStream
@@ -25,6 +26,7 @@ from antiphon.verbs.scene import from_script, from_sound
 from antiphon.verbs.scene_events import loudest, one_shot, times
 from antiphon.verbs.scene_script import CONTROLS, EVENTS, HEADINGS, LAYERS, WORDS, Event, parse_script, read_script
 from antiphon.voices.places import Places
+from antiphon.voices.voice import VoiceInfo
 
 VOICE = FakeScenes()
 WINDOW = 2205  # samples over which a tone's level is measured: whole periods of the differences of all tones
@@ -445,6 +447,43 @@ def test_a_morph_of_places_has_no_steps(antiphon_line, tmp_path, monkeypatch):
     )
     hum, beep = (envelope(read_audio(out, mono=False), HZ[name])[:, 0] for name in ("hum", "beep"))
     assert np.argmax(beep > hum) / RATE == pytest.approx(2, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A real voice of two places, untrained, as a file."""
+    from antiphon.networks.generators.scene import SIZES
+    from antiphon.networks.model import LabelTable
+    from antiphon.networks.place import SceneModel
+    from antiphon.voices.checkpoint import save_voice
+
+    path = tmp_path_factory.mktemp("voices") / "tiny.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_voice(path, SceneModel(SIZES["tiny"], LabelTable(("rain", "night"), ())), VoiceInfo(name="tiny"))
+    return path
+
+
+def test_a_clone_is_a_voice_of_one_place(antiphon_line, tiny, tmp_path):
+    recording, out = tmp_path / "street.wav", tmp_path / "street.safetensors"
+    write_audio(recording, from_sound("rain", VOICE, seconds=2))
+    assert antiphon_line("clone", str(tiny), str(recording), "-o", str(tmp_path / "street")).out == [str(out)]
+    voice, base = antiphon.load(out), antiphon.load(tiny)
+    assert voice.instruments == ("street",)
+    heard = base.hear(read_audio(recording, mono=False), RATE)
+    assert voice.imagine("street", seed=3).numpy() == pytest.approx(heard, abs=2e-3)
+    how = {"seconds": 1.0, "seed": 4}
+    same = from_sound("street", voice, **how), from_sound(str(recording), base, **how)
+    assert np.corrcoef(*(sound.ravel() for sound in same))[0, 1] > 0.99
+    refused = antiphon_line("clone", str(tiny), str(recording), "-o", str(tmp_path / "b"), "--pitch", "C4")
+    assert "cannot learn notes" in refused.err[-1]
+
+
+def test_a_real_voice_plays_scripts_and_loops(tiny):
+    sound = from_script("length 2\nlayer rain > night\n fade 0.1, level -6\nevent night at 0.5 lasts 0.3\n", tiny)
+    assert np.isfinite(sound).all()
+    assert sound.any(axis=0).all()
+    assert len(from_sound("rain", tiny, seconds=1.5, loop=True)) == 1.5 * RATE
 
 
 def test_other_voices_cannot(antiphon_line, tmp_path):
