@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.music import scenery
 from antiphon.music.master import Meter
 from antiphon.verbs import scene as verb
+from antiphon.verbs import scene_events
 from antiphon.verbs.scene import from_script, from_sound
 from antiphon.verbs.scene_events import loudest, one_shot, times
 from antiphon.verbs.scene_script import CONTROLS, EVENTS, HEADINGS, LAYERS, WORDS, Event, parse_script, read_script
@@ -30,6 +32,15 @@ from antiphon.voices.voice import VoiceInfo
 
 VOICE = FakeScenes()
 WINDOW = 2205  # samples over which a tone's level is measured: whole periods of the differences of all tones
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty() -> Iterator[None]:
+    """Levels are set and events found in less time than they usually are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "PROBED", 1.0)
+        patch.setattr(scene_events, "SEARCHED", 2.5)
+        yield
 
 
 def loudness(sound: np.ndarray) -> float:
@@ -119,17 +130,14 @@ def test_levels_times_and_fades_are_in_the_sound(number):
 
 
 def test_distance_is_softer_darker_and_more_of_the_room():
-    near, far = (
-        from_script(f"length 4\nroom 0.5\nlayer rain to 3 distance {d}\n fade 0.02", VOICE) for d in (0, 1)
-    )  # fmt: skip
-    middle = slice(RATE, 2 * RATE)
-    dry = [from_script(f"length 2\nroom 0\nlayer rain distance {d}", VOICE)[middle] for d in (0, 0.5, 1)]
-    levels = [10 * np.log10((np.abs(np.fft.rfft(x[:, 0]))[200:800] ** 2).mean()) for x in dry]
+    dry = [from_script(f"length 0.5\nroom 0\nlayer rain distance {d}\n fade 0", VOICE)[4410:] for d in (0, 0.5, 1)]
+    spectra = [np.abs(np.fft.rfft(sound[:, 0])) ** 2 for sound in dry]
+    levels = [10 * np.log10(power[80:320].mean()) for power in spectra]
     assert np.diff(levels) == pytest.approx([-9, -9], abs=1.5)
-    bright = [np.abs(np.fft.rfft(x[:, 0]))[8000:].mean() / np.abs(np.fft.rfft(x[:, 0]))[:1000].mean() for x in dry]
-    assert bright[0] > 1.5 * bright[1] > 2 * bright[2]
-    tail = slice(round(3.2 * RATE), round(3.6 * RATE))
-    share = [np.square(x[tail]).mean() / np.square(x[middle]).mean() for x in (near, far)]
+    bright = [power[3200:].mean() / power[:400].mean() for power in spectra]
+    assert bright[0] > 2 * bright[1] > 4 * bright[2]
+    near, far = (from_script(f"length 2\nroom 0.2\nlayer rain to 1 distance {d}\n fade 0.02", VOICE) for d in (0, 1))
+    share = [np.square(sound[53_000:61_000]).mean() / np.square(sound[22_050:40_000]).mean() for sound in (near, far)]
     assert share[1] > 10 * share[0] > 0
 
 
@@ -309,7 +317,7 @@ def test_levels_and_lengths_of_one_sound():
         assert loudness(from_sound(name, VOICE, seconds=3)) == pytest.approx(-23, abs=0.4)
     assert loudness(from_sound("rain", VOICE, seconds=3, level=-7.0)) == pytest.approx(-30, abs=0.4)
     assert len(from_sound("rain", VOICE, seconds=1.25)) == round(1.25 * RATE)
-    assert len(from_sound("rain>storm@0:01-0:30", VOICE)) == 36 * RATE
+    assert len(from_sound("rain>storm@0:01-0:28", VOICE)) == round(33.6 * RATE)
     assert not from_sound("nothing", VOICE, seconds=0.5).any()
 
 
@@ -353,12 +361,12 @@ def ambience(monkeypatch):
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "opus"])
 def test_every_format(antiphon_line, ambience, tmp_path, suffix):
     out = tmp_path / f"rain.{suffix}"
-    said = antiphon_line("scene", "-o", str(out), "--sound", "rain", "--seconds", "1.5")
+    said = antiphon_line("scene", "-o", str(out), "--sound", "rain", "--seconds", "1")
     assert said.status == 0
     assert said.out == [str(out)]
     found = read_audio(out, mono=False)
     assert found.shape[1] == 2
-    assert abs(len(found) / RATE - 1.5) < 0.06
+    assert abs(len(found) / RATE - 1) < 0.06
     assert loudness(found) == pytest.approx(-23, abs=1)
 
 
