@@ -213,7 +213,7 @@ class Scene(Spoken):
     loop: Flag = False
     """let the end join the beginning"""
     seed: Annotated[str | None, opt("N|NAME")] = None
-    """random seed, a number or any name: another seed, another place (default: 0, or the script's)"""
+    """a number or any name: another seed, another place (default: 0, or the script's)"""
     variation: Annotated[float | None, opt("0-1")] = None
     """how far from the typical place of its kind (default: 1)"""
     density: Annotated[float | None, opt("0-1")] = None
@@ -588,7 +588,10 @@ VERBS: dict[str, type[Command]] = {
     "data prepare": Prepare,
 }
 
-STRAYS = {"generate": "--instrument"}  # what a second word after a verb is likely to be the value of
+STRAYS = {
+    "generate": "--instrument",
+    "scene": "--sound",
+}  # what a second word after a verb is likely to be the value of
 
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:

@@ -44,7 +44,7 @@ from antiphon.verbs.scene_script import (
     read_script,
 )
 from antiphon.voices.capabilities import ImaginesScenes
-from antiphon.voices.find import load
+from antiphon.voices.find import bundled, load
 from antiphon.voices.places import Places, last_time
 
 if TYPE_CHECKING:
@@ -416,7 +416,12 @@ def _sound(stage: Stage) -> np.ndarray:
 
 
 def _imagining(voice: str | Path | Voice) -> ImaginesScenes:
-    found = load(voice)
+    try:
+        found = load(voice)
+    except AntiphonError as error:
+        if isinstance(voice, str) and AMBIENCE in bundled() and voice.lower() in load(AMBIENCE).instruments:
+            raise AntiphonError(f"'{voice}' is a sound of the voice {AMBIENCE}: write --sound {voice}") from None
+        raise error
     if not isinstance(found, ImaginesScenes):
         raise AntiphonError(f"{found.info.name} cannot imagine scenes: use a voice trained with `--recipe scene`")
     return found
