@@ -33,7 +33,7 @@ KEY = "antiphon_scenes"
 SPLITS = ("train", "valid")
 HELD_OUT = 0.15  # of a label's time, at least, if its recordings are short enough for that
 MOST_HELD_OUT = 0.25  # of a label's time
-SHORTEST = 0.7  # seconds of a recording
+SHORTEST = 0.3  # seconds of a recording
 LEVEL = 0.1  # RMS of its louder moments
 PEAK = 0.98
 STILL, STILL_SECONDS = 1e-4, 0.15  # digital silence: no sample above the first for longer than the second
@@ -216,20 +216,22 @@ def split_by_recording(recordings: Sequence[Recorded], lengths: Sequence[int]) -
     return [int((one.label, one.recording) in held) for one in recordings]
 
 
-def cleaned(audio: np.ndarray) -> np.ndarray:
-    """(samples, 1 or 2): mono, or mid and side, without digital silence, at one level."""
+def cleaned(audio: np.ndarray, shortest: float = SHORTEST) -> np.ndarray:
+    """(samples, 1 or 2): mono, or mid and side, of audio (samples,) or (samples, channels) at 44.1 kHz, without digital
+    silence, at one level. Raises ValueError if it sounds for less than `shortest` seconds."""
     audio = np.atleast_2d(audio.T).T.astype(np.float32)
     if audio.shape[1] > 2:
         audio = audio[:, :2]
     audio = audio[_sounding(audio)]
-    if len(audio) < SHORTEST * SAMPLE_RATE:
-        raise ValueError(f"it sounds for {len(audio) / SAMPLE_RATE:.1f} s: {SHORTEST:g} s are needed")
+    if not len(audio) or len(audio) < shortest * SAMPLE_RATE:
+        raise ValueError(f"it sounds for {len(audio) / SAMPLE_RATE:.1f} s: {shortest:g} s are needed")
     if audio.shape[1] == 2:
         mid, side = audio.sum(1) / 2, (audio[:, 0] - audio[:, 1]) / 2
         one = float(np.abs(side).max()) < 1e-3 * float(np.abs(mid).max())
         audio = mid[:, None] if one else np.stack([mid, side], 1)
     audio = np.stack([without_dc(channel) for channel in audio.T], 1)
-    blocks = audio[: len(audio) // (4 * BLOCK) * 4 * BLOCK, 0].reshape(-1, 4 * BLOCK)
+    size = min(4 * BLOCK, len(audio))
+    blocks = audio[: len(audio) // size * size, 0].reshape(-1, size)
     loud = float(np.quantile(np.sqrt((blocks.astype(np.float64) ** 2).mean(1)), 0.9))
     peak = float(np.abs(audio).max())
     return audio * np.float32(min(LEVEL / max(loud, 1e-9), PEAK / max(peak, 1e-9)))
