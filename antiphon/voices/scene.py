@@ -23,7 +23,7 @@ from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
 from antiphon.networks.place import SceneModel
-from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, statistics
+from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
 from antiphon.voices.interpolation import blended
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
@@ -76,7 +76,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
             window[: both.shape[1]] = both[start : start + WINDOW].T
         found = [
             self.model.encoder(
-                statistics(self.view(torch.from_numpy(windows[i : i + 4]))),
+                joined(statistics(self.view(torch.from_numpy(windows[i : i + 4])))),
                 torch.full((len(windows[i : i + 4]),), pulse.rate),
                 torch.full((len(windows[i : i + 4]),), pulse.strength),
             )
