@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene_voice import HZ, LABELS, NOISE, RATE, FakeScenes, FakeStream
@@ -20,13 +23,24 @@ from antiphon.core.errors import AntiphonError
 from antiphon.music import scenery
 from antiphon.music.master import Meter
 from antiphon.verbs import scene as verb
+from antiphon.verbs import scene_events
 from antiphon.verbs.scene import from_script, from_sound
 from antiphon.verbs.scene_events import loudest, one_shot, times
 from antiphon.verbs.scene_script import CONTROLS, EVENTS, HEADINGS, LAYERS, WORDS, Event, parse_script, read_script
 from antiphon.voices.places import Places
+from antiphon.voices.voice import VoiceInfo
 
 VOICE = FakeScenes()
 WINDOW = 2205  # samples over which a tone's level is measured: whole periods of the differences of all tones
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty() -> Iterator[None]:
+    """Levels are set and events found in less time than they usually are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "PROBED", 1.0)
+        patch.setattr(scene_events, "SEARCHED", 2.5)
+        yield
 
 
 def loudness(sound: np.ndarray) -> float:
@@ -116,17 +130,14 @@ def test_levels_times_and_fades_are_in_the_sound(number):
 
 
 def test_distance_is_softer_darker_and_more_of_the_room():
-    near, far = (
-        from_script(f"length 4\nroom 0.5\nlayer rain to 3 distance {d}\n fade 0.02", VOICE) for d in (0, 1)
-    )  # fmt: skip
-    middle = slice(RATE, 2 * RATE)
-    dry = [from_script(f"length 2\nroom 0\nlayer rain distance {d}", VOICE)[middle] for d in (0, 0.5, 1)]
-    levels = [10 * np.log10((np.abs(np.fft.rfft(x[:, 0]))[200:800] ** 2).mean()) for x in dry]
+    dry = [from_script(f"length 0.5\nroom 0\nlayer rain distance {d}\n fade 0", VOICE)[4410:] for d in (0, 0.5, 1)]
+    spectra = [np.abs(np.fft.rfft(sound[:, 0])) ** 2 for sound in dry]
+    levels = [10 * np.log10(power[80:320].mean()) for power in spectra]
     assert np.diff(levels) == pytest.approx([-9, -9], abs=1.5)
-    bright = [np.abs(np.fft.rfft(x[:, 0]))[8000:].mean() / np.abs(np.fft.rfft(x[:, 0]))[:1000].mean() for x in dry]
-    assert bright[0] > 1.5 * bright[1] > 2 * bright[2]
-    tail = slice(round(3.2 * RATE), round(3.6 * RATE))
-    share = [np.square(x[tail]).mean() / np.square(x[middle]).mean() for x in (near, far)]
+    bright = [power[3200:].mean() / power[:400].mean() for power in spectra]
+    assert bright[0] > 2 * bright[1] > 4 * bright[2]
+    near, far = (from_script(f"length 2\nroom 0.2\nlayer rain to 1 distance {d}\n fade 0.02", VOICE) for d in (0, 1))
+    share = [np.square(sound[53_000:61_000]).mean() / np.square(sound[22_050:40_000]).mean() for sound in (near, far)]
     assert share[1] > 10 * share[0] > 0
 
 
@@ -288,6 +299,16 @@ def test_files_that_are_no_scripts(tmp_path):
     assert read_script(tmp_path / "bom.txt").cues[0].stop == 2
 
 
+def test_the_script_of_the_documentation_is_one():
+    page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
+    (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]
+    script = parse_script(text)
+    assert [cue.sound for cue in script.cues] == [
+        "birds:0.7, wind:0.3", "rain > storm @ 3:00-4:30", "dog", "chimes", "gm:tubular bells",
+    ]  # fmt: skip
+    assert script.cues[3].stop == 180
+
+
 # ---- one sound -------------------------------------------------------------------------------------------------------
 
 
@@ -296,7 +317,7 @@ def test_levels_and_lengths_of_one_sound():
         assert loudness(from_sound(name, VOICE, seconds=3)) == pytest.approx(-23, abs=0.4)
     assert loudness(from_sound("rain", VOICE, seconds=3, level=-7.0)) == pytest.approx(-30, abs=0.4)
     assert len(from_sound("rain", VOICE, seconds=1.25)) == round(1.25 * RATE)
-    assert len(from_sound("rain>storm@0:01-0:30", VOICE)) == 36 * RATE
+    assert len(from_sound("rain>storm@0:01-0:28", VOICE)) == round(33.6 * RATE)
     assert not from_sound("nothing", VOICE, seconds=0.5).any()
 
 
@@ -323,9 +344,8 @@ def test_a_loop_has_no_ends(monkeypatch):
     loop = from_sound("hum", VOICE, seconds=1, loop=True)
     around = np.concatenate([loop[-100:], loop[:100]])[:, 0].astype(float)
     assert np.abs(np.diff(around, 2)).max() < 1.1 * np.abs(np.diff(loop[1000:2000, 0].astype(float), 2)).max()
-    with pytest.raises(AntiphonError, match="a loop cannot"):
+    with pytest.raises(AntiphonError, match="a loop stays in one place"):
         from_sound("rain>storm", VOICE, seconds=2, loop=True)
-    assert len(from_sound("hum>beep@0.2-0.4>hum@0.6-0.8", VOICE, seconds=1, loop=True)) == RATE
     monkeypatch.setattr(FakeStream, "read", lambda self, n, own=FakeStream.read: 40 * own(self, n))
     assert np.abs(from_sound("hum", VOICE, seconds=1, loop=True, level=30.0)).max() < 1.0
 
@@ -341,12 +361,12 @@ def ambience(monkeypatch):
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "opus"])
 def test_every_format(antiphon_line, ambience, tmp_path, suffix):
     out = tmp_path / f"rain.{suffix}"
-    said = antiphon_line("scene", "-o", str(out), "--sound", "rain", "--seconds", "1.5")
+    said = antiphon_line("scene", "-o", str(out), "--sound", "rain", "--seconds", "1")
     assert said.status == 0
     assert said.out == [str(out)]
     found = read_audio(out, mono=False)
     assert found.shape[1] == 2
-    assert abs(len(found) / RATE - 1.5) < 0.06
+    assert abs(len(found) / RATE - 1) < 0.06
     assert loudness(found) == pytest.approx(-23, abs=1)
 
 
@@ -412,6 +432,66 @@ def test_what_cannot_be_is_one_line(antiphon_line, ambience, tmp_path, monkeypat
     assert result.status == 2
     assert said in result.err[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_generate_makes_places_in_stereo(antiphon_line, tmp_path, monkeypatch):
+    monkeypatch.setattr("antiphon.verbs.generate.load", lambda voice: VOICE)
+    line = ("generate", "ambience", "-o", str(tmp_path / "g"), "-n", "2", "--seconds", "1", "--seed", "5")
+    assert antiphon_line(*line, "--instrument", "rain").status == 0
+    made = sorted((tmp_path / "g").iterdir())
+    assert [path.name for path in made] == ["001_rain_s5.wav", "002_rain_s6.wav"]
+    assert read_audio(made[0], mono=False) == pytest.approx(from_sound("rain", VOICE, seconds=1, seed=5), abs=1e-6)
+    assert "exists" in antiphon_line(*line, "--instrument", "rain").err[-1]
+    assert antiphon_line("generate", "ambience", "-o", str(tmp_path / "a.flac"), "--seconds", "1").status == 0
+    assert "cannot play notes" in antiphon_line("generate", "ambience", "-o", str(tmp_path), "--pitch", "C4").err[-1]
+
+
+def test_a_morph_of_places_has_no_steps(antiphon_line, tmp_path, monkeypatch):
+    monkeypatch.setattr("antiphon.verbs.morph.load", lambda voice: VOICE)
+    out = tmp_path / "a.wav"
+    assert (
+        antiphon_line("morph", "ambience", "--from", "hum", "--to", "beep", "-o", str(out), "--seconds", "0.5").status
+        == 0
+    )
+    hum, beep = (envelope(read_audio(out, mono=False), HZ[name])[:, 0] for name in ("hum", "beep"))
+    assert np.argmax(beep > hum) / RATE == pytest.approx(2, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A real voice of two places, untrained, as a file."""
+    from antiphon.networks.generators.scene import SIZES
+    from antiphon.networks.model import LabelTable
+    from antiphon.networks.place import SceneModel
+    from antiphon.voices.checkpoint import save_voice
+
+    path = tmp_path_factory.mktemp("voices") / "tiny.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_voice(path, SceneModel(SIZES["tiny"], LabelTable(("rain", "night"), ())), VoiceInfo(name="tiny"))
+    return path
+
+
+def test_a_clone_is_a_voice_of_one_place(antiphon_line, tiny, tmp_path):
+    recording, out = tmp_path / "street.wav", tmp_path / "street.safetensors"
+    write_audio(recording, from_sound("rain", VOICE, seconds=2))
+    assert antiphon_line("clone", str(tiny), str(recording), "-o", str(tmp_path / "street")).out == [str(out)]
+    voice, base = antiphon.load(out), antiphon.load(tiny)
+    assert voice.instruments == ("street",)
+    heard = base.hear(read_audio(recording, mono=False), RATE)
+    assert voice.imagine("street", seed=3).numpy() == pytest.approx(heard, abs=2e-3)
+    how = {"seconds": 1.0, "seed": 4}
+    same = from_sound("street", voice, **how), from_sound(str(recording), base, **how)
+    assert np.corrcoef(*(sound.ravel() for sound in same))[0, 1] > 0.99
+    refused = antiphon_line("clone", str(tiny), str(recording), "-o", str(tmp_path / "b"), "--pitch", "C4")
+    assert "cannot learn notes" in refused.err[-1]
+
+
+def test_a_real_voice_plays_scripts_and_loops(tiny):
+    sound = from_script("length 2\nlayer rain > night\n fade 0.1, level -6\nevent night at 0.5 lasts 0.3\n", tiny)
+    assert np.isfinite(sound).all()
+    assert sound.any(axis=0).all()
+    assert len(from_sound("rain", tiny, seconds=1.5, loop=True)) == 1.5 * RATE
 
 
 def test_other_voices_cannot(antiphon_line, tmp_path):

@@ -328,7 +328,8 @@ class Gallery(Spoken):
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     only: Annotated[Words, opt("NAME ...")] = ()
-    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song (default: all)"""
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song, scenes
+    (default: all)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name: another seed, other players"""
     force: Flag = False

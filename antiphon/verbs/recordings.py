@@ -64,13 +64,14 @@ class Place:
 
 def measure(row: Recording) -> Sound:
     """How what can be used of a recording sounds."""
-    meter, kept, sums, levels = Meter(row.rate), [], np.zeros(2), []
+    meter, sums, levels = Meter(row.rate), np.zeros(2), []
+    kept: list[np.ndarray] = []
     for piece in read_pieces(row):
         meter.add(piece[:, :2])
         mono = piece[:, :2].mean(axis=1)
         if row.channels > 1:
             sums += (mono**2).sum(), (((piece[:, 0] - piece[:, 1]) / 2) ** 2).sum()
-        kept.append(mono[: max(round(LONGEST * row.rate) - sum(map(len, kept)), 0)])
+        kept.append(mono[: max(round(LONGEST * row.rate) - sum(len(part) for part in kept), 0)])
         levels.append(_levels(piece[:, :2], row.rate))
     level = np.concatenate(levels) if levels else np.zeros(0)
     pulse = find_pulse(resample(np.concatenate(kept), row.rate, SAMPLE_RATE))
@@ -90,7 +91,7 @@ def count_events(levels: np.ndarray) -> int:
     over = levels > np.maximum(usual, levels.max() - 60) + EVENT_DB
     starts = np.flatnonzero(over & ~np.concatenate([[False], over[:-1]]))
     count, last = 0, -np.inf
-    for start in starts:
+    for start in starts.tolist():
         if (start - last) * HOP >= EVENT_APART:
             count += 1
         last = start
@@ -177,7 +178,7 @@ def _median(pairs: Sequence[tuple[float, float]]) -> float:
 def summary(heard: Heard, refusals: int = 30) -> RenderableType:
     """A rich renderable: a line per label, what is wrong in which recording, and what was refused."""
     table = Table(
-        "label", "recordings", "minutes", "LUFS", "width", "ticks at", "events a minute", "held out", "label from"
+        "label", "recordings", "minutes", "LUFS", "width", "repeats at", "events a minute", "held out", "label from"
     )
     for label, place in heard.places().items():
         table.add_row(plain(label), *_cells(place))
@@ -272,7 +273,7 @@ def page(heard: Heard) -> str:
     of them in colour."""
     dots = " &nbsp; ".join(f'<span style="color:{colour}">&#9632;</span> {kind}' for kind, colour in COLOURS.items())
     parts = [f"<p>Left out: {dots}</p>", *(f"<p>{escape(remark)}</p>" for remark in heard.found.remarks)]
-    head = ("recordings", "minutes", "LUFS", "width", "ticks at", "events a minute", "held out", "label from")
+    head = ("recordings", "minutes", "LUFS", "width", "repeats at", "events a minute", "held out", "label from")
     for label, pairs in heard.by_label():
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(_place(pairs)))
         names = "".join(f"<th>{name}</th>" for name in head)

@@ -8,6 +8,7 @@ antiphon.scene("park.flac", script="park.txt")
 from __future__ import annotations
 
 import heapq
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from antiphon.audio.files import Form, audio_blocks, check_target, probe, writing
+from antiphon.audio.files import PLAIN, SUFFIXES, Form, audio_blocks, check_target, probe, writing
 from antiphon.core.errors import AntiphonError
 from antiphon.core.keywords import check_keywords
 from antiphon.core.seeds import check_seed
@@ -42,7 +43,7 @@ from antiphon.verbs.scene_script import (
     parse_script,
     read_script,
 )
-from antiphon.voices.capabilities import ImaginesScenes, Place
+from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.find import load
 from antiphon.voices.places import Places, last_time
 
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
 
 AMBIENCE = "ambience"
 REFERENCE = -23.0  # LUFS of a scene, of a layer, and of the loudest moment of an event at level 0 (EBU R 128)
-USUAL = 30.0  # seconds, by default
-SHORTEST, SHORTEST_LOOP = 0.1, 0.5  # seconds
+USUAL, EACH = 30.0, 10.0  # seconds, by default: of a scene, and of each of several
+SHORTEST, SHORTEST_LOOP = 0.1, 1.0  # seconds
 EDGE = 0.01  # seconds of fade at the ends of a plain scene
 ROOM = 0.3  # of scripts in which something is distant, if they do not say it
 PROBED, PROBED_LONGEST = 6.0, 24.0  # seconds of a sound by which its level is set; if these are silent
@@ -167,6 +168,45 @@ def _only_seed(how: How, loop: bool) -> None:
         raise AntiphonError(f"with a script, write {', '.join(others)} into its layers and events")
 
 
+def several(
+    voice: ImaginesScenes,
+    out: str | Path,
+    n: int,
+    *,
+    sound: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    variation: float | None = None,
+    gain: float = 0.0,
+    lufs: float | None = None,
+    form: Form = PLAIN,
+    force: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Write `n` scenes into the folder `out`, NNN_<sound>_s<seed>.wav, each of a seed of its own, counted up from
+    `seed`; or a single one into a sound file. For `generate`, whose keywords these are. -> out"""
+    out, length = Path(out), _length(seconds, None) or EACH
+    how: How = {"level": gain} | ({} if variation is None else {"variation": variation})  # type: ignore[assignment]
+    check_level(lufs, gain)
+    single = out.suffix.lower() in SUFFIXES
+    if not single and out.exists() and not out.is_dir():
+        raise AntiphonError(f"{out} is not a folder: give a folder for the sounds")
+    report = Report(quiet)
+    stages: list[tuple[Path, Callable[[], Stage]]] = []
+    with report.warnings():
+        for own in range(seed, seed + n):
+            text = sound or voice.instruments[own % len(voice.instruments)]
+            named = re.sub(r"[^\w.]+", "-", Path(text).name.lower()).strip("-.")[:80]
+            name = f"{len(stages) + 1:03d}_{named}_s{own}.wav"
+            target = check_target(out if single else out / name, form=form, force=force)
+            stages.append((target, partial(_plain, voice, text, length, False, {**how, "seed": own})))
+        with report.bar("imagining") as advance:
+            for number, (target, stage) in enumerate(stages, 1):
+                _write(stage(), target, lufs, form, force)
+                advance(number, n)
+    return out
+
+
 # ---- a scene that is ready -------------------------------------------------------------------------------------------
 
 
@@ -199,10 +239,8 @@ def _plain(voice: str | Path | Voice, sound: str | None, seconds: float | None, 
     expression = places.read(player.resolve(None, seed) if sound is None else sound)
     length = _samples(seconds or max(USUAL, 1.2 * last_time(expression)), loop)
     path = places.path(expression, length / SAMPLE_RATE)
-    if loop and not _same(path[0][1], path[-1][1]):
-        raise AntiphonError(
-            f"'{sound}' ends elsewhere than it begins, and a loop cannot: leave the change or --loop out"
-        )
+    if loop and expression.turns:
+        raise AntiphonError(f"'{sound}' changes, and a loop stays in one place: leave the change or --loop out")
     gain = _gain(partial(player.scene, path[:1], seed=seed, **controls), how.get("level", 0.0))
 
     def blocks() -> Iterator[np.ndarray]:
@@ -264,11 +302,12 @@ class _Cast:
         with self._line(cue):
             places = Places(self.player, seed, cue.controls.get("variation", 1.0))
             path = places.path(places.read(cue.sound), seconds, cue.start)
-            make = partial(self.player.scene, path, seed=seed, seconds=seconds, **cue.controls)
-            gain = _gain(partial(self.player.scene, path[:1], seed=seed, **cue.controls), cue.level)
+            controls = dict[str, Any](cue.controls)
+            make = partial(self.player.scene, path, seed=seed, seconds=seconds, **controls)
+            gain = _gain(partial(self.player.scene, path[:1], seed=seed, **controls), cue.level)
         shrink = min(seconds / max(cue.fade_in + cue.fade_out, 1e-9), 1.0)
-        fades = [round(fade * shrink * SAMPLE_RATE) for fade in (cue.fade_in, cue.fade_out)]
-        return Source(start, stop, lambda: make().read, gain, *fades, cue.pan, cue.distance)
+        rise, fall = (round(fade * shrink * SAMPLE_RATE) for fade in (cue.fade_in, cue.fade_out))
+        return Source(start, stop, lambda: make().read, gain, rise, fall, cue.pan, cue.distance)
 
     def events(self, cue: Event, seed: int) -> Callable[[], Iterator[Source]]:
         """-> its sources, in order of time, each made when the mix is about to reach it."""
@@ -407,12 +446,6 @@ def _samples(seconds: float, loop: bool = False) -> int:
     if loop and seconds < SHORTEST_LOOP:
         raise AntiphonError(f"a loop of {seconds:g} s is too short: use at least {SHORTEST_LOOP:g} s")
     return round(seconds * SAMPLE_RATE)
-
-
-def _same(a: Place, b: Place) -> bool:
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.array_equal(a, b)
-    return dict(a) == dict(b)
 
 
 def _read(script: str | Path) -> Script:

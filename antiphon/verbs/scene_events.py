@@ -4,6 +4,7 @@ of another voice."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,9 @@ def _heard(voice: ImaginesScenes, name: str, event: Event, seed: int) -> np.ndar
     if expression.turns:
         raise AntiphonError(f"'{name}' changes with time, and an event is short: leave the change out, or use a layer")
     path = places.path(expression, SEARCHED)
-    stream = voice.scene(path, seed=seed, seconds=max(SEARCHED, event.lasts or 0.0), **event.controls)
-    return one_shot(stream.read(round(max(SEARCHED, event.lasts or 0.0) * SAMPLE_RATE)), event.lasts)
+    seconds, controls = max(SEARCHED, event.lasts or 0.0), dict[str, Any](event.controls)
+    stream = voice.scene(path, seed=seed, seconds=seconds, **controls)
+    return one_shot(stream.read(round(seconds * SAMPLE_RATE)), event.lasts)
 
 
 def _note(voice: Voice, name: str, event: Event, seed: int) -> np.ndarray:

@@ -65,12 +65,16 @@ class Places:
                 shares[label] = shares.get(label, 0.0) + share
             return shares
         ws = [
-            heard_place(self.voice, name, os.stat(name).st_mtime_ns if os.path.isfile(name) else 0)
+            self.recording(name)
             if is_file
             else self.voice.imagine(resolve_place(name, self.voice.instruments), (), self.seed, self.variation).numpy()
             for name, is_file in zip(blend.names, recorded, strict=True)
         ]
         return np.asarray(sum(share * w for share, w in zip(blend.shares, ws, strict=True)), np.float32)
+
+    def recording(self, name: str) -> np.ndarray:
+        """(style,) the place of a recording, heard once. Raises AntiphonError if it cannot be used."""
+        return heard_place(self.voice, name, os.stat(name).st_mtime_ns if os.path.isfile(name) else 0)
 
 
 def last_time(sound: Expression) -> float:

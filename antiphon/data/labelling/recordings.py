@@ -268,7 +268,7 @@ def heard(row: Recording) -> Recording:
             yield block
 
     faults = find_faults(blocks(), row.rate)
-    seconds, notes = length / row.rate, ()
+    seconds, notes = length / row.rate, row.notes
     clipped = sum(f.stop - f.start for f in faults if f.kind == "clipping")
     if clipped > seconds / 3:
         faults = [f for f in faults if f.kind != "clipping"]
