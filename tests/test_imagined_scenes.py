@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_chance_is_a_function_of_the_time():
     assert 0 <= age.min() <= age.max() <= 1.0
     starts = np.flatnonzero(np.diff(age) < 0)
     assert 80 < len(starts) < 105
-    assert all(len(np.unique(marks[a + 1 : b + 1, 0])) == 1 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(len(np.unique(marks[a + 1 : b + 1, 0])) == 1 for a, b in pairwise(starts))
 
 
 @given(st.floats(0.5, 40), st.floats(0, 1000), st.integers(0, 2**60))
@@ -266,7 +267,8 @@ def test_a_prepared_file_is_checked(run: Path, tmp_path: Path):
     clock = data.pulse[data.instrument == 0]
     assert float((clock[:, 0] - 2).abs().max()) < 0.05
     raw = path.read_bytes()
-    for wrong in (raw[:1000], raw[: len(raw) - 100], raw.replace(b"rain", b"ra\xffn"), b"", raw.replace(b"I64", b"F64")):
+    damaged = raw.replace(b"rain", b"ra\xffn"), raw.replace(b"I64", b"F64")
+    for wrong in (raw[:1000], raw[: len(raw) - 100], b"", *damaged):
         (tmp_path / "wrong.safetensors").write_bytes(wrong)
         with pytest.raises(AntiphonError, match="not a usable prepared file"):
             Scenes(tmp_path / "wrong.safetensors")
@@ -305,8 +307,9 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(folder: Path, run: 
 def test_notes_are_no_scenes(prepared: Path, run: Path, tmp_path: Path):
     with pytest.raises(AntiphonError, match="not a usable prepared file of scenes"):
         antiphon.train(prepared, tmp_path / "run", recipe="scene", steps=1, quiet=True)
+    source = run / "prepared.safetensors"
     with pytest.raises(AntiphonError, match="imagines no scenes"):
-        antiphon.train(run / "prepared.safetensors", tmp_path / "run", recipe="scene", steps=1, start_from="gm", quiet=True)
+        antiphon.train(source, tmp_path / "run", recipe="scene", steps=1, start_from="gm", quiet=True)
 
 
 def test_a_scene_streams_from_its_own_state_only(voice: SceneVoice):

@@ -81,7 +81,7 @@ class Teller(nn.Module):
 
 
 class SceneModel(nn.Module):
-    """encoder: recording -> w. mapping: noise and label -> w. teller: w -> numbers. generator: w and chance -> sound."""
+    """encoder: recording -> w. mapping: noise and label -> w. teller: w -> numbers. generator: w, chance -> sound."""
 
     def __init__(self, config: SceneConfig, labels: LabelTable):
         super().__init__()

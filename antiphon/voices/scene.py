@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,7 @@ def _checked(
     if not 0 < len(sound) <= MOST_POINTS:
         raise AntiphonError(f"a scene goes through 1 to {MOST_POINTS} places, not {len(sound)}")
     times = [at for at, _ in sound]
-    if not all(math.isfinite(at) for at in times) or any(b < a for a, b in zip(times, times[1:], strict=False)):
+    if not all(math.isfinite(at) for at in times) or any(b < a for a, b in pairwise(times)):
         raise AntiphonError("a scene's places come one after another: give their times in order")
     if seconds is not None and not 0 < seconds <= LONGEST:
         raise AntiphonError(f"cannot imagine {seconds:g} s: use more than 0 and at most {LONGEST:g}, or no end")
@@ -219,11 +220,16 @@ class Point:
 
 
 class Scene:
-    """A SceneStream. It is made in chunks of CHUNK samples, whatever blocks are read; frames of noise that reach from
-    one chunk into the next are all it remembers, and how often a pulse has ticked."""
+    """A SceneStream. It is made in chunks of CHUNK samples, whatever blocks are read. All it remembers are frames of
+    noise that reach from one chunk into the next, and how often a pulse has ticked."""
 
     def __init__(
-        self, generator: SceneGenerator, points: Sequence[tuple[float, Point]], seed: int, length: int | None, loop: bool
+        self,
+        generator: SceneGenerator,
+        points: Sequence[tuple[float, Point]],
+        seed: int,
+        length: int | None,
+        loop: bool,
     ):
         self.generator, self.seed, self.length = generator, seed, length
         self.times, self.points = [at for at, _ in points], [point for _, point in points]

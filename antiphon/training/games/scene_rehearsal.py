@@ -74,7 +74,9 @@ class Rehearsal(nn.Module):
         white = torch.randn(1, 2, 20 * 65_536, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
             seen = self.view(white)
-        self.usual = {name: (x.mean(-1)[0], x.std(-1)[0]) for name, x in (("long", seen.long[:, 0]), ("short", seen.short))}
+        self.usual = {
+            name: (x.mean(-1)[0], x.std(-1)[0]) for name, x in (("long", seen.long[:, 0]), ("short", seen.short))
+        }
 
     def draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Recordings, and two different stretches of each."""
