@@ -33,11 +33,12 @@ KEY = "antiphon_scenes"
 SPLITS = ("train", "valid")
 HELD_OUT = 0.15  # of a label's time, at least, if its recordings are short enough for that
 MOST_HELD_OUT = 0.25  # of a label's time
-SHORTEST = 0.7  # seconds of a recording
+SHORTEST = 0.3  # seconds of a recording
 LEVEL = 0.1  # RMS of its louder moments
 PEAK = 0.98
 STILL, STILL_SECONDS = 1e-4, 0.15  # digital silence: no sample above the first for longer than the second
 BLOCK = 2205  # samples
+STRETCHES = 6  # of a recording that are measured
 
 LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # R recordings, T numbers of audio
     "start": ("I64", ("R+1",)),
@@ -45,10 +46,10 @@ LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # R recordings, T numb
     "instrument": ("I64", ("R",)),
     "split": ("I64", ("R",)),
     "pulse": ("F32", ("R", 2)),  # Hz, strength
-    "descriptors": ("F32", ("R", "D", 2)),  # mean and standard deviation over its stretches
+    "measured": ("F16", ("R", STRETCHES, "M")),  # of some stretches: descriptors, then other statistics
     "audio": ("I16", ("T",)),
 }
-_TYPES = {"I64": np.int64, "F32": np.float32, "I16": np.int16}
+_TYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16}
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Scenes:
     instrument: torch.Tensor
     split: torch.Tensor
     pulse: torch.Tensor
-    descriptors: torch.Tensor
+    measured: torch.Tensor
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -156,7 +157,7 @@ def prepare_scenes(
 ) -> Taken:
     """Write the prepared file in bounded memory. -> what was taken. Raises AntiphonError if nothing could be.
 
-    measure: mid and side (2, samples) -> (stretches, descriptors) of some stretches; their names are `descriptors`."""
+    measure: mid and side (2, samples) -> (STRETCHES, any number), the first of which are the `descriptors`."""
     taken, kept, pulses, sizes, channels = Taken(), list[Recorded](), [], list[int](), list[int]()
     measured = list[np.ndarray]()
     with nameless(target.parent) as spool:
@@ -173,8 +174,7 @@ def prepare_scenes(
             kept.append(one)
             pulses.append(find_pulse(audio[:, 0]))
             if measure:
-                found = measure(np.pad(audio.T, ((0, 2 - audio.shape[1]), (0, 0))))
-                measured.append(np.stack([found.mean(0), found.std(0)], 1))
+                measured.append(measure(np.pad(audio.T, ((0, 2 - audio.shape[1]), (0, 0)))))
             sizes.append(audio.size)
             channels.append(audio.shape[1])
             taken.seconds[one.label] += len(audio) / SAMPLE_RATE  # type: ignore[assignment]
@@ -190,7 +190,7 @@ def prepare_scenes(
             "instrument": np.array([instruments.index(one.label) for one in kept], np.int64),
             "split": np.array(split_by_recording(kept, lengths), np.int64),
             "pulse": np.array(pulses, np.float32).reshape(-1, 2),
-            "descriptors": np.array(measured, np.float32).reshape(len(kept), len(descriptors), 2),
+            "measured": np.array(measured, np.float16) if measure else np.zeros((len(kept), STRETCHES, 0), np.float16),
         }
         recorded = tuple(one.recording for one in kept)
         names = Names(instruments, recorded, tuple(descriptors), licence, tuple(sources))
@@ -216,20 +216,22 @@ def split_by_recording(recordings: Sequence[Recorded], lengths: Sequence[int]) -
     return [int((one.label, one.recording) in held) for one in recordings]
 
 
-def cleaned(audio: np.ndarray) -> np.ndarray:
-    """(samples, 1 or 2): mono, or mid and side, without digital silence, at one level."""
+def cleaned(audio: np.ndarray, shortest: float = SHORTEST) -> np.ndarray:
+    """(samples, 1 or 2): mono, or mid and side, of audio (samples,) or (samples, channels) at 44.1 kHz, without digital
+    silence, at one level. Raises ValueError if it sounds for less than `shortest` seconds."""
     audio = np.atleast_2d(audio.T).T.astype(np.float32)
     if audio.shape[1] > 2:
         audio = audio[:, :2]
     audio = audio[_sounding(audio)]
-    if len(audio) < SHORTEST * SAMPLE_RATE:
-        raise ValueError(f"it sounds for {len(audio) / SAMPLE_RATE:.1f} s: {SHORTEST:g} s are needed")
+    if not len(audio) or len(audio) < shortest * SAMPLE_RATE:
+        raise ValueError(f"it sounds for {len(audio) / SAMPLE_RATE:.1f} s: {shortest:g} s are needed")
     if audio.shape[1] == 2:
         mid, side = audio.sum(1) / 2, (audio[:, 0] - audio[:, 1]) / 2
         one = float(np.abs(side).max()) < 1e-3 * float(np.abs(mid).max())
         audio = mid[:, None] if one else np.stack([mid, side], 1)
     audio = np.stack([without_dc(channel) for channel in audio.T], 1)
-    blocks = audio[: len(audio) // (4 * BLOCK) * 4 * BLOCK, 0].reshape(-1, 4 * BLOCK)
+    size = min(4 * BLOCK, len(audio))
+    blocks = audio[: len(audio) // size * size, 0].reshape(-1, size)
     loud = float(np.quantile(np.sqrt((blocks.astype(np.float64) ** 2).mean(1)), 0.9))
     peak = float(np.abs(audio).max())
     return audio * np.float32(min(LEVEL / max(loud, 1e-9), PEAK / max(peak, 1e-9)))
@@ -295,7 +297,6 @@ def _names(path: Path, metadata: Any) -> Names:
 def _validate(s: Scenes) -> None:
     count = len(s.split)
     shapes = {"start": (count + 1,), "channels": (count,), "instrument": (count,), "pulse": (count, 2)}
-    shapes["descriptors"] = (count, len(s.labels.descriptors), 2)  # type: ignore[assignment]
     if not count or any(tuple(getattr(s, name).shape) != shape for name, shape in shapes.items()):
         raise _bad(s.path, "its tables do not match")
     if int(s.start[0]) != 0 or int(s.start[-1]) != len(s._audio) or not bool((s.start.diff() > 0).all()):
@@ -305,6 +306,10 @@ def _validate(s: Scenes) -> None:
     for table, names in ((s.instrument, s.labels.instruments), (s.split, SPLITS)):
         if int(table.min()) < 0 or int(table.max()) >= len(names):
             raise _bad(s.path, "a table points outside its names")
+    if s.measured.shape[:2] != (count, STRETCHES) or s.measured.shape[2] < len(s.labels.descriptors):
+        raise _bad(s.path, "its measurements do not match")
+    if not bool(torch.isfinite(s.measured).all()) or float(s.measured.float().abs().amax()) > 1e3:
+        raise _bad(s.path, "a measurement is out of range")
     if len(s.labels.recordings) != count or not bool(torch.isfinite(s.pulse).all()):
         raise _bad(s.path, "its recordings do not match")
     if bool((s.pulse[:, 0] <= 0).any()) or bool((s.pulse[:, 0] > 1e4).any()) or bool((s.pulse[:, 1].abs() > 1).any()):

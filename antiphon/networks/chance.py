@@ -45,29 +45,28 @@ FAST_FEATURES = (
 
 
 def mixed(x: np.ndarray) -> np.ndarray:
-    """uint64 -> uint64, a bijection that leaves no pattern."""
-    with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    """uint64 -> uint64, a bijection that leaves no pattern. (Arrays wrap around without a warning.)"""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-def hashed(seed: int, stream: int, cells: np.ndarray) -> np.ndarray:
-    """uint64 of any shape: one number for each integer in `cells`."""
-    with np.errstate(over="ignore"):
-        key = mixed(np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64) * GOLDEN + np.uint64(stream + 1))
-        return mixed(key + (cells.astype(np.int64).view(np.uint64) + np.uint64(1)) * GOLDEN)
+def hashed(seed: int, stream: int | np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """uint64: a number for each integer in `cells` of each stream, as they broadcast."""
+    start = np.uint64(seed * int(GOLDEN) & 0xFFFFFFFFFFFFFFFF)
+    key = mixed(np.atleast_1d(np.asarray(stream)).astype(np.uint64) + start + np.uint64(1))
+    return mixed(key + (cells.astype(np.int64).view(np.uint64) + np.uint64(1)) * GOLDEN)
 
 
-def uniform(seed: int, stream: int, cells: np.ndarray) -> np.ndarray:
+def uniform(seed: int, stream: int | np.ndarray, cells: np.ndarray) -> np.ndarray:
     """float64 in [0, 1)."""
     return (hashed(seed, stream, cells) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def normal(seed: int, stream: int, cells: np.ndarray) -> np.ndarray:
+def normal(seed: int, stream: int | np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Standard normal float32 (Box-Muller 1958)."""
     bits = hashed(seed, stream, cells)
-    a = ((bits >> np.uint64(32)).astype(np.float32) + 0.5) * np.float32(2.0**-32)
+    a = ((bits >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
     b = (bits & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2.0**-32 * 2 * np.pi)
     return np.sqrt(-2 * np.log(np.minimum(a, np.float32(1 - 2**-24)))) * np.cos(b)
 
@@ -89,30 +88,34 @@ class Chance:
     def smooth(self, rate: float, paths: int, times: np.ndarray, stream: int) -> np.ndarray:
         """(times, paths) float32 of unit variance, smooth over about a cell. times: (n,) float64 seconds, ascending."""
         rate, count = self.cells(rate)
+        streams = stream + np.arange(paths)[:, None]
         if count is not None and count < FEWEST:
-            still = [normal(self.seed, stream + k, np.zeros(1, np.int64)) for k in range(paths)]
-            return np.broadcast_to(np.stack(still, 1), (len(times), paths))
+            return np.broadcast_to(normal(self.seed, streams, np.zeros(1, np.int64)).T, (len(times), paths))
         x = times * rate
         cell = np.floor(x).astype(np.int64)
         weights = _spline((x - cell).astype(np.float32))
         first = int(cell[0]) - 1
-        corners = np.arange(first, int(cell[-1]) + 3)
+        corners = _around(np.arange(first, int(cell[-1]) + 3), count)
+        known = np.ascontiguousarray(normal(self.seed, streams, corners).T)
         at = cell - 1 - first
-        known = np.stack([normal(self.seed, stream + k, _around(corners, count)) for k in range(paths)], 1)
         return sum(weights[:, k, None] * known[at + k] for k in range(4))  # type: ignore[return-value]
 
-    def events(self, rate: float, times: np.ndarray, stream: int) -> tuple[np.ndarray, np.ndarray]:
-        """(times,) seconds since the last event, and (times, MARKS) its marks, float32."""
+    def events(self, rate: float, streams: int, times: np.ndarray, stream: int) -> tuple[np.ndarray, np.ndarray]:
+        """(times, streams) seconds since the last event of each stream, and (times, streams, MARKS) its marks,
+        float32."""
         rate, count = self.cells(rate)
+        own = stream + 10 * np.arange(streams)[:, None]
         x = times * rate
         cell = np.floor(x).astype(np.int64)
-        at = cell + uniform(self.seed, stream, _around(cell, count))
-        before = cell - 1
-        late = at > x
-        event = np.where(late, before, cell)
-        at = np.where(late, before + uniform(self.seed, stream, _around(before, count)), at)
-        marks = [normal(self.seed, stream + 1 + k, _around(event, count)) for k in range(MARKS)]
-        return ((x - at) / rate).astype(np.float32), np.stack(marks, 1)
+        first = int(cell[0]) - 1
+        known = np.arange(first, int(cell[-1]) + 1)
+        begins = known + uniform(self.seed, own, _around(known, count))  # (streams, cells)
+        marks = normal(self.seed, (own + 1 + np.arange(MARKS))[:, :, None], _around(known, count))
+        now = cell - first
+        event = now - (begins[:, now] > x)  # (streams, times): this cell's, or else the one before
+        row = np.arange(streams)[:, None]
+        age = (x - begins[row, event]) / rate
+        return age.T.astype(np.float32), marks[row, :, event].transpose(1, 0, 2)
 
     def knots(self, times: np.ndarray, cycles: np.ndarray, rate: np.ndarray, strength: np.ndarray) -> np.ndarray:
         """(times, KNOT_FEATURES) float32: all that a scene's knots hear of chance. cycles: (n,) of the pulse since some
@@ -132,9 +135,9 @@ class Chance:
     ) -> list[np.ndarray]:
         found = []
         for i, rate in enumerate(rates):
-            for k in range(streams):
-                age, marks = self.events(rate, times, stream + 100 * i + 10 * k)
-                found += [np.exp(-age[:, None] / np.array(fades, np.float32)), marks]
+            age, marks = self.events(rate, streams, times, stream + 100 * i)
+            left = np.exp(-age[:, :, None] / np.array(fades, np.float32))
+            found.append(np.concatenate([left, marks], 2).reshape(len(times), -1))
         return found
 
 

@@ -23,16 +23,27 @@ REGULAR = 0.25  # strength of a pulse below which there is none
 class PlaceEncoder(nn.Module):
     """A recording's statistics (networks/texture.py) and its pulse -> w (batch, style) on the sphere."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, style: int, width: int):
         super().__init__()
-        self.net = MLP(sum(n for _, n in STATISTICS) + BUMPS + 1, width, width, style)
+        count = sum(n for _, n in STATISTICS)
+        self.net = MLP(count + BUMPS + 1, width, width, style)
+        self.register_buffer("mean", torch.zeros(count))
+        self.register_buffer("scale", torch.ones(count))
 
-    def forward(self, found: dict[str, Tensor], rate: Tensor, strength: Tensor) -> Tensor:
-        """rate: (batch,) Hz; strength: (batch,) 0..1, 0 for no pulse"""
+    def standardise(self, found: Tensor) -> None:
+        """Take over means and spreads of statistics, (n, all of STATISTICS)."""
+        self.mean.copy_(found.mean(0))
+        self.scale.copy_(found.std(0).clamp_min(0.05))
+
+    def forward(self, found: Tensor, rate: Tensor, strength: Tensor) -> Tensor:
+        """found: (batch, all of STATISTICS); rate: (batch,) Hz; strength: (batch,) 0..1, 0 for no pulse"""
         place = torch.log(rate.clamp(SLOWEST, FASTEST) / SLOWEST) / math.log(FASTEST / SLOWEST)
         pulse = bump_features(place, BUMPS, 0.0, 1.0) * strength.unsqueeze(-1)
-        x = torch.cat([*(found[name] for name, _ in STATISTICS), 2 * pulse, strength.unsqueeze(-1)], -1)
-        return on_sphere(self.net(x))
+        x = ((found - self.mean) / self.scale).clamp(-5, 5)
+        return on_sphere(self.net(torch.cat([x, 3 * pulse, 3 * strength.unsqueeze(-1)], -1)))
 
 
 class Teller(nn.Module):
@@ -70,7 +81,7 @@ class Teller(nn.Module):
 
 
 class SceneModel(nn.Module):
-    """encoder: recording -> w. mapping: noise and label -> w. teller: w -> numbers. generator: w and chance -> sound."""
+    """encoder: recording -> w. mapping: noise and label -> w. teller: w -> numbers. generator: w, chance -> sound."""
 
     def __init__(self, config: SceneConfig, labels: LabelTable):
         super().__init__()

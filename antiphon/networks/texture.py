@@ -162,6 +162,24 @@ STATISTICS = (  # their names and lengths
     ("side", LONG_BANDS),
     ("side deviation", LONG_BANDS),
 )  # fmt: skip
+MEASURED = len(DESCRIPTORS) + sum(n for _, n in STATISTICS)
+
+
+def measured(t: Texture) -> Tensor:
+    """(batch, MEASURED): descriptors, then all statistics in the order of STATISTICS."""
+    found = statistics(t)
+    return torch.cat([descriptors(t, found), joined(found)], 1)
+
+
+def joined(found: dict[str, Tensor]) -> Tensor:
+    """(batch, all of STATISTICS)"""
+    return torch.cat([found[name] for name, _ in STATISTICS], 1)
+
+
+def parted(x: Tensor) -> dict[str, Tensor]:
+    """The other way."""
+    pieces = x.split([n for _, n in STATISTICS], 1)
+    return {name: piece for (name, _), piece in zip(STATISTICS, pieces, strict=True)}
 
 
 def descriptors(t: Texture, found: dict[str, Tensor]) -> Tensor:

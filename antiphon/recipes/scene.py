@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
 
 from antiphon.audio.files import SUFFIXES, find_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import REFUSED
 from antiphon.core.words import counted
-from antiphon.data.controls import Scale
-from antiphon.data.scenes import Scenes, named_recordings, prepare_scenes
+from antiphon.data.controls import RARE, Scale
+from antiphon.data.scenes import STRETCHES, Scenes, named_recordings, prepare_scenes
 from antiphon.networks.generators.scene import SIZES, SceneConfig
 from antiphon.networks.model import LabelTable
-from antiphon.networks.texture import DESCRIPTORS, FINE_HOP
+from antiphon.networks.texture import DESCRIPTORS, FINE_HOP, MEASURED
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from antiphon.training.batches.places import PlaceSource
     from antiphon.voices.voice import Voice
 
+WINDOW = 65_536  # samples of a stretch that is measured
 FEW = 60.0  # seconds of a label below which its places are few
 NAMED = 3  # refused files that are shown
 
@@ -48,6 +50,7 @@ class SceneRecipe(Recipe[Scenes]):
     batch: int = 8  # stretches per step, two of a recording; under torchrun, per step and process
     samples: int = 65_536  # of a stretch: 1.49 s
     moved: float = 0.5  # share of the pairs that are played faster or slower by up to three semitones
+    rehearsal: float = 0.6  # share of the steps that learn from expected levels, before the game begins
     seed: int = 0
     average: float = 0.998
     cool_down: float = 0.3
@@ -61,6 +64,7 @@ class SceneRecipe(Recipe[Scenes]):
         "batch": (1, 4096),
         "samples": (32_768, 1 << 20),
         "moved": (0, 1),
+        "rehearsal": (0, 1),
         "seed": (0, (1 << 31) - 1),
         "average": (0, 0.999999),
         "cool_down": (0, 1),
@@ -69,6 +73,7 @@ class SceneRecipe(Recipe[Scenes]):
         "game.ramp": (1, 1e9),
         "game.imagined": (1, 4096),
         "game.bank": (1, 1 << 20),
+        "game.rehearsed": (1, 4096),
     }
 
     def check(self) -> None:
@@ -102,6 +107,8 @@ class SceneRecipe(Recipe[Scenes]):
     def fits(self, data: Scenes) -> None:
         if not isinstance(data, Scenes):
             raise AntiphonError(f"{data.path} contains no recordings of places: prepare the folder with --recipe scene")
+        if data.measured.shape[2] != MEASURED:
+            raise AntiphonError(f"{data.path} was measured by another version: prepare the folder again")
         if not len(data.where("train")):
             raise AntiphonError(f"{data.path} has no recordings to train on")
 
@@ -141,21 +148,26 @@ class SceneRecipe(Recipe[Scenes]):
         return replace(self, game=game, batch=2 * -(-self.batch // (2 * count)))
 
     def at(self, step: int, total: int) -> StepContext:
-        ramp = adversary_rises(step, total, 0, self.game)  # type: ignore[arg-type]
+        """In a rehearsal the game draws its own batches, of what was measured: two stretches are for show."""
+        if step < self.rehearsal * total:
+            return StepContext(step, rise_and_fall(step, total, self.cool_down), 2, 0.0, rehearsal=True)
+        ramp = adversary_rises(step, total, self.rehearsal * total, self.game)  # type: ignore[arg-type]
         return StepContext(step, rise_and_fall(step, total, self.cool_down), self.batch, ramp)
 
     def new_game(self, data: Scenes) -> SceneGame:
         from antiphon.networks.place import SceneModel
+        from antiphon.training.games.scene_rehearsal import Bank
 
         names = data.labels.instruments
-        labels = LabelTable(names, (), spans(data) if isinstance(data, Scenes) else ())
-        return SceneGame(SceneModel(self.network, labels), self.game)
+        if not isinstance(data, Scenes):  # to count what it costs
+            return SceneGame(SceneModel(self.network, LabelTable(names, ())), self.game)
+        game = SceneGame(SceneModel(self.network, LabelTable(names, (), spans(data))), self.game, Bank.of(data))
+        game.model.encoder.standardise(game.rehearsal.bank.found.flatten(0, 1))
+        return game
 
 
 class Measured:
-    """The descriptors of some stretches of a recording, for its label's scales."""
-
-    most: ClassVar[int] = 6  # stretches
+    """The descriptors of some stretches of a recording and the statistics of their texture [networks/texture.py]."""
 
     def __init__(self) -> None:
         from antiphon.networks.texture import TextureView
@@ -163,34 +175,31 @@ class Measured:
         self.view = TextureView()
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
-        """audio: (2, samples) mid and side -> (stretches, descriptors)"""
+        """audio: (2, samples) mid and side -> (STRETCHES, MEASURED)"""
         import torch
 
-        from antiphon.networks.texture import descriptors, statistics
+        from antiphon.networks.texture import measured
 
-        length = min(65_536, audio.shape[1] // FINE_HOP * FINE_HOP)
-        count = max(min(audio.shape[1] // length, self.most), 1)
-        starts = np.linspace(0, audio.shape[1] - length, count).astype(int)
-        cut = np.stack([audio[:, start : start + length] for start in starts]).astype(np.float32)
+        while audio.shape[1] < WINDOW:
+            audio = np.concatenate([audio, audio], 1)
+        starts = np.linspace(0, audio.shape[1] - WINDOW, STRETCHES).astype(int)
+        cut = np.stack([audio[:, start : start + WINDOW] for start in starts]).astype(np.float32)
         with torch.inference_mode():
-            seen = self.view(torch.from_numpy(cut))
-            return descriptors(seen, statistics(seen)).numpy()
+            return measured(self.view(torch.from_numpy(cut))).numpy()
 
 
 def spans(data: Scenes) -> tuple[Scale, ...]:
     """What the training recordings span of each descriptor: all of them together, and each label's own."""
     chosen, found = data.where("train"), []
     for i, name in enumerate(data.labels.descriptors):
-        mean, spread = data.descriptors[chosen, i].double().unbind(-1)
-        low, high = float((mean - 2 * spread).min()), float((mean + 2 * spread).max())
+        values = data.measured[chosen, :, i].double()
+        low, high = torch.quantile(values.flatten(), torch.tensor([RARE, 1 - RARE], dtype=torch.float64)).tolist()
         if high - low < 1e-6:
             continue
         usual = []
         for label in range(len(data.labels.instruments)):
-            own = data.instrument[chosen] == label
-            centre = float(mean[own].mean()) if own.any() else (low + high) / 2
-            moves = float((spread[own].square().mean() + mean[own].var(correction=0)).sqrt()) if own.any() else 0.0
-            usual.append((min(max((centre - low) / (high - low), 0.0), 1.0), min(moves / (high - low), 1.0)))
+            own = ((values[data.instrument[chosen] == label].flatten() - low) / (high - low)).clamp(0, 1)
+            usual.append((float(own.mean()), float(own.std(correction=0))) if len(own) else (0.5, 0.0))
         found.append(Scale(name, low, high, tuple(usual)))
     return tuple(found)
 

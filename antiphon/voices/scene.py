@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
 from antiphon.networks.place import SceneModel
-from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, statistics
+from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
 from antiphon.voices.interpolation import blended
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
@@ -34,7 +35,7 @@ CHUNK = 65_536  # samples that are made at once, whatever is asked for
 REACH = FINE // 2  # samples by which a frame of noise reaches beyond its centre
 WINDOW = 65_536  # samples of a stretch that is heard
 MOST_WINDOWS = 24
-SHORTEST_LOOP, LONGEST = 1.0, 24 * 3600.0  # seconds
+SHORTEST_LOOP, LONGEST = 0.5, 24 * 3600.0  # seconds
 MOST_POINTS = 10_000
 FADE = 0.02  # seconds at both ends of a scene that is played as a note
 LAYERS = (("long", LONG, LONG_HOP, 1), ("fine", FINE, FINE_HOP, 2), ("short", SHORT, SHORT_HOP, 3))
@@ -63,7 +64,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
     def hear(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         sound = resample(np.asarray(audio, np.float32), sample_rate, SAMPLE_RATE)
         try:
-            both = cleaned(sound)
+            both = cleaned(sound, 0.0)
         except ValueError as error:
             raise AntiphonError(f"cannot hear a place in this recording: {error}") from None
         pulse = find_pulse(both[:, 0])
@@ -76,7 +77,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
             window[: both.shape[1]] = both[start : start + WINDOW].T
         found = [
             self.model.encoder(
-                statistics(self.view(torch.from_numpy(windows[i : i + 4]))),
+                joined(statistics(self.view(torch.from_numpy(windows[i : i + 4])))),
                 torch.full((len(windows[i : i + 4]),), pulse.rate),
                 torch.full((len(windows[i : i + 4]),), pulse.strength),
             )
@@ -88,7 +89,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
     def encode(
         self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
     ) -> np.ndarray:
-        """As `hear`; a recording too short or silent to be a place is the typical one of the first label."""
+        """As `hear`; silence is the typical place of the first label."""
         found = []
         for one in recordings:
             try:
@@ -185,18 +186,24 @@ def _checked(
     if not 0 < len(sound) <= MOST_POINTS:
         raise AntiphonError(f"a scene goes through 1 to {MOST_POINTS} places, not {len(sound)}")
     times = [at for at, _ in sound]
-    if not all(math.isfinite(at) for at in times) or any(b < a for a, b in zip(times, times[1:], strict=False)):
+    if not all(math.isfinite(at) for at in times) or any(b < a for a, b in pairwise(times)):
         raise AntiphonError("a scene's places come one after another: give their times in order")
     if seconds is not None and not 0 < seconds <= LONGEST:
         raise AntiphonError(f"cannot imagine {seconds:g} s: use more than 0 and at most {LONGEST:g}, or no end")
     if loop and (seconds is None or seconds < SHORTEST_LOOP):
         raise AntiphonError(f"a loop needs a length of {SHORTEST_LOOP:g} s or more")
-    if loop and len(sound) > 1:
-        raise AntiphonError("a loop stays in one place: leave out the change, or the loop")
+    if loop and not _same(sound[0][1], sound[-1][1]):
+        raise AntiphonError("a loop ends where it begins: leave out the change, or the loop")
     for name, value in {"variation": variation, **controls}.items():
         if value is not None and not 0 <= value <= 1:
             raise AntiphonError(f"{name}={value:g} is not valid: use 0 to 1")
     return None if seconds is None else max(round(seconds * SAMPLE_RATE), 1)
+
+
+def _same(a: Place, b: Place) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.array_equal(a, b)
+    return dict(a) == dict(b)
 
 
 # ---- a stream --------------------------------------------------------------------------------------------------------
@@ -213,11 +220,16 @@ class Point:
 
 
 class Scene:
-    """A SceneStream. It is made in chunks of CHUNK samples, whatever blocks are read; frames of noise that reach from
-    one chunk into the next are all it remembers, and how often a pulse has ticked."""
+    """A SceneStream. It is made in chunks of CHUNK samples, whatever blocks are read. All it remembers are frames of
+    noise that reach from one chunk into the next, and how often a pulse has ticked."""
 
     def __init__(
-        self, generator: SceneGenerator, points: Sequence[tuple[float, Point]], seed: int, length: int | None, loop: bool
+        self,
+        generator: SceneGenerator,
+        points: Sequence[tuple[float, Point]],
+        seed: int,
+        length: int | None,
+        loop: bool,
     ):
         self.generator, self.seed, self.length = generator, seed, length
         self.times, self.points = [at for at, _ in points], [point for _, point in points]
@@ -225,12 +237,13 @@ class Scene:
         period = None if self.loop is None else self.loop / SAMPLE_RATE
         self.chance = Chance(int(hashed(seed, 0, np.zeros(1, np.int64))[0] >> np.uint64(2)), period)
         self.turn = float(uniform(self.chance.seed, 7, np.zeros(1, np.int64))[0])
-        self.cycles = self.turn  # of the pulse at the next chunk's first knot
+        self.cycles: float | None = None  # of the pulse at the next chunk's second knot
         self.at = -CHUNK  # the next chunk; the one before the beginning reaches into it
         self.left = np.zeros((2, 2 * REACH), np.float32)  # what frames so far add to `at` - REACH .. `at` + REACH
         self.ready: list[np.ndarray] = []
         self.read_so_far = 0
         self._static: tuple[Tensor, Tensor] | None = None
+        self._where = -1
 
     def read(self, frames: int) -> np.ndarray:
         if self.length is not None:
@@ -264,40 +277,55 @@ class Scene:
         """Samples from one frame to the next."""
         return float(hop) if self.loop is None else self.loop / (self.loop // hop)
 
-    def _pulse(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Cycles, rate and strength at knots, ascending from the one before a chunk's first."""
-        if len(self.points) == 1:
-            one = self.points[0]
-            rate = one.rate
-            if self.loop is not None:
-                period = self.loop / SAMPLE_RATE
-                rate = max(round(rate * period), 1) / period
-            count = len(times)
-            return self.turn + rate * times, np.full(count, rate), np.full(count, one.strength)
-        ticking = [p.strength > 0 for p in self.points]
-        logs = np.log([p.rate for p in self.points])
-        rate = np.exp(np.interp(times, *_known(self.times, logs, ticking)))
-        strength = np.interp(times, self.times, [p.strength for p in self.points])
-        steps = rate * (times[1] - times[0])
-        cycles = self.cycles + np.cumsum(steps) - steps[0] - steps[1]
-        self.cycles = float(cycles[-1])
-        return cycles, rate, strength
+    def _pulse(self, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cycles, rate and strength at knots, one after another from the one before a chunk's first."""
+        step = self._spacing(LONG_HOP) / SAMPLE_RATE
+        if len(self.points) == 1 and self.loop is None:
+            one, count = self.points[0], len(knots)
+            return self.turn + one.rate * step * knots, np.full(count, one.rate), np.full(count, one.strength)
+        rate, strength = self._ticking(self._clock(knots * step))
+        if self.loop is None:
+            if self.cycles is None:
+                self.cycles = self.turn + float(rate[1]) * step * int(knots[1])
+            cycles = self.cycles + np.cumsum(rate * step) - (rate[0] + rate[1]) * step
+            self.cycles = float(cycles[-1])
+            return cycles, rate, strength
+        around = self.loop // LONG_HOP  # a loop has whole cycles
+        once = np.cumsum(self._ticking(np.arange(around) * step)[0] * step)
+        whole = max(round(float(once[-1])), 1)
+        factor = whole / once[-1]
+        once = np.concatenate([[0.0], once[:-1]]) * factor
+        return self.turn + once[knots % around] + whole * (knots // around), rate * factor, strength
+
+    def _ticking(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rate and strength at times."""
+        there = [i for i, p in enumerate(self.points) if p.strength > 0] or [0]  # others take over their rate
+        logs = np.interp(times, [self.times[i] for i in there], [math.log(self.points[i].rate) for i in there])
+        return np.exp(logs), np.interp(times, self.times, [p.strength for p in self.points])
+
+    def _clock(self, times: np.ndarray) -> np.ndarray:
+        """Times since the beginning of the scene, or of this turn of the loop."""
+        return times if self.loop is None else times % (self.loop / SAMPLE_RATE)
 
     def _places(self, times: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """w (times, style) and told (times, 4), or None where the place does not change."""
-        here = np.interp(times, self.times, np.arange(len(self.times))) if len(self.times) > 1 else np.zeros(1)
+        here = np.zeros(1)
+        if len(self.times) > 1:
+            here = np.interp(self._clock(times), self.times, np.arange(len(self.times)))
         low = np.floor(here).astype(int).clip(0, len(self.points) - 1)
         if np.ptp(here) == 0 and here[0] == low[0]:
             self._stay(int(low[0]))
             return None
-        self._static = None
         high, share = np.minimum(low + 1, len(self.points) - 1), torch.from_numpy((here - low).astype(np.float32))
         w, told = (torch.stack([getattr(p, name) for p in self.points]) for name in ("w", "told"))
         between = [torch.lerp(x[low], x[high], share.unsqueeze(1)) for x in (w, told)]
         return on_sphere(between[0]), between[1]
 
     def _stay(self, index: int) -> None:
-        point = self.points[index]
+        """What does not change in a place."""
+        if self._where == index:
+            return
+        point, self._where = self.points[index], index
         condition = self.generator.condition(point.w.unsqueeze(0), point.told.unsqueeze(0))
         self._static = condition, self.generator.fine_levels(condition)
 
@@ -326,7 +354,7 @@ class Scene:
         spacing = self._spacing(LONG_HOP)
         knots = np.arange(numbers[0] - 1, numbers[-1] + 2)
         times = knots * (spacing / SAMPLE_RATE)
-        cycles, rate, strength = self._pulse(times)
+        cycles, rate, strength = self._pulse(knots)
         chance = torch.from_numpy(self.chance.knots(times, cycles, rate, strength))
         moving = self._places(times)
         condition = g.condition(*moving) if moving else self._static[0]  # type: ignore[index]
@@ -385,14 +413,6 @@ def _lerp(values: Tensor, at: np.ndarray) -> Tensor:
     share = torch.from_numpy((at - low).astype(np.float32)).unsqueeze(1)
     index = torch.from_numpy(low)
     return torch.lerp(values[index], values[index + 1], share)
-
-
-def _known(times: Sequence[float], values: np.ndarray, there: Sequence[bool]) -> tuple[list[float], list[float]]:
-    """Times and values where there is one; a place without a pulse takes over its neighbours' rate."""
-    if not any(there):
-        return [times[0]], [float(values[0])]
-    kept = [i for i, yes in enumerate(there) if yes]
-    return [times[i] for i in kept], [float(values[i]) for i in kept]
 
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ def self_likeness(x: np.ndarray, longest: int) -> np.ndarray:
 
 def find_pulse(audio: np.ndarray) -> Pulse:
     """The pulse of a recording (samples,) at 44.1 kHz; of strength 0 if it is too short for one."""
+    if len(audio) < SAMPLE_RATE // 4:
+        return Pulse(1.0, 0.0)
     x = onsets(audio)
     longest = min(int(MULTIPLES * FRAMES / SLOWEST), len(x) // 2)
     first, last = int(FRAMES / FASTEST), min(int(FRAMES / SLOWEST), longest - 2)

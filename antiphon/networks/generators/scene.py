@@ -1,7 +1,7 @@
 """The scene: a place w and what happens by chance become noise at three resolutions, in mid and side, for any time.
 
     knots (every 512 samples)     a network of one moment: chance, modulated by the place -> gains of lasting noise
-    moments (every 64 samples)    a smaller one: faster chance, driven by the knots -> gains of short noise: drops, ticks
+    moments (every 64 samples)    a smaller one: faster chance, driven by knots -> gains of short noise: drops, ticks
     fine spectrum                 of the place alone: hums, chirps, strings of a street's tune, narrower than a band
 
 Every output is a function of the time: nothing is carried from one moment to the next. So the same weights train on

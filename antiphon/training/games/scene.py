@@ -21,11 +21,12 @@ from torch import Tensor
 from antiphon.networks.discriminators.scene import SceneCritics, pictures
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.place import SceneModel
-from antiphon.networks.texture import TextureView, descriptors, statistics
+from antiphon.networks.texture import TextureView, descriptors, joined, statistics
 from antiphon.training.batches.places import Places
 from antiphon.training.contract import Judged, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ReconstructionOptimiser
+from antiphon.training.games.scene_rehearsal import Bank, Rehearsal
 from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.style import StyleGame
 from antiphon.training.losses.adversarial import rule_called
@@ -63,14 +64,16 @@ class SceneGameConfig(AdversaryConfig):
     imagined: int = 2  # imagined stretches per batch
     style_noise: float = 0.1
     bank: int = 1024
+    rehearsed: int = 32  # places of a step of the rehearsal
     gamma: float = 0.1
 
 
 class SceneGame(ExaminedSoundGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
-    def __init__(self, model: SceneModel, config: SceneGameConfig):
+    def __init__(self, model: SceneModel, config: SceneGameConfig, bank: Bank | None = None):
         super().__init__()
+        self.rehearsal = Rehearsal(bank) if bank else None
         self.config, self.model, self.rule = config, model, rule_called(config.rule)
         labels, style = model.labels, model.config.style
         count = len(labels.instruments)
@@ -94,12 +97,14 @@ class SceneGame(ExaminedSoundGame):
     def step(self, batch: Places, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. -> scalars by name."""
         self.set_rates(moment.rate)
+        if moment.rehearsal and self.rehearsal is not None:
+            return self._rehearse(self.rehearsal, moment, rng)
         play, some = self.config.weights, slice(0, self.config.imagined)
         with torch.no_grad():
             real = self.view(batch.audio)
             heard = statistics(real)
             told = descriptors(real, heard)
-        w = self.model.encoder(heard, batch.rate, batch.strength)
+        w = self.model.encoder(joined(heard), batch.rate, batch.strength)
         self.styles.remember(w, batch.instrument, batch.style, moment.step)
         noise = torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
         other = _other(w) + self.config.style_noise * noise
@@ -127,6 +132,20 @@ class SceneGame(ExaminedSoundGame):
             terms |= self._adversarial_terms(batch, real, fake, dreamt, w.detach(), some)
         log |= self._generator_moves(terms, moment.ramp, rng)
         return log | {"log": (made["long mean"] - heard["long mean"]).abs().mean().detach()}
+
+    def _rehearse(self, play: Rehearsal, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update without sound and without critics [training/games/scene_rehearsal.py]."""
+        at, one, other = play.draw(self.config.rehearsed, rng)
+        bank = play.bank
+        w = self.model.encoder(bank.found[at, one], bank.rate[at], bank.strength[at])
+        self.styles.remember(w, bank.instrument[at], torch.zeros(len(w), 0), moment.step)
+        log = self._style_critic_moves(rng)
+        noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng)
+        terms = {
+            "texture": play(self.model, at, noisy, other, rng),
+            "teller": self.model.teller.loss(w, bank.rate[at], bank.strength[at], bank.told[at, one]),
+        }
+        return log | self._generator_moves(terms, 0.0, rng)
 
     def _imagine(self, batch: Places, some: slice, rng: torch.Generator) -> Tensor:
         """Stretches of imagined places of the batch's labels."""
@@ -194,7 +213,7 @@ class SceneGame(ExaminedSoundGame):
 
     def _judged(self, audio: Tensor, batch: Places) -> Judged:
         heard = statistics(self.view(batch.audio))
-        w = self.model.encoder(heard, batch.rate, batch.strength)
+        w = self.model.encoder(joined(heard), batch.rate, batch.strength)
         logits = self.critics(pictures(self.view(audio)), batch.instrument, w)
         return Judged(audio[:, 0], torch.stack([x.float().mean(1) for x in logits]).mean(0))
 

@@ -45,7 +45,9 @@ class FarLoss(nn.Module):
         a, b = (_moves(x) for x in (fake, real))
         return torch.stack([(a[name] - b[name]).abs().mean() for name in a]).sum()
 
-    def expected(self, generator: SceneGenerator, w: Tensor, told: Tensor, knots: Tensor, moments: Tensor, cells: int) -> Tensor:  # fmt: skip
+    def expected(
+        self, generator: SceneGenerator, w: Tensor, told: Tensor, knots: Tensor, moments: Tensor, cells: int
+    ) -> Tensor:
         """(cells, LONG_BANDS) levels that a place, w (1, style), is expected to have, from chance at a few moments of
         each cell."""
         condition = generator.condition(w, told)
@@ -68,7 +70,11 @@ def _moves(levels: Tensor) -> dict[str, Tensor]:
     variance = away.square().mean(0)
     lags = [lag for lag in FAR_LAGS if 2 * lag <= len(x)]
     scaled = away / (variance + 0.02).sqrt()
-    found = {"mean": 0.5 * x.mean(0), "deviation": (variance + 1e-3).sqrt(), "together": 0.5 * scaled.T @ scaled / len(x)}
+    found = {
+        "mean": 0.5 * x.mean(0),
+        "deviation": (variance + 1e-3).sqrt(),
+        "together": 0.5 * scaled.T @ scaled / len(x),
+    }
     if lags:
         found["lags"] = torch.stack([(scaled[:-lag] * scaled[lag:]).mean(0) for lag in lags])
     return found
