@@ -443,6 +443,9 @@ def test_generate_makes_places_in_stereo(antiphon_line, tmp_path, monkeypatch):
     assert read_audio(made[0], mono=False) == pytest.approx(from_sound("rain", VOICE, seconds=1, seed=5), abs=1e-6)
     assert "exists" in antiphon_line(*line, "--instrument", "rain").err[-1]
     assert antiphon_line("generate", "ambience", "-o", str(tmp_path / "a.flac"), "--seconds", "1").status == 0
+    assert antiphon_line(*line, "--force", "--style", "density=0.3").status == 0
+    assert VOICE.asked[-1]["density"] == 0.3
+    assert "style 'loud' is unknown" in antiphon_line(*line, "--force", "--style", "loud").err[-1]
     assert "cannot play notes" in antiphon_line("generate", "ambience", "-o", str(tmp_path), "--pitch", "C4").err[-1]
 
 
