@@ -6,8 +6,8 @@
 
 distances  Frechet (FAD) and kernel distance (KAD), precision and coverage, and the label of the nearest clip, in an
            embedding (aiSFX), against clips of held-out recordings. Beside the voice: clips of training recordings
-           (the floor), overlapped random grains of one of them and a cross-faded loop (which copy), the voice before its
-           first step. `heard`: not imagined, but heard in another held-out stretch.
+           (the floor), random grains of one of them and a cross-faded loop (which copy), the voice before its first
+           step. `heard`: not imagined, but heard in another held-out stretch.
 copies     share of clips a stretch of which (0.2 s) correlates by more than 0.8 with one of a training recording
 pulse      rate and regularity of what ticks, as played, beside the recording it was heard in
 coherence  of left and right, band by band, beside the recording's

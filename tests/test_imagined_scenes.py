@@ -18,7 +18,7 @@ import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.pulse import find_pulse
-from antiphon.data.scenes import Recorded, Scenes, named_recordings, split_by_recording
+from antiphon.data.scenes import Scenes
 from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance
 from antiphon.networks.generators.scene import SIZES, SceneGenerator
 from antiphon.networks.model import LabelTable
@@ -224,7 +224,7 @@ def test_a_teller_learns_a_rate():
     teller, w = Teller(16), torch.randn(8, 16)
     rate, strength = torch.logspace(0, 1.8, 8), torch.tensor([0.9] * 7 + [0.0])
     optimiser = torch.optim.Adam(teller.parameters(), 1e-2)
-    for _ in range(150):
+    for _ in range(100):
         optimiser.zero_grad()
         teller.loss(w, rate, strength, torch.zeros(8, 4)).backward()
         optimiser.step()
@@ -244,17 +244,6 @@ def test_a_pulse_is_measured(hz: float):
     assert rate == pytest.approx(hz, rel=0.02)
     assert strength > 0.4
     assert find_pulse(rng.standard_normal(4 * RATE).astype(np.float32)).strength < 0.25
-
-
-def test_parts_of_a_recording_stay_together(tmp_path: Path):
-    names = [f"{fold}-{take}-{part}.ogg" for fold in range(1, 6) for take in (100 + fold,) for part in "AB"]
-    found = list(named_recordings(tmp_path, [tmp_path / "rain" / name for name in names]))
-    assert {one.label for one in found} == {"rain"}
-    assert len({one.recording for one in found}) == 5
-    split = split_by_recording(found, [RATE] * len(found))
-    assert 0 < sum(split) <= 0.25 * len(found)
-    assert all(a == b for a, b in zip(split[::2], split[1::2], strict=True))
-    assert split_by_recording([Recorded(tmp_path, "one", "alone")], [RATE]) == [0]
 
 
 def test_a_prepared_file_is_checked(run: Path, tmp_path: Path):
@@ -315,8 +304,6 @@ def test_notes_are_no_scenes(prepared: Path, run: Path, tmp_path: Path):
 def test_a_scene_streams_from_its_own_state_only(voice: SceneVoice):
     """Two streams read in turns are each as if alone."""
     point = voice.scene(((0.0, {"rain": 1.0}),), seed=5).points[0]
-    a, b = (Scene(voice.model.generator, [(0.0, point)], seed, None, False) for seed in (1, 2))
+    a, b, alone = (Scene(voice.model.generator, [(0.0, point)], seed, None, False) for seed in (1, 2, 1))
     mixed = [s.read(20_000) for s in (a, b, a, b)]
-    np.testing.assert_array_equal(
-        np.concatenate([mixed[0], mixed[2]]), voice.scene(((0.0, point.w.numpy()),), seed=1).read(40_000)
-    )
+    np.testing.assert_array_equal(np.concatenate([mixed[0], mixed[2]]), alone.read(40_000))

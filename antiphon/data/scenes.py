@@ -10,29 +10,25 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from zlib import crc32
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from antiphon.audio.envelope import without_dc
-from antiphon.audio.files import read_audio
 from antiphon.core.atomic import atomic, nameless
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.data.analysis.pulse import find_pulse
+from antiphon.data.analysis.pulse import Pulse, find_pulse
 from antiphon.data.labelling.labels import LONGEST_LABEL
+from antiphon.data.labelling.recordings import SPLITS, Recording, Recordings, read_stretches
 from antiphon.data.prepared import map_arrays, read_header
 
 VERSION = 1
 KEY = "antiphon_scenes"
-SPLITS = ("train", "valid")
-HELD_OUT = 0.15  # of a label's time, at least, if its recordings are short enough for that
-MOST_HELD_OUT = 0.25  # of a label's time
 SHORTEST = 0.3  # seconds of a recording
 LEVEL = 0.1  # RMS of its louder moments
 PEAK = 0.98
@@ -74,15 +70,6 @@ class Taken:
     seconds: Counter[str] = field(default_factory=Counter)
     recordings: int = 0
     refused: list[tuple[Path, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One recording to be prepared: its name says which others it must stay together with."""
-
-    path: Path
-    label: str
-    recording: str
 
 
 class Scenes:
@@ -146,74 +133,76 @@ class Scenes:
 
 
 def prepare_scenes(
-    recordings: Sequence[Recorded],
+    found: Recordings,
     target: Path,
     *,
     measure: Measure | None = None,
     descriptors: Sequence[str] = (),
     licence: str = "",
-    sources: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Taken:
-    """Write the prepared file in bounded memory. -> what was taken. Raises AntiphonError if nothing could be.
+    """Write what can be used of recordings to a prepared file, in bounded memory: a stretch after another. -> what was
+    taken. Raises AntiphonError if nothing could be.
 
     measure: mid and side (2, samples) -> (STRETCHES, any number), the first of which are the `descriptors`."""
-    taken, kept, pulses, sizes, channels = Taken(), list[Recorded](), [], list[int](), list[int]()
-    measured = list[np.ndarray]()
+    taken, kept = Taken(refused=[(item.path, item.reason) for item in found.refused]), list[_Kept]()
     with nameless(target.parent) as spool:
-        for i, one in enumerate(recordings):
+        for i, row in enumerate(found.rows):
             try:
-                audio = cleaned(read_audio(one.path, mono=False))
+                kept += [_spooled(row, sound, spool, measure) for sound in read_stretches(row) if _long_enough(sound)]
             except (AntiphonError, ValueError) as error:
-                taken.refused.append((one.path, str(error)))
-                continue
-            finally:
-                if progress:
-                    progress(i + 1, len(recordings))
-            spool.write(np.round(audio * 32768).clip(-32768, 32767).astype("<i2").tobytes())
-            kept.append(one)
-            pulses.append(find_pulse(audio[:, 0]))
-            if measure:
-                measured.append(measure(np.pad(audio.T, ((0, 2 - audio.shape[1]), (0, 0)))))
-            sizes.append(audio.size)
-            channels.append(audio.shape[1])
-            taken.seconds[one.label] += len(audio) / SAMPLE_RATE  # type: ignore[assignment]
-        taken.recordings = len(kept)
+                taken.refused.append((row.path, str(error)))
+            if progress:
+                progress(i + 1, len(found.rows))
         if not kept:
             why = f": {taken.refused[0][0].name}: {taken.refused[0][1]}" if taken.refused else ""
             raise AntiphonError(f"there are no recordings to learn from{why}")
-        instruments = tuple(sorted({one.label for one in kept}))
-        lengths = [size // count for size, count in zip(sizes, channels, strict=True)]
+        for one in kept:
+            taken.seconds[one.row.label] += one.size / one.channels / SAMPLE_RATE  # type: ignore[assignment]
+        taken.recordings = len({one.row.recording for one in kept})
+        instruments = tuple(sorted(taken.seconds))
         tables = {
-            "start": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            "channels": np.array(channels, np.int64),
-            "instrument": np.array([instruments.index(one.label) for one in kept], np.int64),
-            "split": np.array(split_by_recording(kept, lengths), np.int64),
-            "pulse": np.array(pulses, np.float32).reshape(-1, 2),
-            "measured": np.array(measured, np.float16) if measure else np.zeros((len(kept), STRETCHES, 0), np.float16),
+            "start": np.cumsum([0, *(one.size for one in kept)]),
+            "channels": np.array([one.channels for one in kept]),
+            "instrument": np.array([instruments.index(one.row.label) for one in kept]),
+            "split": np.array([SPLITS.index(one.row.split) for one in kept]),
+            "pulse": np.array([one.pulse for one in kept], np.float32),
+            "measured": np.array([one.measured for one in kept], np.float16),
         }
-        recorded = tuple(one.recording for one in kept)
-        names = Names(instruments, recorded, tuple(descriptors), licence, tuple(sources))
+        recorded = tuple(one.row.recording for one in kept)
+        names = Names(instruments, recorded, tuple(descriptors), licence, _credits(found))
         spool.seek(0)
         _write(target, names, tables, iter(lambda: spool.read(1 << 24), b""))
     return taken
 
 
-def split_by_recording(recordings: Sequence[Recorded], lengths: Sequence[int]) -> list[int]:
-    """Which of SPLITS each is in. A label that has several recordings gives some of them, by a hash of their names, to
-    those held out, at least HELD_OUT of its time if that is possible with at most MOST_HELD_OUT."""
-    seconds: Counter[tuple[str, str]] = Counter()
-    for one, length in zip(recordings, lengths, strict=True):
-        seconds[one.label, one.recording] += length
-    held: set[tuple[str, str]] = set()
-    for label in {one.label for one in recordings}:
-        own = sorted((k for k in seconds if k[0] == label), key=lambda k: crc32(f"{k[0]}/{k[1]}".encode()))
-        whole, out = sum(seconds[k] for k in own), 0
-        for k in own:
-            if out < HELD_OUT * whole and out + seconds[k] <= MOST_HELD_OUT * whole:
-                held.add(k)
-                out += seconds[k]
-    return [int((one.label, one.recording) in held) for one in recordings]
+class _Kept(NamedTuple):
+    """A stretch that has been spooled. size: numbers of all its channels."""
+
+    row: Recording
+    size: int
+    channels: int
+    pulse: Pulse
+    measured: np.ndarray
+
+
+def _spooled(row: Recording, sound: np.ndarray, spool: IO[bytes], measure: Measure | None) -> _Kept:
+    audio = cleaned(sound)
+    measured = np.zeros((STRETCHES, 0), np.float16)
+    if measure:
+        measured = measure(np.pad(audio.T, ((0, 2 - audio.shape[1]), (0, 0))))
+    spool.write(np.round(audio * 32768).clip(-32768, 32767).astype("<i2").tobytes())
+    return _Kept(row, audio.size, audio.shape[1], find_pulse(audio[:, 0]), measured)
+
+
+def _long_enough(sound: np.ndarray) -> bool:
+    return len(sound) >= SHORTEST * SAMPLE_RATE
+
+
+def _credits(found: Recordings) -> tuple[str, ...]:
+    """The folder, and those who want to be named."""
+    named = {f"{row.author} ({row.licence})" for row in found.rows if row.author and "CC0" not in row.licence.upper()}
+    return (found.folder.name or str(found.folder), *sorted(named))
 
 
 def cleaned(audio: np.ndarray, shortest: float = SHORTEST) -> np.ndarray:
@@ -318,13 +307,3 @@ def _validate(s: Scenes) -> None:
 
 def _bad(path: Path, why: str) -> AntiphonError:
     return AntiphonError(f"{path} is not a usable prepared file of scenes ({why}): prepare the folder again")
-
-
-def named_recordings(folder: Path, paths: Iterable[Path], label: str = "") -> Iterator[Recorded]:
-    """Labels from folders, recordings from names: ESC's `1-19898-B` is another part of `1-19898-A`."""
-    for path in paths:
-        inside = path.relative_to(folder)
-        own = label or (inside.parts[0] if len(inside.parts) > 1 else folder.resolve().name)
-        parts = path.stem.split("-")
-        fold = len(parts) == 3 and parts[0].isdigit() and parts[1].isdigit() and len(parts[2]) == 1
-        yield Recorded(path, own[:LONGEST_LABEL], parts[1] if fold else str(inside.with_suffix("")))

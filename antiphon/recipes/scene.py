@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from antiphon.audio.files import SUFFIXES, find_audio
+from antiphon.audio.files import SUFFIXES
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import REFUSED
 from antiphon.core.words import counted
 from antiphon.data.controls import RARE, Scale
-from antiphon.data.scenes import STRETCHES, Scenes, named_recordings, prepare_scenes
+from antiphon.data.labelling.recordings import find_recordings
+from antiphon.data.scenes import STRETCHES, Scenes, prepare_scenes
 from antiphon.networks.generators.scene import SIZES, SceneConfig
 from antiphon.networks.model import LabelTable
 from antiphon.networks.texture import DESCRIPTORS, FINE_HOP, MEASURED
@@ -86,9 +87,10 @@ class SceneRecipe(Recipe[Scenes]):
     def prepare(
         self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
     ) -> None:
-        found = list(named_recordings(source, find_audio(source), label))
+        with report.bar("listening") as advance:
+            found = find_recordings(source, label=label, progress=advance)
         with report.bar("measuring") as advance:
-            how = {"licence": licence, "sources": [source.name], "progress": advance}
+            how = {"licence": licence, "progress": advance}
             taken = prepare_scenes(found, target, measure=Measured(), descriptors=DESCRIPTORS, **how)  # type: ignore[arg-type]
         minutes = sum(taken.seconds.values()) / 60
         many = f"{counted(taken.recordings, 'recording')} of {counted(len(taken.seconds), 'place')}"
