@@ -299,6 +299,16 @@ def test_files_that_are_no_scripts(tmp_path):
     assert read_script(tmp_path / "bom.txt").cues[0].stop == 2
 
 
+def test_commas_and_units_may_stand_as_they_like():
+    plain = parse_script("event dog at 1 2 3 level -3 pan -0.5 distance 1\n").cues
+    for text in (
+        "at 1,2,3,level -3dB,pan left 0.5,distance 1",
+        "at 1 s, 2s and 0:03 , level -3 dB pan left 0.5, distance 1",
+    ):
+        assert parse_script(f"event dog {text}\n").cues == plain
+    assert parse_script("layer hum:0.5,beep:0.5,\n to 1.5 min,fade 2\n").cues[0].stop == 90
+
+
 def test_the_script_of_the_documentation_is_one():
     page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
     (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]

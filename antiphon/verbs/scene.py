@@ -331,7 +331,7 @@ class _Cast:
 
         def sources() -> Iterator[Source]:
             for number, at in enumerate(times(cue, self.length / SAMPLE_RATE, seed)):
-                sound = sound_of(cue, self.player, seed + number, REFERENCE + cue.level) if number else first
+                sound = sound_of(cue, self.player, seed, REFERENCE + cue.level, number) if number else first
                 start = round(at * SAMPLE_RATE)
                 reader = partial(_reader, sound)
                 yield Source(start, start + len(sound), reader, pan=cue.pan, distance=cue.distance)

@@ -46,18 +46,23 @@ def times(event: Event, end: float, seed: int) -> Iterator[float]:
         at += every * (LEAST_GAP + (1 - LEAST_GAP) * rng.exponential()) if event.chance else every
 
 
-def sound_of(event: Event, voice: ImaginesScenes, seed: int, loudness: float) -> np.ndarray:
-    """(samples, 2) float32: one of the event's sounds, its loudest 0.4 seconds at `loudness` LUFS. Another seed is
-    another one. Raises AntiphonError for what cannot be played."""
-    other, name = hired(voice, event.sound)
+def sound_of(event: Event, voice: ImaginesScenes, seed: int, loudness: float, number: int = 0) -> np.ndarray:
+    """(samples, 2) float32: the event's sound for the time that has a `number`, its loudest 0.4 seconds at `loudness`
+    LUFS: another moment of the place, or another take of the note by the same player. Raises AntiphonError for what
+    cannot be played."""
+    try:
+        other, name = hired(voice, event.sound)
+    except AntiphonError as error:
+        kit = "is a drum kit" in str(error)
+        raise AntiphonError(f"say which drum, as in {event.sound}:snare drum") if kit else error from None
     if isinstance(other, ImaginesScenes):
         voice, other = other, None
     if other is not None:
-        sound = _note(other, name, event, seed)
+        sound = _note(other, name, event, seed, number)
     elif event.pitch is not None:
         raise AntiphonError("a pitch is for notes of other voices, such as `event gm:tubular bells pitch C5`")
     else:
-        sound = _heard(voice, name, event, seed)
+        sound = _heard(voice, name, event, seed + number)
     return sound * np.float32(10 ** ((loudness - loudest(sound)) / 20))
 
 
@@ -72,11 +77,11 @@ def _heard(voice: ImaginesScenes, name: str, event: Event, seed: int) -> np.ndar
     return one_shot(stream.read(round(seconds * SAMPLE_RATE)), event.lasts)
 
 
-def _note(voice: Voice, name: str, event: Event, seed: int) -> np.ndarray:
+def _note(voice: Voice, name: str, event: Event, seed: int, take: int) -> np.ndarray:
     player = voice.able(PlaysNotes, "play an event")
     label = player.resolve(name, seed)
     pitch = parse_pitch(event.pitch) if event.pitch else common_pitch(player, (label,))
-    note = player.note(pitch, instrument=label, seconds=event.lasts or HELD, seed=seed)
+    note = player.note(pitch, instrument=label, seconds=event.lasts or HELD, seed=seed, take=take)
     return np.repeat(note[:, None], 2, axis=1)
 
 
