@@ -58,7 +58,7 @@ class SceneRecipe(Recipe[Scenes]):
 
     suffixes: ClassVar = frozenset({*SUFFIXES, ".csv"})
     usual_start: ClassVar = "ambience"
-    shown: ClassVar = {"texture": "texture", "critic": "critic"}
+    shown: ClassVar = {"texture": "texture", "levels": "expected", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
         **GAME_LIMITS,
@@ -75,6 +75,7 @@ class SceneRecipe(Recipe[Scenes]):
         "game.imagined": (1, 4096),
         "game.bank": (1, 1 << 20),
         "game.rehearsed": (1, 4096),
+        "game.style_moves": (1, 64),
     }
 
     def check(self) -> None:
