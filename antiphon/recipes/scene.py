@@ -164,9 +164,9 @@ class SceneRecipe(Recipe[Scenes]):
         names = data.labels.instruments
         if not isinstance(data, Scenes):  # to count what it costs
             return SceneGame(SceneModel(self.network, LabelTable(names, ())), self.game)
-        game = SceneGame(SceneModel(self.network, LabelTable(names, (), spans(data))), self.game, Bank.of(data))
-        game.model.encoder.standardise(game.rehearsal.bank.found.flatten(0, 1))
-        return game
+        model, bank = SceneModel(self.network, LabelTable(names, (), spans(data))), Bank.of(data)
+        model.encoder.standardise(bank.found.flatten(0, 1))
+        return SceneGame(model, self.game, bank)
 
 
 class Measured:

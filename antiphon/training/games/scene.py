@@ -11,6 +11,7 @@ it is held back, or it would spoil what they taught. M plays its own game in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from antiphon.networks.discriminators.scene import SceneCritics, pictures
+from antiphon.networks.discriminators.scene import PictureCritic, SceneCritics, pictures
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.place import SceneModel
 from antiphon.networks.texture import TextureView, descriptors, joined, statistics
@@ -185,11 +186,11 @@ class SceneGame(ExaminedSoundGame):
             pairs += [(h[some], d) for h, d in zip(heard, dreams, strict=True)]
         verdict = torch.stack([self.rule.discriminator(h, c) for h, c in pairs]).mean()
 
+        def score(critic: PictureCritic) -> Callable[[Tensor], Tensor]:
+            return lambda picture: critic(picture, label, w).mean(1)
+
         def look() -> list[Seen]:
-            return [
-                Seen(lambda x, critic=critic: critic(x, label, w).mean(1), a, b)
-                for critic, a, b in zip(self.critics, seen, made, strict=True)
-            ]
+            return [Seen(score(c), a, b) for c, a, b in zip(self.critics, seen, made, strict=True)]  # type: ignore[call-overload]
 
         penalty = self.config.penalty(heard, look, moment.r1, moment.step, rng)
         norm = self.update("critics", verdict + penalty)
