@@ -19,8 +19,7 @@ class PictureCritic(nn.Module):
     def __init__(self, plan: Plan, labels: int, style: int, dropout: float = 0.0):
         super().__init__()
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, kernel, stride, padding=_half(kernel)))
-            for a, b, kernel, stride in plan
+            weight_norm(nn.Conv2d(a, b, kernel, stride, padding=_half(kernel))) for a, b, kernel, stride in plan
         )
         last = plan[-1][1]
         self.dropout = nn.Dropout(dropout)
