@@ -58,7 +58,7 @@ class SceneRecipe(Recipe[Scenes]):
 
     suffixes: ClassVar = frozenset({*SUFFIXES, ".csv"})
     usual_start: ClassVar = "ambience"
-    shown: ClassVar = {"texture": "texture", "critic": "critic"}
+    shown: ClassVar = {"texture": "texture", "levels": "expected", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
         **GAME_LIMITS,
@@ -75,6 +75,7 @@ class SceneRecipe(Recipe[Scenes]):
         "game.imagined": (1, 4096),
         "game.bank": (1, 1 << 20),
         "game.rehearsed": (1, 4096),
+        "game.style_moves": (1, 64),
     }
 
     def check(self) -> None:
@@ -163,9 +164,9 @@ class SceneRecipe(Recipe[Scenes]):
         names = data.labels.instruments
         if not isinstance(data, Scenes):  # to count what it costs
             return SceneGame(SceneModel(self.network, LabelTable(names, ())), self.game)
-        game = SceneGame(SceneModel(self.network, LabelTable(names, (), spans(data))), self.game, Bank.of(data))
-        game.model.encoder.standardise(game.rehearsal.bank.found.flatten(0, 1))
-        return game
+        model, bank = SceneModel(self.network, LabelTable(names, (), spans(data))), Bank.of(data)
+        model.encoder.standardise(bank.found.flatten(0, 1))
+        return SceneGame(model, self.game, bank)
 
 
 class Measured:

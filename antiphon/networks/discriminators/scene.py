@@ -19,8 +19,7 @@ class PictureCritic(nn.Module):
     def __init__(self, plan: Plan, labels: int, style: int, dropout: float = 0.0):
         super().__init__()
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, kernel, stride, padding=tuple(k // 2 - (k % 2 == 0) for k in kernel)))
-            for a, b, kernel, stride in plan
+            weight_norm(nn.Conv2d(a, b, kernel, stride, padding=_half(kernel))) for a, b, kernel, stride in plan
         )
         last = plan[-1][1]
         self.dropout = nn.Dropout(dropout)
@@ -58,3 +57,9 @@ def pictures(t: Texture) -> tuple[Tensor, Tensor]:
     mid, side = t.long[:, 0], t.long[:, 1]
     wide = (side - mid).clamp(SILENT_SIDE, WIDEST_SIDE)
     return torch.stack([mid / 4 + 1, wide / 2 + 1], 1), t.short.unsqueeze(1) / 4 + 1
+
+
+def _half(kernel: tuple[int, int]) -> tuple[int, int]:
+    """The padding with which a layer of stride 1 keeps odd sizes, and one of stride 2 halves even ones."""
+    high, wide = kernel
+    return (high - 1) // 2, (wide - 1) // 2

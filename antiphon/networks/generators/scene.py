@@ -84,6 +84,8 @@ class SceneGenerator(nn.Module):
     white_long: Tensor
     white_short: Tensor
     white_fine: Tensor
+    right: Tensor
+    share: Tensor
 
     def __init__(self, config: SceneConfig):
         super().__init__()

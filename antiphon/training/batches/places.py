@@ -94,7 +94,7 @@ class PlaceSource:
         free = max(length - 2 * needed, 0)
         if free:
             first = int(rng.integers(free + 1))
-            starts = first, first + needed + int(rng.integers(min(free - first, APART * SAMPLE_RATE) + 1))
+            starts = first, first + needed + int(rng.integers(min(free - first, int(APART * SAMPLE_RATE)) + 1))
         else:
             starts = int(rng.integers(max(length - needed, 0) + 1)), max(length - needed, 0)
         swapped = int(rng.integers(2))

@@ -11,6 +11,7 @@ it is held back, or it would spoil what they taught. M plays its own game in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from antiphon.networks.discriminators.scene import SceneCritics, pictures
+from antiphon.networks.discriminators.scene import PictureCritic, SceneCritics, pictures
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.place import SceneModel
 from antiphon.networks.texture import TextureView, descriptors, joined, statistics
@@ -47,6 +48,7 @@ class SceneGameConfig(AdversaryConfig):
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "texture": 1.0,
+            "expected": 0.7,
             "far": 0.5,
             "told": 2.0,
             "teller": 0.5,
@@ -64,7 +66,8 @@ class SceneGameConfig(AdversaryConfig):
     imagined: int = 2  # imagined stretches per batch
     style_noise: float = 0.1
     bank: int = 1024
-    rehearsed: int = 32  # places of a step of the rehearsal
+    rehearsed: int = 32  # places of a step of the rehearsal, and during the game
+    style_moves: int = 4  # of the mapping and its critic per step: they are small
     gamma: float = 0.1
 
 
@@ -98,29 +101,27 @@ class SceneGame(ExaminedSoundGame):
         """One update of every player. -> scalars by name."""
         self.set_rates(moment.rate)
         if moment.rehearsal and self.rehearsal is not None:
-            return self._rehearse(self.rehearsal, moment, rng)
+            return self._rehearse(moment, rng)
         play, some = self.config.weights, slice(0, self.config.imagined)
         with torch.no_grad():
             real = self.view(batch.audio)
             heard = statistics(real)
             told = descriptors(real, heard)
         w = self.model.encoder(joined(heard), batch.rate, batch.strength)
-        self.styles.remember(w, batch.instrument, batch.style, moment.step)
+        terms, log = self._rehearsed(batch, w, moment, rng)
         noise = torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
         other = _other(w) + self.config.style_noise * noise
         fake = self.view(self.model.generator.sound(other, told, batch.knots, batch.moments, rng))
         dreamt = self.view(self._imagine(batch, some, rng)) if play["imagined"] and moment.ramp else None
 
-        log = dict[str, Tensor]()
         if (play["adversarial"] or play["imagined"]) and moment.ramp:
-            log = self._critics_move(batch, real, fake, dreamt, w.detach(), some, moment, rng)
-        log |= self._style_critic_moves(rng)
+            log |= self._critics_move(batch, real, fake, dreamt, w.detach(), some, moment, rng)
 
         made = statistics(fake)
-        terms = {
+        terms |= {
             "texture": texture_loss(made, heard),
             "told": (descriptors(fake, made) - told).abs().mean(),
-            "teller": self.model.teller.loss(w, batch.rate, batch.strength, told),
+            "teller": (terms.get("teller", 0) + self.model.teller.loss(w, batch.rate, batch.strength, told)) / 2,
             "far": self.far(
                 self.far.expected(
                     self.model.generator, w[:1], told[:1], batch.far_knots, batch.far_moments, len(batch.levels)
@@ -133,19 +134,32 @@ class SceneGame(ExaminedSoundGame):
         log |= self._generator_moves(terms, moment.ramp, rng)
         return log | {"log": (made["long mean"] - heard["long mean"]).abs().mean().detach()}
 
-    def _rehearse(self, play: Rehearsal, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
+    def _rehearse(self, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update without sound and without critics [training/games/scene_rehearsal.py]."""
-        at, one, other = play.draw(self.config.rehearsed, rng)
-        bank = play.bank
-        w = self.model.encoder(bank.found[at, one], bank.rate[at], bank.strength[at])
-        self.styles.remember(w, bank.instrument[at], torch.zeros(len(w), 0), moment.step)
-        log = self._style_critic_moves(rng)
-        noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng)
-        terms = {
-            "texture": play(self.model, at, noisy, other, rng),
-            "teller": self.model.teller.loss(w, bank.rate[at], bank.strength[at], bank.told[at, one]),
-        }
+        terms, log = self._rehearsed(None, None, moment, rng)
         return log | self._generator_moves(terms, 0.0, rng)
+
+    def _rehearsed(
+        self, batch: Places | None, w: Tensor | None, moment: StepContext, rng: torch.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The terms of a step of the rehearsal, if there is something to rehearse; and the log of the game in the space
+        of w, with places heard in it, or else in the batch, which comes before anything is imagined."""
+        terms = dict[str, Tensor]()
+        if self.rehearsal is not None:
+            play, bank = self.rehearsal, self.rehearsal.bank
+            at, one, other = play.draw(self.config.rehearsed, rng)
+            rate, strength = bank.rate[at], bank.strength[at]
+            known = self.model.encoder(bank.found[at, one], rate, strength)
+            noisy = known + self.config.style_noise * torch.randn(known.shape, generator=rng)
+            terms["expected"] = play(self.model, at, noisy, other, rng)
+            terms["teller"] = self.model.teller.loss(known, rate, strength, bank.told[at, one])
+            self.styles.remember(known, bank.instrument[at], torch.zeros(len(known), 0), moment.step)
+        elif batch is not None and w is not None:
+            self.styles.remember(w, batch.instrument, batch.style, moment.step)
+        for _ in range(self.config.style_moves - 1):
+            self._style_critic_moves(rng)
+            self.update("mapping", self.styles.mapping_loss(self.model.mapping, rng))
+        return terms, self._style_critic_moves(rng)
 
     def _imagine(self, batch: Places, some: slice, rng: torch.Generator) -> Tensor:
         """Stretches of imagined places of the batch's labels."""
@@ -172,11 +186,11 @@ class SceneGame(ExaminedSoundGame):
             pairs += [(h[some], d) for h, d in zip(heard, dreams, strict=True)]
         verdict = torch.stack([self.rule.discriminator(h, c) for h, c in pairs]).mean()
 
+        def score(critic: PictureCritic) -> Callable[[Tensor], Tensor]:
+            return lambda picture: critic(picture, label, w).mean(1)
+
         def look() -> list[Seen]:
-            return [
-                Seen(lambda x, critic=critic: critic(x, label, w).mean(1), a, b)
-                for critic, a, b in zip(self.critics, seen, made, strict=True)
-            ]
+            return [Seen(score(c), a, b) for c, a, b in zip(self.critics, seen, made, strict=True)]  # type: ignore[call-overload]
 
         penalty = self.config.penalty(heard, look, moment.r1, moment.step, rng)
         norm = self.update("critics", verdict + penalty)

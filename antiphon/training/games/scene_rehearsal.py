@@ -34,6 +34,7 @@ MOMENTS, SPACING = 3000, 0.37  # moments of chance to choose from, and seconds b
 GLIMPSES = 10  # moments of each place
 WEIGHTS = {
     "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 0.6, "side": 0.5,
+    "long crest": 0.4, "short crest": 0.5,
 }  # fmt: skip
 
 
@@ -74,8 +75,9 @@ class Rehearsal(nn.Module):
         white = torch.randn(1, 2, 20 * 65_536, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
             seen = self.view(white)
-        self.usual = {
-            name: (x.mean(-1)[0], x.std(-1)[0]) for name, x in (("long", seen.long[:, 0]), ("short", seen.short))
+        self.usual = {  # of white noise: mean and deviation of a band's level, and the level of its mean power
+            name: (x.mean(-1), x.std(-1), 0.5 * torch.log(torch.exp(2 * x).mean(-1)))
+            for name, x in (("long", seen.long[0, 0]), ("short", seen.short[0]))
         }
 
     def draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,11 +121,16 @@ class Rehearsal(nn.Module):
 
     def _levels(self, name: str, power: Tensor) -> dict[str, Tensor]:
         """Mean and deviation in time of levels from expected power (batch, t, bands), in units of white noise's."""
-        mean, spread = self.usual[name]
+        mean, spread, loud = self.usual[name]
         size = LONG if name == "long" else SHORT
         level = 0.5 * torch.log(power + FLOOR * size / 6)
         deviation = (level.var(1, correction=1) + spread.square() + 1e-3).sqrt()
-        return {f"{name} mean": level.mean(1) + mean, f"{name} deviation": deviation}
+        crest = 0.5 * torch.log(power.mean(1) + FLOOR * size / 6) - level.mean(1)
+        return {
+            f"{name} mean": level.mean(1) + mean,
+            f"{name} deviation": deviation,
+            f"{name} crest": crest + loud - mean,
+        }
 
     def _chance(self, rate: Tensor, strength: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """(batch, GLIMPSES, features) of moments drawn independently."""
