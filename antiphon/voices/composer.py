@@ -251,6 +251,9 @@ class _Request:
         ahead = _blank([metre] * count, seats, replace(setting, mode=old.mode), estimate_key(before), before.tempo, {})
         piece = _appended(old, ahead, self.bins)
         piece.earlier[begin:] = begin + plan(sections, backs(self.model, setting.style), self.rng, begin)
+        size = sections[0].bars
+        if begin >= size and (old.places[begin - size :] == ahead.places[0]).all():
+            piece.earlier[begin : begin + size] = np.arange(begin - size, begin)  # it goes on in its manner
         blocks = Blocks(Reading(old))
         ranges = self._ranges(setting.style, seats, known.shift)
         for part in range(old.parts):

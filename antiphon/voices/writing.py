@@ -54,6 +54,7 @@ LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
 PATIENCE, LEANING = 2.0, 14.0  # bars after which a part is held to its habits, and nats that a wrong share costs
+CALM = 0.75  # temperature of drums, whose places and keys are fewer than the network has had time to learn
 IMPOSSIBLE = -1e8  # scores below which the network has ruled something out
 MOSTLY = 0.5  # of the bars
 LATEST = 4  # bars after which every part has come
@@ -431,7 +432,7 @@ class Writer:
             can_stack = bool(rows) and stack < STACKED and self.last[part] < high
             full = -1 if len(rows) < fewest else int(len(rows) >= most)
             ruled = self._ruled_places(scores, now, rhythm if bound else None, can_stack, full)
-            place = self._draw(ruled, 1.0)
+            place = self._draw(ruled, CALM if drums else 1.0)
             if place == END:
                 return np.array(rows, np.int64).reshape(-1, 4)
             stack = stack + 1 if place == now else 1
@@ -476,7 +477,7 @@ class Writer:
         length = self._draw((yield Question("length", (small,), self.state)).numpy().astype(float), 1.0)
         inputs = (small, classes, keys, np.array([length]), np.array([drums]))
         scores = (yield Question("pitch", inputs, self.state)).numpy().astype(float)
-        key = self._draw(self._ruled_keys(scores, reach, rows, place, bar, drums), 1.0)
+        key = self._draw(self._ruled_keys(scores, reach, rows, place, bar, drums), CALM if drums else 1.0)
         velocity = FLAT
         if self.draft.dynamic:
             asked = Question("velocity", (np.array([length]), np.array([key]), np.array([self.loud[part]])), self.state)
