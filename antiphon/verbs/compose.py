@@ -120,7 +120,7 @@ def compose(
     same bytes. Raises AntiphonError for what cannot be had or read, or (without force) if a file exists."""
     report = Report(quiet)
     files = _Files.of(out, audio, picture, force)
-    given = {"bars": bars, "after": after, "around": around, "keep": keep, "vary": vary}
+    given: dict[str, Any] = {"bars": bars, "after": after, "around": around, "keep": keep, "vary": vary}
     given |= {"amount": amount} if vary else {}
     known = {name: how.get(name) for name in How.__annotations__}
     command = _command_line(files.out, voice, given | known | {"seed": how.get("seed", 0)})
