@@ -23,7 +23,6 @@ from antiphon.music.tabulate import tabulate
 from antiphon.recipes.composer import ComposerRecipe
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
-from antiphon.training.batches.phrases import PHRASE
 from antiphon.training.contract import StepContext
 from antiphon.training.games.composer import advantages
 from antiphon.training.loop import Run, new_game
@@ -320,7 +319,7 @@ def test_what_cannot_be_composed_is_refused_in_one_line(voice: ComposerVoice, as
 
 def test_a_file_whose_settings_cannot_be_is_refused(voice: ComposerVoice, tmp_path: Path):
     good = voice.model.settings.clone()
-    for column, value in ((0, 9), (2, 0), (4, 3), (6, 77), (10, 8), (11, 200), (12, -3)):
+    for column, value in ((0, 9), (2, 0), (4, 3), (6, 77), (10, 8), (11, 200), (12, -3), (13, 101)):
         voice.model.settings[3, column] = value
         save_voice(tmp_path / "v.safetensors", voice.model, voice.info)
         voice.model.settings.copy_(good)
@@ -399,9 +398,7 @@ def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: p
 
 
 def test_advantages_compare_siblings():
-    verdicts = torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0], [5, 5, 5, 5], [5, 5, 5, 6]])
-    found = advantages(verdicts, 2)
-    assert found.shape == (4, PHRASE)
+    found = advantages(torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0], [5, 5, 5, 5], [5, 5, 5, 6]]), 2)
     torch.testing.assert_close(found[0], -found[1])
     assert found[0, 0] > 0
     assert found[0, 1:].abs().max() == 0  # what comes after a verdict has not brought it about

@@ -37,7 +37,8 @@ TEMPOS = 8
 COUNTS = (0, 1, 2, 4, 6, 9, 14, 24)  # notes of a block, up to which each class goes; one more class above
 OFFSETS = (0, 1, 2, 3, 4, 8, 16, 32)  # bars back, exactly; class 8: others
 NONE, NEW, RHYTHMIC, SAME_RHYTHM, IDENTICAL, SILENT = range(6)  # how like a block is to another
-SETTING = 10 + 3 * MOST_PARTS  # columns: style, mode, tempo, beats, unit, pickup, controls; then role, program, seat
+OF_PART = 5  # columns of a setting for each part: role, program, seat, and in percent how often it rests and repeats
+SETTING = 10 + OF_PART * MOST_PARTS  # columns: style, mode, tempo, beats, unit, pickup, controls; then those of parts
 CONTROLS = ("density", "register", "syncopation", "polyphony")
 BINS = 5  # of a control; 0 is not known
 _TEMPOS = np.array([60.0, 75, 90, 105, 120, 140, 170])  # beats a minute between classes
@@ -176,6 +177,19 @@ class Piece:
         """(n, 4): the notes of a block."""
         at = bar * self.parts + part
         return self.notes[self.starts[at] : self.starts[at + 1], 2:].astype(np.int64)
+
+
+def habits(piece: Piece) -> np.ndarray:
+    """(parts, 2) of each part: the share of bars in which it rests; of those in which it plays after one in which it
+    played, the share with the rhythm of that one."""
+    index = piece.notes[:, 0].astype(np.int64) * piece.parts + piece.notes[:, 1]
+    rhythms = np.zeros((piece.bars * piece.parts, PLACES), bool)
+    rhythms[index, piece.notes[:, 2]] = True
+    rhythms = rhythms.reshape(piece.bars, piece.parts, PLACES)
+    plays = rhythms.any(2)
+    both = plays[1:] & plays[:-1]
+    same = both & (rhythms[1:] == rhythms[:-1]).all(2)
+    return np.stack([1 - plays.mean(0), same.sum(0) / np.maximum(both.sum(0), 1)], 1)
 
 
 class Reading:

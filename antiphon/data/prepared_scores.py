@@ -24,11 +24,13 @@ from antiphon.data.phrases import (
     KEYS,
     LENGTHS,
     MOST_PARTS,
+    OF_PART,
     OFFSETS,
     PLACES,
     ROLES,
     SEATS,
     Piece,
+    habits,
     offset_class,
     tempo_class,
 )
@@ -184,7 +186,8 @@ def counted(data: Scores, settings: int) -> dict[str, np.ndarray]:
     """What a composer takes from the training pieces by counting.
 
     settings: (settings, SETTING) int16, of pieces of all styles alike: style, mode, beats a minute, beats and unit of
-    most bars, whether it begins with a pickup, controls; role, program and seat of each part, -1 for none. ranges:
+    most bars, whether it begins with a pickup, controls; role, program, seat and habits, in percent, of each part, -1
+    for none. ranges:
     (styles, ROLES, 2) int16 keys between which nearly all notes of a role lie, in C or A minor. edges: (styles, 4,
     EDGES) of controls. dynamic: (styles,) share of the pieces with velocities that tell something. backs: (styles, 8,
     classes) how often a bar of each place in eight takes up a bar so far back."""
@@ -228,8 +231,9 @@ def _ranges(pieces: list[Piece]) -> np.ndarray:
 def _setting(data: Scores, index: int, piece: Piece) -> np.ndarray:
     metres, counts = np.unique(data.metres(index), axis=0, return_counts=True)
     beats, unit = metres[counts.argmax()]
-    parts = np.full((MOST_PARTS, 3), -1)
-    parts[: piece.parts] = np.stack([piece.roles, data.programs(index), piece.seats], 1)
+    parts = np.full((MOST_PARTS, OF_PART), -1)
+    parts[: piece.parts, :3] = np.stack([piece.roles, data.programs(index), piece.seats], 1)
+    parts[: piece.parts, 3:] = np.rint(100 * habits(piece))
     tempo = round(float(data.tables["tempo"][index]))
     head = [piece.style, piece.mode, tempo, beats, unit, piece.first == 15, *piece.controls]
     return np.array([*head, *parts.flatten()])

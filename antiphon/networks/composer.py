@@ -135,7 +135,7 @@ class ComposerModel(nn.Module):
         self._tables(styles)
 
     def _tables(self, styles: int) -> None:
-        duo = [0, 0, 110, 4, 4, 0, 3, 3, 3, 3, 0, 73, 8, 3, 32, 2]  # a flute and a bass
+        duo = [0, 0, 110, 4, 4, 0, 3, 3, 3, 3, 0, 73, 8, 10, 30, 3, 32, 2, 10, 60]  # a flute and a bass
         settings = torch.tensor([*duo, *[-1] * (SETTING - len(duo))], dtype=torch.int16).repeat(SETTINGS, 1)
         settings[:, 0] = torch.arange(SETTINGS) % styles
         self.register_buffer("settings", settings)

@@ -64,6 +64,7 @@ class ComposerRecipe(Recipe[Scores]):
         "game.rising": (0, 1),
         "game.weight": (0, 1e3),
         "game.siblings": (2, 64),
+        "game.critic_steps": (1, 100),
         "game.critic_channels": (2, 512),
         "batch": (1, 4096),
         "tokens": (32, 1024),

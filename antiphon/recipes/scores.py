@@ -78,7 +78,7 @@ def _entry(path: Path, name: str, style: str, work: dict[str, str]) -> Entry:
     score = read_score(path)
     found = tabulate(score)
     metres = np.array([(metre.beats, metre.unit) for metre in score.metres])
-    group = f"{work.get('composer', '')}|{work.get('work', '')}" if work else name
+    group = work.get("composer", "") + work.get("work", "") or name
     content = zlib.crc32(found.piece.notes.tobytes())
     return Entry(name, style, group, found.piece, found.measured, found.programs, metres, score.tempo, content)
 

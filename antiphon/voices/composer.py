@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, tempo_class
+from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, habits, tempo_class
 from antiphon.music.harmony import estimate_key, home
 from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
@@ -144,6 +144,7 @@ class _Request:
         piece = _blank([metre] * count, seats, setting, key, tempo, self.bins)
         piece.earlier[:] = plan(sections, backs(self.model, setting.style), self.rng)
         draft = Draft(piece, self._ranges(setting.style, seats, home(key)), range(len(seats)))
+        draft.habits = _habits(seats)
         self._write(draft, setting.style, taste)
         notator = Notator(home(key), self.rng, tempo)
         parts = [notator.part(draft, i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -188,7 +189,7 @@ class _Request:
         kept = self._kept(given, keep)
         if count not in (None, given.bars):
             raise AntiphonError(f"the piece that is given has {given.bars} bars: leave the count out")
-        known = tabulate(given, self.key or given.key, kept)
+        known = tabulate(given, self.key or estimate_key(given), kept)
         setting = self._setting_like(known)
         taken = {int(role) for role in known.piece.roles}
         if self.roles is not None:
@@ -202,6 +203,7 @@ class _Request:
         ranges = np.concatenate([own, self._ranges(setting.style, seats, known.shift).reshape(-1, 2)])
         piece.chords[:] = -1
         draft = Draft(piece, ranges, range(piece.parts), blocks, kept=range(len(kept)))
+        draft.habits = np.concatenate([np.zeros((len(kept), 2)), _habits(seats)])
         self._write(draft, setting.style, taste)
         notator = Notator(known.shift, self.rng, given.tempo)
         new = [notator.part(draft, len(kept) + i, seat.name, seat.program) for i, seat in enumerate(seats)]
@@ -236,7 +238,7 @@ class _Request:
 
     def continuation(self, before: Score, count: int, taste: Taste) -> Score:
         chosen = chosen_parts(before, 1)
-        known = tabulate(before, self.key or before.key, chosen)
+        known = tabulate(before, self.key or estimate_key(before), chosen)
         setting = self._setting_like(known)
         metre = self.metre or before.metres[-1]
         if metre.steps > PLACES * FINER:
@@ -253,7 +255,7 @@ class _Request:
             keys = old.notes[old.notes[:, 1] == part, 3]
             if len(keys):
                 ranges[part] = [min(ranges[part][0], keys.min()), max(ranges[part][1], keys.max())]
-        draft = Draft(piece, ranges, range(old.parts), blocks, begin)
+        draft = Draft(piece, ranges, range(old.parts), blocks, begin, habits=habits(old))
         self._write(draft, setting.style, taste)
         notator = Notator(known.shift, self.rng, before.tempo, _loudness(before, chosen))
         parts = [
@@ -269,7 +271,7 @@ class _Request:
         if not 0 <= amount <= 1:
             raise AntiphonError(f"an amount of {amount:g} is out of range: use 0 (hardly varied) to 1 (a new piece)")
         chosen = chosen_parts(vary, 1)
-        known = tabulate(vary, self.key or vary.key, chosen)
+        known = tabulate(vary, self.key or estimate_key(vary), chosen)
         setting = self._setting_like(known)
         old = known.piece
         seats = [Seat(int(r), p, int(s)) for r, p, s in zip(old.roles, known.programs, old.seats, strict=True)]
@@ -312,6 +314,10 @@ def _blank(
         first=0,
         tempo=tempo_class(tempo),
     )
+
+
+def _habits(seats: Sequence[Seat]) -> np.ndarray:
+    return np.array([(seat.rests, seat.repeats) for seat in seats], float).reshape(-1, 2) / 100
 
 
 def _with_bins(controls: np.ndarray, bins: Mapping[str, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.data.labelling.gm import PROGRAMS, key_range
-from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, PLACES, SEATS, SETTING
+from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, OF_PART, PLACES, SEATS, SETTING
 from antiphon.music.notation import DRUMS, ROLES, STEPS, Metre
 from antiphon.networks.composer import ComposerModel
 
@@ -22,11 +22,14 @@ USUAL = {"melody": (73, 8), "inner": (48, 6), "chords": (0, 6), "bass": (32, 2),
 
 @dataclass(frozen=True)
 class Seat:
-    """A part's role (a number), General MIDI program, and where it lies."""
+    """A part's role (a number), General MIDI program, where it lies, and its habits: how often it rests, and how often
+    it repeats its rhythm [data/phrases.py], in percent."""
 
     role: int
     program: int
     seat: int
+    rests: int = 10
+    repeats: int = 40
 
     @property
     def family(self) -> int:
@@ -59,17 +62,18 @@ def settings_of(table: ComposerModel | Tensor, styles: int = 1 << 15) -> list[Se
 
 def _setting(row: Sequence[int], styles: int) -> Setting:
     style, mode, tempo, beats, unit, _, *rest = row
-    controls, parts = tuple(rest[: len(CONTROLS)]), np.array(rest[len(CONTROLS) :]).reshape(MOST_PARTS, 3)
+    controls, parts = tuple(rest[: len(CONTROLS)]), np.array(rest[len(CONTROLS) :]).reshape(MOST_PARTS, OF_PART)
     seats = tuple(Seat(*part) for part in parts.tolist() if part[0] >= 0)
     valid = 0 <= style < styles and mode in (0, 1) and 0 < tempo < 1000 and Metre.valid(beats, unit)
     valid = valid and beats * 4 * STEPS // unit <= PLACES * 2 and all(0 <= c <= BINS for c in controls)
-    if (
-        not valid
-        or not seats
-        or any(not (s.role < len(ROLES) and 0 <= s.program < 128 and 0 <= s.seat < SEATS) for s in seats)
-    ):
+    if not valid or not seats or not all(_possible(seat) for seat in seats):
         raise ValueError("one of its settings cannot be")
     return Setting(style, mode, float(tempo), Metre(beats, unit), controls, seats)
+
+
+def _possible(seat: Seat) -> bool:
+    numbers = 0 <= seat.program < 128 and 0 <= seat.seat < SEATS
+    return seat.role < len(ROLES) and numbers and 0 <= seat.rests <= 100 and 0 <= seat.repeats <= 100
 
 
 def seats_for(model: ComposerModel, setting: Setting, roles: Sequence[int], rng: np.random.Generator) -> list[Seat]:

@@ -53,7 +53,9 @@ MEMORY, RECALLED = 256, 128  # tokens that the network was trained to see; those
 LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
+PATIENCE, LEANING = 2.0, 8.0  # bars after which a part is held to its habits, and nats that a wrong share costs
 IMPOSSIBLE = -1e8  # scores below which the network has ruled something out
+MOSTLY = 0.5  # of the bars
 LATEST = 4  # bars after which every part has come
 FIT = 6.0  # how much it counts whether a chord fits the given notes, beside how likely the network finds it
 PLAYING = (RHYTHMIC, SAME_RHYTHM, IDENTICAL)  # a block that is so like another has notes
@@ -85,11 +87,12 @@ class Blocks(dict[tuple[int, int], Block]):
 
 @dataclass
 class Draft:
-    """A piece being written. piece: its bars, parts and what is told of it; its notes do not count. blocks: those that
-    are written. begin: the first bar to be written, those before it are there. chords: (bars, 2), -1 where they are to
-    be written. kept: parts whose blocks are there already. ranges: (parts, 2) lowest and highest key. model: a reading
-    of the piece that is varied, whose bar takes the place of the earlier one; original: how likely each of its blocks
-    stays as it is. order: of the parts in a bar. ends: whether its last bar is an ending."""
+    """A piece being written. piece: its bars, parts and what is told of it; its notes do not count, and its chords are
+    -1 where they are to be written. ranges: (parts, 2) lowest and highest key. order: of the parts in a bar. blocks:
+    those that are written. begin, stop: the bars to be written; those before are there. kept: parts whose blocks are
+    there already. dynamic: whether velocities are written. model: a reading of the piece that is varied, whose bar
+    takes the place of the earlier one; stays: how likely each of its blocks stays as it is. habits: (parts, 2) how
+    often each part is to rest and to repeat its rhythm, if that matters. ends: whether the last bar is an ending."""
 
     piece: Piece
     ranges: np.ndarray
@@ -101,6 +104,7 @@ class Draft:
     dynamic: bool = False
     model: Reading | None = None
     stays: float = 0.0
+    habits: np.ndarray | None = None
     ends: bool = True
 
     def earlier(self, bar: int, part: int) -> Block | None:
@@ -198,6 +202,7 @@ class Writer:
         self.last = [NO_PITCH] * draft.piece.parts
         self.loud = [FLAT] * draft.piece.parts
         self.state = torch.zeros(0)
+        self.met = np.zeros((draft.piece.parts, 4))  # bars, those with rests, pairs of bars, those of one rhythm
 
     def write(self) -> Writing:
         draft = self.draft
@@ -313,10 +318,27 @@ class Writer:
                 block = Block(rows, places, held)
             draft.blocks[bar, part] = block
         self._note_last(part, block)
+        self._note_habits(part, block, own)
 
     def _note_last(self, part: int, block: Block) -> None:
         if len(block.notes):
             self.last[part], self.loud[part] = int(block.notes[-1, 1]), int(block.notes[-1, 3])
+
+    def _note_habits(self, part: int, block: Block, own: Block | None) -> None:
+        both = own is not None and bool(len(own.notes) and len(block.notes))
+        same = both and own is not None and np.array_equal(own.onset, block.onset)
+        self.met[part] += 1, not len(block.notes), both, same
+
+    def _leaning(self, part: int) -> tuple[float, float]:
+        """By how much rests and repeated rhythms are to be more likely than the network finds them, in nats: whatever
+        keeps a part to its habits."""
+        if self.draft.habits is None:
+            return 0.0, 0.0
+        bars, rests, pairs, same = self.met[part]
+        resting, repeating = self.draft.habits[part]
+        rested = (rests + PATIENCE * resting) / (bars + PATIENCE)
+        repeated = (same + PATIENCE * repeating) / (pairs + PATIENCE)
+        return LEANING * (resting - rested), LEANING * (repeating - repeated)
 
     def _tokens(self, block: Block, said: Told, answers: Sequence[int]) -> np.ndarray:
         rows = np.repeat(said.row(kind=HEADER, **_named(answers))[None], len(block.notes) + 1, 0)
@@ -337,16 +359,17 @@ class Writer:
         row, hints = said.row(), np.array(block_hints(taken, own), np.int64)
         found = np.zeros(3, np.int64)
         due = self._due(bar, part)
+        resting, repeating = self._leaning(part)
         possible = _possible(taken, due)
-        closing = (
-            self._closes(bar) and self.draft.ranges[part][1] < 128
-        )  # in the last bar the keys are the last chord's
+        closing = self._closes(bar) and self.draft.model is None and self.draft.ranges[part][1] < 128
         copies = (np.arange(6) == IDENTICAL) & closing
         possible &= ~copies
         for which in (0, 1):
             scores = (yield Question("block", (row, hints, found.copy(), np.array([which])), self.state)).numpy()
             scores = scores.astype(float)
             scores[IDENTICAL] += self.taste.copying
+            scores[SILENT] += resting
+            scores[[SAME_RHYTHM, IDENTICAL]] += repeating * which
             if which == 0 and self.draft.model is not None and possible[IDENTICAL]:
                 stays = self.rng.random() < self.draft.stays
                 possible = np.arange(6) == IDENTICAL if stays else possible & (np.arange(6) != IDENTICAL)
@@ -354,6 +377,7 @@ class Writer:
             possible = _agreeing(_possible(own, due) & ~copies, int(found[0]))
         scores = (yield Question("block", (row, hints, found.copy(), np.array([2])), self.state)).numpy().astype(float)
         scores += self.taste.density * np.arange(len(scores))
+        scores[0] += resting
         found[2] = self._draw(np.where(self._counts(bar, part, found, own, taken), scores, -np.inf), 1.0)
         return int(found[0]), int(found[1]), int(found[2])
 
@@ -372,7 +396,10 @@ class Writer:
         return allowed
 
     def _due(self, bar: int, part: int) -> bool:
-        """Whether a part has to come at last: each that was asked for plays."""
+        """Whether a part has to play: each that was asked for comes at last, and hardly any rests in the end."""
+        habits = self.draft.habits
+        if habits is not None and self._closes(bar) and habits[part, 0] < MOSTLY:
+            return True
         return self.last[part] == NO_PITCH and bar >= min(self.draft.begin + LATEST, self.piece.bars - 1)
 
     # ---- notes ---------------------------------------------------------------------------------------------------

@@ -59,8 +59,9 @@ class ComposerOptimiser(OptimiserConfig):
 @dataclass(frozen=True, kw_only=True)
 class ComposerGameConfig(AdversaryConfig):
     """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
-    the policy gradient. siblings: phrases that are written in each place. critic_channels: its width. half: the
-    transformer in bfloat16."""
+    the policy gradient. siblings: phrases that are written in each place. critic_steps: moves of the critic for
+    each of the generator, on the same phrases, which cost most. critic_channels: its width. half: the transformer in
+    bfloat16."""
 
     rule: str = "relativistic"
     r1: float = 1.0
@@ -71,6 +72,7 @@ class ComposerGameConfig(AdversaryConfig):
     rising: float = 0.1
     weight: float = 0.5
     siblings: int = 4
+    critic_steps: int = 2
     critic_channels: int = 24
     half: bool = True
 
@@ -111,7 +113,8 @@ class ComposerGame(Game, Examined):
         styles = torch.tensor([context.piece.style for context in many])
         real = self._views([context.piece for context in contexts], contexts).repeat_interleave(self.config.siblings, 0)
         fake = self._views(written, many)
-        log = self._teach(real, fake, styles, moment, rng)
+        for _ in range(self.config.critic_steps):
+            log = self._teach(real, fake, styles, moment, rng)
         with torch.no_grad():
             verdicts = self._verdicts(fake, styles)
         advantage = advantages(verdicts, self.config.siblings)
