@@ -42,6 +42,7 @@ REGULAR = {  # measure: (how far it may be from the real works', which side is w
     "scale consistency": (0.05, -1), "pitch-class entropy": (0.2, 1), "rhythm at 1": (0.15, -1),
     "rhythm at 4": (0.15, -1), "consonance": (0.08, -1),
 }  # fmt: skip
+COPIES = ("longest copy, notes", "nearest bar", "copied bars")  # judged by themselves
 FORM = ("rhythm at 4", "rhythm at 8", "notes at 4", "notes at 8")
 TAUGHT = 40  # works of a style that its classifier learns from, at least
 Piece = list[NoteTable]  # windows of one work, or the only one of a composed piece
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--n", type=int, default=40, help="pieces of each style and row")
+    parser.add_argument("--composed", type=int, help="of the voices' rows (default: as many)")
     parser.add_argument("--bars", type=int, default=32)
     parser.add_argument("--out", type=Path, default=Path("out/compose"))
     parser.add_argument("--quick", action="store_true", help="6 pieces of each style and row")
@@ -67,6 +69,7 @@ def main() -> None:
     unheard = prepared_split(args.prepared) if args.prepared else held_out(args.data)
     found = works(args.data, args.out / "works.npz", unheard)
     args.n = 6 if args.quick else args.n
+    args.composed = args.composed or args.n
     if args.checks or args.asking or args.accompany or args.fuzz:
         many = 30 if args.quick else 300
         voice = load(args.voice).able(ComposesMusic, "compose")
@@ -101,7 +104,8 @@ def made(row: str, found: Sequence[Work], args: argparse.Namespace) -> dict[str,
     for style in styles:
         began = time.perf_counter()
         maker = _maker(row, [work for work in found if work.style == style and not work.unheard], style, args)
-        pieces[style] = _composed(maker, args.out / row / style, args.n)
+        many = args.composed if row in ("untrained", "likelihood", "ours") else args.n
+        pieces[style] = _composed(maker, args.out / row / style, many)
         print(f"{row}, {style}: {len(pieces[style])} pieces, {time.perf_counter() - began:.0f} s", flush=True)
     return pieces
 

@@ -120,8 +120,8 @@ def accompany(voice: ComposesMusic, works: Sequence[Work], count: int, bars: int
     to it, and those of another work in the same key. And whether melodies, and what is continued, stay as they are."""
     rng = np.random.default_rng(0)
     found: dict[str, object] = {}
-    for style in sorted({work.style for work in works}):
-        own = [work for work in works if work.style == style and work.unheard and "melody" in work.roles[:4]]
+    for style in voice.instruments:
+        own = [work for work in works if work.style == style and work.unheard and "melody" in work.roles]
         own = [own[i] for i in rng.permutation(len(own))[:count].tolist()]
         rows: dict[str, list[float]] = {"real": [], "ours": [], "random": []}
         kept = 0

@@ -232,7 +232,7 @@ def test_the_page_holds_everything(antiphon_line, tmp_path):
         (["-o", "a.wav", "--audio", "b.wav"], "leave --audio out"),
         (["--audio", "b.txt"], "b.txt"),
         (["--audio", "a.wav", "b.wav"], "one name"),
-        (["--voice", "gm"], "cannot compose"),
+        (["--voice", "gm"], "gm cannot compose: use a voice that does, such as composer"),
         (["--seed", "-1"], "out of range"),
     ],
 )

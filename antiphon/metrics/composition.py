@@ -220,11 +220,11 @@ def sections(notes: NoteTable) -> list[tuple[int, str]]:
     letters: dict[int, str] = {}
     found: list[tuple[int, str]] = []
     for edge in sorted(edge for edge in edges if edge < len(alike)):
-        source = next((source + edge - start for start, source, size in runs if start <= edge < start + size), None)
-        if source is None:
+        before = next((source + edge - start for start, source, size in runs if start <= edge < start + size), None)
+        if before is None:
             letters[edge] = chr(ord("A") + min(len(set(letters.values())), 25))
         else:
-            letters[edge] = letters[max(at for at in letters if at <= source)]
+            letters[edge] = letters[max(at for at in letters if at <= before)]
         if not found or found[-1][1] != letters[edge] or edge - found[-1][0] >= SHORT:
             found.append((edge, letters[edge]))
     return found
@@ -233,7 +233,7 @@ def sections(notes: NoteTable) -> list[tuple[int, str]]:
 def _likeness(notes: NoteTable) -> np.ndarray:
     """(bars, bars) 0..1: what each two bars share (intersection by union), a third of it of rhythm, the rest of
     notes."""
-    total = 0.0
+    total = np.zeros((max(len(notes.bars) - 1, 1),) * 2)
     for pitch, weight in ((False, 1 / 3), (True, 2 / 3)):
         bars = bar_sets(notes, pitch=pitch)
         known = {code: i for i, code in enumerate(sorted(set().union(*bars)))}
@@ -242,8 +242,8 @@ def _likeness(notes: NoteTable) -> np.ndarray:
             rows[bar, [known[code] for code in codes]] = 1
         shared, sizes = rows @ rows.T, rows.sum(1)
         union = sizes[:, None] + sizes[None] - shared
-        total = total + weight * np.where(union > 0, shared / np.maximum(union, 1), 1.0)
-    return np.asarray(total)
+        total += weight * np.where(union > 0, shared / np.maximum(union, 1), 1.0)
+    return total
 
 
 def _returns(alike: np.ndarray) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ read on a grid of sixteenths within the bar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,8 +39,8 @@ class NoteTable:
 
     def where(self, chosen: np.ndarray) -> NoteTable:
         """Only some notes. chosen: (n,) bool or indices."""
-        found = (a[chosen] for a in (self.onset, self.length, self.pitch, self.part, self.drum))
-        return NoteTable(*found, self.bars, self.parts)
+        names = ("onset", "length", "pitch", "part", "drum")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     @property
     def pitched(self) -> NoteTable:

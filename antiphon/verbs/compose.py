@@ -81,7 +81,7 @@ def from_noise(
     bars behind it. around: a piece to write other parts for; those that `keep` names, counted from 1 (default: all),
     stay note for note. vary: a piece to vary, as a whole, by an amount of 0 (hardly) to 1 (a new piece). See How for
     the other keywords. Raises AntiphonError, in one line, for what cannot be had."""
-    composer, told = load(voice).able(ComposesMusic, "compose"), _checked(how)
+    composer, told = _composer(voice), _checked(how)
     source, piece = _given(after=after, around=around, vary=vary)
     if keep and source != "around":
         raise AntiphonError("there is nothing to keep: --keep chooses parts of the file that --with names")
@@ -120,7 +120,7 @@ def compose(
     same bytes. Raises AntiphonError for what cannot be had or read, or (without force) if a file exists."""
     report = Report(quiet)
     files = _Files.of(out, audio, picture, force)
-    given = {"bars": bars, "after": after, "around": around, "keep": keep, "vary": vary}
+    given: dict[str, Any] = {"bars": bars, "after": after, "around": around, "keep": keep, "vary": vary}
     given |= {"amount": amount} if vary else {}
     known = {name: how.get(name) for name in How.__annotations__}
     command = _command_line(files.out, voice, given | known | {"seed": how.get("seed", 0)})
@@ -129,7 +129,8 @@ def compose(
         for line in (*piece.warnings, *_rounded(piece)):
             report.say(f"note: {line}")
     sources: dict[str, Any] = {source: piece} if source else {}
-    score = from_noise(bars, voice, keep=keep, amount=amount, **sources, **how)
+    with report.bar("composing"):
+        score = from_noise(bars, voice, keep=keep, amount=amount, **sources, **how)
     for line in (*score.warnings, summary(score)):
         report.say(line)
     files.write(score, command, check_seed(how.get("seed", 0)), quiet)
@@ -159,6 +160,13 @@ def _part_line(part: ScorePart) -> str:
 
 
 # ---- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def _composer(voice: str | Path | Voice) -> ComposesMusic:
+    found = load(voice)
+    if not isinstance(found, ComposesMusic):
+        raise AntiphonError(f"{found.info.name} cannot compose: use a voice that does, such as {COMPOSER}")
+    return found
 
 
 def _checked(how: How) -> dict[str, Any]:
