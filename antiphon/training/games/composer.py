@@ -12,7 +12,7 @@ siblings as each phrase's baseline (Kool 2019); likelihood first and all along, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from antiphon.data.phrases import END, KEYS, Piece, Reading, Window, window
 from antiphon.data.prepared_scores import Scores
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 BEFORE = 2  # bars before a phrase that the critic sees
 LONGEST = 512  # tokens of a phrase and what comes before it
+UNSURE = 0.5  # standard deviation of verdicts below which they count for less
 FADING = 0.5  # how much less each further bar's verdict counts for a decision
 SHOWN = 16  # bars of a preview, of each style
 
@@ -51,10 +53,14 @@ SHOWN = 16  # bars of a preview, of each style
 class ComposerOptimiser(OptimiserConfig):
     name: str = "adamw"
     rate: float = 1.5e-3
-    critic_rate: float = 4e-4
+    critic_rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.98
     weight_decay: float = 0.01
+
+    def critic(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Of a shorter memory, since the generator moves."""
+        return replace(self, beta1=0.5, beta2=0.9, weight_decay=0.0)._make(parameters, self.critic_rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +71,7 @@ class ComposerGameConfig(AdversaryConfig):
     bfloat16."""
 
     rule: str = "relativistic"
-    r1: float = 1.0
+    r1: float = 0.02
     every: int = 4
     finite: bool = True
     optimiser: OptimiserConfig = field(default_factory=ComposerOptimiser)
@@ -73,7 +79,7 @@ class ComposerGameConfig(AdversaryConfig):
     rising: float = 0.1
     weight: float = 0.5
     siblings: int = 4
-    critic_steps: int = 2
+    critic_steps: int = 1
     critic_channels: int = 24
     half: bool = True
 
@@ -232,8 +238,9 @@ DECIDED = {"first": "bar", "second": "bar", "like": "block", "before": "block", 
 
 
 def advantages(verdicts: Tensor, siblings: int) -> Tensor:
-    """(n, bars) how much better the bars from each one on are judged than its siblings', in standard deviations.
-    verdicts: (n, bars) logits, siblings one after another."""
+    """(n, bars) how much better the bars from each one on are judged than its siblings', in standard deviations, or
+    less where the critic hardly tells them apart: then it has nothing to teach. verdicts: (n, bars) logits, siblings
+    one after another."""
     ahead = torch.zeros_like(verdicts)
     later = torch.zeros_like(verdicts[:, 0])
     for bar in reversed(range(verdicts.shape[1])):
@@ -241,7 +248,7 @@ def advantages(verdicts: Tensor, siblings: int) -> Tensor:
         ahead[:, bar] = later
     groups = ahead.unflatten(0, (-1, siblings))
     apart = (groups - groups.mean(1, keepdim=True)) * siblings / max(siblings - 1, 1)
-    return (apart / apart.std().clamp_min(1e-3)).flatten(0, 1).clamp(-3, 3)
+    return (apart / apart.std().clamp_min(UNSURE)).flatten(0, 1).clamp(-3, 3)
 
 
 def _draft(context: Context) -> Draft:
