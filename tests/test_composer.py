@@ -287,8 +287,9 @@ def test_given_parts_stay_and_others_come(voice: ComposerVoice):
 
 
 def test_a_piece_goes_on(voice: ComposerVoice):
-    before = piece(8)
+    before = replace(piece(8), markers=((0, "A"), (4, "B"), (8, "A'")))
     score = voice.bars(5, before=before, seed=1)
+    assert score.markers[0] == (0, "C")
     assert (score.bars, score.tempo) == (5, before.tempo)
     assert [(p.name, p.program, p.role) for p in score.parts] == [(p.name, p.program, p.role) for p in before.parts]
     check_score(score)
