@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
+    from antiphon.verbs.live.engine import Live
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
     from antiphon.verbs.save import save
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AntiphonError",
+    "Live",
     "Note",
     "Voice",
     "__version__",
@@ -61,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "AntiphonError": "antiphon.core.errors",
+    "Live": "antiphon.verbs.live.engine",
     "Note": "antiphon.core.note",
     "Voice": "antiphon.voices.voice",
     "bundled": "antiphon.voices.find",

@@ -299,10 +299,21 @@ def test_files_that_are_no_scripts(tmp_path):
     assert read_script(tmp_path / "bom.txt").cues[0].stop == 2
 
 
+def test_commas_and_units_may_stand_as_they_like():
+    plain = parse_script("event dog at 1 2 3 level -3 pan -0.5 distance 1\n").cues
+    for text in (
+        "at 1,2,3,level -3dB,pan left 0.5,distance 1",
+        "at 1 s, 2s and 0:03 , level -3 dB pan left 0.5, distance 1",
+    ):
+        assert parse_script(f"event dog {text}\n").cues == plain
+    assert parse_script("layer hum:0.5,beep:0.5,\n to 1.5 min,fade 2\n").cues[0].stop == 90
+
+
 def test_the_script_of_the_documentation_is_one():
     page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
     (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]
-    script = parse_script(text)
+    script = parse_script(text, "park.txt")
+    assert script == read_script(Path(__file__).parents[1] / "examples" / "park.txt")
     assert [cue.sound for cue in script.cues] == [
         "birds:0.7, wind:0.3", "rain > storm @ 3:00-4:30", "dog", "chimes", "gm:tubular bells",
     ]  # fmt: skip
@@ -443,6 +454,9 @@ def test_generate_makes_places_in_stereo(antiphon_line, tmp_path, monkeypatch):
     assert read_audio(made[0], mono=False) == pytest.approx(from_sound("rain", VOICE, seconds=1, seed=5), abs=1e-6)
     assert "exists" in antiphon_line(*line, "--instrument", "rain").err[-1]
     assert antiphon_line("generate", "ambience", "-o", str(tmp_path / "a.flac"), "--seconds", "1").status == 0
+    assert antiphon_line(*line, "--force", "--style", "density=0.3").status == 0
+    assert VOICE.asked[-1]["density"] == 0.3
+    assert "style 'loud' is unknown" in antiphon_line(*line, "--force", "--style", "loud").err[-1]
     assert "cannot play notes" in antiphon_line("generate", "ambience", "-o", str(tmp_path), "--pitch", "C4").err[-1]
 
 

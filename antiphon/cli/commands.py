@@ -213,7 +213,7 @@ class Scene(Spoken):
     loop: Flag = False
     """let the end join the beginning"""
     seed: Annotated[str | None, opt("N|NAME")] = None
-    """random seed, a number or any name: another seed, another place (default: 0, or the script's)"""
+    """a number or any name: another seed, another place (default: 0, or the script's)"""
     variation: Annotated[float | None, opt("0-1")] = None
     """how far from the typical place of its kind (default: 1)"""
     density: Annotated[float | None, opt("0-1")] = None
@@ -277,17 +277,18 @@ class Clone(Spoken):
 
 @dataclass(frozen=True)
 class Export(Spoken):
-    """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
+    """Write a voice as samples for a sampler (SFZ, SoundFont and others), as a web page that plays, or as ONNX.
 
-    Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
+    Example: antiphon export gm -o flute --instrument flute; antiphon export gm -o gm.html --format web
     """
 
     voice: Annotated[Positional[str], arg(metavar="V")]
     """a bundled voice, a run folder or a weights file"""
     out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
-    """the folder for the pack"""
-    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav")] = "sfz"
-    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others)"""
+    """the folder for the pack; for web the HTML file"""
+    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav|web|onnx")] = "sfz"
+    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others); or
+    the voice itself, without samples: web, a page that plays in a browser, and onnx, its networks"""
     instrument: Annotated[Words, opt("LABEL ...")] = ()
     """instruments, General MIDI names or numbers, blends (flute:0.6,strings:0.4) or recordings (NOTE.wav); `all` for
     everything (default: all, of a voice of few); of a kit: drums"""
@@ -314,6 +315,46 @@ class Export(Spoken):
         how |= {"instrument": [name for group in self.instrument for name in group], "force": self.force}
         how["quiet"] = self.quiet
         print(export(self.voice, self.out, **how))
+
+
+@dataclass(frozen=True)
+class Live(Spoken):
+    """Play a voice from a MIDI keyboard, or from the computer's keys, and hear it at once.
+
+    Example: antiphon live gm --instrument violin
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    instrument: Annotated[str | None, opt("LABEL", "-i")] = None
+    """an instrument, General MIDI name or number, a blend (flute:0.6,strings:0.4) or NOTE.wav; program changes choose
+    others"""
+    midi: Annotated[str | None, opt("PORT")] = None
+    """a MIDI port: its number in --list, or part of its name; keys: the computer's keys (default: the first port,
+    or keys)"""
+    audio: Annotated[str | None, opt("DEVICE")] = None
+    """a loudspeaker: part of its name in --list; null: none (default: the system's)"""
+    buffer: Annotated[int, arg(metavar="FRAMES")] = 256
+    """frames of the loudspeaker's buffer: smaller answers faster, larger never stutters"""
+    kit: Annotated[str | None, opt("V")] = None
+    """a drum voice for channel 10 (default: the bundled kit)"""
+    polyphony: Annotated[int, arg(metavar="N")] = 16
+    """the most notes at once"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """random seed, a number or any name: another player"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """play for so long (default: until Ctrl-C)"""
+    list: Flag = False
+    """only say which MIDI ports and loudspeakers there are"""
+
+    def run(self) -> None:
+        from antiphon.verbs.live.session import listing, live
+
+        if self.list:
+            print("\n".join(listing()))
+            return
+        how = {name: value for name, value in vars(self).items() if name not in ("voice", "list")}
+        live(self.voice, **how)
 
 
 @dataclass(frozen=True)
@@ -576,6 +617,7 @@ VERBS: dict[str, type[Command]] = {
     "scene": Scene,
     "clone": Clone,
     "export": Export,
+    "live": Live,
     "gallery": Gallery,
     "train": Train,
     "evaluate": Evaluate,
@@ -588,7 +630,10 @@ VERBS: dict[str, type[Command]] = {
     "data prepare": Prepare,
 }
 
-STRAYS = {"generate": "--instrument"}  # what a second word after a verb is likely to be the value of
+STRAYS = {
+    "generate": "--instrument",
+    "scene": "--sound",
+}  # what a second word after a verb is likely to be the value of
 
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:

@@ -73,19 +73,24 @@ class _Playing:
         first, last = max(self.at, begin), min(self.source.stop, end)
         sound = np.asarray(self.read(max(last - first, 0)), np.float32)
         self.done = last >= self.source.stop or first + len(sound) < last
-        gain = fades(np.arange(first, first + len(sound)), self.source) * np.float32(self.source.gain)
         self.at = first + len(sound)
-        return slice(first - begin, self.at - begin), self.place(sound * gain[:, None]), self.wet
+        sound = sound * np.float32(self.source.gain) * fades(first, self.at, self.source)
+        return slice(first - begin, self.at - begin), self.place(sound), self.wet
 
 
-def fades(at: np.ndarray, source: Source) -> np.ndarray:
-    """(n,) float32: the factor of a source's fades at samples of the scene. Quarters of a sine: two layers of which one
-    fades in where the other fades out have the same power throughout."""
-    gain = np.ones(len(at), np.float32)
-    for from_edge, fade in ((at - source.start, source.fade_in), (source.stop - at, source.fade_out)):
+def fades(first: int, last: int, source: Source) -> np.ndarray:
+    """(n, 1) float32: the factor of a source's fades from sample `first` of the scene to `last`, or (1, 1) where there
+    is none. Quarters of a sine: two layers of which one fades in where the other fades out have the same power
+    throughout."""
+    begun, left = first - source.start, source.stop - last
+    if begun >= source.fade_in and left >= source.fade_out:
+        return np.ones((1, 1), np.float32)
+    gain = np.ones(last - first)
+    for edge, fade in ((np.arange(begun, begun + last - first), source.fade_in),
+                       (np.arange(left + last - first, left, -1), source.fade_out)):  # fmt: skip
         if fade > 0:
-            gain *= np.sin(np.clip(from_edge / fade, 0, 1) * (np.pi / 2)).astype(np.float32)
-    return gain
+            gain *= np.sin(np.clip(edge / fade, 0, 1) * (np.pi / 2))
+    return gain[:, None].astype(np.float32)
 
 
 class Placement:

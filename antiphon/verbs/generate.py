@@ -18,7 +18,7 @@ from antiphon.data.labelling.row import note_name
 from antiphon.data.labelling.several_pitches import parse_pitches
 from antiphon.verbs.finish import PLAINLY, Finish
 from antiphon.verbs.report import Report
-from antiphon.verbs.scene import several
+from antiphon.verbs.scene import read_controls, several
 from antiphon.voices.capabilities import ImaginesScenes, PlaysNotes
 from antiphon.voices.expression import USUAL_RANGE, common_pitch, still
 from antiphon.voices.find import load
@@ -133,9 +133,13 @@ def generate(
     finish = Finish(room, lufs, gain, Form(rate, bits, mono), first)
     loaded = load(voice)
     if isinstance(loaded, ImaginesScenes):
-        if keys or style or room:
-            raise loaded.cannot("play notes, with pitches, style words or a room")
-        scenes: dict[str, Any] = {"sound": instrument if instrument is None else str(instrument), "seconds": seconds}
+        if keys or room:
+            raise loaded.cannot("play notes, with pitches or a room")
+        scenes: dict[str, Any] = {
+            "controls": read_controls(style),
+            "sound": instrument if instrument is None else str(instrument),
+            "seconds": seconds,
+        }
         scenes |= {"seed": first, "variation": variation, "gain": gain, "lufs": lufs, "form": finish.form}
         return several(loaded, out, n, **scenes, force=force, quiet=quiet)
     player, report = loaded.able(PlayableVoice, "imagine sounds"), Report(quiet)

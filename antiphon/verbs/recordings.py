@@ -296,8 +296,8 @@ def _strip(row: Recording, sound: Sound, found: Recordings) -> str:
     said += f", {sound.rate:.2f} Hz" if sound.rate else ""
     remarks = "".join(f"<br>{escape(remark)}" for remark in row.remarks)
     marks = "".join(_mark(fault, row.seconds) for fault in row.faults if fault.kind in LEFT_OUT)
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in _curve(row, sound))
-    drawn = f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="1"/>'
+    lines = (" ".join(f"{x:.1f},{y:.1f}" for x, y in points) for points in _curves(row, sound))
+    drawn = "".join(f'<polyline points="{line}" fill="none" stroke="currentColor"/>' for line in lines)
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img">{marks}{drawn}</svg>'
     return f'<p class="small">{escape(said)}{remarks}</p>{svg}{player(address(row.path))}'
 
@@ -308,11 +308,12 @@ def _mark(fault: Fault, seconds: float) -> str:
     return f'<rect x="{x:.1f}" y="0" width="{width:.1f}" height="{HEIGHT}" fill="{COLOURS[fault.kind]}">{title}</rect>'
 
 
-def _curve(row: Recording, sound: Sound) -> Iterator[tuple[float, float]]:
-    """Points of the level over time, the loudest of those that fall together; it skips what was left out."""
-    at = np.concatenate([np.arange(start, stop, HOP) for start, stop in row.stretches] or [np.zeros(0)])
-    size = min(len(at), len(sound.levels))
-    step = max(size // POINTS, 1)
-    for k in range(0, size, step):
-        level = float(np.clip(sound.levels[k : k + step].max(), LOW_DB, HIGH_DB))
-        yield float(at[k] / row.seconds * WIDTH), HEIGHT * (HIGH_DB - level) / (HIGH_DB - LOW_DB)
+def _curves(row: Recording, sound: Sound) -> Iterator[list[tuple[float, float]]]:
+    """Points of the level over time, the loudest of those that fall together, for every stretch that is used."""
+    step, at = max(len(sound.levels) // POINTS, 1), 0
+    for start, stop in row.stretches:
+        count = round((stop - start) / HOP)
+        own, at = sound.levels[at : at + count], at + count
+        loudest = [float(np.clip(own[k : k + step].max(), LOW_DB, HIGH_DB)) for k in range(0, len(own), step)]
+        xs = ((start + k * step * HOP) / row.seconds * WIDTH for k in range(len(loudest)))
+        yield [(x, HEIGHT * (HIGH_DB - y) / (HIGH_DB - LOW_DB)) for x, y in zip(xs, loudest, strict=True)]

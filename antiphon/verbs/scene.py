@@ -11,7 +11,7 @@ import heapq
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,7 +44,7 @@ from antiphon.verbs.scene_script import (
     read_script,
 )
 from antiphon.voices.capabilities import ImaginesScenes
-from antiphon.voices.find import load
+from antiphon.voices.find import bundled, load
 from antiphon.voices.places import Places, last_time
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def several(
     n: int,
     *,
     sound: str | None = None,
+    controls: Mapping[str, float] | None = None,
     seconds: float | None = None,
     seed: int = 0,
     variation: float | None = None,
@@ -186,7 +187,7 @@ def several(
     """Write `n` scenes into the folder `out`, NNN_<sound>_s<seed>.wav, each of a seed of its own, counted up from
     `seed`; or a single one into a sound file. For `generate`, whose keywords these are. -> out"""
     out, length = Path(out), _length(seconds, None) or EACH
-    how: How = {"level": gain} | ({} if variation is None else {"variation": variation})  # type: ignore[assignment]
+    how: How = {"level": gain, **(controls or {})} | ({} if variation is None else {"variation": variation})  # type: ignore
     check_level(lufs, gain)
     single = out.suffix.lower() in SUFFIXES
     if not single and out.exists() and not out.is_dir():
@@ -205,6 +206,20 @@ def several(
                 _write(stage(), target, lufs, form, force)
                 advance(number, n)
     return out
+
+
+def read_controls(words: Sequence[str]) -> dict[str, float]:
+    """Controls from words such as "density=0.3". Raises AntiphonError for others."""
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name.strip().lower()] = float(value)
+        except ValueError:
+            name = ""
+        if name.strip().lower() not in CONTROLS:
+            raise AntiphonError(f"style '{word}' is unknown: scenes have {', '.join(f'{c}=0..1' for c in CONTROLS)}")
+    return found
 
 
 # ---- a scene that is ready -------------------------------------------------------------------------------------------
@@ -316,7 +331,7 @@ class _Cast:
 
         def sources() -> Iterator[Source]:
             for number, at in enumerate(times(cue, self.length / SAMPLE_RATE, seed)):
-                sound = sound_of(cue, self.player, seed + number, REFERENCE + cue.level) if number else first
+                sound = sound_of(cue, self.player, seed, REFERENCE + cue.level, number) if number else first
                 start = round(at * SAMPLE_RATE)
                 reader = partial(_reader, sound)
                 yield Source(start, start + len(sound), reader, pan=cue.pan, distance=cue.distance)
@@ -416,7 +431,12 @@ def _sound(stage: Stage) -> np.ndarray:
 
 
 def _imagining(voice: str | Path | Voice) -> ImaginesScenes:
-    found = load(voice)
+    try:
+        found = load(voice)
+    except AntiphonError as error:
+        if isinstance(voice, str) and AMBIENCE in bundled() and voice.lower() in load(AMBIENCE).instruments:
+            raise AntiphonError(f"'{voice}' is a sound of the voice {AMBIENCE}: write --sound {voice}") from None
+        raise error
     if not isinstance(found, ImaginesScenes):
         raise AntiphonError(f"{found.info.name} cannot imagine scenes: use a voice trained with `--recipe scene`")
     return found

@@ -22,12 +22,13 @@ from antiphon.voices.voice import Voice
 SEARCHED = 8.0  # seconds of a place in which an event is looked for
 STANDS_OUT = 12.0  # dB by which its loudest moment is above the rest; less is no event, but a stretch of sound
 STRETCH, STRETCH_FADE = 3.0, 0.5  # seconds of one that serves as an event, and of its fades
-BELOW_PEAK, ABOVE_REST = 32.0, 4.0  # dB: where an event begins and ends
-PAUSE = 0.2  # seconds of quiet within one
+BELOW_PEAK, ABOVE_REST = 18.0, 6.0  # dB: what belongs to an event
+PAUSE, RINGS = 0.06, 0.4  # seconds: of quiet within one; in which it may still die away
+MOST = 2.5  # seconds, unless it is said how long it lasts
 RISE, FALL = 0.005, 0.12  # seconds of its fades
 HELD = 1.5  # seconds that notes are held
 LEAST_GAP = 0.3  # of the mean: no two chance events are nearer
-HOP = SAMPLE_RATE // 100
+HOP, FRAME = SAMPLE_RATE // 100, 0.01  # samples, seconds of a level
 
 
 def times(event: Event, end: float, seed: int) -> Iterator[float]:
@@ -45,18 +46,23 @@ def times(event: Event, end: float, seed: int) -> Iterator[float]:
         at += every * (LEAST_GAP + (1 - LEAST_GAP) * rng.exponential()) if event.chance else every
 
 
-def sound_of(event: Event, voice: ImaginesScenes, seed: int, loudness: float) -> np.ndarray:
-    """(samples, 2) float32: one of the event's sounds, its loudest 0.4 seconds at `loudness` LUFS. Another seed is
-    another one. Raises AntiphonError for what cannot be played."""
-    other, name = hired(voice, event.sound)
+def sound_of(event: Event, voice: ImaginesScenes, seed: int, loudness: float, number: int = 0) -> np.ndarray:
+    """(samples, 2) float32: the event's sound for the time that has a `number`, its loudest 0.4 seconds at `loudness`
+    LUFS: another moment of the place, or another take of the note by the same player. Raises AntiphonError for what
+    cannot be played."""
+    try:
+        other, name = hired(voice, event.sound)
+    except AntiphonError as error:
+        kit = "is a drum kit" in str(error)
+        raise AntiphonError(f"say which drum, as in {event.sound}:snare drum") if kit else error from None
     if isinstance(other, ImaginesScenes):
         voice, other = other, None
     if other is not None:
-        sound = _note(other, name, event, seed)
+        sound = _note(other, name, event, seed, number)
     elif event.pitch is not None:
         raise AntiphonError("a pitch is for notes of other voices, such as `event gm:tubular bells pitch C5`")
     else:
-        sound = _heard(voice, name, event, seed)
+        sound = _heard(voice, name, event, seed + number)
     return sound * np.float32(10 ** ((loudness - loudest(sound)) / 20))
 
 
@@ -71,11 +77,11 @@ def _heard(voice: ImaginesScenes, name: str, event: Event, seed: int) -> np.ndar
     return one_shot(stream.read(round(seconds * SAMPLE_RATE)), event.lasts)
 
 
-def _note(voice: Voice, name: str, event: Event, seed: int) -> np.ndarray:
+def _note(voice: Voice, name: str, event: Event, seed: int, take: int) -> np.ndarray:
     player = voice.able(PlaysNotes, "play an event")
     label = player.resolve(name, seed)
     pitch = parse_pitch(event.pitch) if event.pitch else common_pitch(player, (label,))
-    note = player.note(pitch, instrument=label, seconds=event.lasts or HELD, seed=seed)
+    note = player.note(pitch, instrument=label, seconds=event.lasts or HELD, seed=seed, take=take)
     return np.repeat(note[:, None], 2, axis=1)
 
 
@@ -89,11 +95,14 @@ def one_shot(sound: np.ndarray, lasts: float | None = None) -> np.ndarray:
         stretch = sound[: round((lasts or STRETCH) * SAMPLE_RATE)]
         fade = min(round(STRETCH_FADE * SAMPLE_RATE), len(stretch) // 4)
         return _faded(stretch, fade, fade)
-    over = level > max(level[peak] - BELOW_PEAK, rest + ABOVE_REST)
-    first, last = _around(over, peak, round(PAUSE * SAMPLE_RATE / HOP))
+    floor = rest + ABOVE_REST
+    first, last = _around(level > max(level[peak] - BELOW_PEAK, floor), peak, round(PAUSE / FRAME))
+    first = max(first, peak - round(MOST / 2 / FRAME))
+    ringing = level[last : last + round(RINGS / FRAME)]
+    last += int(np.argmax(np.append(ringing < floor, True)))
     start = max(first * HOP - HOP // 2, 0)
-    stop = (last + 1) * HOP + round(FALL * SAMPLE_RATE) if lasts is None else start + round(lasts * SAMPLE_RATE)
-    found = sound[start:stop]
+    seconds = min((last + 1) * FRAME + FALL - start / SAMPLE_RATE, MOST) if lasts is None else lasts
+    found = sound[start : start + round(seconds * SAMPLE_RATE)]
     fall = min(round(FALL * SAMPLE_RATE), len(found) // 2)
     return _faded(found, min(round(RISE * SAMPLE_RATE), len(found) // 4), fall)
 

@@ -187,9 +187,15 @@ class _Statement:
         hint = f"did you mean '{near[0]}'?" if near else f"use {', '.join(known)}"
         self.wrong(f"'{_short(word)}' is not understood: {hint}")
 
-    def look(self) -> str:
-        """The next word as it is compared, "" at the end."""
-        return self.words[self.at][0].strip(",").lower() if self.at < len(self.words) else ""
+    def look(self, parted: bool = True) -> str:
+        """The next word as it is compared, "" at the end. parted: words that commas hold together come apart."""
+        if self.at >= len(self.words):
+            return ""
+        word, line = self.words[self.at]
+        if parted and "," in word.strip(",") and not word.startswith('"'):
+            self.words[self.at : self.at + 1] = [(part, line) for part in word.split(",") if part]
+            word = self.words[self.at][0]
+        return word.strip(",").lower()
 
     def take(self) -> str:
         word = self.look()
@@ -285,9 +291,9 @@ class _Statement:
                     self.at += 1
                     self.wrong('a quotation mark (") is not closed')
                 word = word[1:-1]
-            elif self.look() in known:
+            elif self.look(parted=False) in known:
                 break
-            elif parts and difflib.get_close_matches(self.look(), known, 1, 0.8):
+            elif parts and difflib.get_close_matches(self.look(parted=False), known, 1, 0.8):
                 self.unknown(self.take(), known)
             parts.append(word)
             self.at += 1

@@ -176,6 +176,21 @@ class Stream(Protocol):
         """Release the note, from the next sample read on. A second release has no effect."""
 
 
+@runtime_checkable
+class Played(Stream, Protocol):
+    """A stream whose pitch can be bent while it sounds, and that can render ahead in a pause."""
+
+    @property
+    def left(self) -> int:
+        """Samples that can be read without rendering any."""
+
+    def bend(self, semitones: float) -> None:
+        """Move the pitch to `semitones` off the note's, within 25 ms; what was read stays as it was."""
+
+    def prepare(self) -> bool:
+        """Render some of what comes next, if that has not been done. -> whether there was anything to do"""
+
+
 class Streams(PlaysNotes):
     """Notes that can be played before it is known how long they will be held."""
 
