@@ -312,7 +312,8 @@ def test_commas_and_units_may_stand_as_they_like():
 def test_the_script_of_the_documentation_is_one():
     page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
     (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]
-    script = parse_script(text)
+    script = parse_script(text, "park.txt")
+    assert script == read_script(Path(__file__).parents[1] / "examples" / "park.txt")
     assert [cue.sound for cue in script.cues] == [
         "birds:0.7, wind:0.3", "rain > storm @ 3:00-4:30", "dog", "chimes", "gm:tubular bells",
     ]  # fmt: skip
