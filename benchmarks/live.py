@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.verbs.live.devices import NULL, open_speaker
+from antiphon.verbs.live.devices import NULL, find_speaker, open_speaker
 from antiphon.verbs.live.engine import Live
 from antiphon.verbs.live.process import LiveProcess
 
@@ -68,7 +68,7 @@ def clock(engine: LiveProcess, buffer: int, null: bool, heard: Callable[[np.ndar
         return sound
 
     if null:
-        device = open_speaker(NULL, buffer, read)
+        device = open_speaker(find_speaker(NULL), buffer, read)
         yield
         device.close()
         return

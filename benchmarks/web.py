@@ -3,7 +3,8 @@
     npm install playwright-core; NODE_PATH=$PWD/node_modules python benchmarks/web.py [--out out/web]
 
 Opens it from disk and over http: how soon it is ready, a chord beside Python's with the same phases (dB from the chord
-to what differs), what 16 notes cost the audio thread, a tour by keys only, MIDI, a recording, errors, pictures.
+to what differs), what 16 held notes cost (processor time as a share of real time, network and sound), a tour by keys
+only, MIDI, a recording, errors, pictures.
 """
 
 from __future__ import annotations

@@ -335,6 +335,10 @@ def test_a_session_with_a_loudspeaker_that_nobody_hears(antiphon_line, monkeypat
 def test_without_the_libraries_a_line_says_what_to_install(antiphon_line, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "miniaudio", None)
     assert "pip install 'antiphon[live]'" in antiphon_line("live", "--list").err[-1]
+    monkeypatch.setitem(__import__("sys").modules, "miniaudio", SimpleNamespace(
+        MiniaudioError=OSError, Devices=lambda: SimpleNamespace(get_playbacks=lambda: [{"name": "Discard all samples"}])
+    ))  # fmt: skip
+    assert "no loudspeaker was found: connect one" in antiphon_line("live").err[-1]
     monkeypatch.setattr(devices, "speakers", lambda: ["Built-in"])
     monkeypatch.setattr(devices, "ports", lambda: ["Keys 25", "Keys 49"])
     assert session.listing() == ["--midi 1   Keys 25", "--midi 2   Keys 49", "--audio 'Built-in'"]

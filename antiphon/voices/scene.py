@@ -19,7 +19,7 @@ from antiphon.core.parallel import parallel_map
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pulse import find_pulse
 from antiphon.data.scenes import cleaned
-from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance, hashed, uniform
+from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, Chance, hashed, pulse_features, uniform
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
@@ -446,6 +446,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SceneModel:
         "generator.heads.bias": (2 * c.bands + 2 * c.groups + c.fast,),
         "generator.base.bias": (2 * (c.bands + c.short_bands),),
         "generator.conditioner.0.weight": (c.condition, c.style + len(DESCRIPTORS)),
+        "generator.tick.weight": (pulse_features(FAST_PULSE) * c.short_bands, c.condition),
         "generator.fast_enter.weight": (c.fast, FAST_FEATURES),
         "generator.fast_down.weight": (2 * c.short_bands, c.fast_hidden),
         "mapping.label.weight": (len(labels.instruments), None),

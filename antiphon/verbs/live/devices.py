@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -16,18 +18,27 @@ NULL = "null"  # the name of a loudspeaker that nobody hears
 
 def speakers() -> list[str]:
     """The names of the loudspeakers."""
-    audio = _miniaudio()
-    try:
-        return [device["name"] for device in audio.Devices().get_playbacks()]
-    except audio.MiniaudioError:
-        return []
+    return [device["name"] for device in _playbacks(_miniaudio())]
 
 
-def open_speaker(name: str | None, frames: int, read: Callable[[int], np.ndarray]) -> Any:
-    """A loudspeaker that asks `read` for (frames, 2) float32 until it is closed. name: part of its name, or "null";
-    frames: of its buffer. Raises AntiphonError if there is none."""
+def find_speaker(name: str | None) -> dict[str, Any]:
+    """What `open_speaker` needs for a loudspeaker: part of its name, None for the usual one, or "null". Raises
+    AntiphonError if there is none, or no such one."""
     audio = _miniaudio()
-    how: dict[str, Any] = {"backends": [audio.Backend.NULL]} if name == NULL else {"device_id": _device(audio, name)}
+    if name == NULL:
+        return {"backends": [audio.Backend.NULL]}
+    known = _playbacks(audio)
+    if not known:
+        raise AntiphonError(f"no loudspeaker was found: connect one, or play for nobody with --audio {NULL}")
+    if name is None:
+        return {}
+    return {"device_id": known[chosen(name, [device["name"] for device in known], "loudspeaker")]["id"]}
+
+
+def open_speaker(speaker: dict[str, Any], frames: int, read: Callable[[int], np.ndarray]) -> Any:
+    """A loudspeaker of `find_speaker` that asks `read` for (frames, 2) float32 until it is closed. frames: of its
+    buffer. Raises AntiphonError if it cannot be used."""
+    audio = _miniaudio()
     try:
         device = audio.PlaybackDevice(
             output_format=audio.SampleFormat.FLOAT32,
@@ -35,16 +46,23 @@ def open_speaker(name: str | None, frames: int, read: Callable[[int], np.ndarray
             sample_rate=SAMPLE_RATE,
             buffersize_msec=max(round(1000 * frames / SAMPLE_RATE), 1),
             app_name="antiphon",
-            **how,
+            **speaker,
         )
     except audio.MiniaudioError as error:
-        raise AntiphonError(
-            f"no sound can be played here ({error}): connect a loudspeaker, or use --audio null"
-        ) from None
+        raise AntiphonError(f"the loudspeaker cannot be used ({error}): choose another with --audio") from None
     source = _source(read)
     next(source)
     device.start(source)
     return device
+
+
+def _playbacks(audio: Any) -> list[dict[str, Any]]:
+    """The loudspeakers, without what only looks like one."""
+    try:
+        found = audio.Devices().get_playbacks()
+    except audio.MiniaudioError:
+        return []
+    return [device for device in found if not device["name"].startswith("Discard all samples")]  # of ALSA
 
 
 def _source(read: Callable[[int], np.ndarray]) -> Generator[bytes, int, None]:
@@ -52,16 +70,6 @@ def _source(read: Callable[[int], np.ndarray]) -> Generator[bytes, int, None]:
     frames = yield b""
     while True:
         frames = yield read(frames).tobytes()
-
-
-def _device(audio: Any, name: str | None) -> Any:
-    if name is None:
-        return None
-    try:
-        known = audio.Devices().get_playbacks()
-    except audio.MiniaudioError:
-        known = []
-    return known[chosen(name, [device["name"] for device in known], "loudspeaker")]["id"]
 
 
 def _miniaudio() -> Any:
@@ -77,6 +85,8 @@ def _miniaudio() -> Any:
 
 def ports() -> list[str]:
     """The names of the MIDI ports that can be listened to; none where there is no MIDI at all."""
+    if sys.platform == "linux" and not os.path.exists("/dev/snd/seq"):  # ALSA would complain on the terminal
+        return []
     midi = _rtmidi()
     try:
         return list(midi.get_in_ports()) if midi else []

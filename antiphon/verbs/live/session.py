@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,18 @@ def live(
         raise AntiphonError(f"a buffer of {buffer} frames is out of range: use {SMALLEST} to {LARGEST}")
     report = Report(quiet)
     how: dict[str, Any] = {"instrument": instrument, "kit": kit, "polyphony": polyphony, "seed": seed}
-    port = _port(midi)
+    port, speaker = _port(midi), devices.find_speaker(audio)
     with ExitStack() as stack:
         engine = stack.enter_context(LiveProcess(voice, ahead=max(buffer, BLOCK), **how))
         playing = engine.start()
-        stack.enter_context(closing(devices.open_speaker(audio, buffer, engine.read)))
+        stack.enter_context(closing(devices.open_speaker(speaker, buffer, engine.read)))
         piano = _listen(stack, engine, port, report)
         if port is None and midi is None:
             report.say("no MIDI port was found: play with the computer's keys")
         report.say(f"{playing} on channel 1, drums on channel 10; {_latency(buffer)}")
         report.say("Ctrl-C ends")
-        _until_stopped(engine, piano, seconds, stack)
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            _until_stopped(engine, piano, seconds, stack)
         if engine.late > 1:
             report.say(f"note: the sound was interrupted {engine.late} times: try --buffer {min(2 * buffer, LARGEST)}")
 

@@ -429,9 +429,7 @@
     notes.forEach((note, i) => worker.postMessage({ kind: "begin", id: `offline ${i}`, start: 0, take: i, ...note }));
     await begun;
     await new Promise((resolve) => setTimeout(resolve, 50));
-    const began = performance.now(), sound = await target.startRendering();
-    window.antiphonPage.rendered = performance.now() - began;
-    return sound.getChannelData(0);
+    return (await target.startRendering()).getChannelData(0);
   }
 
   window.antiphonPage = { offline, press, lift, midi, panic, playing, styleAt, labels: voice.labels, get context() { return context; }, ready: null };
