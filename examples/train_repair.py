@@ -5,8 +5,8 @@
 
 Clean music is played from scores by soundfonts, with the program fluidsynth, and put together from single notes of real
 instruments. DATA holds scores/song, scores/quartet and scores/game (MIDI files), instruments/ (sound files named after
-their notes) and scenes/ (recorded noise by kind). A fifth of the works, an eighth of the presets, some notes and a fifth
-of the noise stay unheard: they go into WORK/repair-judge, for benchmarks/repair.py.
+their notes) and scenes/ (recorded noise by kind). A fifth of the works, an eighth of the presets, some notes and a
+fifth of the noise stay unheard: they go into WORK/repair-judge, for benchmarks/repair.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The generator of repairs: a damaged spectrum in, what each bin has to become louder or softer by and how its phase has
-to turn out.
+"""The generator of repairs: a damaged spectrum in, what each bin has to become louder or softer by and how its phase
+has to turn out.
 
-A single stream of causal ConvNeXt blocks (Liu 2022) at frame rate, as in Vocos (Siuzdak 2023) and AP-BWE (Lu 2024), told
-what is wrong by FiLM (Perez 2018). It looks REACH_AHEAD frames ahead and no further: whole files and streams go through
+A single stream of causal ConvNeXt blocks (Liu 2022) at frame rate, as in Vocos (Siuzdak 2023) and AP-BWE (Lu 2024),
+told what is wrong by FiLM (Perez 2018). It looks REACH_AHEAD frames ahead and no further: whole files and streams go through
 the same forward, which takes and returns the blocks' memory of the past.
 
     Y = (e^d P/(P + N) X + max(e^d - 1, 0) eps U) e^(i r)

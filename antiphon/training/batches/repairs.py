@@ -78,8 +78,8 @@ class RepairSource:
 
 
 def told_of(names: Sequence[str], amounts: Mapping[str, float | None], heard: bool = True) -> np.ndarray:
-    """(damages, 2) what a network is told: how severe each damage is, and whether that is known. amounts: of those there
-    are, None for one of unknown amount; the others are none at all, if `heard`, or unknown."""
+    """(damages, 2) what a network is told: how severe each damage is, and whether that is known. amounts: of those that
+    are there, None for one of unknown amount; the others are none at all, if `heard`, or unknown."""
     known = damages()
     rows = np.zeros((len(names), 2), np.float32)
     for row, name in zip(rows, names, strict=True):

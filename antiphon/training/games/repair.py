@@ -4,9 +4,9 @@
     L_G = sum of weights * terms                                           [the recipe's dict; its keys are the log's]
 
 Before the game the generator rehearses, without critics. Terms: `level`, the logarithm of magnitudes, where the clean
-sound is loud more than where it is soft; `mel`, that of bands at two resolutions; `complex`, the squared error of spectra
-compressed to |X|^0.3 (Ephrat 2018), in which phases count; `distance`, the error's level beside the sound's in dB over 10,
-down to -40 dB and no further: clean music is to stay as it is.
+sound is loud more than where it is soft; `mel`, that of bands at two resolutions; `complex`, the squared error of
+spectra compressed to |X|^0.3 (Ephrat 2018), in which phases count; `distance`, the error's level beside the sound's in
+dB over 10, down to -40 dB and no further: clean music is to stay as it is.
 """
 
 from __future__ import annotations
@@ -156,16 +156,14 @@ class RepairLoss(nn.Module):
         self.fine = LogMel(512, 128, 48, FLOOR_DB)
 
     def forward(self, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        one, other = (stft(x, WINDOW, WINDOW // 4) for x in (made, clean))
-        powers = [x.real.square() + x.imag.square() for x in (one, other)]
-        logs = [torch.log(p + 1e-9) / 2 for p in powers]
+        pair = [stft(x, WINDOW, WINDOW // 4) for x in (made, clean)]
+        powers = [x.real.square() + x.imag.square() for x in pair]
+        logs = [torch.log(power + 1e-9) / 2 for power in powers]
         weight = (powers[1] + 1e-9) ** 0.25
         weight = weight / weight.mean((1, 2), keepdim=True)
-        mels = [torch.log10(self.filters @ p + 10 ** (FLOOR_DB / 10)) for p in powers]
-        compressed = [
-            torch.view_as_real(x) * (p + 1e-8).pow(-0.35).unsqueeze(-1)
-            for x, p in zip((one, other), powers, strict=True)
-        ]
+        mels = [torch.log10(self.filters @ power + 10 ** (FLOOR_DB / 10)) for power in powers]
+        small = [(power + 1e-8).pow(-0.35).unsqueeze(-1) for power in powers]
+        compressed = [torch.view_as_real(x) * size for x, size in zip(pair, small, strict=True)]
         error, loud = (made - clean).square().mean(1), clean.square().mean(1) + 1e-7
         return {
             "level": (weight * (logs[0] - logs[1]).abs()).mean(),
