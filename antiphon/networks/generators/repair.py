@@ -2,8 +2,8 @@
 has to turn out.
 
 A single stream of causal ConvNeXt blocks (Liu 2022) at frame rate, as in Vocos (Siuzdak 2023) and AP-BWE (Lu 2024),
-told what is wrong by FiLM (Perez 2018). It looks REACH_AHEAD frames ahead and no further: whole files and streams go through
-the same forward, which takes and returns the blocks' memory of the past.
+told what is wrong by FiLM (Perez 2018). It looks REACH_AHEAD frames ahead and no further: whole files and streams go
+through the same forward, which takes and returns the blocks' memory of the past.
 
     Y = (e^d P/(P + N) X + max(e^d - 1, 0) eps U) e^(i r)
 
