@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.generate import generate
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
+    from antiphon.verbs.repair import repair
     from antiphon.verbs.save import save
     from antiphon.verbs.train import train
     from antiphon.voices.find import bundled, load
@@ -52,6 +53,7 @@ __all__ = [
     "load",
     "morph",
     "play",
+    "repair",
     "save",
     "train",
 ]
@@ -70,6 +72,7 @@ _HOMES = {
     "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
+    "repair": "antiphon.verbs.repair",
     "save": "antiphon.verbs.save",
     "train": "antiphon.verbs.train",
 }

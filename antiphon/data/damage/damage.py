@@ -8,7 +8,7 @@ function of the random numbers given, and those are a function of (seed, index).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -92,3 +92,17 @@ def filtered(sound: np.ndarray, gain: Callable[[np.ndarray], np.ndarray], sample
     size = 1 << max(len(sound) + 2048, 1).bit_length()
     spectrum = np.fft.rfft(sound, size, axis=0) * gain(np.fft.rfftfreq(size, 1 / sample_rate))[:, None]
     return np.fft.irfft(spectrum, size, axis=0)[: len(sound)].astype(np.float32)
+
+
+def told_of(names: Sequence[str], amounts: Mapping[str, float | None], heard: bool = True) -> np.ndarray:
+    """(damages, 2) what a network is told: how severe each damage is, and whether that is known. amounts: of those that
+    are there, None for one of unknown amount; the others are none at all, if `heard`, or unknown."""
+    known = damages()
+    rows = np.zeros((len(names), 2), np.float32)
+    for row, name in zip(rows, names, strict=True):
+        amount = amounts.get(name)
+        if amount is not None:
+            row[:] = known[name].severity(amount), 1
+        elif name not in amounts and heard:
+            row[:] = 0, 1
+    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.damage.damage import damages
+from antiphon.data.damage.damage import told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings
 from antiphon.training.batches.batch import Tensors
@@ -75,17 +75,3 @@ class RepairSource:
         start = int(rng.integers(max(length - samples, 0) + 1))
         sound = self.data.audio(i, start, start + min(samples, length)).mean(1)
         return np.resize(sound, samples)
-
-
-def told_of(names: Sequence[str], amounts: Mapping[str, float | None], heard: bool = True) -> np.ndarray:
-    """(damages, 2) what a network is told: how severe each damage is, and whether that is known. amounts: of those that
-    are there, None for one of unknown amount; the others are none at all, if `heard`, or unknown."""
-    known = damages()
-    rows = np.zeros((len(names), 2), np.float32)
-    for row, name in zip(rows, names, strict=True):
-        amount = amounts.get(name)
-        if amount is not None:
-            row[:] = known[name].severity(amount), 1
-        elif name not in amounts and heard:
-            row[:] = 0, 1
-    return rows
