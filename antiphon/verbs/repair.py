@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 USUAL = "repair"
 BLOCK = 1 << 16  # samples at once
 PAGE = (".html", ".htm")
+COARSE = 90  # kbit/s of a channel, below which a codec is heard
 SHOWN = 30  # seconds of a sound on a page, those that changed most
 SINGLE = np.dtype("<f4")
 INSTEAD = ".wav"  # where a format can be read and not written
@@ -63,7 +64,11 @@ def listen(path: str | Path, report: Report | None = None) -> Faults:
     """What is wrong with a sound file, of any length."""
     header = probe(path)
     with (report or Report(True)).bar(f"listening to {Path(path).name}") as advance:
-        return _heard(_counted(blocks(path, BLOCK), header.frames, advance), header.sample_rate)
+        faults = _heard(_counted(blocks(path, BLOCK), header.frames, advance), header.sample_rate)
+    kilobits = Path(path).stat().st_size * 8 / 1000 / max(header.seconds * header.channels, 1e-3)
+    if header.estimated and kilobits < COARSE:  # the codec says itself how coarse it is
+        return replace(faults, amounts=faults.amounts | {"codec": kilobits})
+    return faults
 
 
 def listen_to(sources: Sequence[str | Path], quiet: bool = True) -> list[str]:

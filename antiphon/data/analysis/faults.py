@@ -17,21 +17,20 @@ RATE = 44100
 LOWEST, STEP, LEVELS = -150.0, 1.5, 110  # dB of the first level that is counted, between two, how many
 LINES = 2000  # bins of a long spectrum: up to 2.7 kHz
 SILENT = -85.0  # dB of full scale, of a frame's power
+SEEN = 9.0  # dB by which a line stands out
+FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
 
 @dataclass(frozen=True)
 class Faults:
     """What was heard. amounts: of each damage that is there, in its own unit. lines: frequencies of the hum, Hz.
-    clipped: share of the samples. peak, level: largest sample, and root of the mean power. sides: whether all channels
-    are alike."""
+    clipped: share of the samples, those at `ceiling`. peak: the largest sample."""
 
     amounts: dict[str, float] = field(default_factory=dict)
     lines: tuple[float, ...] = ()
     clipped: float = 0.0
     ceiling: float = np.inf
     peak: float = 0.0
-    level: float = 0.0
-    offset: float = 0.0
 
     @property
     def words(self) -> str:
@@ -49,7 +48,7 @@ class Faults:
         if "clicks" in a:
             said.append(f"{a['clicks']:.1f} clicks a second")
         if "codec" in a:
-            said.append("holes of a lossy codec")
+            said.append(f"a lossy codec of {a['codec']:.0f} kbit/s a channel")
         return ", ".join(said) or "nothing found"
 
 
@@ -60,11 +59,12 @@ class Listener:
         self._kept = np.zeros((0, 0), np.float32)
         self._levels = np.zeros((SIZE // 2 + 1, LEVELS), np.int32)
         self._lines = np.zeros((LINES, LEVELS), np.int32)
+        self._line_levels = np.zeros(LINES)  # sums of dB, finer than those counts
         self._long = np.zeros((0, 0), np.float32)
         self._mean = np.zeros(SIZE // 2 + 1)
         self._heights = np.zeros(4001, np.int64)  # of samples, by 0.02 dB from -60 to +20 dB of full scale
         self._samples = self._clicks = self._frames = self._looked = 0
-        self._sum = self._square = self._peak = 0.0
+        self._square = self._peak = 0.0
 
     # ---- counting ----------------------------------------------------------------------------------------------------
 
@@ -74,10 +74,9 @@ class Listener:
         self._samples += len(block)
         size = np.abs(block)
         self._peak = max(self._peak, float(size.max()))
-        self._sum += float(block.sum(dtype=float)) / block.shape[1]
-        self._square += float(np.square(block, dtype=float).sum()) / block.shape[1]
-        loud = size[size > 1e-3]
-        np.add.at(self._heights, np.clip(20 * np.log10(loud) + 60, 0, 80).__mul__(50).astype(int), 1)
+        self._square += float(np.square(_mixed(block), dtype=float).sum())
+        heights = np.clip(20 * np.log10(size[size > 1e-3]) + 60, 0, 80) * 50
+        self._heights += np.bincount(heights.astype(int), minlength=4001)
         self._kept = np.concatenate([self._kept.reshape(-1, block.shape[1]), block])
         while len(self._kept) >= BLOCK:
             self._look(self._kept[:BLOCK])
@@ -89,12 +88,13 @@ class Listener:
 
     def _look(self, part: np.ndarray) -> None:
         """The next BLOCK samples: spectra and clicks."""
-        window = np.hanning(SIZE + 1)[:-1, None] * (4 / SIZE)
+        window = np.hanning(SIZE + 1)[:-1] * (4 / SIZE)
+        mixed = _mixed(part)
         for start in range(0, BLOCK - SIZE + 1, SIZE // 2):
-            frame = part[start : start + SIZE]
+            frame = mixed[start : start + SIZE]
             if 10 * np.log10(np.square(frame, dtype=float).mean() + 1e-20) < SILENT:
                 continue
-            power = np.square(np.abs(np.fft.rfft(frame * window, axis=0))).mean(1)
+            power = np.square(np.abs(np.fft.rfft(frame * window)))
             self._mean += power
             self._frames += 1
             self._levels[np.arange(len(power)), _level_of(power)] += 1
@@ -104,56 +104,53 @@ class Listener:
             self._looked += BLOCK
 
     def _look_long(self, part: np.ndarray) -> None:
-        mono = part.mean(1)
+        mono = _mixed(part)
         if 10 * np.log10(np.square(mono, dtype=float).mean() + 1e-20) < SILENT:
             return
         window = np.blackman(LONG) * (2 / (0.42 * LONG))
         power = np.square(np.abs(np.fft.rfft(mono * window)[:LINES]))
         self._lines[np.arange(LINES), _level_of(power)] += 1
+        self._line_levels += 10 * np.log10(power + 1e-20)
 
     # ---- concluding --------------------------------------------------------------------------------------------------
 
     def heard(self) -> Faults:
         """What is wrong."""
-        count = max(self._samples, 1)
-        level = float(np.sqrt(self._square / count))
-        basics = {"peak": self._peak, "level": level, "offset": self._sum / count}
         if not self._frames:
-            return Faults(**basics)  # type: ignore[arg-type]
+            return Faults(peak=self._peak)
         amounts: dict[str, float] = {}
         lines, hum = self._hum()
         if lines:
             amounts["hum"] = hum
-        cut = self._cut_off()
-        if cut is not None:
+        if (cut := cut_off(self._share(0.9))) is not None:
             amounts["bandwidth"] = cut
-        noise = self._noise(cut)
+        noise = noise_distance(self._share(0.1), self._share(0.5), self._share(0.9), self._mean / self._frames, cut)
         if noise is not None:
             amounts["noise"] = noise
-        clipped, ceiling = self._clipped()
+        clipped, ceiling, bent = pile_up(self._heights)
         if clipped:
-            amounts["clipping"] = clip_distance(clipped)
-        if self._looked and (rate := self._clicks * RATE / self._looked) > 0.4:
+            amounts["clipping"] = -10 * float(np.log10(clipped))
+        rate = self._clicks * RATE / max(self._looked, 1)
+        if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
-        return Faults(amounts, lines, clipped, ceiling, **basics)  # type: ignore[arg-type]
+        return Faults(amounts, lines, clipped, ceiling, self._peak)
 
     def _share(self, share: float) -> np.ndarray:
         """The level, in dB, below which each bin is for a share of the time."""
         return _percentile(self._levels, share)
 
-    def _cut_off(self) -> float | None:
-        return cut_off(self._share(0.9))
-
-    def _noise(self, cut: float | None) -> float | None:
-        return noise_distance(self._share(0.1), self._share(0.5), self._mean / self._frames, cut)
-
-    def _clipped(self) -> tuple[float, float]:
-        return pile_up(self._heights)
-
     def _hum(self) -> tuple[tuple[float, ...], float]:
-        if self._lines[0].sum() < 3:
+        count = int(self._lines[0].sum())
+        if count < 3:
             return (), 0.0
-        return hum_lines(_percentile(self._lines, 0.25), self._square / max(self._samples, 1))
+        power = self._square / max(self._samples, 1)
+        return hum_lines(_percentile(self._lines, 0.25), self._line_levels / count, power)
+
+
+def _mixed(part: np.ndarray) -> np.ndarray:
+    """(samples,) all channels in one, none of them as loud as another, lest opposite ones cancel out. Noise of several
+    channels added up is distributed as that of one is; a mean of their powers would not be."""
+    return np.asarray(part @ (0.6 ** np.arange(part.shape[1])))
 
 
 def _level_of(power: np.ndarray) -> np.ndarray:
@@ -166,80 +163,98 @@ def _percentile(counts: np.ndarray, share: float) -> np.ndarray:
     return np.asarray(LOWEST + STEP * (at + 0.5))
 
 
-def cut_off(loud: np.ndarray) -> float | None:
-    """Hz above which a spectrum, dB by bin, falls as no instrument's does; None if it does not."""
-    hz = np.arange(len(loud)) * RATE / SIZE
-    smooth = np.convolve(np.pad(loud, 8, mode="edge"), np.ones(17) / 17, "valid")
-    best, where = 0.0, None
-    for f in np.geomspace(1200, 19_500, 240):
-        below = smooth[(hz > f * 0.80) & (hz < f * 0.97)]
-        above = smooth[(hz > f * 1.06) & (hz < f * 1.25)]
-        beyond = smooth[hz > f * 1.1]
-        if not len(above) or not len(beyond):
-            continue
-        fall = float(below.mean() - above.mean())
-        if fall > best and beyond.max() < below.mean() - 15:
-            best, where = fall, f
-    return where if best > 22 else None
-
-
-def noise_distance(quiet: np.ndarray, usual: np.ndarray, mean: np.ndarray, cut: float | None) -> float | None:
-    """dB from a sound down to its noise: that which even its quietest moments have between the partials."""
-    hz = np.arange(len(quiet)) * RATE / SIZE
-    inside = (hz > 40) & (hz < (cut or 20_000) * 0.95)
-    floor = 10 ** ((_median(quiet, 41) + 9.0) / 10)  # a tenth of the time noise is 9.8 dB below its mean
-    total, noise = float(mean[inside].sum()), float(np.minimum(floor, mean)[inside].sum())
-    return 10 * float(np.log10(max(total - noise, 1e-3 * total) / max(noise, 1e-20)))
-
-
 def _median(x: np.ndarray, span: int) -> np.ndarray:
     padded = np.pad(x, span // 2, mode="reflect")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, span), 1))
 
 
-def pile_up(heights: np.ndarray) -> tuple[float, float]:
-    """Share of the samples that are as high as can be, and that height; 0 where they do not pile up."""
-    top = int(np.flatnonzero(heights)[-1]) if heights.any() else 0
-    best, where = 0, 0
-    for at in range(max(top - 100, 0), top + 1):
-        if heights[at] > best:
-            best, where = int(heights[at]), at
-    near = heights[max(where - 50, 0) : max(where - 5, 0)]
-    usual = float(near.mean()) if len(near) else 0.0
-    here = int(heights[max(where - 2, 0) :].sum())
-    beyond = int(heights[where + 5 :].sum())
+HZ = np.arange(SIZE // 2 + 1) * RATE / SIZE
+
+
+def cut_off(loud: np.ndarray) -> float | None:
+    """Hz above which a spectrum, dB by bin, falls as no instrument's does, and stays low; None if there is no such
+    place below 17.5 kHz."""
+    smooth = np.convolve(np.pad(loud, 6, mode="edge"), np.ones(13) / 13, "valid")
+    best, where = 17.0, None
+    for f in np.geomspace(1200, 17_500, 320):
+        low, below, above = (smooth[(f * a < HZ) & (f * b > HZ)] for a, b in ((0.62, 0.8), (0.82, 0.985), (1.05, 1.2)))
+        beyond = np.percentile(smooth[f * 1.05 < HZ], 90)
+        if below.mean() - beyond < 22 or below.mean() < -95:
+            continue
+        fall = below.mean() - above.mean() - 1.5 * max(low.mean() - below.mean(), 0)
+        if fall > best:
+            best, where = float(fall), float(f)
+    return where
+
+
+def noise_distance(
+    quiet: np.ndarray, usual: np.ndarray, loud: np.ndarray, mean: np.ndarray, cut: float | None
+) -> float | None:
+    """dB from a sound down to its noise; None if there is none. quiet, usual, loud: dB below which each bin is 10, 50
+    and 90 % of the time; mean: its mean power.
+
+    The power of noise in a bin is exponentially distributed: its percentiles are 8.2 and 5.2 dB apart, and the first is
+    9.8 dB below its mean. Music is either steadier or livelier than that."""
+    low, high = (_median(b - a, 41) for a, b in ((quiet, usual), (usual, loud)))
+    inside = (HZ > 60) & ((cut or 18_000) * 0.95 > HZ)
+    noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
+    if noisy[inside].mean() < 0.12:
+        return None
+    floor = np.minimum(10 ** ((_median(quiet, 41) + 9.2) / 10), mean)
+    seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these
+    whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[inside].sum())
+    noise, total = float(np.sqrt(seen * whole)), float(mean[inside].sum())
+    return 10 * float(np.log10(max(total - noise, 0.02 * total) / max(noise, 1e-20)))
+
+
+def pile_up(heights: np.ndarray) -> tuple[float, float, bool]:
+    """Share of the samples that are as high as can be, and that height, (0, inf) where they do not pile up; and whether
+    they do at least somewhat, as after soft limiting."""
+    if not heights.any():
+        return 0.0, np.inf, False
+    top = int(np.flatnonzero(heights)[-1])
+    near, far = int(heights[max(top - 25, 0) :].sum()), int(heights[max(top - 300, 0) :].sum())
+    spike = int(heights[max(top - 4, 0) :].max())
+    usual = max(float(np.median(heights[max(top - 150, 0) : max(top - 20, 1)])), 1.0)
     total = max(int(heights.sum()), 1)
-    if here < 20 or best < 8 * (usual + 1) or beyond > 0.2 * here:
-        return 0.0, np.inf
-    return here / total, 10 ** ((where / 50 - 60) / 20)
+    bent = near > 0.03 * far and near > 1e-3 * total
+    share = int(heights[max(top - 6, 0) :].sum()) / total
+    if spike < 20 or spike < 10 * usual or share < 1e-4:
+        return 0.0, np.inf, bent
+    return share, 10 ** ((top / 50 - 60) / 20), True
 
 
-def clip_distance(share: float) -> float:
-    """dB from a sound down to the error of clipping a share of its samples, roughly: music's samples are as those of a
-    Laplace distribution."""
-    return float(-10 * np.log10(max(share, 1e-9)))
-
-
-def hum_lines(quiet: np.ndarray, power: float) -> tuple[tuple[float, ...], float]:
-    """The frequencies of the hum's lines, and dB from the sound down to them; none if there are none."""
-    width = RATE / LONG
-    around = _median(quiet, 31)
-    best: tuple[float, list[float], float] = (0.0, [], 0.0)
-    for base in (*np.arange(49.6, 50.41, 0.1), *np.arange(59.6, 60.41, 0.1)):
-        found, score, total = [], 0.0, 0.0
-        for k in range(1, 33):
-            at = round(float(k * base / width))
-            if at + 2 >= len(quiet):
-                break
-            near = slice(max(at - 1, 0), at + 2)
-            above = float(quiet[near].max() - around[at])
-            if above > 9:
-                found.append(k * base)
-                score += min(above, 30)
-                total += 10 ** (quiet[near].max() / 10) / 2
-        if score > best[0]:
-            best = score, found, total
-    score, found, total = best
-    if len(found) < 3 or score < 45:
+def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[float, ...], float]:
+    """The frequencies of the hum's lines, and dB from the sound down to them; none if there are none. quiet: dB by bin
+    of a long spectrum that each is above nearly always; mean: its mean in dB."""
+    above = quiet - _median(quiet, 31)
+    best, base = 33.0, 0.0
+    for f in (*np.arange(49.7, 50.31, 0.05), *np.arange(59.7, 60.31, 0.05)):
+        heights = np.array([_height(above, k * f) for k in range(1, 9)])
+        score = float(np.minimum(heights, 25)[heights > SEEN].sum())
+        if score > best and (heights[:6] > SEEN).sum() >= 2:
+            best, base = score, float(f)
+    if not base:
         return (), 0.0
-    return tuple(float(f) for f in found), 10 * float(np.log10(max(power - total, 1e-9 * power) / max(total, 1e-20)))
+    lines = [k for k in range(1, 33) if _height(above, k * base) > SEEN]
+    peaks = np.array([_peak(mean, k * base) / k for k in lines])
+    order = np.argsort(peaks)
+    weights = np.cumsum(np.array(lines, float)[order])
+    base = float(peaks[order][np.searchsorted(weights, weights[-1] / 2)])  # high harmonics know it best
+    total = sum(10 ** (quiet[round(k * base * LONG / RATE)] / 10) / 2 for k in lines)
+    distance = 10 * float(np.log10(max(power - total, 1e-2 * power) / max(total, 1e-20)))
+    return tuple(k * base for k in lines), distance
+
+
+def _height(above: np.ndarray, hertz: float) -> float:
+    at = round(hertz * LONG / RATE)
+    return float(above[at - 1 : at + 2].max()) if at + 2 < len(above) else 0.0
+
+
+def _peak(levels: np.ndarray, hertz: float) -> float:
+    """Hz of the top of a parabola through the highest of the bins around, and its neighbours."""
+    at = round(hertz * LONG / RATE)
+    at += int(np.argmax(levels[at - 1 : at + 2])) - 1
+    a, b, c = levels[at - 1 : at + 2]
+    bend = a - 2 * b + c
+    return float((at + (0.5 * (a - c) / bend if bend < 0 else 0.0)) * RATE / LONG)

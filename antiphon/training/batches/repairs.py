@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.damage.damage import told_of
+from antiphon.data.damage.damage import inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings
 from antiphon.training.batches.batch import Tensors
@@ -45,6 +45,16 @@ class RepairSource:
     def batch(self, first: int, count: int) -> Repairs:
         """Pairs first .. first + count - 1."""
         rows = [self._pair(first + i) for i in range(count)]
+        return Repairs(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
+
+    def shown(self, amounts_of: Sequence[dict[str, float]]) -> Repairs:
+        """One pair for each of some damages, of which it is told all, for a person to see; always the same."""
+        rows = []
+        for i, amounts in enumerate(amounts_of):
+            rng = np.random.default_rng((self.seed, i, 19))
+            clean = self._music(rng)
+            made = inflict(clean, amounts, rng, (lambda n, rng=rng: self._field(rng, n)) if self.noise else None)
+            rows.append((clean[:, 0], made[:, 0], told_of(self.names, amounts).ravel()))
         return Repairs(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -37,7 +37,13 @@ from antiphon.voices.voice import Voice
 SCALED = ("adversarial", "features")
 FLOOR_DB = -75.0  # of bands
 NEAREST = 1e-4  # power of an error, beside the sound's, that is as good as none
-SHOWN, SHOWN_SAMPLES = 4, 3 * SAMPLE_RATE
+SHOWN: dict[str, dict[str, float]] = {  # in previews
+    "noise at 12 dB": {"noise": 12.0},
+    "cut off at 5 kHz": {"bandwidth": 5000.0},
+    "codec of 20 kbit/s": {"codec": 20.0},
+    "room and noise": {"reverb": 0.7, "noise": 20.0},
+}
+SHOWN_SAMPLES = 3 * SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ class RepairGame(Game):
     def preview(self, voice: Voice, data: Recordings, folder: Path, step: int) -> Path:
         """Held-out music, if there is any: as it was, damaged, repaired."""
         split = next((name for name in reversed(SPLITS) if len(data.where(name))), "train")
-        pairs = RepairSource(data, SHOWN_SAMPLES, 1, self.model.labels.instruments, split).batch(0, SHOWN)
+        names = self.model.labels.instruments
+        pairs = RepairSource(data, SHOWN_SAMPLES, 1, names, split).shown(list(SHOWN.values()))
         with torch.inference_mode():
             made = pairs.damaged + voice.model.difference(pairs.damaged, pairs.told)
         rows = {"clean": pairs.clean, "damaged": pairs.damaged, "repaired": made}
