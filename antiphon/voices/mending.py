@@ -8,10 +8,11 @@ the same bytes."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from antiphon.audio.mending.clicks import Declicker
 from antiphon.audio.mending.clipping import Declipper
@@ -20,9 +21,6 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.faults import Faults
 from antiphon.data.damage.damage import damages, told_of
 from antiphon.networks.generators.repair import BINS, WINDOW
-
-if TYPE_CHECKING:
-    from antiphon.voices.repair import RepairVoice
 
 AUTO = "auto"
 BY_NETWORK = ("noise", "bandwidth", "codec", "reverb")
@@ -36,6 +34,15 @@ class Stage(Protocol):
     def __call__(self, block: np.ndarray) -> np.ndarray: ...
 
     def finish(self) -> np.ndarray: ...
+
+
+class Repairer(Protocol):
+    """A voice that repairs: the damages it can be told of, and its network for sound in blocks."""
+
+    @property
+    def instruments(self) -> tuple[str, ...]: ...
+
+    def stream(self, told: Tensor, channels: int, strength: float = 1.0, mask: np.ndarray | None = None) -> Stage: ...
 
 
 def chosen(what: str | Sequence[str], faults: Faults) -> dict[str, float | None]:
@@ -56,7 +63,7 @@ class Mending:
 
     def __init__(
         self,
-        voice: RepairVoice | None,
+        voice: Repairer | None,
         faults: Faults,
         wanted: Mapping[str, float | None],
         channels: int,
@@ -98,7 +105,7 @@ class Mending:
 class _Network:
     """The network's part, at a level that it knows."""
 
-    def __init__(self, voice: RepairVoice, faults: Faults, wanted: Mapping[str, float | None], channels: int):
+    def __init__(self, voice: Repairer, faults: Faults, wanted: Mapping[str, float | None], channels: int):
         told = told_of(voice.instruments, {name: wanted[name] for name in wanted if name in BY_NETWORK})
         gain = 1.0
         while 0 < faults.peak * gain < SOFTEST:  # powers of two change no bits

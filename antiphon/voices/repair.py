@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from antiphon.audio.files import read_audio
 from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
+from antiphon.data.analysis.faults import Listener
 from antiphon.networks.generators.repair import BINS, HEADS, REACH, Repair, RepairConfig
 from antiphon.voices.capabilities import Transforms
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.mending import AUTO, Mending, chosen
 from antiphon.voices.repair_stream import RepairStream
 
 
@@ -22,6 +25,7 @@ class RepairVoice(Transforms):
     """It plays no notes. Its `instruments` are the damages that it can be told of."""
 
     kind = "repair"
+    linked = True
     model: Repair
 
     def describe(self) -> str:
@@ -33,13 +37,23 @@ class RepairVoice(Transforms):
         """The network alone, for sound that comes in blocks at 44.1 kHz."""
         return RepairStream(self.model, told, channels, strength, mask)
 
-    def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
-        """A sound repaired by the network alone, which is told nothing; all channels alike."""
+    def transform(
+        self, audio: np.ndarray, sample_rate: int, what: str | Sequence[str] = AUTO, strength: float = 1.0
+    ) -> np.ndarray:
+        """A sound repaired, as long as it was. what: auto for whatever is heard to be wrong with it, or names of
+        damages, "noise,hum". strength: 0..1, how much of the change is made."""
         sound = resample(np.asarray(audio, np.float32), sample_rate, self.sample_rate)
         whole = sound if sound.ndim == 2 else sound[:, None]
-        stream = self.stream(torch.zeros(2 * len(self.instruments)), whole.shape[1])
-        out = np.concatenate([stream(whole), stream.finish()])
-        return out.reshape(sound.shape)
+        listener = Listener()
+        listener(whole)
+        faults = listener.heard()
+        mending = Mending(self, faults, chosen(what, faults), whole.shape[1], strength)
+        return np.concatenate([mending(whole), mending.finish()]).reshape(sound.shape)
+
+    def from_file(self, path: str | Path) -> np.ndarray:
+        """(samples,) float32, or (samples, channels): a sound file, repaired; at 44.1 kHz."""
+        sound = read_audio(path, mono=False, sample_rate=self.sample_rate)
+        return self.transform(sound if sound.shape[1] > 1 else sound[:, 0], self.sample_rate)
 
     def cannot(self, what: str) -> AntiphonError:
         return AntiphonError(

@@ -9,6 +9,8 @@ ORDER = 32  # of the prediction
 BLOCK = 8192  # samples looked at together
 EDGE = 1024  # of them, those that the neighbouring blocks look at too
 SURE = 9.0  # times the usual error that no music makes
+HEARD = 0.2  # times the sound around it: what is softer is not heard, and pure tones begin so
+ALONE = 2.5  # times the error's usual peaks: strings, reeds and voices have a pulse in every period
 LONGEST = 96  # samples of a click; what lasts longer is a drum
 WIDEN = 3  # samples on both sides of where it is seen
 CROWDED = 0.2  # share of the samples around, above which they are no clicks but a noise that begins
@@ -34,7 +36,7 @@ def clicks(x: np.ndarray, a: np.ndarray) -> list[tuple[int, int]]:
     error = np.abs(np.convolve(x, a)[: len(x)])
     error[: len(a)] = 0
     usual = _usual(error) + 1e-6
-    strange = error > SURE * usual
+    strange = (error > SURE * usual) & (error > HEARD * _usual(np.abs(x))) & (error > ALONE * _peaks(error))
     found = []
     at = np.flatnonzero(strange)
     if not len(at):
@@ -60,6 +62,15 @@ def _usual(error: np.ndarray, span: int = 512) -> np.ndarray:
     middle = np.median(parts, 1)
     near = np.maximum(middle, np.minimum(np.roll(middle, 1), np.roll(middle, -1)))
     return np.interp(np.arange(len(error)), (np.arange(len(near)) + 0.5) * span, near) * 1.4826
+
+
+def _peaks(error: np.ndarray, span: int = 256, reach: int = 8) -> np.ndarray:
+    """What most stretches of `span` samples around each sample have for a largest error."""
+    whole = -(-len(error) // span) * span
+    tops = np.pad(error, (0, whole - len(error))).reshape(-1, span).max(1)
+    padded = np.pad(tops, reach, mode="reflect" if len(tops) > reach else "edge")
+    most = np.percentile(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), 60, axis=1)
+    return np.repeat(most, span)[: len(error)]
 
 
 def fill(x: np.ndarray, gaps: list[tuple[int, int]], a: np.ndarray) -> np.ndarray:

@@ -144,9 +144,7 @@ class RepairGame(Game):
         for name in (SHEETS, SOUNDS):
             (folder / name).mkdir(exist_ok=True)
         picture = folder / SHEETS / f"step-{step:06d}.png"
-        spectrogram_grid(
-            {k: list(v.numpy()) for k, v in rows.items()}, [f"excerpt {i + 1}" for i in range(SHOWN)], picture
-        )
+        spectrogram_grid({name: list(sounds.numpy()) for name, sounds in rows.items()}, list(SHOWN), picture)
         _write_wav(folder / SOUNDS / f"step-{step:06d}.wav", torch.stack(list(rows.values()), 1).flatten().numpy())
         return picture
 
