@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +45,45 @@ def write_notes(folder: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_sheet() -> Iterator[None]:
-    """Pictures would take most of a tiny run's time: one at its end will do."""
+    """Pictures would take most of a tiny run's time: one at its end, with a note of each instrument, will do."""
     from antiphon.training import loop
+    from antiphon.training.reports import sheet
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "PREVIEWS", 1)
+        patch.setattr(sheet, "PLACES", sheet.PLACES[1:2])
         yield
+
+
+@pytest.fixture
+def usual_handlers() -> Iterator[None]:
+    """Tests that send signals may run where these are ignored: under nohup, or in a shell's background."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    old = {name: signal.signal(getattr(signal, name), handler) for name, handler in usual.items()}
+    yield
+    found = {name: signal.getsignal(getattr(signal, name)) for name in usual}
+    for name, handler in old.items():
+        signal.signal(getattr(signal, name), handler)
+    assert found == usual
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch, usual_handlers: None) -> Callable[..., None]:
+    """Has the next runs receive a signal after each of some steps: stop_at(1, 4). Without steps they go on."""
+    from antiphon.training.loop import Run
+
+    one_step = Run._one_step
+
+    def arm(*steps: int, number: signal.Signals = signal.SIGINT) -> None:
+        def stepped(run: Run) -> dict[str, float]:
+            scalars = one_step(run)
+            if run.step in steps:
+                os.kill(os.getpid(), number)
+            return scalars
+
+        monkeypatch.setattr(Run, "_one_step", stepped)
+
+    return arm
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import signal
 import warnings
 from dataclasses import replace
 
@@ -30,7 +28,7 @@ from antiphon.networks.generators.one_shot import SIZES, OneShotGenerator, glidi
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training.batches.drum_crops import StrokeSource
-from antiphon.training.loop import Run, new_game
+from antiphon.training.loop import new_game
 from antiphon.verbs.data import prepare
 from antiphon.voices.checkpoint import read_tensors
 
@@ -281,20 +279,12 @@ def test_the_same_run_again_gives_the_same_bytes(hits, kit, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(hits, kit, tmp_path, monkeypatch):
-    one_step = Run._one_step
-
-    def stepped(run):
-        scalars = one_step(run)
-        if run.step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return scalars
-
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(hits, kit, tmp_path, stop_at):
     how = {"recipe": "drums", "size": "tiny", "settings": TINY, "threads": 1, "quiet": True, "from_scratch": True}
-    monkeypatch.setattr(Run, "_one_step", stepped)
+    stop_at(2)
     with pytest.raises(KeyboardInterrupt, match="saved at step 2"):
         antiphon.train(hits, tmp_path / "run", steps=6, licence="CC0", **how)
-    monkeypatch.undo()
+    stop_at()
     torch.manual_seed(99)  # whatever a person did in between
     antiphon.train(hits, tmp_path / "run", steps=6, licence="CC0", **how)
     ours, theirs = (read_tensors(folder / "state.safetensors")[0] for folder in (tmp_path / "run", kit))

@@ -294,6 +294,10 @@ def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
 ):
     import gans
 
+    from antiphon.training import loop
+
+    monkeypatch.setattr(loop.Run, "_preview_if_due", lambda run, bar: None)
+    monkeypatch.setattr(gans, "CALIBRATION", 4)
     monkeypatch.setitem(gans.SETTINGS, "dcgan", gans.SETTINGS["dcgan"][:2])
     prepared = _prepared(tmp_path / "p.safetensors")
     settings = gans.Settings(

@@ -4,8 +4,6 @@ there is a sound, and yet it trains, is looked at, goes on after a stop and is r
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +17,6 @@ import antiphon
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.lookup import recipe
-from antiphon.training.loop import Run
 from antiphon.verbs.train import from_prepared
 from antiphon.voices.checkpoint import read_tensors
 
@@ -90,17 +87,9 @@ def test_what_it_shows_on_the_way_is_what_it_says(bars, tmp_path):
     assert "Variety" in page
 
 
-def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(bars, tmp_path, monkeypatch):
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(bars, tmp_path, stop_at):
     whole = train(bars, tmp_path / "whole")
-    one_step = Run._one_step
-
-    def stepped(run: Run) -> dict[str, float]:
-        scalars = one_step(run)
-        if run.step in (5, 6):
-            os.kill(os.getpid(), signal.SIGINT)
-        return scalars
-
-    monkeypatch.setattr(Run, "_one_step", stepped)
+    stop_at(5, 6)
     for step in (5, 6):
         with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same command again resumes"):
             train(bars, tmp_path / "run")

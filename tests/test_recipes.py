@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +26,7 @@ from antiphon.training.batches.excerpts import ExcerptSource
 from antiphon.training.batches.onset_crops import OnsetCropSource
 from antiphon.training.ema import Ema
 from antiphon.training.games.optimisers import OPTIMISERS
-from antiphon.training.loop import Run, new_game
+from antiphon.training.loop import new_game
 from antiphon.training.losses.adversarial import RULES
 from antiphon.training.recipe import SIZES, Recipe
 from antiphon.voices.checkpoint import KEY, read_tensors
@@ -127,19 +125,11 @@ def test_it_trains(name: str, runs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared, runs, tmp_path, monkeypatch):
-    one_step = Run._one_step
-
-    def stepped(run: Run) -> dict[str, float]:
-        scalars = one_step(run)
-        if run.step == 7:
-            os.kill(os.getpid(), signal.SIGINT)
-        return scalars
-
-    monkeypatch.setattr(Run, "_one_step", stepped)
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(name: str, prepared, runs, tmp_path, stop_at):
+    stop_at(7)
     with pytest.raises(KeyboardInterrupt, match="saved at step 7"):
         train(prepared, tmp_path / "run", name, steps=STEPS)
-    monkeypatch.undo()
+    stop_at()
     torch.manual_seed(99)  # whatever a person did in between
     train(prepared, tmp_path / "run", None, steps=STEPS, size=None, settings=None)  # the folder knows the rest
     assert digest(tmp_path / "run" / "weights.safetensors") == digest(runs[name] / "weights.safetensors")

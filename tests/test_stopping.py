@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,7 @@ def stop(name: str = "SIGINT") -> None:
     os.kill(os.getpid(), getattr(signal, name))
 
 
-@pytest.fixture(autouse=True)
-def usual_handlers() -> Iterator[None]:
-    """These tests may run where signals are ignored: under nohup, or in a shell's background."""
-    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
-    old = {name: signal.signal(getattr(signal, name), handler) for name, handler in usual.items()}
-    yield
-    assert {name: signal.getsignal(getattr(signal, name)) for name in usual} == usual
-    for name, handler in old.items():
-        signal.signal(getattr(signal, name), handler)
+pytestmark = pytest.mark.usefixtures("usual_handlers")
 
 
 @pytest.fixture

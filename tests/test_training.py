@@ -45,23 +45,6 @@ def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@pytest.fixture
-def stop_at(monkeypatch: pytest.MonkeyPatch):
-    """Makes a run receive a signal after a step."""
-    one_step = Run._one_step
-
-    def arm(step: int, number: signal.Signals = signal.SIGINT) -> None:
-        def stepped(run: Run) -> dict[str, float]:
-            scalars = one_step(run)
-            if run.step == step:
-                os.kill(os.getpid(), number)
-            return scalars
-
-        monkeypatch.setattr(Run, "_one_step", stepped)
-
-    return arm
-
-
 # ---- a run ---------------------------------------------------------------------------------------
 
 
@@ -119,12 +102,12 @@ def test_a_setting_arrives(prepared: Path, tmp_path: Path):
 def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, uninterrupted, tmp_path, stop_at, number):
     folder = tmp_path / "run"
     for step in (1, 4):
-        stop_at(step, number)
+        stop_at(step, number=number)
         with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same command again resumes"):
             train(prepared, folder, steps=STEPS)
         assert read_metadata(folder / "state.safetensors")["step"] == step
         antiphon.load(folder)
-    stop_at(-1)
+    stop_at()
     assert digest(train(prepared, folder, steps=STEPS)) == digest(uninterrupted / "weights.safetensors")
     state, other = (read_tensors(f / "state.safetensors")[0] for f in (folder, uninterrupted))
     assert state.keys() == other.keys()
@@ -225,7 +208,7 @@ def test_two_processes_stopped_and_gone_on_with_come_to_the_same_bytes(prepared,
     stop_at(2)
     with pytest.raises(KeyboardInterrupt, match="saved at step 2"):
         train(prepared, tmp_path / "run", **how)
-    stop_at(-1)
+    stop_at()
     assert digest(train(prepared, tmp_path / "run", **how)) == digest(whole)
     state, other = (read_tensors(tmp_path / name / "state.safetensors")[0] for name in ("run", "whole"))
     assert all(torch.equal(state[k], other[k]) for k in other)

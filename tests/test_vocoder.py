@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -23,7 +21,6 @@ from antiphon.representations.contract import exactness
 from antiphon.representations.phase_propagation import gaussian_turns, propagate
 from antiphon.representations.stft import istft, stft
 from antiphon.training.batches.random_crops import RandomCropSource
-from antiphon.training.loop import Run
 from antiphon.training.losses.phase_derivatives import phase_derivative_losses
 from antiphon.voices.checkpoint import KEY, read_tensors
 from antiphon.voices.vocoder import VocodedLogMel
@@ -186,19 +183,11 @@ def test_it_trains(run):
     assert not (run / "skipped.txt").exists()
 
 
-def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_path, monkeypatch):
-    one_step = Run._one_step
-
-    def stepped(self):
-        scalars = one_step(self)
-        if self.step == 18:
-            os.kill(os.getpid(), signal.SIGINT)
-        return scalars
-
-    monkeypatch.setattr(Run, "_one_step", stepped)
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(prepared, run, tmp_path, stop_at):
+    stop_at(18)
     with pytest.raises(KeyboardInterrupt, match="saved at step 18"):
         train(prepared, tmp_path / "run")
-    monkeypatch.setattr(Run, "_one_step", one_step)
+    stop_at()
     torch.manual_seed(99)
     train(prepared, tmp_path / "run")
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
