@@ -99,7 +99,13 @@ def repair(
     exist; of a folder, only if none can be read."""
     report, target = Report(quiet), Path(out)
     chosen(what, Faults())  # a wrong name is refused before anything is read
-    how = {"what": what, "strength": _checked(strength), "voice": voice, "report": report, "force": force}
+    how: dict[str, Any] = {
+        "what": what,
+        "strength": _checked(strength),
+        "voice": voice,
+        "report": report,
+        "force": force,
+    }
     given = [source] if isinstance(source, str | Path) else list(source)
     if len(given) == 1 and not Path(given[0]).is_dir():
         path = Path(given[0])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
-from antiphon.data.damage.damage import inflict, told_of
+from antiphon.data.damage.damage import Field, inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings
 from antiphon.training.batches.batch import Tensors
@@ -53,13 +54,13 @@ class RepairSource:
         for i, amounts in enumerate(amounts_of):
             rng = np.random.default_rng((self.seed, i, 19))
             clean = self._music(rng)
-            made = inflict(clean, amounts, rng, (lambda n, rng=rng: self._field(rng, n)) if self.noise else None)
+            made = inflict(clean, amounts, rng, self._noise(rng))
             rows.append((clean[:, 0], made[:, 0], told_of(self.names, amounts).ravel()))
         return Repairs(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng((self.seed, index, 17))
-        found = damaged(self._music(rng), self.seed, index, (lambda n: self._field(rng, n)) if self.noise else None)
+        found = damaged(self._music(rng), self.seed, index, self._noise(rng))
         told = told_of(self.names, found.amounts)
         told[:, 0] += rng.uniform(-ERROR, ERROR, len(told)) * (told[:, 0] > 0)
         told = told * (rng.random((len(told), 1)) >= UNTOLD) * (rng.random() >= TOLD_NOTHING)
@@ -77,6 +78,9 @@ class RepairSource:
             if float(np.square(sound).mean()) > AUDIBLE**2:
                 break
         return sound
+
+    def _noise(self, rng: np.random.Generator) -> Field | None:
+        return partial(self._field, rng) if self.noise else None
 
     def _field(self, rng: np.random.Generator, samples: int) -> np.ndarray:
         """(samples,) of a noise recording, over and over if it is short."""
