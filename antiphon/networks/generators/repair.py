@@ -5,13 +5,14 @@ A single stream of causal ConvNeXt blocks (Liu 2022) at frame rate, as in Vocos 
 told what is wrong by FiLM (Perez 2018). It looks REACH_AHEAD frames ahead and no further: whole files and streams go
 through the same forward, which takes and returns the blocks' memory of the past.
 
-    Y = (e^d P/(P + N) X + max(e^d - 1, 0) eps U) e^(i r)
+    Y = (e^d P/(P + N) X + e^a U) e^(i r)
 
-For each bin and frame the heads say d, a change of level, r, a turn, and N, a noise's power: what is told apart in one
-bin by Wiener's rule (P = |X|^2) need not pass through the trunk, which is much narrower than a spectrum. They are alike
-for all channels, so that a stereo image stands still. U is the spectrum of |x|, flattened: a guitarist's exciter. Its
-harmonics go on where x has none, so what is missing above a band limit starts from there, at eps = -80 dB, and not from
-the rounding noise of an empty bin. At the start d = r = 0 and N is at -100 dB. Digital silence stays silent.
+For each bin and frame the heads say d, a change of level, r, a turn, N, a noise's power, and a, the level of what is
+missing. What is told apart in one bin by Wiener's rule (P = |X|^2) need not pass through the trunk, which is much
+narrower than a spectrum. They are alike for all channels, so that a stereo image stands still. U is the spectrum of
+|x|, flattened: a guitarist's exciter. Its harmonics go on where x has none, so what is missing above a band limit
+starts from there and not from the rounding noise of an empty bin. At the start d = r = 0, N is at -100 dB and a at -92
+dB, both below what is heard. Digital silence stays silent.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ REACH_AHEAD = 2  # frames
 LEVEL = 7.0  # nepers by which a bin may change, either way
 FLOOR = 1e-4  # -80 dB of full scale
 TINY = 1e-9
-NOISE, FIRST = 5.0, -4.6  # nepers of power: how far the head for noise goes for 1, and its start above FLOOR
+NOISE, FIRST_NOISE = 5.0, -4.6  # nepers of power: how far the head for noise goes for 1, and its start above FLOOR
+ADDED, FIRST_ADDED = 3.0, -1.4  # nepers of amplitude: the same for what is added
 FLAT = 33  # bins over which U is flattened
-HEADS = 4  # numbers for each bin: change, turn (2), noise
+HEADS = 5  # numbers for each bin: change, turn (2), noise, what is added
 
 
 @dataclass(frozen=True)
@@ -138,15 +140,16 @@ def features_of(spectrum: Tensor) -> Tensor:
 def corrected(spectra: Spectra, said: Tensor) -> Tensor:
     """The spectrum, complex (batch, channels, BINS, frames), as the heads, (batch, frames, HEADS BINS), want it."""
     heads = said.transpose(1, 2).unflatten(1, (HEADS, BINS)).unsqueeze(2)
-    change, real, imaginary, noise = heads.unbind(1)
+    change, real, imaginary, noise, added = heads.unbind(1)
     gain = bounded(change, -LEVEL, LEVEL).exp()
     turn = torch.complex(1 + real, imaginary)
     turn = turn / (_power(turn) + 1e-8).sqrt()
     power = _power(spectra.sound)
-    unwanted = FLOOR**2 * bounded(NOISE * noise + FIRST, -25.0, 25.0).exp()
+    unwanted = FLOOR**2 * bounded(NOISE * noise + FIRST_NOISE, -25.0, 25.0).exp()
     wanted = power.mean(1, keepdim=True) / (power.mean(1, keepdim=True) + unwanted)
     share = (power.sum(2, keepdim=True) + TINY) / (power.sum(2, keepdim=True).mean(1, keepdim=True) + TINY)
-    fill = _flattened(spectra.rectified) * (F.relu(gain - 1) * FLOOR * share.sqrt())
+    level = FLOOR * bounded(ADDED * added + FIRST_ADDED, -10.0, 10.0).exp()
+    fill = _flattened(spectra.rectified) * (level * share.sqrt())
     return (spectra.sound * (gain * wanted) + fill) * turn
 
 

@@ -35,7 +35,7 @@ from antiphon.training.losses.adversarial import feature_matching, rule_called
 from antiphon.voices.voice import Voice
 
 SCALED = ("adversarial", "features")
-FLOOR_DB = -75.0  # of bands
+FLOOR_DB = -85.0  # of bands
 NEAREST = 1e-4  # power of an error, beside the sound's, that is as good as none
 SHOWN: dict[str, dict[str, float]] = {  # in previews
     "noise at 12 dB": {"noise": 12.0},
@@ -54,7 +54,7 @@ class RepairGameConfig(AdversaryConfig):
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "level": 0.5,
-            "mel": 1.0,
+            "mel": 1.5,
             "complex": 10.0,
             "distance": 0.5,
             "adversarial": 0.1,
