@@ -45,12 +45,12 @@ def from_audio(
     strength: float = 1.0,
     voice: str | Path | Voice = USUAL,
 ) -> np.ndarray:
-    """A sound repaired: of the same shape, float32, at the same rate; at 44.1 kHz if treble was added for which that had
-    no room.
+    """A sound repaired: of the same shape, float32, at the same rate; at 44.1 kHz if treble was added and it had no
+    room for that.
 
-    audio: (samples,) or (samples, channels) float, at `sample_rate` Hz. what: auto for whatever is heard to be wrong, or names of damages ("noise,hum"). strength: 0 to 1, how much of the
-    change is made. voice: a bundled voice, a run folder or a weights file that repairs. Raises AntiphonError for
-    samples that are not finite."""
+    audio: (samples,) or (samples, channels) float, at `sample_rate` Hz. what: auto for whatever is heard to be wrong,
+    or names of damages ("noise,hum"). strength: 0 to 1, how much of the change is made. voice: a bundled voice, a run
+    folder or a weights file that repairs. Raises AntiphonError for samples that are not finite."""
     sound = np.asarray(audio, np.float32)
     if sound.ndim not in (1, 2) or not np.isfinite(sound).all():
         raise AntiphonError("cannot repair this: give (samples,) or (samples, channels) finite numbers")
@@ -93,12 +93,12 @@ def repair(
     """Repair a sound file, several, or a folder of them. -> the file or folder written
 
     source: sound files of any format, length and number of channels, or folders of them. out: a sound file (wav, flac,
-    ogg, mp3, opus, aiff), or PAGE.html to see and hear before and after; for several
-    files or a folder, a folder, in which they have the same names. what: auto for whatever is heard to be wrong with a
-    file, or names of damages: noise, hum, clicks, clipping, bandwidth, codec, reverb. strength: 0 to 1, how much of the
-    change is made. removed: a sound file for what was taken away. picture: also draw spectrograms before and after, in
-    a PNG of the same name. voice: a bundled voice, a run folder or a weights file that repairs. Raises AntiphonError for
-    files that cannot be read, and (without force) for those that exist; of a folder, only if none can be read."""
+    ogg, mp3, opus, aiff), or PAGE.html to see and hear before and after; for several files or a folder, a folder, in
+    which they have the same names. what: auto for whatever is heard to be wrong with a file, or names of damages:
+    noise, hum, clicks, clipping, bandwidth, codec, reverb. strength: 0 to 1, how much of the change is made. removed:
+    a sound file for what was taken away. picture: also draw spectrograms before and after, in a PNG of the same name.
+    voice: a bundled voice, a run folder or a weights file that repairs. Raises AntiphonError for files that cannot be
+    read, and (without force) for those that exist; of a folder, only if none can be read."""
     report, target = Report(quiet), Path(out)
     chosen(what, Faults())  # a wrong name is refused before anything is read
     how: dict[str, Any] = {
