@@ -42,7 +42,7 @@ class RepairStream:
         self._model, self._told, self._channels = model, told.unsqueeze(0), channels
         self._mask = torch.ones(BINS) if mask is None else torch.from_numpy(np.asarray(mask, np.float32))
         self._mask = (self._mask * strength).view(1, 1, BINS, 1)
-        self._past = model.begin(1)
+        self._past, self._adds = model.begin(1), model.adds(self._told)
         self._input = torch.zeros(channels, HALF)  # from the left edge of the next frame on
         self._sound = torch.zeros(channels, 0)  # what came in and has not come out
         self._known: list[Spectra] = []  # frames about which nothing has been said yet
@@ -100,7 +100,7 @@ class RepairStream:
         whole = Spectra(*(torch.cat(parts, -1) for parts in zip(*self._known, strict=True)))
         now, later = (Spectra(*(x[..., part] for x in whole)) for part in (slice(count), slice(count, None)))
         self._known = [later]
-        change = (corrected(now, said) - now.sound) * self._mask
+        change = (corrected(now, said, self._adds) - now.sound) * self._mask
         return self._overlap(change[0])
 
     def _overlap(self, change: Tensor) -> Tensor:

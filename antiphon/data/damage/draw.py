@@ -7,14 +7,7 @@ import numpy as np
 from antiphon.data.damage.damage import Damaged, Field, damages, filtered, inflict
 
 CLEAN, ALONE = 0.15, 0.6  # shares of sounds with no damage, and with one
-SHARES = {
-    "noise": 3.0,
-    "bandwidth": 2.5,
-    "codec": 1.5,
-    "clipping": 0.8,
-    "clicks": 0.4,
-    "hum": 0.4,
-}  # how often each is met; the others: 1
+SHARES = {"noise": 2.5, "bandwidth": 3.5, "codec": 2.5, "clipping": 0.4, "clicks": 0.2, "hum": 0.2}
 
 
 def damaged(clean: np.ndarray, seed: int, index: int, field: Field | None = None) -> Damaged:

@@ -36,7 +36,8 @@ LEVEL = 7.0  # nepers by which a bin may change, either way
 FLOOR = 1e-4  # -80 dB of full scale
 TINY = 1e-9
 NOISE, FIRST_NOISE = 5.0, -4.6  # nepers of power: how far the head for noise goes for 1, and its start above FLOOR
-ADDED, FIRST_ADDED = 3.0, -1.4  # nepers of amplitude: the same for what is added
+ADDED, LEAST_ADDED, MOST_ADDED = 3.0, -2.1, 8.0  # nepers of amplitude above FLOOR: the same for what is added
+ADDING = ("bandwidth", "codec")  # damages that take something away; told that there are none, it adds nothing
 FLAT = 33  # bins over which U is flattened
 HEADS = 5  # numbers for each bin: change, turn (2), noise, what is added
 
@@ -110,13 +111,19 @@ class Repair(nn.Module):
             after.append(left)
         return self.head(F.rms_norm(x, x.shape[-1:], eps=1e-6)), after
 
+    def adds(self, told: Tensor) -> Tensor:
+        """(batch,) 1 unless it is told that nothing is missing."""
+        rows = [i for i, name in enumerate(self.labels.instruments) if name in ADDING]
+        severity, known = told.unflatten(1, (-1, 2))[:, rows].unbind(-1)
+        return 1 - ((severity == 0) & (known > 0)).all(1).float()
+
     def difference(self, audio: Tensor, told: Tensor) -> Tensor:
         """(batch, samples), what is wrong -> (batch, samples), to be added to the sound: it is nothing at first."""
         spectra = spectra_of(audio.unsqueeze(1))
         wide = F.pad(features_of(spectra.sound), (0, 0, 0, REACH_AHEAD))
         with torch.autocast(audio.device.type, torch.bfloat16, enabled=self.training):
             said, _ = self(wide, told, self.begin(len(audio)))
-        changed = corrected(spectra, said[:, REACH_AHEAD:].float()) - spectra.sound
+        changed = corrected(spectra, said[:, REACH_AHEAD:].float(), self.adds(told)) - spectra.sound
         return istft(changed.squeeze(1), WINDOW, HOP, audio.shape[-1])
 
 
@@ -137,8 +144,9 @@ def features_of(spectrum: Tensor) -> Tensor:
     return torch.cat([level, total.real * small, total.imag * small], 1).transpose(1, 2)
 
 
-def corrected(spectra: Spectra, said: Tensor) -> Tensor:
-    """The spectrum, complex (batch, channels, BINS, frames), as the heads, (batch, frames, HEADS BINS), want it."""
+def corrected(spectra: Spectra, said: Tensor, adds: Tensor) -> Tensor:
+    """The spectrum, complex (batch, channels, BINS, frames), as the heads, (batch, frames, HEADS BINS), want it. adds:
+    (batch,) 1 where something may be added, otherwise 0."""
     heads = said.transpose(1, 2).unflatten(1, (HEADS, BINS)).unsqueeze(2)
     change, real, imaginary, noise, added = heads.unbind(1)
     gain = bounded(change, -LEVEL, LEVEL).exp()
@@ -148,8 +156,8 @@ def corrected(spectra: Spectra, said: Tensor) -> Tensor:
     unwanted = FLOOR**2 * bounded(NOISE * noise + FIRST_NOISE, -25.0, 25.0).exp()
     wanted = power.mean(1, keepdim=True) / (power.mean(1, keepdim=True) + unwanted)
     share = (power.sum(2, keepdim=True) + TINY) / (power.sum(2, keepdim=True).mean(1, keepdim=True) + TINY)
-    level = FLOOR * bounded(ADDED * added + FIRST_ADDED, -10.0, 10.0).exp()
-    fill = _flattened(spectra.rectified) * (level * share.sqrt())
+    level = FLOOR * (F.softplus(ADDED * added) + LEAST_ADDED).clamp_max(MOST_ADDED).exp()
+    fill = _flattened(spectra.rectified) * (level * share.sqrt() * adds.view(-1, 1, 1, 1))
     return (spectra.sound * (gain * wanted) + fill) * turn
 
 
