@@ -187,8 +187,8 @@ def test_it_begins_as_the_identity_and_every_weight_learns():
     made = Repair(RepairConfig(16, 32, 2), LabelTable(NAMES, ())).eval()
     sound = torch.from_numpy(music(0.5).T)
     told = torch.rand(1, 2 * len(NAMES))
-    change = made.difference(sound, told)
-    assert float(change.detach().norm() / sound.norm()) < 5e-3  # -46 dB of this soft sound: see the heads
+    change = made.difference(sound, torch.zeros_like(told)).detach()
+    assert float(change.norm() / sound.norm()) < 1e-3  # -60 dB: the noise that Wiener's rule starts from
     torch.nn.init.normal_(made.head.weight, std=0.01)
     for block in made.trunk:
         torch.nn.init.normal_(block.film.weight, std=0.01)

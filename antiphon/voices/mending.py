@@ -20,7 +20,7 @@ from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.faults import Faults
 from antiphon.data.damage.damage import damages, told_of
-from antiphon.networks.generators.repair import BINS, WINDOW
+from antiphon.networks.generators.repair import ADDING, BINS, WINDOW
 
 AUTO = "auto"
 BY_NETWORK = ("noise", "bandwidth", "codec", "reverb")
@@ -107,6 +107,9 @@ class _Network:
 
     def __init__(self, voice: Repairer, faults: Faults, wanted: Mapping[str, float | None], channels: int):
         told = told_of(voice.instruments, {name: wanted[name] for name in wanted if name in BY_NETWORK})
+        for row, name in zip(told, voice.instruments, strict=True):
+            if name in ADDING and name in wanted and not row[1]:
+                row[:] = 0.5, 1  # how bad it is nobody knows, but that it is there has to be told
         gain = 1.0
         while 0 < faults.peak * gain < SOFTEST:  # powers of two change no bits
             gain *= 2

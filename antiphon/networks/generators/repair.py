@@ -11,8 +11,8 @@ For each bin and frame the heads say d, a change of level, r, a turn, N, a noise
 missing. What is told apart in one bin by Wiener's rule (P = |X|^2) need not pass through the trunk, which is much
 narrower than a spectrum. They are alike for all channels, so that a stereo image stands still. U is the spectrum of
 |x|, flattened: a guitarist's exciter. Its harmonics go on where x has none, so what is missing above a band limit
-starts from there and not from the rounding noise of an empty bin. At the start d = r = 0, N is at -100 dB and a at -92
-dB, both below what is heard. Digital silence stays silent.
+starts from there and not from the rounding noise of an empty bin. At the start d = r = 0, N is at -100 dB, and a at
+-75 dB where something is missing, otherwise at nothing. Digital silence stays silent.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ LEVEL = 7.0  # nepers by which a bin may change, either way
 FLOOR = 1e-4  # -80 dB of full scale
 TINY = 1e-9
 NOISE, FIRST_NOISE = 5.0, -4.6  # nepers of power: how far the head for noise goes for 1, and its start above FLOOR
-ADDED, LEAST_ADDED, MOST_ADDED = 3.0, -2.1, 8.0  # nepers of amplitude above FLOOR: the same for what is added
-ADDING = ("bandwidth", "codec")  # damages that take something away; told that there are none, it adds nothing
+ADDED, LEAST_ADDED, MOST_ADDED = 3.0, -0.1, 8.0  # nepers of amplitude above FLOOR: the same for what is added
+ADDING = ("bandwidth", "codec")  # damages that take something away: told of neither, it adds nothing
 FLAT = 33  # bins over which U is flattened
 HEADS = 5  # numbers for each bin: change, turn (2), noise, what is added
 
@@ -112,10 +112,10 @@ class Repair(nn.Module):
         return self.head(F.rms_norm(x, x.shape[-1:], eps=1e-6)), after
 
     def adds(self, told: Tensor) -> Tensor:
-        """(batch,) 1 unless it is told that nothing is missing."""
+        """(batch,) 1 if it is told that something is missing. That is always told: what is added at first, and has to
+        be for its level to be learned, would be heard where nothing is missing."""
         rows = [i for i, name in enumerate(self.labels.instruments) if name in ADDING]
-        severity, known = told.unflatten(1, (-1, 2))[:, rows].unbind(-1)
-        return 1 - ((severity == 0) & (known > 0)).all(1).float()
+        return (told.unflatten(1, (-1, 2))[:, rows, 0] > 0).any(1).float()
 
     def difference(self, audio: Tensor, told: Tensor) -> Tensor:
         """(batch, samples), what is wrong -> (batch, samples), to be added to the sound: it is nothing at first."""

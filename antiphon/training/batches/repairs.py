@@ -14,6 +14,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.damage.damage import Field, inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings
+from antiphon.networks.generators.repair import ADDING
 from antiphon.training.batches.batch import Tensors
 
 TRIES = 6  # at a stretch in which something sounds
@@ -63,7 +64,9 @@ class RepairSource:
         found = damaged(self._music(rng), self.seed, index, self._noise(rng))
         told = told_of(self.names, found.amounts)
         told[:, 0] += rng.uniform(-ERROR, ERROR, len(told)) * (told[:, 0] > 0)
-        told = told * (rng.random((len(told), 1)) >= UNTOLD) * (rng.random() >= TOLD_NOTHING)
+        known = (rng.random(len(told)) >= UNTOLD) & (rng.random() >= TOLD_NOTHING)
+        known |= [name in ADDING for name in self.names]  # what is missing is always told [generators/repair.py]
+        told = told * known[:, None]
         return found.clean[:, 0], found.damaged[:, 0], told.ravel().astype(np.float32)
 
     def _music(self, rng: np.random.Generator) -> np.ndarray:
