@@ -6,8 +6,9 @@ A row is a damage and its amount. For each way of repairing it the mean over the
 better; Le Roux 2019) and of the log-spectral distance (LSD, lower is better; of log10 power over a floor of -80 dB,
 2048 samples), ± the 95 % margin by bootstrap over the files. `untouched` is what it was; `classical` what can be done
 without training: a Wiener filter by minimum statistics, notches, a median de-clicker, cubic interpolation of what was
-clipped, nothing for a band limit, a codec and a room. A voice NAME repairs what it hears (`auto`); NAME+ is told what
-kind of damage it is, not how bad. On clean music the figure is the level of the change beside the sound, in dB.
+clipped, nothing for a band limit, a codec and a room. A voice repairs what it hears (`auto`); the last column says how
+often it heard exactly what was wrong. With --told, in a column more, it is told what kind of damage it is, not how bad.
+On clean music the figure is the level of the change beside the sound, in dB.
 """
 
 from __future__ import annotations
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rows", nargs="*", metavar="WORD", help="only rows that begin so")
+    parser.add_argument("--told", action="store_true", help="also told what kind of damage it is")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
@@ -222,7 +224,8 @@ def main() -> None:
     for text in args.voices:
         name, _, place = text.rpartition("=")
         ways[name or place] = by_voice(place, told=False)
-        ways[f"{name or place}+"] = by_voice(place, told=True)
+        if args.told:
+            ways[f"{name or place}+"] = by_voice(place, told=True)
     clean = excerpts(args.folder, args.files, args.seconds)
     if args.sheet:
         sheet(ways, clean, args.folder, args.sheet)

@@ -18,6 +18,7 @@ LOWEST, STEP, LEVELS = -150.0, 1.5, 110  # dB of the first level that is counted
 LINES = 2000  # bins of a long spectrum: up to 2.7 kHz
 SILENT = -85.0  # dB of full scale, of a frame's power
 SEEN = 9.0  # dB by which a line stands out
+SOFT_NOISE = 34.0  # dB below the sound: recordings that nobody calls noisy have as much
 FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
 
@@ -175,7 +176,7 @@ def cut_off(loud: np.ndarray) -> float | None:
     """Hz above which a spectrum, dB by bin, falls as no instrument's does, and stays low; None if there is no such
     place below 17.5 kHz."""
     smooth = np.convolve(np.pad(loud, 6, mode="edge"), np.ones(13) / 13, "valid")
-    best, where = 17.0, None
+    best, where = 25.0, None
     for f in np.geomspace(1200, 17_500, 320):
         low, below, above = (smooth[(f * a < HZ) & (f * b > HZ)] for a, b in ((0.62, 0.8), (0.82, 0.985), (1.05, 1.2)))
         beyond = np.percentile(smooth[f * 1.05 < HZ], 90)
@@ -190,21 +191,23 @@ def cut_off(loud: np.ndarray) -> float | None:
 def noise_distance(
     quiet: np.ndarray, usual: np.ndarray, loud: np.ndarray, mean: np.ndarray, cut: float | None
 ) -> float | None:
-    """dB from a sound down to its noise; None if there is none. quiet, usual, loud: dB below which each bin is 10, 50
-    and 90 % of the time; mean: its mean power.
+    """dB from a sound down to its noise; None if there is none that matters. quiet, usual, loud: dB below which each bin
+    is 10, 50 and 90 % of the time; mean: its mean power.
 
     The power of noise in a bin is exponentially distributed: its percentiles are 8.2 and 5.2 dB apart, and the first is
     9.8 dB below its mean. Music is either steadier or livelier than that."""
     low, high = (_median(b - a, 41) for a, b in ((quiet, usual), (usual, loud)))
     inside = (HZ > 60) & ((cut or 18_000) * 0.95 > HZ)
     noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
-    if noisy[inside].mean() < 0.12:
+    treble = inside & (HZ > 3000) if cut is None or cut > 6000 else inside
+    if noisy[treble].mean() < 0.55:
         return None
     floor = np.minimum(10 ** ((_median(quiet, 41) + 9.2) / 10), mean)
     seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these
     whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[inside].sum())
     noise, total = float(np.sqrt(seen * whole)), float(mean[inside].sum())
-    return 10 * float(np.log10(max(total - noise, 0.02 * total) / max(noise, 1e-20)))
+    distance = 10 * float(np.log10(max(total - noise, 0.02 * total) / max(noise, 1e-20)))
+    return distance if distance < SOFT_NOISE else None
 
 
 def pile_up(heights: np.ndarray) -> tuple[float, float, bool]:
@@ -232,7 +235,7 @@ def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[
     for f in (*np.arange(49.7, 50.31, 0.05), *np.arange(59.7, 60.31, 0.05)):
         heights = np.array([_height(above, k * f) for k in range(1, 9)])
         score = float(np.minimum(heights, 25)[heights > SEEN].sum())
-        if score > best and (heights[:6] > SEEN).sum() >= 2:
+        if score > best and (heights[:6] > SEEN).sum() >= 3:
             best, base = score, float(f)
     if not base:
         return (), 0.0
@@ -247,8 +250,11 @@ def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[
 
 
 def _height(above: np.ndarray, hertz: float) -> float:
+    """dB by which a line stands out there; 0 if a tone beside it does."""
     at = round(hertz * LONG / RATE)
-    return float(above[at - 1 : at + 2].max()) if at + 2 < len(above) else 0.0
+    around = above[max(at - 4, 0) : at + 5]
+    top = float(above[at - 1 : at + 2].max()) if at + 2 < len(above) else 0.0
+    return top if len(around) and top >= around.max() else 0.0
 
 
 def _peak(levels: np.ndarray, hertz: float) -> float:
