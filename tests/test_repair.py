@@ -18,10 +18,10 @@ from antiphon.audio.mending.clipping import Declipper
 from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.faults import Faults, Listener
-from antiphon.data.damage.damage import damages, inflict, told_of
+from antiphon.data.damage.damage import damages, filtered, inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings, prepare_recordings
-from antiphon.networks.generators.repair import BINS, Repair, RepairConfig
+from antiphon.networks.generators.repair import Repair, RepairConfig
 from antiphon.networks.model import LabelTable
 from antiphon.recipes.lookup import recipe
 from antiphon.training.loop import new_game
@@ -229,10 +229,12 @@ def test_channels_are_changed_alike(model: Repair):
     assert not made[:, 2].any()
 
 
-def test_a_band_extension_leaves_what_is_below_as_it_is(model: Repair):
-    faults = Faults({"bandwidth": 6000.0}, peak=0.4)
-    voice, sound = RepairVoice(model, VoiceInfo("any")), music(0.6)
-    made = run(Mending(voice, faults, chosen("auto", faults), 1), sound)
+def test_treble_is_added_and_what_is_below_stays_as_it_is():
+    faults, clean = Faults({"bandwidth": 6000.0}, peak=0.4), music(0.6)
+    sound = filtered(clean, lambda hz: (hz < 6000).astype(float))
+    made = run(Mending(None, faults, chosen("auto", faults), 1), sound)
+    treble = [filtered(x, lambda hz: (hz > 7000).astype(float)) for x in (clean, made)]
+    assert 0.03 < float(treble[1].std() / treble[0].std()) < 1.5
     spectra = [np.abs(np.fft.rfft(x[:, 0] * np.hanning(len(x)))) for x in (sound, made - sound)]
     hz = np.fft.rfftfreq(len(sound), 1 / RATE)
     assert spectra[1][hz > 6500].max() > 0.1 * spectra[0][hz > 6500].max()
@@ -417,13 +419,3 @@ def test_what_cannot_be_is_refused_in_a_line(antiphon_line, tmp_path, monkeypatc
     assert said.status == 2
     assert why in said.err[-1]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "nan.wav"]
-
-
-def test_mask_is_as_wide_as_the_spectrum():
-    faults = Faults({"bandwidth": 5000.0})
-    from antiphon.voices.mending import _mask
-
-    mask = _mask(faults.amounts)
-    assert mask is not None
-    assert mask.shape == (BINS,)
-    assert _mask({"bandwidth": 5000.0, "noise": 10.0}) is None

@@ -273,7 +273,8 @@ class _Job:
         needed = strength > 0 and any(name in wanted for name in BY_NETWORK)
         self._mending = Mending(_repairer(voice) if needed else None, faults, wanted, channels, strength)
         self._given_rate, self._channels = rate, channels
-        self.rate = SAMPLE_RATE if rate < SAMPLE_RATE and needed and "bandwidth" in wanted else rate
+        wider = strength > 0 and wanted.get("bandwidth") is not None
+        self.rate = SAMPLE_RATE if rate < SAMPLE_RATE and wider else rate
         self.taken = np.zeros((0, channels), np.float32)
 
     def __call__(self, sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Everything that repairs a recording, one after another: clicks are filled in, what was cut off is put back, hum is
-taken out, and the rest is the network's, which is told what was heard.
+taken out; the network, which is told what was heard, does what it can; and missing treble is added.
 
-The first three need no training and measured better than the network [benchmarks/repair.py]; each acts only where its
+All but the network need no training and measured better than it [benchmarks/repair.py]; each acts only where its
 damage was heard, or was asked for. Sound comes in blocks; what comes out is as long, and where nothing is wrong it is
 the same bytes."""
 
@@ -21,9 +21,13 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.faults import Faults
 from antiphon.data.damage.damage import damages, told_of
 from antiphon.networks.generators.repair import ADDING, BINS, WINDOW
+from antiphon.voices.extension import Extension
+from antiphon.voices.repair_stream import RepairStream
 
 AUTO = "auto"
-BY_NETWORK = ("noise", "bandwidth", "codec", "reverb")
+BY_NETWORK = ("noise", "codec", "reverb")
+ASKED = ("codec", "reverb")  # only if asked for: of these the bundled voice has learned little
+HIGHEST = 10_000.0  # Hz, of a band limit above which nothing is added: it would be wrong as often as right
 SOFTEST = 0.06  # a sound's peak, below which the network hears it amplified
 RATE = 44100
 
@@ -50,7 +54,7 @@ def chosen(what: str | Sequence[str], faults: Faults) -> dict[str, float | None]
     AntiphonError for a damage that there is not."""
     names = [w.strip() for w in (what.split(",") if isinstance(what, str) else what) if w.strip()]
     if not names or names == [AUTO]:
-        return dict(faults.amounts)
+        return {name: amount for name, amount in faults.amounts.items() if name not in ASKED}
     for name in names:
         if name not in damages():
             raise AntiphonError(f"cannot repair '{name}': use {AUTO}, or some of {', '.join(damages())}")
@@ -84,6 +88,10 @@ class Mending:
             if voice is None:
                 raise AntiphonError("no voice to repair with: give one (--voice)")
             self.stages.append(_Network(voice, faults, wanted, channels))
+        cut = wanted.get("bandwidth")
+        if cut is not None and cut < HIGHEST:
+            told = torch.zeros(1)
+            self.stages.append(RepairStream(Extension(cut), told, channels, mask=_above(cut)))
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         self._given = np.concatenate([self._given, block])
@@ -114,7 +122,7 @@ class _Network:
         while 0 < faults.peak * gain < SOFTEST:  # powers of two change no bits
             gain *= 2
         self._gain = np.float32(gain)
-        self._stream = voice.stream(torch.from_numpy(told.ravel()), channels, mask=_mask(wanted))
+        self._stream = voice.stream(torch.from_numpy(told.ravel()), channels)
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         return self._stream(block * self._gain) / self._gain
@@ -123,10 +131,7 @@ class _Network:
         return self._stream.finish() / self._gain
 
 
-def _mask(wanted: Mapping[str, float | None]) -> np.ndarray | None:
-    """(BINS,) which frequencies may change: where only the treble is missing, none below it."""
-    cut = wanted.get("bandwidth")
-    if cut is None or any(name in wanted for name in BY_NETWORK if name != "bandwidth"):
-        return None
+def _above(cut: float) -> np.ndarray:
+    """(BINS,) 0..1: frequencies above a band limit, those that may change."""
     hz = np.arange(BINS) * RATE / WINDOW
     return np.clip((hz / cut - 0.92) / 0.06, 0, 1)

@@ -6,6 +6,8 @@ nothing at all is changed where nothing is to be."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +17,6 @@ from antiphon.networks.generators.repair import (
     HOP,
     REACH_AHEAD,
     WINDOW,
-    Repair,
     Spectra,
     corrected,
     features_of,
@@ -28,6 +29,16 @@ MOST_FRAMES = 128  # at once
 LATENCY = WINDOW + REACH_AHEAD * HOP  # samples that have to have come in before the first comes out, at most
 
 
+class Corrects(Protocol):
+    """What says how frames are to be corrected: networks/generators/repair.py's Repair, or a rule."""
+
+    def begin(self, batch: int) -> list[Tensor]: ...
+
+    def adds(self, told: Tensor) -> Tensor: ...
+
+    def __call__(self, features: Tensor, told: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]: ...
+
+
 class RepairStream:
     """Call it with the next (n, channels) float32 samples: it returns those that are ready, (m, channels); `finish`
     returns the rest, so that as many come out as went in.
@@ -37,7 +48,7 @@ class RepairStream:
 
     @torch.inference_mode()
     def __init__(
-        self, model: Repair, told: Tensor, channels: int, strength: float = 1.0, mask: np.ndarray | None = None
+        self, model: Corrects, told: Tensor, channels: int, strength: float = 1.0, mask: np.ndarray | None = None
     ):
         self._model, self._told, self._channels = model, told.unsqueeze(0), channels
         self._mask = torch.ones(BINS) if mask is None else torch.from_numpy(np.asarray(mask, np.float32))

@@ -191,7 +191,7 @@ def cut_off(loud: np.ndarray) -> float | None:
 def noise_distance(
     quiet: np.ndarray, usual: np.ndarray, loud: np.ndarray, mean: np.ndarray, cut: float | None
 ) -> float | None:
-    """dB from a sound down to its noise; None if there is none that matters. quiet, usual, loud: dB below which each bin
+    """dB from a sound down to its noise; None if none matters. quiet, usual, loud: dB below which each bin
     is 10, 50 and 90 % of the time; mean: its mean power.
 
     The power of noise in a bin is exponentially distributed: its percentiles are 8.2 and 5.2 dB apart, and the first is
