@@ -18,6 +18,7 @@ LOWEST, STEP, LEVELS = -150.0, 1.5, 110  # dB of the first level that is counted
 LINES = 2000  # bins of a long spectrum: up to 2.7 kHz
 SILENT = -85.0  # dB of full scale, of a frame's power
 SEEN = 9.0  # dB by which a line stands out
+LOUD_NOISE = 7.0  # dB below the sound, at most, for noise that has no steady level
 SOFT_NOISE = 34.0  # dB below the sound: recordings that nobody calls noisy have as much
 FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
@@ -199,15 +200,21 @@ def noise_distance(
     low, high = (_median(b - a, 41) for a, b in ((quiet, usual), (usual, loud)))
     inside = (HZ > 60) & ((cut or 18_000) * 0.95 > HZ)
     noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
-    treble = inside & (HZ > 3000) if cut is None or cut > 6000 else inside
-    if noisy[treble].mean() < 0.55:
-        return None
     floor = np.minimum(10 ** ((_median(quiet, 41) + 9.2) / 10), mean)
+    total = float(mean[inside].sum())
+    treble = inside & (HZ > 3000) if cut is None or cut > 6000 else inside
+    if noisy[treble].mean() < 0.55:  # loud noise that comes and goes, as outdoors; music is never so near its quietest
+        distance = _distance(total, float(floor[inside].sum()))
+        return distance if distance < LOUD_NOISE else None
     seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these
     whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[inside].sum())
-    noise, total = float(np.sqrt(seen * whole)), float(mean[inside].sum())
-    distance = 10 * float(np.log10(max(total - noise, 0.02 * total) / max(noise, 1e-20)))
+    distance = _distance(total, float(np.sqrt(seen * whole)))
     return distance if distance < SOFT_NOISE else None
+
+
+def _distance(total: float, noise: float) -> float:
+    """dB from the rest down to the noise."""
+    return 10 * float(np.log10(max(total - noise, 0.02 * total) / max(noise, 1e-20)))
 
 
 def pile_up(heights: np.ndarray) -> tuple[float, float, bool]:
