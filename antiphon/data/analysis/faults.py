@@ -202,6 +202,8 @@ def noise_distance(
     noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
     floor = np.minimum(10 ** ((_median(quiet, 41) + 9.2) / 10), mean)
     total = float(mean[inside].sum())
+    if total < 1e-9:  # an offset, and nothing else
+        return None
     treble = inside & (HZ > 3000) if cut is None or cut > 6000 else inside
     if noisy[treble].mean() < 0.55:  # loud noise that comes and goes, as outdoors; music is never so near its quietest
         distance = _distance(total, float(floor[inside].sum()))
