@@ -23,7 +23,7 @@ import numpy as np
 
 import antiphon
 from antiphon.audio.files import find_audio, read_audio
-from antiphon.data.analysis.faults import Listener
+from antiphon.data.analysis.wear import Listener
 from antiphon.data.damage.damage import inflict
 from antiphon.metrics.bootstrap import mean_margin
 from antiphon.metrics.plots.sheet import spectrogram_grid

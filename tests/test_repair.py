@@ -17,7 +17,7 @@ from antiphon.audio.mending.clicks import Declicker
 from antiphon.audio.mending.clipping import Declipper
 from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
-from antiphon.data.analysis.faults import Faults, Listener
+from antiphon.data.analysis.wear import Faults, Listener
 from antiphon.data.damage.damage import damages, filtered, inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings, prepare_recordings

@@ -20,7 +20,9 @@ from antiphon.data.labelling.labels import parse_name, parse_pitch
 from antiphon.data.labelling.row import Manifest, Row, note_name
 from antiphon.data.prepare import LONGEST, prepare
 from antiphon.data.prepared import Prepared
+from antiphon.verbs.clone_place import clone_place
 from antiphon.verbs.report import Report
+from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
@@ -112,8 +114,9 @@ def clone(
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
     what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). The same
-    recordings and seed give the same bytes. Raises AntiphonError for a recording that is not one clean pitched note,
-    for an instrument that the voice does not know, and (without force) if the file exists."""
+    recordings and seed give the same bytes. A voice of scenes hears places instead, by the first minute of each, and
+    becomes a voice of the one place between them. Raises AntiphonError for a recording that is not one clean pitched
+    note, for an instrument that the voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -123,7 +126,13 @@ def clone(
         target = target.with_name(f"{target.name}.safetensors")
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
-    made = from_files(files, voice, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
+    base = load(voice)
+    if isinstance(base, ImaginesScenes):
+        if pitch or as_ is not None:
+            raise base.cannot("learn notes, with pitches and what they are like")
+        made: Voice = clone_place(base, files, name or _label(Path(files[0]).stem))
+    else:
+        made = from_files(files, base, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
     return target

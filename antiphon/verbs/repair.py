@@ -16,7 +16,7 @@ from antiphon.core.atomic import atomic, in_folder, nameless
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.core.words import counted
-from antiphon.data.analysis.faults import Faults, Listener
+from antiphon.data.analysis.wear import Faults, Listener
 from antiphon.verbs.report import Report
 from antiphon.voices.find import load
 from antiphon.voices.mending import AUTO, BY_NETWORK, Mending, chosen

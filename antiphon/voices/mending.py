@@ -18,7 +18,7 @@ from antiphon.audio.mending.clicks import Declicker
 from antiphon.audio.mending.clipping import Declipper
 from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
-from antiphon.data.analysis.faults import Faults
+from antiphon.data.analysis.wear import Faults
 from antiphon.data.damage.damage import damages, told_of
 from antiphon.networks.generators.repair import ADDING, BINS, WINDOW
 from antiphon.voices.extension import Extension

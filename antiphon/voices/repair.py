@@ -13,7 +13,7 @@ from torch import Tensor
 from antiphon.audio.files import read_audio
 from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
-from antiphon.data.analysis.faults import Listener
+from antiphon.data.analysis.wear import Listener
 from antiphon.networks.generators.repair import BINS, HEADS, REACH, Repair, RepairConfig
 from antiphon.voices.capabilities import Transforms
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
