@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.live.engine import Live
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
+    from antiphon.verbs.repair import repair
     from antiphon.verbs.save import save
     from antiphon.verbs.scene import scene
     from antiphon.verbs.train import train
@@ -56,6 +57,7 @@ __all__ = [
     "load",
     "morph",
     "play",
+    "repair",
     "save",
     "scene",
     "train",
@@ -76,6 +78,7 @@ _HOMES = {
     "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
+    "repair": "antiphon.verbs.repair",
     "save": "antiphon.verbs.save",
     "scene": "antiphon.verbs.scene",
     "train": "antiphon.verbs.train",

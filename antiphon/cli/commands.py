@@ -318,6 +318,46 @@ class Export(Spoken):
 
 
 @dataclass(frozen=True)
+class Repair(Spoken):
+    """Repair recordings: noise, hum, clicks, clipping, missing treble, lossy codecs. What is right stays as it is.
+
+    Example: antiphon repair tape.wav -o better.wav; antiphon repair old-takes -o new-takes --what noise,hum
+    """
+
+    sounds: Annotated[Positional[tuple[Path, ...]], opt("IN.wav ... | FOLDER")]
+    """sound files of any format, length and number of channels, or a folder of them"""
+    out: Annotated[Path | None, opt("OUT.wav", "-o")] = None
+    """the sound file (wav, flac, ogg, mp3, opus, aiff), or PAGE.html with before and after; for several sounds, a
+    folder"""
+    what: Annotated[str, arg(metavar="auto|noise,hum,...")] = "auto"
+    """auto: what is heard to be wrong; or some of noise, hum, clicks, clipping, bandwidth, codec, reverb"""
+    strength: Annotated[float, arg(metavar="0-1")] = 1.0
+    """how much of the change is made; 0 leaves everything as it is"""
+    removed: Annotated[Path | None, opt("FILE.wav")] = None
+    """also write what was taken away"""
+    picture: Flag = False
+    """also draw spectrograms before and after, in a PNG of the same name"""
+    listen: Flag = False
+    """only say what is wrong"""
+    voice: Annotated[str, arg(metavar="V")] = "repair"
+    """a bundled voice, a run folder or a weights file that repairs"""
+    force: Flag = False
+    """replace files that exist"""
+
+    def run(self) -> None:
+        from antiphon.verbs.repair import listen_to, repair
+
+        if self.listen:
+            print("\n".join(listen_to(self.sounds, quiet=self.quiet)))
+            return
+        if self.out is None:
+            raise AntiphonError("where to? give -o OUT.wav, or a folder for several sounds (--listen needs none)")
+        how: dict[str, Any] = {"what": self.what, "strength": self.strength, "removed": self.removed}
+        how |= {"picture": self.picture, "voice": self.voice, "force": self.force, "quiet": self.quiet}
+        print(repair(self.sounds, self.out, **how))
+
+
+@dataclass(frozen=True)
 class Live(Spoken):
     """Play a voice from a MIDI keyboard, or from the computer's keys, and hear it at once.
 
@@ -617,6 +657,7 @@ VERBS: dict[str, type[Command]] = {
     "scene": Scene,
     "clone": Clone,
     "export": Export,
+    "repair": Repair,
     "live": Live,
     "gallery": Gallery,
     "train": Train,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -143,7 +143,10 @@ class ImaginesScenes(Imagines):
 
 
 class Transforms(Voice):
-    """Sound in, sound out."""
+    """Sound in, sound out. linked: whether all channels are changed alike, so that a stereo image stands still, and not
+    each by itself."""
+
+    linked: ClassVar[bool] = False
 
     @abstractmethod
     def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
