@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.clone import clone
     from antiphon.verbs.compare import compare
     from antiphon.verbs.evaluate import evaluate
+    from antiphon.verbs.explain import explain
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
@@ -46,6 +47,7 @@ __all__ = [
     "clone",
     "compare",
     "evaluate",
+    "explain",
     "export",
     "gallery",
     "generate",
@@ -64,6 +66,7 @@ _HOMES = {
     "clone": "antiphon.verbs.clone",
     "compare": "antiphon.verbs.compare",
     "evaluate": "antiphon.verbs.evaluate",
+    "explain": "antiphon.verbs.explain",
     "export": "antiphon.verbs.export",
     "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",

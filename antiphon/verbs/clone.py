@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ def from_audio(
     names: Sequence[str] | None = None,
     label: str = "clone",
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -52,7 +53,8 @@ def from_audio(
 
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
     velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. as_: the
-    instrument of the voice that they are most like, where you know it (default: as heard). Raises AntiphonError, in one
+    instrument of the voice that they are most like, where you know it (default: as heard). control: named controls by
+    which what was learned is turned, as in `generate`. Raises AntiphonError, in one
     line, for a recording that is not one clean pitched note, and for an instrument that the voice does not know."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
@@ -64,7 +66,7 @@ def from_audio(
         hint = None if pitch is not None else parse_name(Path(name).stem).pitch
         heard.append(one_note(recording, name, pitch, hint))
     base, velocities = load(voice), velocities or [VELOCITY] * len(heard)
-    return _learned(heard, names, velocities, base, label, as_, number, Report(quiet))
+    return _learned(heard, names, velocities, base, label, as_, control or {}, number, Report(quiet))
 
 
 def from_files(
@@ -74,6 +76,7 @@ def from_files(
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -90,6 +93,7 @@ def from_files(
         names=[path.name for path in files],
         label=name or (_label(files[0].stem) if files else ""),
         as_=as_,
+        control=control,
         seed=seed,
         quiet=quiet,
     )
@@ -103,6 +107,7 @@ def clone(
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
@@ -111,9 +116,10 @@ def clone(
 
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
-    what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). The same
-    recordings and seed give the same bytes. Raises AntiphonError for a recording that is not one clean pitched note,
-    for an instrument that the voice does not know, and (without force) if the file exists."""
+    what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). control:
+    named controls by which what was learned is turned, such as {"brightness": 1}. The same recordings and seed give the
+    same bytes. Raises AntiphonError for a recording that is not one clean pitched note, for an instrument that the
+    voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -123,7 +129,7 @@ def clone(
         target = target.with_name(f"{target.name}.safetensors")
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
-    made = from_files(files, voice, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
+    made = from_files(files, voice, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
     return target
@@ -139,6 +145,7 @@ def _learned(
     base: Voice,
     label: str,
     as_: str | int | None,
+    control: Mapping[str, float],
     seed: int,
     report: Report,
 ) -> Voice:
@@ -150,6 +157,8 @@ def _learned(
 
     base = base.able(InstrumentVoice, "learn a recording")
     like = None if as_ is None else base.resolve(as_)
+    if control:
+        base.controls.named(control, base.info.name)  # before anything is learned
     for note, name in zip(notes, names, strict=True):
         for remark in note.remarks:
             report.say(f"note: {remark}")
@@ -161,6 +170,7 @@ def _learned(
             known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
+        w = base.turned(w, like or base.nearest(w), control)
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
