@@ -8,7 +8,7 @@
 
        min  mean_{w, t} | (f(w (+) t d_i) - f(w)) / s - t e_i |^2 + mu |d_i|^2_C      t in -1 .. 1, s half of the span
 
-4. They are played, and what they did, M, corrects them once (Newton): d <- M^+ d. What they then do is kept.
+4. They are played, and what they did, M, corrects them (Newton): d <- M^+ d, twice; the best is kept.
 
 Supervised directions of a GAN's latent space as in Shen et al. 2020 (InterFaceGAN), of many labels, on a sphere.
 """
@@ -43,12 +43,13 @@ AMOUNTS = (-1.0, -0.5, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Listening:
-    """How many imagined sounds of a label are measured, how many moved ones, from how many each direction is tried; and
-    for how many steps the ear and then the directions learn."""
+    """How many imagined sounds of a label are measured, how many moved ones, from how many each direction is tried and
+    how many times it is corrected; and for how many steps the ear and then the directions learn."""
 
     sounds: int = 16
     moved: int = 40
     tried: int = 1
+    rounds: int = 2
     lessons: int = 1500
     turns: int = 60
 
@@ -257,11 +258,22 @@ def tried(
     """Directions as corrected by what they were heard to do, and what they then do: (controls, style) and (controls,
     controls)."""
     bases = w[:: max(len(w) // listening.tried, 1)][: listening.tried]
-    d = _limited(corrected(d, played(voice, how, label, bases, d, scale)), bases)
     effects = played(voice, how, label, bases, d, scale)
+    for _ in range(listening.rounds):
+        other = _limited(corrected(d, effects), bases)
+        found = played(voice, how, label, bases, other, scale)
+        better = (_worth(found) > _worth(effects))[:, None]
+        d, effects = np.where(better, other, d), np.where(better, found, effects)
     own = np.diag(effects)
     gain, keep = np.clip(1 / np.maximum(own, 1e-6), 0.5, 1.5), own > LEAST_EFFECT
     return _limited(d * gain[:, None], bases) * keep[:, None], effects * gain[:, None] * keep[:, None]
+
+
+def _worth(effects: np.ndarray) -> np.ndarray:
+    """(controls,) how far each moves what it names, up to all that was asked, less what it moves most besides."""
+    own, side = np.diag(effects), np.abs(effects - np.diag(np.diag(effects))).max(1)
+    worth: np.ndarray = np.minimum(own, 1) - side / 2
+    return worth
 
 
 def corrected(d: np.ndarray, effects: np.ndarray) -> np.ndarray:
