@@ -8,6 +8,7 @@
     antiphon.play("song.mid", "song.wav")
     antiphon.generate("gm", "sounds", n=8, instrument="flute", pitch="A4")
     antiphon.morph("gm", "morph.wav", "flute", "cello")             # from one to the other in even steps
+    antiphon.scene("rain.flac", sound="rain:0.6,crowd:0.4", minutes=10)  # a place that does not exist
     antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a new voice, kalimba.safetensors
     antiphon.export("gm", "flute", format="sfz", instrument="flute")  # samples for other people's samplers
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
@@ -31,15 +32,18 @@ if TYPE_CHECKING:
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
+    from antiphon.verbs.live.engine import Live
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
     from antiphon.verbs.save import save
+    from antiphon.verbs.scene import scene
     from antiphon.verbs.train import train
     from antiphon.voices.find import bundled, load
     from antiphon.voices.voice import Voice
 
 __all__ = [
     "AntiphonError",
+    "Live",
     "Note",
     "Voice",
     "__version__",
@@ -55,11 +59,13 @@ __all__ = [
     "morph",
     "play",
     "save",
+    "scene",
     "train",
 ]
 
 _HOMES = {
     "AntiphonError": "antiphon.core.errors",
+    "Live": "antiphon.verbs.live.engine",
     "Note": "antiphon.core.note",
     "Voice": "antiphon.voices.voice",
     "bundled": "antiphon.voices.find",
@@ -74,6 +80,7 @@ _HOMES = {
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
     "save": "antiphon.verbs.save",
+    "scene": "antiphon.verbs.scene",
     "train": "antiphon.verbs.train",
 }
 

@@ -18,11 +18,13 @@ import torch
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.prepared import Labels, Prepared
+from antiphon.networks.discriminators.scene import pictures
 from antiphon.networks.gesture import Gesture
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
 from antiphon.training.contract import Game
 from antiphon.training.games.image import ImageGame
+from antiphon.training.games.scene import SceneGame
 from antiphon.training.games.vocoder import VocoderGame
 from antiphon.training.loop import new_game
 from antiphon.training.recipe import SIZES, Recipe
@@ -47,6 +49,10 @@ def heard(game: Any, samples: int) -> tuple[Any, ...]:
     if isinstance(game, ImageGame):
         return torch.zeros(1, *game.model.generator.shape), torch.zeros(1, 0)
     audio, none = torch.zeros(1, samples), torch.zeros(1).long()
+    if isinstance(game, SceneGame):
+        with torch.no_grad():
+            seen = pictures(game.view(torch.zeros(1, 2, samples)))
+        return seen, none, torch.zeros(1, game.model.config.style)
     if isinstance(game, VocoderGame):
         return (audio,)
     gesture = Gesture(audio[:, 0], audio[:, 0], audio[:, 0], none, samples, audio[:, :1], audio[:, :1], none)

@@ -140,11 +140,42 @@ def read_audio(
     short = 0 if header.estimated else wanted - len(audio)
     if short > 0.1 * rate or not len(audio):
         raise AntiphonError(f"{path} is truncated: it has {len(audio)} of {wanted} samples; copy it again")
+    _check_values(audio, path)
+    return resample(to_mono(audio) if mono else audio, rate, sample_rate)
+
+
+def audio_blocks(path: str | Path, seconds: float = 10.0) -> Iterator[Audio]:
+    """A file from its beginning to its end in blocks of about `seconds`, (n, channels) float32 at its own rate, in
+    constant memory: for recordings of any length. Raises AntiphonError as `read_audio` does."""
+    header, path = probe(path), Path(path)
+    size, found = max(round(seconds * header.sample_rate), 1), 0
+    with _reading(path) as file:
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            found += len(block)
+            _check_values(block, path)
+            yield block
+    missing = 0 if header.estimated else header.frames - found
+    if missing > 0.1 * header.sample_rate or not found:
+        raise AntiphonError(f"{path} is truncated: it has {found} of {header.frames} samples; copy it again")
+
+
+def _check_values(audio: Audio, path: str | Path) -> None:
     if not np.isfinite(audio).all():
         raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
-    if np.abs(audio).max() > LOUDEST:
+    if np.abs(audio).max(initial=0.0) > LOUDEST:
         raise AntiphonError(f"{path} contains samples far beyond full scale: export it again")
-    return resample(to_mono(audio) if mono else audio, rate, sample_rate)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """`_opened`, with what libsndfile complains of as an AntiphonError."""
+    import soundfile
+
+    try:
+        with _opened(path) as file:
+            yield file
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
 
 
 @contextmanager
@@ -166,18 +197,13 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _read(path: Path, wanted: int) -> Audio:
     """At most (wanted, channels) samples as they are in the file."""
-    import soundfile
-
     pieces, left = [], wanted
-    try:
-        with _opened(path) as file:
-            while left > 0 and len(piece := file.read(min(left, _SLICE), dtype="float32", always_2d=True)):
-                pieces.append(piece)
-                left -= len(piece)
-                if (wanted - left) * file.channels > MOST_VALUES:
-                    raise AntiphonError(f"{path} is too long: cut it into shorter files")
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
+    with _reading(path) as file:
+        while left > 0 and len(piece := file.read(min(left, _SLICE), dtype="float32", always_2d=True)):
+            pieces.append(piece)
+            left -= len(piece)
+            if (wanted - left) * file.channels > MOST_VALUES:
+                raise AntiphonError(f"{path} is too long: cut it into shorter files")
     return np.concatenate(pieces) if pieces else np.zeros((0, 1), np.float32)
 
 

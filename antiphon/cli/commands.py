@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from antiphon.cli.judge import Compare, Evaluate
-from antiphon.cli.options import AS_USUAL, Command, File, Flag, Spoken, Words, opt, show
+from antiphon.cli.options import AS_USUAL, PLAIN_FORM, Command, File, Flag, OnlyForm, Spoken, Words, opt, show
 from antiphon.core.errors import AntiphonError
 
 
@@ -201,6 +201,61 @@ class Morph(Spoken):
 
 
 @dataclass(frozen=True)
+class Scene(Spoken):
+    """Imagine a place and let it sound: rain that never repeats, a loop without a seam, a storm that comes up.
+
+    Example: antiphon scene -o storm.flac --sound "rain>storm@1:00-3:00" --minutes 5
+    """
+
+    out: Annotated[Path, arg(metavar="OUT.wav", aliases=["-o"])]
+    """the sound file (wav, flac, ogg, mp3, opus, aiff)"""
+    voice: Annotated[Positional[str], arg(metavar="V")] = "ambience"
+    """a bundled voice, a run folder or a weights file"""
+    sound: Annotated[str | None, opt("LABEL|REC.wav", "-s")] = None
+    """where it is: a label, a blend (rain:0.6,crowd:0.4), a change (rain>storm@1:00-3:00) or a recording of a place
+    (default: any)"""
+    like: Annotated[str | None, opt("REC.wav")] = None
+    """go on like this recording, as loud as it is, without copying it"""
+    script: Annotated[str | None, opt("PARK.txt")] = None
+    """layers and events with their times, levels and places, in a text file (docs/scenes.md)"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """how long (default: 30, or what the script says)"""
+    minutes: Annotated[float | None, opt("M")] = None
+    """the same in minutes"""
+    loop: Flag = False
+    """let the end join the beginning"""
+    seed: Annotated[str | None, opt("N|NAME")] = None
+    """a number or any name: another seed, another place (default: 0, or the script's)"""
+    variation: Annotated[float | None, opt("0-1")] = None
+    """how far from the typical place of its kind (default: 1)"""
+    density: Annotated[float | None, opt("0-1")] = None
+    """how much happens, from the calmest to the busiest of its recordings (default: as imagined)"""
+    brightness: Annotated[float | None, opt("0-1")] = None
+    """from the darkest to the brightest"""
+    motion: Annotated[float | None, opt("0-1")] = None
+    """from the steadiest to the most changing"""
+    width: Annotated[float | None, opt("0-1")] = None
+    """from mono to the widest"""
+    level: Annotated[float | None, opt("DB")] = None
+    """louder or softer by so many dB; 0 is -23 LUFS, or the loudness of --like"""
+    lufs: Annotated[float | None, opt("LUFS")] = None
+    """loudness of the whole file, measured, in place of a level"""
+    force: Flag = False
+    """replace the file if it exists"""
+
+    file: OnlyForm = PLAIN_FORM
+
+    def run(self) -> None:
+        from antiphon.verbs.scene import scene
+
+        names = ("seed", "variation", "density", "brightness", "motion", "width", "level")
+        how: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        how |= {"sound": self.sound, "like": self.like, "script": self.script, "loop": self.loop, "lufs": self.lufs}
+        how |= {"seconds": self.seconds, "minutes": self.minutes, "force": self.force, "quiet": self.quiet}
+        print(scene(self.out, self.voice, **how, **self.file.form()))
+
+
+@dataclass(frozen=True)
 class Clone(Spoken):
     """Make a voice of an instrument from one recorded note of it, or from several.
 
@@ -238,17 +293,18 @@ class Clone(Spoken):
 
 @dataclass(frozen=True)
 class Export(Spoken):
-    """Write a voice as samples for a sampler: SFZ, DecentSampler, Bitwig and Studio One, SoundFont, or plain wav files.
+    """Write a voice as samples for a sampler (SFZ, SoundFont and others), as a web page that plays, or as ONNX.
 
-    Example: antiphon export gm -o flute --instrument flute; antiphon export kit -o kit --format sf2
+    Example: antiphon export gm -o flute --instrument flute; antiphon export gm -o gm.html --format web
     """
 
     voice: Annotated[Positional[str], arg(metavar="V")]
     """a bundled voice, a run folder or a weights file"""
     out: Annotated[Path, arg(metavar="DIR", aliases=["-o"])]
-    """the folder for the pack"""
-    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav")] = "sfz"
-    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others)"""
+    """the folder for the pack; for web the HTML file"""
+    format: Annotated[str, arg(metavar="sfz|decentsampler|multisample|sf2|wav|web|onnx")] = "sfz"
+    """what the sampler reads (multisample: Bitwig Studio, Studio One; wav: Kontakt, Logic, Simpler, MPC and others); or
+    the voice itself, without samples: web, a page that plays in a browser, and onnx, its networks"""
     instrument: Annotated[Words, opt("LABEL ...")] = ()
     """instruments, General MIDI names or numbers, blends (flute:0.6,strings:0.4) or recordings (NOTE.wav); `all` for
     everything (default: all, of a voice of few); of a kit: drums"""
@@ -278,6 +334,46 @@ class Export(Spoken):
 
 
 @dataclass(frozen=True)
+class Live(Spoken):
+    """Play a voice from a MIDI keyboard, or from the computer's keys, and hear it at once.
+
+    Example: antiphon live gm --instrument violin
+    """
+
+    voice: Annotated[Positional[str], arg(metavar="V")] = "gm"
+    """a bundled voice, a run folder or a weights file"""
+    instrument: Annotated[str | None, opt("LABEL", "-i")] = None
+    """an instrument, General MIDI name or number, a blend (flute:0.6,strings:0.4) or NOTE.wav; program changes choose
+    others"""
+    midi: Annotated[str | None, opt("PORT")] = None
+    """a MIDI port: its number in --list, or part of its name; keys: the computer's keys (default: the first port,
+    or keys)"""
+    audio: Annotated[str | None, opt("DEVICE")] = None
+    """a loudspeaker: part of its name in --list; null: none (default: the system's)"""
+    buffer: Annotated[int, arg(metavar="FRAMES")] = 256
+    """frames of the loudspeaker's buffer: smaller answers faster, larger never stutters"""
+    kit: Annotated[str | None, opt("V")] = None
+    """a drum voice for channel 10 (default: the bundled kit)"""
+    polyphony: Annotated[int, arg(metavar="N")] = 16
+    """the most notes at once"""
+    seed: Annotated[str, arg(metavar="N|NAME")] = "0"
+    """random seed, a number or any name: another player"""
+    seconds: Annotated[float | None, opt("S")] = None
+    """play for so long (default: until Ctrl-C)"""
+    list: Flag = False
+    """only say which MIDI ports and loudspeakers there are"""
+
+    def run(self) -> None:
+        from antiphon.verbs.live.session import listing, live
+
+        if self.list:
+            print("\n".join(listing()))
+            return
+        how = {name: value for name, value in vars(self).items() if name not in ("voice", "list")}
+        live(self.voice, **how)
+
+
+@dataclass(frozen=True)
 class Gallery(Spoken):
     """Make the sounds that the documentation shows, and a page to see and hear them, with the command behind each.
 
@@ -289,7 +385,8 @@ class Gallery(Spoken):
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     only: Annotated[Words, opt("NAME ...")] = ()
-    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song (default: all)"""
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song, scenes
+    (default: all)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name: another seed, other players"""
     force: Flag = False
@@ -450,13 +547,15 @@ class Inspect(Spoken):
     """the sounds are drums or the like: they have names but no pitch"""
     pitch: Annotated[Literal["yes", "auto", "no"], arg(metavar="yes|auto|no")] = "yes"
     """whether every sound must have a pitch; auto: yes, unless most have none"""
-
+    scenes: Flag = False
+    """the sounds are long recordings of places: show how they sound and what is wrong in them (default: if they seem to
+    be)"""
     label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
     json: Flag = False
     """print JSON: every file with its labels and their sources, and what was refused"""
     picture: Annotated[Path | None, opt("PAGE.html")] = None
-    """write a page: a keyboard of every instrument, players, and what was refused"""
+    """write a page: a keyboard of every instrument, or every recording of a place; players; what was refused"""
     force: Flag = False
     """replace the page if it exists"""
 
@@ -464,7 +563,7 @@ class Inspect(Spoken):
         from antiphon.verbs.data import described, inspect
 
         how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "label": self.label}
-        how["quiet"] = self.quiet
+        how |= {"quiet": self.quiet, "scenes": self.scenes or None}
         if self.json:
             if self.picture is not None:
                 raise AntiphonError("--json and --picture are two things: use one")
@@ -565,8 +664,10 @@ VERBS: dict[str, type[Command]] = {
     "play": Play,
     "generate": Generate,
     "morph": Morph,
+    "scene": Scene,
     "clone": Clone,
     "export": Export,
+    "live": Live,
     "gallery": Gallery,
     "train": Train,
     "evaluate": Evaluate,
@@ -580,7 +681,10 @@ VERBS: dict[str, type[Command]] = {
     "data prepare": Prepare,
 }
 
-STRAYS = {"generate": "--instrument"}  # what a second word after a verb is likely to be the value of
+STRAYS = {
+    "generate": "--instrument",
+    "scene": "--sound",
+}  # what a second word after a verb is likely to be the value of
 
 
 def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:

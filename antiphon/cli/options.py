@@ -29,8 +29,8 @@ class Spoken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundFile:
-    """How sound files are written."""
+class FileForm:
+    """The form of a sound file."""
 
     rate: Annotated[int | None, opt("HZ")] = None
     """samples per second, such as 48000 (default: 44100)"""
@@ -38,18 +38,26 @@ class SoundFile:
     """bits of a sample in wav, flac and aiff; 32 is float (default: 24)"""
     mono: Flag = False
     """write one channel"""
-    gain: Annotated[float, arg(metavar="DB")] = 0.0
-    """louder or softer by so many dB; peaks are limited"""
-    lufs: Annotated[float | None, opt("LUFS")] = None
-    """how loud, in LUFS (default: -16 for a song, as it comes for single sounds)"""
 
     def form(self) -> dict[str, Any]:
         """These options, as functions take them."""
         return dict(vars(self))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SoundFile(FileForm):
+    """How sound files are written."""
+
+    gain: Annotated[float, arg(metavar="DB")] = 0.0
+    """louder or softer by so many dB; peaks are limited"""
+    lufs: Annotated[float | None, opt("LUFS")] = None
+    """how loud, in LUFS (default: -16 for a song, as it comes for single sounds)"""
+
+
 File = OmitArgPrefixes[SoundFile]
 AS_USUAL = SoundFile()
+OnlyForm = OmitArgPrefixes[FileForm]
+PLAIN_FORM = FileForm()
 
 
 class Command(Protocol):

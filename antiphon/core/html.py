@@ -22,6 +22,7 @@ def document(title: str, body: str, *, style: str = "", refresh: int = 0) -> str
     again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
     head = (
         f'<meta charset="utf-8">{again}<meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{STYLE}{style}</style>"
     )
     heading = f"<h1>{escape(title)}</h1>"

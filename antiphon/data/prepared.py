@@ -131,9 +131,9 @@ class Prepared:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        header, base = _read_header(self.path)
+        header, base = read_header(self.path)
         self.labels = _read_labels(self.path, header.pop("__metadata__", {}))
-        arrays = _map_arrays(self.path, header, base, self.labels.layout)
+        arrays = map_arrays(self.path, header, base, self.labels.layout)
         self._audio, self._cents = arrays.pop("audio"), arrays.pop("cents")
         for name, array in arrays.items():
             setattr(self, name, torch.from_numpy(np.array(array)))
@@ -217,7 +217,7 @@ def write_prepared(
                 raise ValueError(f"table {name} has {file.tell() - before} bytes, not {end - begin}")
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and the byte at which its tensors begin."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
@@ -267,7 +267,7 @@ def _read_labels(path: Path, metadata: Any) -> Labels:
         raise _bad(path, str(error)) from None
 
 
-def _map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Memory-maps every table after checking that dtype, shape and byte range agree with each other and the file."""
     size = path.stat().st_size - base
     arrays = {}

@@ -66,7 +66,11 @@ class ModulatedBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x: (batch, frames, width); condition: (batch, condition) -> (batch, frames, width)."""
-        scale, shift, gate = self.film(condition).unsqueeze(1).chunk(3, -1)
+        return self.step(x, self.film(condition))
+
+    def step(self, x: Tensor, film: Tensor) -> Tensor:
+        """`forward` for callers that know what the condition makes of the block: film, (batch, 3 width)."""
+        scale, shift, gate = film.unsqueeze(1).chunk(3, -1)
         h = F.rms_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
         a, b = self.up(h).chunk(2, -1)
         return x + (1 + gate) * self.down(F.silu(a) * b)

@@ -20,7 +20,9 @@ from antiphon.data.labelling.labels import parse_name, parse_pitch
 from antiphon.data.labelling.row import Manifest, Row, note_name
 from antiphon.data.prepare import LONGEST, prepare
 from antiphon.data.prepared import Prepared
+from antiphon.verbs.clone_place import clone_place
 from antiphon.verbs.report import Report
+from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
@@ -118,8 +120,9 @@ def clone(
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
     what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). control:
     named controls by which what was learned is turned, such as {"brightness": 1}. The same recordings and seed give the
-    same bytes. Raises AntiphonError for a recording that is not one clean pitched note, for an instrument that the
-    voice does not know, and (without force) if the file exists."""
+    same bytes. A voice of scenes hears places instead, by the first minute of each, and becomes a voice of the one
+    place between them. Raises AntiphonError for a recording that is not one clean pitched note, for an instrument that
+    the voice does not know, and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -129,7 +132,13 @@ def clone(
         target = target.with_name(f"{target.name}.safetensors")
     check_place(target, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
-    made = from_files(files, voice, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
+    base = load(voice)
+    if isinstance(base, ImaginesScenes):
+        if pitch or as_ is not None or control:
+            raise base.cannot("learn notes, with pitches, what they are like, and controls")
+        made: Voice = clone_place(base, files, name or _label(Path(files[0]).stem))
+    else:
+        made = from_files(files, base, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
     return target

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from antiphon.data.labelling.row import Manifest
+    from antiphon.verbs.recordings import Heard
 
 
 def inspect(
@@ -25,6 +26,7 @@ def inspect(
     one_shots: bool = False,
     pitch: str = "yes",
     label: str = "",
+    scenes: bool | None = None,
     picture: str | Path | None = None,
     force: bool = False,
     quiet: bool = False,
@@ -32,27 +34,70 @@ def inspect(
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
     its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
     have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
-    names of folders and files. picture: an HTML page to write, with a keyboard of every instrument. Raises
-    AntiphonError if (without force) it exists."""
+    names of folders and files. scenes: they are long recordings of places, of which is shown how they sound and what is
+    wrong in them (default: if they seem to be). picture: an HTML page to write, with a keyboard of every instrument, or
+    every recording. Raises AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
 
     target = None if picture is None else check_place(Path(picture), force=force)
+    if _are_recordings(folder, one_shots, pitch, scenes):
+        from antiphon.verbs import recordings
+
+        heard = _heard(folder, label, quiet)
+        if target is not None:
+            _write_page(target, recordings.page(heard))
+        return recordings.summary(heard)
     manifest = _scanned(folder, one_shots, pitch, quiet).called(label)
     if target is not None:
         from antiphon.verbs.folder_page import folder_page
 
-        with in_folder(target.parent), atomic(target) as draft:
-            draft.write_text(folder_page(manifest), encoding="utf-8", errors="replace")
+        _write_page(target, folder_page(manifest))
     return summary(manifest)
 
 
+def _write_page(target: Path, page: str) -> None:
+    with in_folder(target.parent), atomic(target) as draft:
+        draft.write_text(page, encoding="utf-8", errors="replace")
+
+
 def described(
-    folder: str | Path, *, one_shots: bool = False, pitch: str = "yes", label: str = "", quiet: bool = True
+    folder: str | Path,
+    *,
+    one_shots: bool = False,
+    pitch: str = "yes",
+    label: str = "",
+    scenes: bool | None = None,
+    quiet: bool = True,
 ) -> dict[str, Any]:
-    """What `inspect` shows, for scripts: rows of files, what was refused and why, and remarks on the folder."""
+    """What `inspect` shows, for scripts: rows of files, what was refused and why, and remarks on the folder; of places
+    also their labels with what is measured of them."""
     from antiphon.data.labelling.inspect import facts
 
+    if _are_recordings(folder, one_shots, pitch, scenes):
+        from antiphon.verbs import recordings
+
+        return recordings.facts(_heard(folder, label, quiet))
     return facts(_scanned(folder, one_shots, pitch, quiet).called(label))
+
+
+def _are_recordings(folder: str | Path, one_shots: bool, pitch: str, scenes: bool | None) -> bool:
+    """Whether a folder is to be read as recordings of places."""
+    from antiphon.data.labelling.recordings import looks_like_recordings
+
+    if scenes and (one_shots or pitch != "yes"):
+        raise AntiphonError("recordings of places have no pitch and are no one-shots: leave those options out")
+    return looks_like_recordings(folder) and not one_shots and pitch == "yes" if scenes is None else scenes
+
+
+def _heard(folder: str | Path, label: str, quiet: bool) -> Heard:
+    from antiphon.data.labelling.recordings import find_recordings
+    from antiphon.verbs.recordings import hear
+
+    report = Report(quiet)
+    with report.bar("listening for faults") as advance:
+        found = find_recordings(folder, label=label, progress=advance)
+    with report.bar("measuring") as advance:
+        return hear(found, advance)
 
 
 def _scanned(folder: str | Path, one_shots: bool, pitch: str, quiet: bool) -> Manifest:

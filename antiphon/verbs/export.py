@@ -17,7 +17,8 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import choose
 from antiphon.core.seeds import check_seed
 from antiphon.verbs.exporters.pack import Exporter, Files, Instrument, Pack, Sample, exporters, printable
-from antiphon.verbs.exporters.plan import Grid, plan
+from antiphon.verbs.exporters.plan import ALL, Grid, plan
+from antiphon.verbs.exporters.whole import Wish, whole_exporters
 from antiphon.verbs.report import Advance, Report
 from antiphon.voices.find import load
 from antiphon.voices.playable import PlayableVoice
@@ -68,16 +69,20 @@ def export(
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Write a voice as a pack for samplers into the folder `out`; returns the folder.
+    """Write a voice as a pack for samplers into the folder `out`, or whole; returns `out`.
 
-    format: sfz, decentsampler, multisample, sf2 or wav. instrument: labels, abbreviations, General MIDI names, blends
+    format: sfz, decentsampler, multisample, sf2 or wav: samples; web: one HTML file that plays the voice itself, at
+    `out`; onnx: its networks. instrument: labels, abbreviations, General MIDI names, blends
     ("flute:0.6,strings:0.4") or recordings of a note; "all" for everything (default: all, of a voice of few). Drums go
     to their General MIDI keys. keys: semitones from one sampled key to the next, at most. velocities: layers. takes:
     how many variants of each sample sound in turn (a soundfont has one). seconds: how long notes are held (default: 2,
     and up to 6 those without a loop). loop: "auto" where a note lasts and the join cannot be heard, or "no". seed:
     another player. Raises AntiphonError for a voice that cannot play notes, for invalid values, or (without force) if a
     file exists; then, and when interrupted, nothing is written."""
-    writer: Exporter = choose(exporters(), "format", format)
+    if format in whole_exporters():
+        names = _names(instrument)
+        return _export_whole(voice, Path(out), format, names, check_seed(seed), force, Report(quiet))
+    writer: Exporter = choose(exporters() | whole_exporters(), "format", format)
     folder, report, number = Path(out), Report(quiet), check_seed(seed)
     if folder.exists() and not folder.is_dir():
         raise AntiphonError(f"{folder} is not a folder: give a folder for the pack")
@@ -93,6 +98,36 @@ def export(
     with report.bar("writing") as advance:
         _write(folder, _files(pack, writer), advance)
     return folder
+
+
+def _export_whole(
+    voice: str | Path | Voice, out: Path, format: str, names: list[str], seed: int, force: bool, report: Report
+) -> Path:
+    """Write a voice itself, as one file or as several in a folder."""
+    writer, player = whole_exporters()[format], load(voice).able(PlayableVoice, "be exported")
+    writer.check(player)
+    if writer.paths and out.exists() and not out.is_dir():
+        raise AntiphonError(f"{out} is not a folder: give a folder")
+    if not writer.paths and out.is_dir():
+        raise AntiphonError(f"{out} is a folder: give a file, such as {out / 'instrument.html'}")
+    for path in writer.paths or ("",):
+        check_place(out / path if path else out, force=force)
+    names = [] if names == [ALL] else names
+    own = Path(voice).name if isinstance(voice, str | Path) else voice.info.name
+    words = ["antiphon", "export", own, "-o", out.name, "--format", format, "--seed", str(seed)]
+    words += ["--instrument", *(Path(name).name for name in names)] if names else []
+    with report.warnings(), report.bar("exporting") as advance:
+        wish = Wish(player, tuple(names), seed, _told(player, {"Seed": str(seed)}, shlex.join(words)), advance)
+        found = {out / path if path else out: make() for path, make in writer.files(wish).items()}
+        _write_all(found)
+    return out
+
+
+def _write_all(found: dict[Path, bytes]) -> None:
+    """All of them, or none."""
+    with in_folder(*(path.parent for path in found)), all_atomic(list(found)) as drafts:
+        for draft, content in zip(drafts, found.values(), strict=True):
+            draft.write_bytes(content)
 
 
 def _names(instrument: str | Sequence[str]) -> list[str]:
@@ -187,6 +222,11 @@ def _write(folder: Path, files: Files, advance: Advance) -> None:
 
 
 def _about(player: PlayableVoice, grid: Grid, line: str) -> tuple[tuple[str, str], ...]:
+    return _told(player, {"Seed": f"{grid.seed}; takes 0 to {grid.takes - 1}"}, line)
+
+
+def _told(player: PlayableVoice, more: dict[str, str], line: str) -> tuple[tuple[str, str], ...]:
+    """What there is to know about an export."""
     info = player.info
     training = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in info.training.items() if v not in (None, ""))
     told = {
@@ -194,7 +234,7 @@ def _about(player: PlayableVoice, grid: Grid, line: str) -> tuple[tuple[str, str
         "Licence": info.licence,
         "Sources": "; ".join(info.sources) or "not recorded",
         "Training": training or "not recorded",
-        "Seed": f"{grid.seed}; takes 0 to {grid.takes - 1}",
+        **more,
         "Made by": f"Antiphon: {line}",
     }
     return tuple((head, printable(text)) for head, text in told.items())

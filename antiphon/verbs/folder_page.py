@@ -78,7 +78,7 @@ def _players(rows: Sequence[Row], manifest: Manifest) -> str:
     chosen += ordered[:: max(len(ordered) // MOST_PLAYERS, 1)][: MOST_PLAYERS - len(chosen)]
     lines = "".join(
         f"<tr><td>{escape(place(row.path, manifest))}</td><td>{_pitch(row, manifest)}</td><td>{row.velocity}</td>"
-        f"<td>{escape(source_name(row.source))}</td><td>{escape(row.remark)}</td><td>{player(_address(row.path))}</td></tr>"
+        f"<td>{escape(source_name(row.source))}</td><td>{escape(row.remark)}</td><td>{player(address(row.path))}</td></tr>"
         for row in dict.fromkeys(chosen)
     )
     head = "<tr><th>file</th><th>pitch</th><th>velocity</th><th>by</th><th></th><th></th></tr>"
@@ -103,7 +103,8 @@ def _others(manifest: Manifest) -> str:
     return parts + (f"<h2>No notes</h2><table>{aside}</table>" if aside else "")
 
 
-def _address(path: Path) -> str:
+def address(path: Path) -> str:
+    """The address of a file, for a page on the same machine."""
     return "file://" + quote(path.absolute().as_posix(), errors="surrogateescape")
 
 

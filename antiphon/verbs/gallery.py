@@ -26,6 +26,8 @@ from antiphon.verbs.morph import morph
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
 from antiphon.verbs.play import play
 from antiphon.verbs.report import Advance, Report
+from antiphon.verbs.scene import AMBIENCE, scene
+from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 WIDE = 3 * WIDTH + 20  # pixels: the picture of a sound that is longer than a note
 NOTES = Path("examples/notes")
-VERBS: dict[str, Callable[..., Path]] = {"generate": generate, "play": play, "morph": morph, "clone": clone}
+VERBS: dict[str, Callable[..., Path]] = {
+    "generate": generate, "play": play, "morph": morph, "clone": clone, "scene": scene,
+}  # fmt: skip
 OPTIONS = {"n": "-n", "start": "--from", "stop": "--to", "morphs": "--morph"}  # others are named like their keywords
 INTRODUCTION = (
     "Every sound here is made by the command below it. Pictures show 30 Hz to 20 kHz from bottom to top, 80 dB"
@@ -127,6 +131,8 @@ class Kitchen:
 
     def _voice_of(self, section: Section, line: Line) -> Voice | Path:
         """The voice that plays a line: the gallery's, or one that an earlier line of the section made."""
+        if line.verb == "scene" and not isinstance(self.player, ImaginesScenes):
+            return load(AMBIENCE)
         if not line.voice:
             return self.player
         made = self.scratch / section.name / f"{line.voice}.safetensors"
@@ -147,7 +153,7 @@ class Kitchen:
 
     def _made(self, section: Section, line: Line) -> Made:
         place = Path(section.name, re.sub(r"[^\w.]+", "-", line.title).strip("-"))
-        if line.verb in ("play", "morph"):
+        if line.verb in ("play", "morph", "scene"):
             place = place.with_name(f"{place.name}.wav")
         how, own = dict(line.how), line.how.get("seed", 0) + self.seed
         if own:
@@ -155,9 +161,11 @@ class Kitchen:
         if "samples" in how:
             how["samples"] = _notes() / how["samples"]
         (self.scratch / section.name).mkdir(exist_ok=True)
-        target = VERBS[line.verb](voice=self._voice_of(section, line), out=self.scratch / place, quiet=True, **how)
+        player = self._voice_of(section, line)
+        target = VERBS[line.verb](voice=player, out=self.scratch / place, quiet=True, **how)
         sounds = {title: read_audio(path, mono=False) for title, path in _files(line, target, own)}
         shown = str(self.folder / section.name / line.voice) if line.voice else self.voice
+        shown = AMBIENCE if line.verb == "scene" and player is not self.player else shown
         return Made(command_line(line.verb, shown, self.folder / place, how), "", sounds)
 
 
@@ -168,7 +176,9 @@ def command_line(verb: str, voice: str, out: Path, how: dict[str, Any]) -> str:
     words += ["--voice", voice] if verb == "play" and voice != "gm" else []
     words += ["-o", str(out)]
     for name, value in how.items():
-        if name != "samples":
+        if value is True:
+            words.append(f"--{name}")
+        elif name != "samples":
             words += [OPTIONS.get(name, f"--{name}"), *map(str, value if isinstance(value, list) else [value])]
     return shlex.join(words)
 

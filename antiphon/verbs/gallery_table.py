@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verb = Literal["generate", "play", "morph", "clone"]
+Verb = Literal["generate", "play", "morph", "clone", "scene"]
 
 
 @dataclass(frozen=True)
 class Line:
     """One command line: a verb and the keywords of its Python function, without voice and output. voice: the name of an
-    earlier `clone` in the section, to play that voice instead of the gallery's."""
+    earlier `clone` in the section, to play that voice instead of the gallery's. Scenes are the bundled ambience's where
+    the gallery's voice imagines none."""
 
     title: str
     verb: Verb
@@ -41,6 +42,11 @@ class Section:
 def note(title: str, instrument: str = "", voice: str = "", **how: Any) -> Line:
     """One new note (default instrument: its title)."""
     return Line(title, "generate", {"n": 1, "instrument": instrument or title, **how}, voice)
+
+
+def place(title: str, sound: str = "", **how: Any) -> Line:
+    """A scene of 10 seconds (default sound: its title)."""
+    return Line(title, "scene", {"sound": sound or title, "seconds": 10.0, **how})
 
 
 RECORDED, OCTAVE_UP = "flute/064-v113.flac", "flute/076-v120.flac"  # E4, E5
@@ -156,5 +162,20 @@ SECTIONS = (
         "The bundled song, in a room",
         "Two choirs, one answering the other.",
         (Line("antiphon", "play", {"room": 0.4}),),
+    ),
+    Section(
+        "scenes",
+        "Places that do not exist",
+        "Imagined from noise and a name, in stereo, as long as you like. The fourth is a loop: its end joins its"
+        " beginning.",
+        (
+            place("rain"),
+            place("sea"),
+            place("a night that turns into a storm", "night>storm@0:05-0:15", seconds=20.0),
+            place("a stream, looped", "stream", seconds=8.0, loop=True),
+            place("rain in a crowd", "rain:0.6,crowd:0.4"),
+            place("a calm fire", "fire", density=0.1),
+            place("a lively fire", "fire", density=0.9),
+        ),
     ),
 )

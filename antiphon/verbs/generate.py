@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from antiphon.data.labelling.row import note_name
 from antiphon.data.labelling.several_pitches import parse_pitches
 from antiphon.verbs.finish import PLAINLY, Finish
 from antiphon.verbs.report import Report
-from antiphon.voices.capabilities import PlaysNotes
+from antiphon.verbs.scene import read_controls, several
+from antiphon.voices.capabilities import ImaginesScenes, PlaysNotes
 from antiphon.voices.expression import USUAL_RANGE, common_pitch, still
 from antiphon.voices.find import load
 from antiphon.voices.playable import PlayableVoice
@@ -120,9 +121,9 @@ def generate(
     named controls, -2..2 each, such as {"brightness": 1, "attack": -0.5}: see `info` for the voice's. pitch:
     "C4", 61 or 60.5, several ("C4 E4 G4"), or "C3..C6 every 3": then every player plays them all (default: drawn from
     the instrument's trained range; for a blend, one that all of it can play). velocity: 1..127. seconds: how long a
-    note is held (default: 2). seed: a number, or a name that stands for one. room: 0..1, none to a hall. rate, bits,
-    mono: of the files, as in `play`. gain: dB; lufs: loudness of each sound. Raises AntiphonError for invalid values,
-    or (without force) if a file exists."""
+    note is held (default: 2; 10 of a scene, which has no pitch and is stereo). seed: a number, or a name that stands
+    for one. room: 0..1, none to a hall. rate, bits, mono: of the files, as in `play`. gain: dB; lufs: loudness of each
+    sound. Raises AntiphonError for invalid values, or (without force) if a file exists."""
     keys, single = parse_pitches(pitch), Path(out).suffix.lower() in SUFFIXES
     n = n if n is not None else 1 if single or len(keys) > 1 else USUAL
     if not 1 <= n * max(len(keys), 1) <= MOST:
@@ -132,7 +133,18 @@ def generate(
     first = check_seed(seed)
     check_seed(first + n - 1)
     finish = Finish(room, lufs, gain, Form(rate, bits, mono), first)
-    player, report = load(voice).able(PlayableVoice, "imagine sounds"), Report(quiet)
+    loaded = load(voice)
+    if isinstance(loaded, ImaginesScenes):
+        if keys or room:
+            raise loaded.cannot("play notes, with pitches or a room")
+        scenes: dict[str, Any] = {
+            "controls": read_controls(style),
+            "sound": instrument if instrument is None else str(instrument),
+            "seconds": seconds,
+        }
+        scenes |= {"seed": first, "variation": variation, "gain": gain, "lufs": lufs, "form": finish.form}
+        return several(loaded, out, n, **scenes, force=force, quiet=quiet)
+    player, report = loaded.able(PlayableVoice, "imagine sounds"), Report(quiet)
     if keys and not player.pitched:
         raise player.cannot("play a given pitch")
     if seconds is not None and seconds > player.longest:

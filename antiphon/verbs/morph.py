@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ from antiphon.data.labelling.labels import parse_pitch
 from antiphon.metrics.plots.sheet import spectrogram_strip
 from antiphon.verbs.finish import Finish
 from antiphon.verbs.report import Report
-from antiphon.voices.capabilities import PlaysNotes
+from antiphon.verbs.scene import scene
+from antiphon.voices.capabilities import ImaginesScenes, PlaysNotes
 from antiphon.voices.expression import common_pitch, still, way_between
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
-    from antiphon.voices.capabilities import PlaysNotes
-from antiphon.voices.voice import Voice
+    from antiphon.voices.voice import Voice
 
 MOST = 100  # steps
 LONGEST = 1_200  # seconds held, all steps together
@@ -88,9 +88,17 @@ def morph(
     """Write a morph's steps, one after another, into a sound file; returns its path.
 
     picture: also draw their spectrograms side by side in a PNG of the same name. rate, bits, mono: of the file, as in
-    `play`; gain: dB; lufs: loudness of the whole. For other keywords see from_names.
-    Raises AntiphonError for invalid values, or (without force) if a file exists."""
-    finish = Finish(0.0, lufs, gain, Form(rate, bits, mono))
+    `play`; gain: dB; lufs: loudness of the whole. For other keywords see from_names. A voice of scenes
+    goes from one place to the other without steps, as long as all of them. Raises
+    AntiphonError for invalid values, or (without force) if a file exists."""
+    found = load(voice)
+    if isinstance(found, ImaginesScenes):
+        if picture or pitch is not None:
+            raise found.cannot("morph notes, with pitches and pictures")
+        form: dict[str, Any] = {"rate": rate, "bits": bits, "mono": mono, "lufs": lufs, "force": force, "quiet": quiet}
+        form |= {"level": gain, "seed": seed} | ({} if variation is None else {"variation": variation})
+        return scene(out, found, sound=f"{start}>{stop}", seconds=steps * seconds, **form)
+    voice, finish = found, Finish(0.0, lufs, gain, Form(rate, bits, mono))
     target = check_target(out, form=finish.form, force=force)
     pictures = [check_place(target.with_suffix(".png"), force=force)] if picture else []
     with Report(quiet).warnings():

@@ -20,6 +20,9 @@ from antiphon.data.labelling.labels import parse_pitch
 from antiphon.voices.controls import Controls, read_controls
 from antiphon.voices.voice import Voice
 
+Place = Mapping[str, float] | np.ndarray  # labels with their weights, which need not sum to 1, or a w, (style,)
+ScenePath = tuple[tuple[float, Place], ...]  # (seconds, place): linear from one to the next, constant outside
+
 
 class PlaysNotes(Voice):
     """Notes in, sounds out."""
@@ -127,6 +130,50 @@ class Encodes(Imagines):
         """The instrument whose style vectors are nearest to w, (style,)."""
 
 
+@runtime_checkable
+class SceneStream(Protocol):
+    """An imagined place as it sounds, from its beginning on. Blocks of any sizes join to the same sound, and memory
+    does not grow with its length."""
+
+    @property
+    def length(self) -> int | None:
+        """Frames it has in all; None for one without end."""
+
+    def read(self, frames: int) -> np.ndarray:
+        """(frames, 2) float32: the next ones, left and right, at the voice's `sample_rate`; fewer at its end, and then
+        (0, 2). A loop ends like any other: what was read joins with itself."""
+
+
+class ImaginesScenes(Imagines):
+    """Places that sound for any time, in stereo: rain, a street, a night with crickets. A place is a w, that of a label
+    or of a recording."""
+
+    @abstractmethod
+    def hear(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(style,) the place where a recording was made. audio: (samples,) or (samples, channels) float."""
+
+    @abstractmethod
+    def scene(
+        self,
+        sound: ScenePath,
+        *,
+        seed: int = 0,
+        seconds: float | None = None,
+        loop: bool = False,
+        variation: float = 1.0,
+        density: float | None = None,
+        brightness: float | None = None,
+        motion: float | None = None,
+        width: float | None = None,
+    ) -> SceneStream:
+        """An imagined scene, the same for the same seed.
+
+        sound: where it is, and when. seconds: how long it is (default: without end). loop: its end joins its beginning
+        as any two moments of it join. variation: 0..1, from a label's typical place to places as varied as those of
+        training. density, brightness, motion, width: 0..1 of what the label's training recordings span (default: as
+        imagined). Raises AntiphonError for what cannot be."""
+
+
 class Transforms(Voice):
     """Sound in, sound out."""
 
@@ -159,6 +206,21 @@ class Stream(Protocol):
 
     def release(self) -> None:
         """Release the note, from the next sample read on. A second release has no effect."""
+
+
+@runtime_checkable
+class Played(Stream, Protocol):
+    """A stream whose pitch can be bent while it sounds, and that can render ahead in a pause."""
+
+    @property
+    def left(self) -> int:
+        """Samples that can be read without rendering any."""
+
+    def bend(self, semitones: float) -> None:
+        """Move the pitch to `semitones` off the note's, within 25 ms; what was read stays as it was."""
+
+    def prepare(self) -> bool:
+        """Render some of what comes next, if that has not been done. -> whether there was anything to do"""
 
 
 class Streams(PlaysNotes):

@@ -22,12 +22,16 @@ from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.instrument import FADE, LONG_HOP, InstrumentGenerator, fade_in
 from antiphon.networks.oscillators import HOP
 from antiphon.networks.timegrid import held_knots, released_knots, rounded_up
-from antiphon.voices.known import LEAVE, RING, Known, death, ending, letting_go, peaks
-from antiphon.voices.pitch_track import Pitches, Track
-from antiphon.voices.synthesis import EVEN, ask, gesture, leaving, noises, tones
+from antiphon.voices.known import AHEAD, LEAVE, RING, Known, death, ending, letting_go, peaks
+from antiphon.voices.pieces import Pieces
+from antiphon.voices.pitch_track import Pitches, Track, bent, let_go_at
+from antiphon.voices.synthesis import gesture, in_precision, leaving
 
 PIECE = LONG_HOP  # samples that are rendered at once
 BLOCKS = PIECE // HOP
+MORE = 8  # knots of a held note that are asked for at once, after the first
+BENDS = 8  # points of the curve of bends that are kept, all of them later than what is still needed
+GLIDE = 0.012  # seconds in which a bend takes effect
 
 
 class NoteStream:
@@ -49,13 +53,16 @@ class NoteStream:
         self._at = 0  # samples that were read
         self._release = self._died = self._end = math.inf
         self._tracks: dict[int, Track | None] = {0: None}  # by piece: the pitch track up to its beginning
-        self._piece = -1, np.zeros(0, np.float32)
+        self._piece = self._ready = -1, np.zeros(0, np.float32)  # what is being read, and what was prepared
         self._sounded = torch.full((1,), -torch.inf)  # the peak of knots that were dropped
         played = torch.tensor([note.pitch]), torch.tensor([note.velocity / 127])
         self._tuning = generator.tuning(self._w, *played)
         self._last = torch.zeros(1)  # when the note last sounded
-        self._asked = EVEN  # knots of the held note
-        self._known = begin = self._ask(held_knots(0, EVEN), EVEN)
+        self._asked = AHEAD  # knots of the held note
+        with in_precision():
+            self._told = generator.conditioned(self._w, *played)
+        self._known = begin = self._ask(held_knots(0, AHEAD), AHEAD)
+        self._pieces = Pieces(generator, begin)
         self._take_in(begin, peaks(begin.loud))
         self._strike = generator.struck(begin.strike, begin.take, begin.held)[0].numpy()
 
@@ -72,7 +79,7 @@ class NoteStream:
         while filled < samples and not self.done:
             number, offset = divmod(self._at, PIECE)
             if self._piece[0] != number:
-                self._piece = number, self._make(number)
+                self._piece = self._ready if self._ready[0] == number else (number, self._make(number))
             part = self._piece[1][offset : offset + samples - filled]
             out[filled : filled + len(part)] = part
             filled += len(part)
@@ -95,8 +102,34 @@ class NoteStream:
         after = replace(after.hushed(hush), peak=top.unsqueeze(-1).expand_as(after.loud))
         self._known = known.joined(after)
         self._end = ending(self._died, self._release, float(end))
-        self._piece = -1, self._piece[1]
+        self._piece = self._ready = -1, self._piece[1]
         self._settle()
+
+    @torch.inference_mode()
+    def prepare(self) -> bool:
+        """Render the piece after the one that is being read, if that has not been done: in a pause, so that reading it
+        takes no time. -> whether there was anything to do"""
+        number = self._piece[0] + 1
+        if number < 1 or self._ready[0] == number or number * PIECE >= self._end:
+            return False
+        self._ready = number, self._make(number)
+        return True
+
+    @property
+    def left(self) -> int:
+        """Samples that can be read without rendering any."""
+        last = max(self._piece[0], self._ready[0])
+        return max((last + 1) * PIECE - self._at, 0)
+
+    def bend(self, semitones: float) -> None:
+        """Move the pitch to `semitones` off the key, as soon as what is rendered allows: within 25 ms."""
+        number = max(self._piece[0], (self._at - 1) // PIECE)  # the last piece that sounds as it is
+        self._ready = -1, self._ready[1]
+        block = (number + 1) * BLOCKS + 1  # those before are rendered already, and know this one's pitch
+        begin = HOP * block / SAMPLE_RATE
+        past = [point for point in self._note.bend if point[0] < begin][-BENDS:]
+        here = float(bent(self._note, HOP * block, 1)[0])
+        self._note = replace(self._note, bend=(*past, (begin, here), (begin + GLIDE, semitones)))
 
     # ---- curves ------------------------------------------------------------------------------------------------------
 
@@ -108,13 +141,15 @@ class NoteStream:
         release = torch.full_like(knots, self._release)
         release[:, :held] = torch.inf
         g = gesture([self._note], knots, release, start, blocks, self._takes)
-        return Known.of(self._generator, g, ask(self._generator, self._w, g), self._tuning, held)
+        with in_precision():
+            curves = self._generator.read(*self._generator.driven(self._told, g))
+        return Known.of(self._generator, g, curves, self._tuning, held)
 
     def _reach(self, time: float) -> None:
         """Make sure that the held note is known up to a time, and one knot further."""
         while float(self._known.held[0, -2]) < time:
-            more = self._ask(held_knots(self._asked, EVEN), EVEN)
-            self._asked += EVEN
+            more = self._ask(held_knots(self._asked, MORE), MORE)
+            self._asked += MORE
             self._take_in(more, peaks(more.loud, self._known.peak[:, -1:]))
 
     def _take_in(self, more: Known, peak: Tensor) -> None:
@@ -123,7 +158,7 @@ class NoteStream:
         self._died = min(self._died, float(died))
         self._end = rounded_up(self._died, 512)
         more = replace(more, peak=peak)
-        self._known = self._recent().joined(more) if self._asked > EVEN else more
+        self._known = self._recent().joined(more) if self._asked > AHEAD else more
         self._settle()
 
     def _recent(self) -> Known:
@@ -136,22 +171,21 @@ class NoteStream:
 
     def _settle(self) -> None:
         """Leave out inaudible partials."""
-        gated = self._known.gated()
-        self._heard = gated.only(gated.audible())
+        self._pieces.settle(self._known)
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
     def _make(self, number: int) -> np.ndarray:
         """(1024,) the piece that begins at sample 1024 * `number`."""
-        begin, release = number * PIECE, torch.tensor([self._release])
+        begin = number * PIECE
         if math.isinf(self._release):
             self._reach(begin + PIECE + HOP)
-        pitches = Pitches(self._note, self._tuning[0], self._heard.of_note(0), self._release, self._in_tune)
+        pitches = Pitches(self._note, self._tuning[0], self._known.of_note(0), self._release, self._in_tune)
         track = pitches.track(number * BLOCKS, BLOCKS + 1, self._tracks[number])
-        self._tracks = {number: self._tracks[number], number + 1: track}
-        (tone,) = tones(self._heard, number * BLOCKS, [track], release)
-        (noise,) = noises(self._generator, self._heard, number, [number + 1], release)
-        sound = (tone + noise).numpy()
+        needed = self._at // PIECE
+        self._tracks = {at: known for at, known in self._tracks.items() if at >= needed} | {number + 1: track}
+        switch = let_go_at(self._release)
+        sound = self._pieces.tone(number, track, switch) + self._pieces.noise(number, self._release)
         strike = self._strike[begin : begin + PIECE]
         sound[: len(strike)] += strike
         if number == 0:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -103,9 +104,15 @@ def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
     oneDNN caches what it prepares for each shape of a bfloat16 product, some 3 MB for a batch."""
     count = len(w)
     at = torch.arange(1 << (count - 1).bit_length()).clamp(max=count - 1)
-    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
+    with in_precision():
         curves = generator.curves(w[at], g[at])
     return Curves(**{name: rows[:count] for name, rows in vars(curves).items()})
+
+
+def in_precision() -> AbstractContextManager[None]:
+    """In which the trunk runs here."""
+    context: AbstractContextManager[None] = torch.autocast("cpu", torch.bfloat16, enabled=HALF)
+    return context
 
 
 # ---- the gesture -----------------------------------------------------------------------------------------------------

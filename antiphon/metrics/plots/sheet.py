@@ -175,6 +175,24 @@ def spectrogram_grid(
     _write_panels(panels, len(titles), path)
 
 
+def texture_sheet(
+    rows: Sequence[tuple[str, np.ndarray]],
+    path: str | os.PathLike[str],
+    seconds: float,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    columns: int = 6,
+) -> None:
+    """Draw (title, sound) pairs, audio (samples,), as a PNG on one linear axis of time, each on a dB scale of its own:
+    textures have no attack to be stretched."""
+    times = (np.arange(WIDTH) + 0.5) / WIDTH * seconds
+    panels = []
+    for title, sound in rows:
+        picture = log_spectrogram(np.asarray(sound, np.float32).reshape(-1), sample_rate, times)
+        panels.append((title, _coloured(picture, times, float(picture.max()))))
+    _write_panels(panels, min(columns, len(panels)), path)
+
+
 def _write_panels(panels: Sequence[tuple[str, np.ndarray]], columns: int, path: str | os.PathLike[str]) -> None:
     """Write (title, pixels) panels, `columns` in a line."""
     wide, high = WIDTH + 4, HEIGHT + 22

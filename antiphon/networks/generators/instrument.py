@@ -57,6 +57,16 @@ class InstrumentConfig:
     strike_bands: int = 32
 
 
+@dataclass(frozen=True)
+class Conditioned:
+    """What the trunk knows of notes at all their knots. greeting: (batch, width); films: (batch, 3 width) for each
+    block; detune: (batch,) cents."""
+
+    greeting: Tensor
+    films: tuple[Tensor, ...]
+    detune: Tensor
+
+
 SIZES = {
     "tiny": InstrumentConfig(style=32, width=64, hidden=96, blocks=2, condition=64),
     "small": InstrumentConfig(style=64, width=144, hidden=216, blocks=4, condition=160),
@@ -160,16 +170,28 @@ class InstrumentGenerator(nn.Module):
 
     def states(self, w: Tensor, g: Gesture) -> tuple[Tensor, Tensor]:
         """The trunk: (batch, t, width), of unit mean square, at the gesture's knots; and (batch,) cents of detune."""
-        v = g.velocity.unsqueeze(-1)
-        condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1)))
+        return self.driven(self.conditioned(w, g.pitch, g.velocity), g)
+
+    def conditioned(self, w: Tensor, pitch: Tensor, velocity: Tensor) -> Conditioned:
+        """What the trunk makes of notes before it looks at any moment of them: w (batch, style), pitch (batch,) MIDI,
+        velocity (batch,) 0..1."""
+        v = velocity.unsqueeze(-1)
+        condition = torch.nn.functional.silu(self.conditioner(torch.cat([w, pitch_features(pitch), v, v * v], -1)))
+        detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
+        return Conditioned(self.greet(condition), tuple(block.film(condition) for block in self._blocks()), detune)
+
+    def driven(self, told: Conditioned, g: Gesture) -> tuple[Tensor, Tensor]:
+        """`states` of notes that were conditioned before."""
         semitones = hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)
         bend = at_blocks(semitones, (g.knots - g.start.unsqueeze(-1)) / HOP).unsqueeze(-1)
         x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
-        x = self.enter(x) + self.greet(condition).unsqueeze(1)
-        for block in self.trunk:
-            x = block(x, condition)
-        detune = DETUNE * torch.exp(bounded(self.unison(condition).squeeze(-1).float(), -2, 2))
-        return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6), detune
+        x = self.enter(x) + told.greeting.unsqueeze(1)
+        for block, film in zip(self._blocks(), told.films, strict=True):
+            x = block.step(x, film)
+        return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6), told.detune
+
+    def _blocks(self) -> list[ModulatedBlock]:
+        return [block for block in self.trunk if isinstance(block, ModulatedBlock)]
 
     def read(self, states: Tensor, detune: Tensor) -> Curves:
         """The heads: from the trunk's states to curves."""

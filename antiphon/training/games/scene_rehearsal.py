@@ -1,0 +1,146 @@
+"""The rehearsal of a scene's game: without sound and without critics, places learn what levels they have.
+
+What a place's noise is expected to measure follows from its gains: the power of white noise in a band, times the square
+of the gain; its logarithm is lower by a constant, and spread by another, both of the band alone. So a step compares the
+gains at a few moments with statistics that were measured once, and costs a tenth of one with sound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antiphon.data.scenes import Scenes
+from antiphon.networks.chance import FAST_PULSE, SLOW_PULSE, Chance, pulse, pulse_features
+from antiphon.networks.generators.scene import SceneGenerator
+from antiphon.networks.place import SceneModel
+from antiphon.networks.texture import (
+    DESCRIPTORS,
+    FINE,
+    FLOOR,
+    LONG,
+    SHORT,
+    SILENT_SIDE,
+    WIDEST_SIDE,
+    TextureView,
+    parted,
+)
+
+MOMENTS, SPACING = 3000, 0.37  # moments of chance to choose from, and seconds between them
+GLIMPSES = 10  # moments of each place
+WEIGHTS = {
+    "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 0.6, "side": 0.5,
+    "long crest": 0.4, "short crest": 0.5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bank:
+    """What was measured of the recordings to train on. found: (recordings, stretches, statistics); told: (recordings,
+    stretches, descriptors); instrument, rate, strength, share (recordings,), the last how often each is drawn."""
+
+    found: Tensor
+    told: Tensor
+    instrument: Tensor
+    rate: Tensor
+    strength: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, data: Scenes) -> Bank:
+        chosen = data.where("train")
+        measured, label = data.measured[chosen].float(), data.instrument[chosen]
+        weight = torch.tensor([data.samples(i) for i in chosen.tolist()]).float().sqrt()
+        each = torch.zeros(len(data.labels.instruments)).index_add(0, label, weight)
+        told, found = measured.split([len(DESCRIPTORS), measured.shape[2] - len(DESCRIPTORS)], 2)
+        rate, strength = data.pulse[chosen].unbind(1)
+        return cls(found, told, label, rate, strength.clamp_min(0), weight / each[label])
+
+
+class Rehearsal(nn.Module):
+    """Compares expected with measured statistics."""
+
+    def __init__(self, bank: Bank):
+        super().__init__()
+        self.bank = bank
+        chance, times = Chance(11), 20 + SPACING * np.arange(MOMENTS)
+        still = np.zeros(MOMENTS), np.ones(MOMENTS), np.zeros(MOMENTS)
+        self.knots = chance.knots(times, *still)[:, : -pulse_features(SLOW_PULSE)]
+        self.moments = chance.moments(times, *still)[:, : -pulse_features(FAST_PULSE)]
+        self.view = TextureView()
+        white = torch.randn(1, 2, 20 * 65_536, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            seen = self.view(white)
+        self.usual = {  # of white noise: mean and deviation of a band's level, and the level of its mean power
+            name: (x.mean(-1), x.std(-1), 0.5 * torch.log(torch.exp(2 * x).mean(-1)))
+            for name, x in (("long", seen.long[0, 0]), ("short", seen.short[0]))
+        }
+
+    def draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Recordings, and two different stretches of each."""
+        at = torch.multinomial(self.bank.share, count, replacement=True, generator=rng)
+        stretches = self.bank.found.shape[1]
+        one = torch.randint(stretches, (count,), generator=rng)
+        return at, one, (one + 1 + torch.randint(stretches - 1, (count,), generator=rng)) % stretches
+
+    def forward(self, model: SceneModel, at: Tensor, w: Tensor, stretch: Tensor, rng: torch.Generator) -> Tensor:
+        """The loss of places w (batch, style), as far as they are to be like these stretches."""
+        bank = self.bank
+        real = parted(bank.found[at, stretch])
+        fake = self.expected(model.generator, w, bank.told[at, stretch], bank.rate[at], bank.strength[at], rng)
+        real["side"] = real["side"].clamp(SILENT_SIDE, WIDEST_SIDE)
+        return torch.stack([weight * (fake[name] - real[name]).abs().mean() for name, weight in WEIGHTS.items()]).sum()
+
+    def expected(
+        self, g: SceneGenerator, w: Tensor, told: Tensor, rate: Tensor, strength: Tensor, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Statistics by name, (batch, n)."""
+        condition = g.condition(w, told)
+        knot_chance, fast_chance = self._chance(rate, strength, rng)
+        knots = g.knots(condition, knot_chance)
+        moments = g.moments(condition, knots.drive, fast_chance)
+        long, short = g.gains("long", knots.long).square(), g.gains("short", moments).square()  # (batch, t, 2, bins)
+        fine = g.gains("fine", knots.groups[:, :1], g.fine_levels(condition)[:, None, None]).square()
+        wide = F.pad(short[..., 1:].repeat_interleave(LONG // SHORT, -1), (1, 0))
+        broad = F.pad(fine[..., 1:].unflatten(-1, (-1, FINE // LONG)).mean(-1), (1, 0))
+        power = long + broad + wide
+        narrow = power[..., 1:].unflatten(-1, (-1, LONG // SHORT)).mean(-1)
+        found = self._levels("long", power[:, :, 0] @ self.view.long_filters.T)
+        found |= self._levels("short", F.pad(narrow[:, :, 0], (1, 0)) @ self.view.short_filters.T)
+        steady = (long + wide)[:, :, 0, 1:].mean(1).repeat_interleave(FINE // LONG, -1)
+        bins = 6 / FINE * (F.pad(steady, (1, 0)) + fine[:, 0, 0])
+        points = torch.lerp(bins[:, self.view.low], bins[:, self.view.low + 1], self.view.share)
+        found["fine"] = 0.5 * torch.log(points + 0.1 * FLOOR)
+        mid, side = ((power[:, :, k].mean(1) @ self.view.long_filters.T) for k in (0, 1))
+        found["side"] = 0.5 * torch.log((side + 1e-12) / (mid + 1e-12)).clamp(2 * SILENT_SIDE, 2 * WIDEST_SIDE)
+        return found
+
+    def _levels(self, name: str, power: Tensor) -> dict[str, Tensor]:
+        """Mean and deviation in time of levels from expected power (batch, t, bands), in units of white noise's."""
+        mean, spread, loud = self.usual[name]
+        size = LONG if name == "long" else SHORT
+        level = 0.5 * torch.log(power + FLOOR * size / 6)
+        deviation = (level.var(1, correction=1) + spread.square() + 1e-3).sqrt()
+        crest = 0.5 * torch.log(power.mean(1) + FLOOR * size / 6) - level.mean(1)
+        return {
+            f"{name} mean": level.mean(1) + mean,
+            f"{name} deviation": deviation,
+            f"{name} crest": crest + loud - mean,
+        }
+
+    def _chance(self, rate: Tensor, strength: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(batch, GLIMPSES, features) of moments drawn independently."""
+        count = len(rate)
+        rows = torch.randint(MOMENTS, (count, GLIMPSES), generator=rng).numpy()
+        cycles = torch.rand(count * GLIMPSES, generator=rng, dtype=torch.float64).numpy()
+        rates, regular = (x.double().repeat_interleave(GLIMPSES).numpy() for x in (rate, strength))
+
+        def with_pulse(chance: np.ndarray, plan: tuple[int, float, tuple[float, ...]]) -> Tensor:
+            ticks = pulse(plan, cycles, rates, regular).reshape(count, GLIMPSES, -1)
+            return torch.from_numpy(np.concatenate([chance[rows], ticks], 2))
+
+        return with_pulse(self.knots, SLOW_PULSE), with_pulse(self.moments, FAST_PULSE)

@@ -1,0 +1,96 @@
+"""A web page that plays: one HTML file with the networks inside, which needs neither another file nor a connection.
+
+The page's own parts are in the folder `page`; docs/streaming.md tells what engine.js does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import partial
+from html import escape
+from importlib.resources import files as resources
+from typing import Any
+
+import numpy as np
+import torch
+
+from antiphon.core.errors import AntiphonError
+from antiphon.core.html import document
+from antiphon.data.labelling.gm import PROGRAMS
+from antiphon.verbs.exporters.pack import Files, printable
+from antiphon.verbs.exporters.whole import WholeExporter, Wish
+from antiphon.voices.expression import still
+from antiphon.voices.instrument import InstrumentVoice
+from antiphon.voices.playable import PlayableVoice
+
+SEEDS = 8  # players of each instrument
+MOST = 512  # instruments
+
+
+def check(voice: PlayableVoice) -> None:
+    if not isinstance(voice, InstrumentVoice):
+        raise voice.cannot("become a web instrument")
+
+
+def files(wish: Wish) -> Files:
+    return {"": partial(_page, wish)}
+
+
+def _page(wish: Wish) -> bytes:
+    names = list(wish.names or wish.voice.instruments)
+    if len(names) > MOST:
+        raise AntiphonError(f"a page has room for {MOST} instruments: choose some with --instrument")
+    weights = {k: v for k, v in wish.voice.model.generator.named_parameters() if not k.startswith("white")}
+    told = {
+        "config": vars(wish.voice.model.generator.config),
+        "tensors": [[name, list(tensor.shape)] for name, tensor in weights.items()],
+        "labels": [printable(name) for name in names],
+        "seeds": SEEDS,
+        "programs": {PROGRAMS.index(name): i for i, name in enumerate(names) if name in PROGRAMS},
+    }
+    scripts = [
+        _script("voice", _json(told), "application/json"),
+        _script("weights", _halves(weights.values()), "text/plain"),
+        _script("styles", _halves(_styles(wish, names)), "text/plain"),
+        _script("engine", _part("engine.js")),
+        _script("worklet", _part("worklet.js"), "text/plain"),
+        _script("worker", _part("worker.js"), "text/plain"),
+        _script("page", _part("page.js")),
+    ]
+    about = "\n".join(f"<dt>{escape(head)}</dt><dd>{escape(text)}</dd>" for head, text in wish.about)
+    body = f"{_part('page.html')}<details><summary>About this voice</summary><dl>{about}</dl></details>\n"
+    title = f"{printable(wish.voice.info.name)}: an instrument that was learned"
+    return document(title, body + "\n".join(scripts), style=_part("page.css")).encode()
+
+
+def _styles(wish: Wish, names: list[str]) -> list[torch.Tensor]:
+    """For each name its typical style vector, and one for each seed."""
+    found = []
+    for done, name in enumerate(names, 1):
+        found.append(still(wish.voice, name, seed=wish.seed, variation=0.0).first)
+        found += [still(wish.voice, name, seed=wish.seed + i, variation=1.0).first for i in range(SEEDS)]
+        wish.advance(done, len(names))
+    return found
+
+
+def _halves(tensors: Any) -> str:
+    """float16, little-endian, as base64."""
+    flat = np.concatenate([tensor.detach().float().numpy().ravel() for tensor in tensors])
+    return base64.b64encode(flat.astype("<f2").tobytes()).decode()
+
+
+def _json(told: Any) -> str:
+    """JSON that no HTML parser takes for markup."""
+    return json.dumps(told).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _part(name: str) -> str:
+    return (resources("antiphon.verbs.exporters") / "page" / name).read_text(encoding="utf-8")
+
+
+def _script(name: str, text: str, kind: str = "text/javascript") -> str:
+    return f'<script id="{name}" type="{kind}">{text}</script>'
+
+
+WHOLE = {"web": WholeExporter(check, (), files)}

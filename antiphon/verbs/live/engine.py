@@ -1,0 +1,366 @@
+"""MIDI messages in, blocks of sound out, without any device: what a player does with voices while somebody plays.
+
+    live = Live("gm", instrument="violin")
+    sound = live.process([(0, (0x90, 60, 100)), (400, (0xB0, 64, 127))], 512)       # (512, 2) float32
+
+The sound does not depend on how it is cut into blocks, and a note is the one that `voice.note` would have made.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.core.errors import AntiphonError
+from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
+from antiphon.core.seeds import check_seed
+from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
+from antiphon.music.casting import VARIANTS, VIBRATO_HZ
+from antiphon.music.drums import DRUM_CHANNEL, kit_style
+from antiphon.music.player import HEADROOM
+from antiphon.voices.capabilities import Played, Stream, Streams
+from antiphon.voices.expression import Character, character, still
+from antiphon.voices.find import bundled, load
+from antiphon.voices.voice import Voice
+
+Event = tuple[int, Sequence[int]]  # frame of the block, and the bytes of a MIDI message
+POLYPHONY = 16
+FADE = 256  # samples over which a note that is cut off fades out
+STEP = 512  # samples from one movement of the modulation's vibrato to the next
+WOBBLE = 50.0  # cents of vibrato at full modulation
+BEND_RANGE = 2.0  # semitones of a full bend, until a message says otherwise
+LONGEST = 300.0  # seconds; a stream ignores how long its note is held
+KIT = "kit"
+
+
+@dataclass(eq=False)
+class _Channel:
+    """What the controllers of a MIDI channel say. kit: whether its keys are drums; player: who plays the others;
+    strokes: which variant of a key is next."""
+
+    kit: bool
+    player: Character | None = None
+    sustain: bool = False
+    wheel: float = 0.0  # -1..1
+    reach: float = BEND_RANGE
+    modulation: float = 0.0  # 0..1
+    volume: float = 100 / 127
+    expression: float = 1.0
+    pan: float = 0.0  # -1..1
+    parameter: tuple[int, int] = (127, 127)
+    strokes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def gains(self) -> np.ndarray:
+        """(2,) of the left and the right side."""
+        level = HEADROOM * (self.volume * self.expression) ** 2 / (100 / 127) ** 2
+        angle = (self.pan + 1) * math.pi / 4
+        return np.array([level * math.cos(angle), level * math.sin(angle)], np.float32)
+
+
+@dataclass(eq=False)
+class _Sounding:
+    """A note that sounds. offset: semitones off its key when it began; gain: its level; born: counts notes. down: its
+    key is; held: a pedal holds it; left: samples until it is cut off, inf if it is not."""
+
+    stream: Stream
+    channel: _Channel
+    key: int
+    offset: float
+    gain: float
+    born: int
+    down: bool = True
+    held: bool = False
+    left: float = math.inf
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """The lowest is the first to be cut off: released ones before held ones before those whose key is down, older
+        ones first."""
+        return self.down, self.held, self.born
+
+
+class Live:
+    """Voices that are played while they are heard.
+
+    voice: a bundled voice, run folder, weights file or loaded voice that streams notes. instrument: as of
+    `voice.note`, or a blend; a program change chooses another (default: program 0, or the voice's first). kit: a drum
+    voice for channel 10 (default: the bundled one). polyphony: the most notes at once; the next one takes the place of
+    the oldest that was released. seed: another player. Raises AntiphonError if the voice cannot be played live."""
+
+    def __init__(
+        self,
+        voice: str | Path | Voice = "gm",
+        *,
+        instrument: str | int | None = None,
+        kit: str | Path | Voice | None = None,
+        polyphony: int = POLYPHONY,
+        seed: int | str = 0,
+        variation: float | None = None,
+    ):
+        if not 1 <= polyphony <= 256:
+            raise AntiphonError(f"a polyphony of {polyphony} is out of range: use 1 to 256")
+        self.voice = load(voice).able(Streams, "be played live")
+        self.sample_rate, self.polyphony = self.voice.sample_rate, polyphony
+        self._seed, self._variation = check_seed(seed), variation
+        self._kit = self.voice if self.voice.song_part == KIT else _kit(kit)
+        self._drums: dict[int, Stroke | None] = {}  # by key
+        self._player = self._named(instrument)
+        self._channels = [_Channel(self._is_kit(number), self._player) for number in range(16)]
+        self._sounding: list[_Sounding] = []
+        self._at = self._born = 0
+
+    # ---- sound -------------------------------------------------------------------------------------------------------
+
+    def process(self, events: Sequence[Event], frames: int) -> np.ndarray:
+        """(frames, 2) float32, the next block. events: MIDI messages, each with the frame of the block at which it
+        takes effect."""
+        out, done = np.zeros((frames, 2), np.float32), 0
+        for frame, message in sorted(events, key=lambda event: event[0]):
+            until = min(max(int(frame), done), frames)
+            self._fill(out[done:until])
+            done = until
+            self._message(bytes(message))
+        self._fill(out[done:])
+        return out
+
+    def prepare(self) -> bool:
+        """Render ahead what will be needed first, in a pause. -> whether there was anything to do"""
+        streams = [s.stream for s in self._sounding if isinstance(s.stream, Played)]
+        return any(stream.prepare() for stream in sorted(streams, key=lambda stream: stream.left))
+
+    @property
+    def sounding(self) -> int:
+        """How many notes sound."""
+        return len(self._sounding)
+
+    @property
+    def playing(self) -> str:
+        """The name of the instrument of channel 1."""
+        return KIT if self._channels[0].kit else self._channels[0].player.label() if self._channels[0].player else ""
+
+    def _fill(self, out: np.ndarray) -> None:
+        """Add all that sounds to the next frames; the vibrato of the modulation moves in steps of the clock, however
+        the sound is cut."""
+        done = 0
+        while done < len(out):
+            if self._at % STEP == 0:
+                self._wobble()
+            count = min(len(out) - done, STEP - self._at % STEP)
+            for sounding in self._sounding:
+                self._add(sounding, out[done : done + count])
+            self._sounding = [s for s in self._sounding if not s.stream.done and s.left > 0]
+            done += count
+            self._at += count
+
+    def _add(self, sounding: _Sounding, out: np.ndarray) -> None:
+        sound = sounding.stream.read(len(out)) * np.float32(sounding.gain)
+        if sounding.left < math.inf:
+            sound *= np.clip((sounding.left - np.arange(len(out), dtype=np.float32)) / FADE, 0, 1)
+            sounding.left -= len(out)
+        out += sound[:, None] * sounding.channel.gains
+
+    def _wobble(self) -> None:
+        for channel in self._channels:
+            if channel.modulation and not channel.kit:
+                self._bend(channel)
+
+    # ---- messages ----------------------------------------------------------------------------------------------------
+
+    def _message(self, message: bytes) -> None:
+        """A MIDI message; what is not known is left alone."""
+        if not message or message[0] < 0x80:
+            return
+        status, number = message[0] & 0xF0, message[0] & 0x0F
+        first, second = (*(value & 0x7F for value in message[1:3]), 0, 0)[:2]
+        channel = self._channels[number]
+        if message[0] == 0xFF:
+            self.panic()
+        elif status == 0x90 and second and len(message) > 2:
+            self._press(channel, first, second)
+        elif status in (0x80, 0x90) and len(message) > 1:
+            self._lift(channel, first)
+        elif status == 0xB0 and len(message) > 2:
+            self._control(channel, first, second)
+        elif status == 0xC0 and len(message) > 1:
+            self._choose(channel, first)
+        elif status == 0xE0 and len(message) > 2:
+            wheel = (second << 7 | first) - 8192
+            channel.wheel = wheel / (8191 if wheel > 0 else 8192)
+            self._bend(channel)
+
+    def panic(self) -> None:
+        """Silence, at once: every note is cut off, and all pedals and wheels are let go."""
+        for channel in self._channels:
+            self._reset(channel)
+        self._cut(self._sounding)
+
+    def _press(self, channel: _Channel, key: int, velocity: int) -> None:
+        for old in [s for s in self._of(channel) if s.key == key and not s.down and s.held]:
+            self._let_go(old)  # pressed again while the pedal held it
+        stroke = channel.strokes.get(key, 0)
+        channel.strokes[key] = (stroke + 1) % VARIANTS
+        begin = self._strike if channel.kit else self._begin
+        started = begin(channel, key, velocity, 100 * key * VARIANTS + stroke)
+        if started is None:
+            return
+        living = [s for s in self._sounding if s.left == math.inf]
+        if len(living) >= self.polyphony:
+            self._cut([min(living, key=lambda s: s.rank)])
+        self._sounding.append(_Sounding(started[0], channel, key, *started[1:], self._born))
+        self._born += 1
+
+    def _begin(self, channel: _Channel, key: int, velocity: int, take: int) -> tuple[Stream, float, float] | None:
+        """A key's note, how far it is off its key, and its level."""
+        player = channel.player
+        if player is None:
+            return None
+        start = min(max(key + self._off_key(channel), LOWEST_PITCH), HIGHEST_PITCH)  # bends are for small distances
+        note = Note(start, LONGEST, velocity, player.label(), (), self._seed, take)
+        return self.voice.stream(note, player.w()), start - key, 1.0
+
+    def _strike(self, channel: _Channel, key: int, velocity: int, take: int) -> tuple[Stream, float, float] | None:
+        """A drum's hit, as `_begin`; it silences what it chokes."""
+        if key not in self._drums:
+            self._drums[key] = self._drum(key)
+        stroke, kit = self._drums[key], self._kit
+        if stroke is None or kit is None:
+            return None
+        choked = {other for keys in CHOKED if key in keys for other in keys - {key}}
+        self._cut([s for s in self._of(channel) if s.key in choked])
+        note = Note(AS_RECORDED + stroke.semitones, 1.0, velocity, stroke.drum, (), self._seed, take)
+        style = kit_style(0, kit.info.styles_of.get(stroke.drum, []))
+        w = character(kit, stroke.drum, seed=self._seed, style=style, variation=self._variation).w()
+        return kit.stream(note, w), 0.0, 10 ** (stroke.level / 20)
+
+    def _lift(self, channel: _Channel, key: int) -> None:
+        down = [s for s in self._of(channel) if s.key == key and s.down]
+        if down:
+            down[0].down = False
+            if channel.sustain:
+                down[0].held = True
+            else:
+                self._let_go(down[0])
+
+    def _let_go(self, sounding: _Sounding) -> None:
+        sounding.down = sounding.held = False
+        sounding.stream.release()
+
+    def _control(self, channel: _Channel, number: int, value: int) -> None:
+        match number:
+            case 1:
+                channel.modulation = value / 127
+                self._bend(channel)
+            case 6:
+                if channel.parameter == (0, 0):
+                    channel.reach = float(value)
+                    self._bend(channel)
+            case 7:
+                channel.volume = value / 127
+            case 10:
+                channel.pan = max(-1.0, (value - 64) / 63)
+            case 11:
+                channel.expression = value / 127
+            case 64:
+                self._pedal(channel, value >= 64)
+            case 98 | 99:
+                channel.parameter = (127, 127)
+            case 100:
+                channel.parameter = (channel.parameter[0], value)
+            case 101:
+                channel.parameter = (value, channel.parameter[1])
+            case 120:
+                self._pedal(channel, False)
+                self._cut(self._of(channel))
+            case 121:
+                self._reset(channel)
+            case 123 | 124 | 125 | 126 | 127:
+                for sounding in [s for s in self._of(channel) if s.down]:
+                    self._lift(channel, sounding.key)
+
+    def _pedal(self, channel: _Channel, down: bool) -> None:
+        channel.sustain = down
+        if not down:
+            for sounding in [s for s in self._of(channel) if s.held]:
+                self._let_go(sounding)
+
+    def _reset(self, channel: _Channel) -> None:
+        """All controllers: volume, pan and program stay (RP-015)."""
+        self._pedal(channel, False)
+        channel.wheel, channel.modulation, channel.expression = 0.0, 0.0, 1.0
+        channel.parameter = (127, 127)
+        self._bend(channel)
+
+    def _cut(self, soundings: Sequence[_Sounding]) -> None:
+        """Fade them out."""
+        for sounding in soundings:
+            sounding.down = sounding.held = False
+            sounding.left = min(sounding.left, FADE)
+
+    def _of(self, channel: _Channel) -> list[_Sounding]:
+        return [s for s in self._sounding if s.channel is channel and s.left == math.inf]
+
+    # ---- pitch -------------------------------------------------------------------------------------------------------
+
+    def _off_key(self, channel: _Channel) -> float:
+        """Semitones that the wheels of a channel ask for now."""
+        sway = math.sin(2 * math.pi * VIBRATO_HZ * (self._at // STEP * STEP) / self.sample_rate)
+        return channel.wheel * channel.reach + channel.modulation * WOBBLE / 100 * sway
+
+    def _bend(self, channel: _Channel) -> None:
+        bend = self._off_key(channel)
+        for sounding in self._of(channel):
+            if isinstance(sounding.stream, Played):
+                start = sounding.key + sounding.offset
+                sounding.stream.bend(min(max(sounding.key + bend, LOWEST_PITCH), HIGHEST_PITCH) - start)
+
+    # ---- who plays ---------------------------------------------------------------------------------------------------
+
+    def _named(self, instrument: str | int | None) -> Character | None:
+        """Who plays an instrument; program 0 if none is named, or the voice's first."""
+        if self.voice.song_part == KIT:
+            return None
+        if instrument is None:
+            return self._program(0) or self._cast(self.voice.instruments[0])
+        return self._cast(instrument)
+
+    def _cast(self, instrument: str | int) -> Character:
+        return still(self.voice, instrument, seed=self._seed, variation=self._variation)
+
+    def _program(self, program: int) -> Character | None:
+        """Who plays a General MIDI program; None if the voice has nothing like it."""
+        with suppress(AntiphonError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._cast(program)
+        return None
+
+    def _choose(self, channel: _Channel, program: int) -> None:
+        """A program change, for the notes that follow."""
+        if not channel.kit:
+            channel.player = self._program(program) or channel.player
+
+    def _drum(self, key: int) -> Stroke | None:
+        """What a key of the kit strikes; None if the kit has nothing like it."""
+        if key not in KEYS or self._kit is None:
+            return None
+        drum = stand_in(KEYS[key].drum, self._kit.instruments)
+        return replace(KEYS[key], drum=drum) if drum else None
+
+    def _is_kit(self, number: int) -> bool:
+        return self.voice.song_part == KIT or number == DRUM_CHANNEL
+
+
+def _kit(kit: str | Path | Voice | None) -> Streams | None:
+    """The drum voice of channel 10, if there is one."""
+    if kit is None and KIT not in bundled():
+        return None
+    found = load(KIT if kit is None else kit)
+    if found.song_part != KIT:
+        raise AntiphonError(f"{found.info.name} is not a drum kit: give a voice trained with `--recipe drums`")
+    return found.able(Streams, "be played live")

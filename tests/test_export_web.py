@@ -1,0 +1,133 @@
+"""A voice as one web page: what is inside it, that nothing gets out of its place, and that it plays without Python."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import antiphon
+from antiphon.core.errors import AntiphonError
+from antiphon.networks.model import LabelTable
+
+HERE = Path(__file__).parent
+PARTS = ["voice", "weights", "styles", "engine", "worklet", "worker", "page"]
+HOSTILE = "</script><script>alert(1)</script><!-- \" ' & \u2028 </title><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def page(voice, tmp_path_factory) -> Path:
+    return antiphon.export(voice, tmp_path_factory.mktemp("web") / "page.html", format="web", quiet=True)
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, the contents of scripts by id, and the text."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags, self.scripts, self.said, self._in = [], {}, "", ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in = dict(attrs).get("id", "?") if tag == "script" else ""
+
+    def handle_endtag(self, tag):
+        self._in = "" if tag == "script" else self._in
+
+    def handle_data(self, data):
+        if self._in:
+            self.scripts[self._in] = self.scripts.get(self._in, "") + data
+        else:
+            self.said += data
+
+
+def read(path: Path) -> Reader:
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_has_all_that_it_needs(page, voice):
+    found = read(page)
+    assert list(found.scripts) == PARTS
+    for tag, attrs in found.tags:
+        assert not {"src", "action", "srcset"} & attrs.keys(), tag
+        assert attrs.get("href", "data:,").startswith("data:")
+    told = json.loads(found.scripts["voice"])
+    assert told["labels"] == list(voice.instruments)
+    weights = np.frombuffer(base64.b64decode(found.scripts["weights"]), "<f2")
+    expected = np.concatenate([p.numpy().ravel() for p in voice.model.generator.parameters()])
+    np.testing.assert_allclose(weights, expected, rtol=1e-3, atol=1e-6)
+    styles = np.frombuffer(base64.b64decode(found.scripts["styles"]), "<f2").reshape(len(told["labels"]), 9, -1)
+    np.testing.assert_allclose(styles[1, 3], voice.imagine(voice.instruments[1], seed=2), atol=2e-3)
+    np.testing.assert_allclose(styles[0, 0], voice.typical(voice.instruments[0]), atol=2e-3)
+    assert voice.info.licence in found.said
+
+
+def test_every_control_has_a_label(page):
+    found = read(page)
+    labelled = {attrs.get("for") for tag, attrs in found.tags if tag == "label"}
+    for tag, attrs in found.tags:
+        if tag in ("input", "select"):
+            assert attrs["id"] in labelled
+    assert {"role", "aria-live"} <= next(attrs for _, attrs in found.tags if attrs.get("id") == "status").keys()
+
+
+def test_names_cannot_break_out(voice, tmp_path):
+    told = type(voice)(voice.model, replace(voice.info, name=HOSTILE, licence=HOSTILE, sources=(HOSTILE,)))
+    kept = told.model.labels
+    told.model.labels = LabelTable((HOSTILE, *kept.instruments[1:]), kept.styles)
+    try:
+        found = read(antiphon.export(told, tmp_path / "x.html", format="web", quiet=True))
+    finally:
+        told.model.labels = kept
+    assert list(found.scripts) == PARTS
+    assert not [tag for tag, _ in found.tags if tag == "img"]
+    assert sum(tag == "script" for tag, _ in found.tags) == len(PARTS)
+    assert json.loads(found.scripts["voice"])["labels"][0] == " ".join(HOSTILE.split())
+    assert "alert(1)" not in "".join(found.scripts[name] for name in ("engine", "worklet", "worker", "page"))
+
+
+def test_the_pages_own_scripts_could_not_end_early():
+    for path in (Path(antiphon.__file__).parent / "verbs" / "exporters" / "page").iterdir():
+        assert not re.search(r"</script|<!--", path.read_text(encoding="utf-8"), re.I), path
+
+
+def test_nothing_is_replaced_by_mistake(page, voice, tmp_path, antiphon_line):
+    before = page.read_bytes()
+    with pytest.raises(AntiphonError, match="exists"):
+        antiphon.export(voice, page, format="web", quiet=True)
+    with pytest.raises(AntiphonError, match="is a folder: give a file"):
+        antiphon.export(voice, tmp_path, format="web", quiet=True)
+    assert page.read_bytes() == before
+    assert (
+        antiphon_line("export", "kit", "-o", tmp_path / "k.html", "--format", "web")
+        .err[-1]
+        .startswith("antiphon: kit cannot become a web instrument")
+    )
+    said = antiphon_line(
+        "export", "gm", "-o", tmp_path / "two.html", "--format", "web", "--instrument", "flute", "flute,cello"
+    )
+    assert said.out == [str(tmp_path / "two.html")]
+    assert json.loads(read(tmp_path / "two.html").scripts["voice"])["labels"] == ["flute", "flute,cello"]
+
+
+def test_the_page_plays_without_a_browser(page):
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("needs node")
+    line = [node, str(HERE / "streaming" / "page.js"), str(page)]
+    said = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, timeout=120).stdout)
+    assert said["before"] == said["after"] == said["left"] == 0
+    assert 1e-4 < said["held"] < 1
+    assert said["sounding"] >= 3
+    assert said["ended"] == 5
+    script = Path(antiphon.__file__).parent / "verbs" / "exporters" / "page" / "page.js"
+    subprocess.run([node, "--check", str(script)], check=True)
