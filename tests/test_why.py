@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ from antiphon.metrics.shapley import coalitions, shapley
 from antiphon.verbs.explain import from_recording, parse_note
 from antiphon.voices.checkpoint import read_tensors, write_tensors
 from antiphon.voices.controls import Controls, parse_controls, place_of, write_controls
-from conftest import tone
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def turnable(run_folder, tmp_path_factory):
     directions = torch.from_numpy(rng.standard_normal((2, 2, 32))).float().half().float()
     directions[voice.instruments.index("harp"), 1] = 0
     spans, effects = torch.tensor([[[-1.0, 0, 1]] * 2] * 2), torch.eye(2).expand(2, 2, 2)
-    write_controls(Controls(("brightness", "attack"), ("a", "b"), voice.instruments, directions, spans, effects), weights)
+    write_controls(
+        Controls(("brightness", "attack"), ("a", "b"), voice.instruments, directions, spans, effects), weights
+    )
     return weights
 
 
@@ -76,7 +78,8 @@ def test_turning_steps_along_the_sphere_by_the_direction(turnable):
 def test_wrong_controls_get_one_line(turnable, tmp_path, antiphon_line, words, said):
     found = antiphon_line("generate", turnable, "-o", tmp_path / "x.wav", "-i", "violin", "--control", *words)
     assert found.status == 2
-    assert len(found.err) == 1 and said in found.err[0]
+    assert len(found.err) == 1
+    assert said in found.err[0]
 
 
 def test_a_control_that_a_label_lacks_is_refused(turnable):
@@ -85,7 +88,7 @@ def test_a_control_that_a_label_lacks_is_refused(turnable):
 
 
 def test_a_voice_without_controls_says_how_to_make_them(voice):
-    with pytest.raises(AntiphonError, match="explain .* --fit"):
+    with pytest.raises(AntiphonError, match=r"explain .* --fit"):
         voice.turned(torch.ones(32), "violin", {"brightness": 1.0})
 
 
@@ -179,7 +182,8 @@ def test_traits_hear_what_they_are_called(voice):
     odd = sum(np.sin(2 * np.pi * 261.63 * k * np.arange(44100) / 44100) / k for k in (1, 3, 5)).astype(np.float32)
     names = describer(voice).names
     a, b, c = (dict(zip(names, measure(x, 60.0), strict=True)) for x in (bright, dark, odd))
-    assert a["brightness"] > b["brightness"] and a["decay"] > b["decay"]
+    assert a["brightness"] > b["brightness"]
+    assert a["decay"] > b["decay"]
     assert c["hollowness"] > 15 > a["hollowness"]
     assert np.isfinite(measure(np.zeros(100, np.float32), 60.0)).all()
 
@@ -201,11 +205,12 @@ def test_conditions_add_up_and_the_whole_coalition_is_the_sound(voice):
     note = Note(67, 0.3, 60, "violin", (), 5)
     w = voice.imagine("violin", (), 5)
     found = contributions(voice, Sound(note, w))
-    assert found.shares.shape[0] == len(CAUSES) and found.missing < 0.01
+    assert found.shares.shape[0] == len(CAUSES)
+    assert found.missing < 0.01
     from antiphon.metrics.conditions import levels_of
 
-    np.testing.assert_allclose(found.after, levels_of(voice.note(67, seconds=0.3, velocity=60, instrument="violin", seed=5)),
-                               atol=0.05)  # fmt: skip
+    alone = voice.note(67, seconds=0.3, velocity=60, instrument="violin", seed=5)
+    np.testing.assert_allclose(found.after, levels_of(alone), atol=0.05)
     assert own_style(voice, note) == ("bowed", "bright")
 
 
@@ -218,7 +223,8 @@ def test_a_training_sound_finds_itself_first_and_may_be_a_copy(tmp_path):
     assert index.near(0.1 * sounds[3])[0].distance < index.between[0]
     write_index(index, tmp_path / "v.safetensors")
     again = read_index(tmp_path / "v.safetensors")
-    assert again is not None and again.names == index.names
+    assert again is not None
+    assert again.names == index.names
     np.testing.assert_allclose(again.own, own, rtol=1e-3)
 
 
@@ -237,10 +243,14 @@ def test_the_pages_and_their_json(turnable, run_folder, tmp_path, antiphon_line)
     assert found.status == 0, found.err
     assert found.out == [str(page)]
     text = page.read_text()
-    assert "What each condition contributes" in text and "<audio" in text and "http" not in text.replace("https://", "")
-    assert len(facts["nearest"]) == 5 and facts["conditions"]["missing"] < 0.01
+    assert "What each condition contributes" in text
+    assert "<audio" in text
+    assert "http" not in text.replace("https://", "")
+    assert len(facts["nearest"]) == 5
+    assert facts["conditions"]["missing"] < 0.01
     again = antiphon_line("explain", turnable, "-o", tmp_path / "why.html", "-q")
-    assert again.status == 2 and "exists" in again.err[0]
+    assert again.status == 2
+    assert "exists" in again.err[0]
     assert antiphon_line("explain", turnable, "-o", tmp_path / "voice.html", "-i", "harp", "-q").status == 0
     said = json.loads((tmp_path / "voice.json").read_text())
     assert [c["name"] for c in said["controls"]] == ["brightness", "attack"]
@@ -249,10 +259,25 @@ def test_the_pages_and_their_json(turnable, run_folder, tmp_path, antiphon_line)
 
 def test_a_recording_is_placed_and_compared(turnable, notes):
     found = from_recording(notes / "violin" / "067.wav", turnable)
-    assert found["note"]["instrument"] in ("violin", "harp") and found["note"]["pitch"] == pytest.approx(67, abs=0.5)
+    assert found["note"]["instrument"] in ("violin", "harp")
+    assert found["note"]["pitch"] == pytest.approx(67, abs=0.5)
     assert len(found["made_of_it"]["voice_minus_recording_db"]) == len(found["made_of_it"]["places"])
 
 
 def test_notes_keep_their_style_in_every_coalition(voice):
     note = replace(Note(60, 0.2), instrument="harp", style=("plucked",))
     assert own_style(voice, note) == ("plucked",)
+
+
+def test_every_sort_of_sound_has_its_own_describer():
+    from antiphon.core.registry import registry
+
+    found = registry("antiphon.metrics.describers", "DESCRIBERS")
+    assert {"notes", "hits", "scenes"} <= found.keys()
+    noise = np.random.default_rng(0).standard_normal((44100, 2)).astype(np.float32) * 0.1
+    for name, one in found.items():
+        values = one.measure(noise if name == "hits" else noise[:, 0], 60.0)
+        assert values.shape == (len(one.traits),), name
+        assert np.isfinite(values).all(), name
+    assert describer(antiphon.load("gm")) is found["notes"]
+    assert describer(antiphon.load("kit")) is found["hits"]

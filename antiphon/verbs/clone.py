@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from antiphon.data.prepared import Prepared
 from antiphon.verbs.clone_place import clone_place
 from antiphon.verbs.report import Report
 from antiphon.voices.capabilities import ImaginesScenes
+from antiphon.voices.controls import place_of, write_controls
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
@@ -120,9 +122,10 @@ def clone(
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
     what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). control:
     named controls by which what was learned is turned, such as {"brightness": 1}. The same recordings and seed give the
-    same bytes. A voice of scenes hears places instead, by the first minute of each, and becomes a voice of the one
-    place between them. Raises AntiphonError for a recording that is not one clean pitched note, for an instrument that
-    the voice does not know, and (without force) if the file exists."""
+    same bytes. The clone keeps the controls of the instrument that it is most like, in a file beside it. A voice of
+    scenes hears places instead, by the first minute of each, and becomes a voice of the one place between them. Raises
+    AntiphonError for a recording that is not one clean pitched note, for an instrument that the voice does not know,
+    and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -130,7 +133,8 @@ def clone(
     target = Path(out)
     if target.suffix != ".safetensors":
         target = target.with_name(f"{target.name}.safetensors")
-    check_place(target, force=force)
+    for place in (target, place_of(target)):
+        check_place(place, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
     base = load(voice)
     if isinstance(base, ImaginesScenes):
@@ -141,6 +145,8 @@ def clone(
         made = from_files(files, base, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
+        if "controls" in vars(made):
+            write_controls(made.__dict__["controls"], target)
     return target
 
 
@@ -179,8 +185,11 @@ def _learned(
             known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
-        w = base.turned(w, like or base.nearest(w), control)
+        nearest = like or base.nearest(w)
+        w = base.turned(w, nearest, control)
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+        with suppress(AntiphonError):  # a voice without controls has none to pass on
+            made.__dict__["controls"] = base.controls.alone(nearest, label)
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
     return made

@@ -74,7 +74,7 @@ def play(voice: Any, label: str, w: Tensor) -> list[np.ndarray]:
 
 
 def suits(voice: Voice) -> bool:
-    return isinstance(voice, PlaysNotes) and isinstance(voice, Encodes) and not voice.pitched
+    return isinstance(voice, PlaysNotes) and isinstance(voice, Encodes) and voice.song_part == "kit"
 
 
 DESCRIBERS = {"hits": Describer(TRAITS, suits, play, measure, lambda voice, label: AS_RECORDED)}
