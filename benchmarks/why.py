@@ -142,13 +142,15 @@ def _summary(names, rows, others, labels) -> dict:
             continue
         ranks = np.array([row["spearman"] for row in own])
         moves = np.median([row["moves"] for row in own], axis=0)
-        side = np.delete(np.abs(moves), i)
+        side = np.median([np.delete(np.abs(row["moves"]), i).max() for row in own])  # of each sound, whichever it is
+        clean = np.mean([abs(row["moves"][i]) >= 3 * np.delete(np.abs(row["moves"]), i).max() for row in own])
         found["controls"][name] = {
             "sounds": len(own),
             "spearman_median": float(np.median(ranks)),
             "share_above_0.8": float((ranks >= 0.8).mean()),
             "own": float(moves[i]),
-            "largest_side": float(side.max()),
+            "largest_side": float(side),
+            "three_times": float(clean),
             "moves": moves.tolist(),
             "cents_median": float(np.median([row["cents"] for row in own])),
             "within_5_cents": float(np.mean([row["cents"] <= 5 for row in own])),
@@ -161,11 +163,16 @@ def _summary(names, rows, others, labels) -> dict:
 
 def _table(found: dict) -> str:
     names = list(found["controls"])
-    lines = ["| control | sounds | Spearman, median | >= .8 | own | largest side | within 5 cents | label kept |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = ["| control | sounds | Spearman | >= .8 | own | largest side | 3 times it | within 5 cents | label kept |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     for name, row in found["controls"].items():
         cells = [row["sounds"], f"{row['spearman_median']:.2f}", f"{row['share_above_0.8']:.2f}", f"{row['own']:.2f}"]
-        cells += [f"{row['largest_side']:.2f}", f"{row['within_5_cents']:.2f}", f"{row['label_kept']:.2f}"]
+        cells += [
+            f"{row['largest_side']:.2f}",
+            f"{row['three_times']:.2f}",
+            f"{row['within_5_cents']:.2f}",
+            f"{row['label_kept']:.2f}",
+        ]
         lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
     lines += ["", f"| +1 of / moves | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     lines += [f"| {n} | {' | '.join(f'{x:.2f}' for x in found['controls'][n]['moves'])} |" for n in names]

@@ -4,11 +4,12 @@
    moved at random, w (+) e with e ~ N(0, C), C the spread of w within all labels. What is measured: describers/.
 2. An ear learns to predict what would be measured, traits f(w, pitch), a small network: all labels teach it, since a
    generator knows of a label only by w.
-3. For each label, directions d_i are found under which the ear hears what is asked and nothing else,
+3. For each label, directions d_i are found under which the ear hears what is asked and nothing else, and others by
+   regressing the label's own w on its traits,
 
        min  mean_{w, t} | (f(w (+) t d_i) - f(w)) / s - t e_i |^2 + mu |d_i|^2_C      t in -1 .. 1, s half of the span
 
-4. They are played, and what they did, M, corrects them (Newton): d <- M^+ d, twice; the best is kept.
+4. They are played, the better are kept, and what they did, M, corrects them (Newton): d <- M^+ d, twice.
 
 Supervised directions of a GAN's latent space as in Shen et al. 2020 (InterFaceGAN), of many labels, on a sphere.
 """
@@ -37,6 +38,7 @@ LEAST_EFFECT = 0.2  # halves of a span that +1 must move, for a control to count
 FARTHEST = 0.9  # as a share of w's length (radians on a sphere), that +1 may move
 DAMPED = 0.3  # of the inverse of M, squared
 SHRUNK = 0.001  # mu
+RIDGE = 0.1  # of the regression on traits, in units of their variance
 OUTLYING = 3.0  # halves of a span, beyond which a sound counts no more
 AMOUNTS = (-1.0, -0.5, 0.5, 1.0)
 
@@ -203,8 +205,8 @@ def fit_to(
     scale, spread = scales(spans, how), spread_within(voice)
 
     def learn(i: int) -> tuple[np.ndarray, np.ndarray]:
-        d = imagined(voice, ear, heard[i], scale[i], spread, listening)
-        return tried(voice, how, labels[i], heard[i].w[: heard[i].sounds], d, scale[i], listening)
+        starts = [imagined(voice, ear, heard[i], scale[i], spread, listening), regressed(heard[i], scale[i])]
+        return tried(voice, how, labels[i], heard[i].w[: heard[i].sounds], starts, scale[i], listening)
 
     style, count = heard[0].w.shape[1], len(how.traits)
     shapes = {"directions": (count, style), "spans": (count, 3), "effects": (count, count)}
@@ -253,14 +255,21 @@ def imagined(
 
 
 def tried(
-    voice: Any, how: Describer, label: str, w: Tensor, d: np.ndarray, scale: np.ndarray, listening: Listening
+    voice: Any,
+    how: Describer,
+    label: str,
+    w: Tensor,
+    starts: Sequence[np.ndarray],
+    scale: np.ndarray,
+    listening: Listening,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions as corrected by what they were heard to do, and what they then do: (controls, style) and (controls,
-    controls)."""
+    """The best of some directions, as corrected by what they were heard to do, and what they then do: (controls, style)
+    and (controls, controls)."""
     bases = w[:: max(len(w) // listening.tried, 1)][: listening.tried]
-    effects = played(voice, how, label, bases, d, scale)
-    for _ in range(listening.rounds):
-        other = _limited(corrected(d, effects), bases)
+    d = np.zeros_like(starts[0])
+    effects = np.zeros((len(d), len(d)))
+    for turn in range(len(starts) + listening.rounds):
+        other = _limited(starts[turn] if turn < len(starts) else corrected(d, effects), bases)
         found = played(voice, how, label, bases, other, scale)
         better = (_worth(found) > _worth(effects))[:, None]
         d, effects = np.where(better, other, d), np.where(better, found, effects)
@@ -274,6 +283,14 @@ def _worth(effects: np.ndarray) -> np.ndarray:
     own, side = np.diag(effects), np.abs(effects - np.diag(np.diag(effects))).max(1)
     worth: np.ndarray = np.minimum(own, 1) - side / 2
     return worth
+
+
+def regressed(heard: Heard, scale: np.ndarray) -> np.ndarray:
+    """(controls, style) coefficients of w on all traits at once, of one label's sounds alone, by ridge regression."""
+    z = np.clip((heard.traits - np.median(heard.traits, axis=0)) / scale, -OUTLYING, OUTLYING)
+    z, w = z - z.mean(0), heard.w.double().numpy() - heard.w.double().numpy().mean(0)
+    found: np.ndarray = np.linalg.solve(z.T @ z + RIDGE * len(z) * np.eye(z.shape[1]), z.T @ w)
+    return found
 
 
 def corrected(d: np.ndarray, effects: np.ndarray) -> np.ndarray:
