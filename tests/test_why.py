@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tone
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import antiphon
@@ -106,6 +106,7 @@ def test_play_turns_the_players_and_morph_its_ends(turnable, tmp_path):
         antiphon.play(None, tmp_path / "x.wav", turnable, control={"loudness": 1}, bars="1", mute=["drums"], quiet=True)
 
 
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["brightness", "attack", "decay"]), st.floats(-2, 2), max_size=3))
 def test_what_is_written_is_read_again(wanted):
     assert parse_controls([f"{name}={amount!r}" for name, amount in wanted.items()]) == wanted
@@ -191,6 +192,7 @@ def test_traits_hear_what_they_are_called(voice):
 # ---- explaining ------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32 - 1))
 def test_shapley_values_add_up_and_a_cause_without_effect_has_none(seed):
     rng = np.random.default_rng(seed)
