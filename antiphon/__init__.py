@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.compare import compare
     from antiphon.verbs.compose import compose
     from antiphon.verbs.evaluate import evaluate
+    from antiphon.verbs.explain import explain
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
@@ -54,6 +55,7 @@ __all__ = [
     "compare",
     "compose",
     "evaluate",
+    "explain",
     "export",
     "gallery",
     "generate",
@@ -76,6 +78,7 @@ _HOMES = {
     "compare": "antiphon.verbs.compare",
     "compose": "antiphon.verbs.compose",
     "evaluate": "antiphon.verbs.evaluate",
+    "explain": "antiphon.verbs.explain",
     "export": "antiphon.verbs.export",
     "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",
