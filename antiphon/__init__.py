@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from antiphon.verbs.compare import compare
     from antiphon.verbs.compose import compose
     from antiphon.verbs.evaluate import evaluate
+    from antiphon.verbs.explain import explain
     from antiphon.verbs.export import export
     from antiphon.verbs.gallery import gallery
     from antiphon.verbs.generate import generate
     from antiphon.verbs.live.engine import Live
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
+    from antiphon.verbs.repair import repair
     from antiphon.verbs.save import save
     from antiphon.verbs.scene import scene
     from antiphon.verbs.train import train
@@ -53,12 +55,14 @@ __all__ = [
     "compare",
     "compose",
     "evaluate",
+    "explain",
     "export",
     "gallery",
     "generate",
     "load",
     "morph",
     "play",
+    "repair",
     "save",
     "scene",
     "train",
@@ -74,12 +78,14 @@ _HOMES = {
     "compare": "antiphon.verbs.compare",
     "compose": "antiphon.verbs.compose",
     "evaluate": "antiphon.verbs.evaluate",
+    "explain": "antiphon.verbs.explain",
     "export": "antiphon.verbs.export",
     "gallery": "antiphon.verbs.gallery",
     "generate": "antiphon.verbs.generate",
     "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
+    "repair": "antiphon.verbs.repair",
     "save": "antiphon.verbs.save",
     "scene": "antiphon.verbs.scene",
     "train": "antiphon.verbs.train",

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
 from antiphon.audio.files import check_target, read_audio, write_audio
+from antiphon.core.errors import AntiphonError
 from antiphon.core.keywords import check_keywords
 from antiphon.core.note import Note
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.music.score import Key, Metre, Score
+from antiphon.voices.controls import Controls, read_controls
 from antiphon.voices.voice import Voice
 
 Place = Mapping[str, float] | np.ndarray  # labels with their weights, which need not sum to 1, or a w, (style,)
@@ -62,6 +65,35 @@ class Imagines(Voice):
 
         instrument: a label. style: style words (default: sampled as they occurred in training). variation: 1 as varied
         as the training sounds, 0 the typical sound."""
+
+    @cached_property
+    def controls(self) -> Controls:
+        """Its named controls, from the file beside its weights. Raises AntiphonError if there are none."""
+        style = int(self.imagine(self.instruments[0], seed=0).shape[-1])
+        found = None if self.file is None else read_controls(self.file, self.instruments, style)
+        if found is None:
+            where = self.info.name if self.file is None else self.file
+            raise AntiphonError(f"{self.info.name} has no controls yet: make them with antiphon explain {where} --fit")
+        return found
+
+    def turned(self, w: Tensor, instrument: str, control: Mapping[str, float]) -> Tensor:
+        """(style,) w with named controls turned, such as {"brightness": 1}; w itself if all are at 0. instrument: the
+        label whose sound it is. Raises AntiphonError for a name that the voice, or the label, does not have."""
+        if not control:
+            return w
+        wanted = self.controls.named(control, self.info.name)
+        for name in wanted.keys() - set(self.controls.of(instrument)):
+            has = ", ".join(self.controls.of(instrument)) or "no controls"
+            raise AntiphonError(f"{instrument} has no {name} to turn: it has {has}")
+        return self.stepped(w, self.controls.step(instrument, wanted)) if wanted else w
+
+    def stepped(self, w: Tensor, step: Tensor) -> Tensor:
+        """(..., style) w, moved by a step, (..., style)."""
+        return w + step
+
+    def difference(self, a: Tensor, b: Tensor) -> Tensor:
+        """(style,) the step from one style vector to another."""
+        return b - a
 
     def draw_style(self, instrument: str, rng: np.random.Generator) -> tuple[str, ...]:
         """Style words of an instrument, sampled with `rng` as they occurred in training."""
@@ -144,7 +176,10 @@ class ImaginesScenes(Imagines):
 
 
 class Transforms(Voice):
-    """Sound in, sound out."""
+    """Sound in, sound out. linked: whether all channels are changed alike, so that a stereo image stands still, and not
+    each by itself."""
+
+    linked: ClassVar[bool] = False
 
     @abstractmethod
     def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
