@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from antiphon.data.prepared import Prepared
 from antiphon.verbs.clone_place import clone_place
 from antiphon.verbs.report import Report
 from antiphon.voices.capabilities import ImaginesScenes
+from antiphon.voices.controls import place_of, write_controls
 from antiphon.voices.find import load
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def from_audio(
     names: Sequence[str] | None = None,
     label: str = "clone",
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -54,7 +57,8 @@ def from_audio(
 
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
     velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. as_: the
-    instrument of the voice that they are most like, where you know it (default: as heard). Raises AntiphonError, in one
+    instrument of the voice that they are most like, where you know it (default: as heard). control: named controls by
+    which what was learned is turned, as in `generate`. Raises AntiphonError, in one
     line, for a recording that is not one clean pitched note, and for an instrument that the voice does not know."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
@@ -66,7 +70,7 @@ def from_audio(
         hint = None if pitch is not None else parse_name(Path(name).stem).pitch
         heard.append(one_note(recording, name, pitch, hint))
     base, velocities = load(voice), velocities or [VELOCITY] * len(heard)
-    return _learned(heard, names, velocities, base, label, as_, number, Report(quiet))
+    return _learned(heard, names, velocities, base, label, as_, control or {}, number, Report(quiet))
 
 
 def from_files(
@@ -76,6 +80,7 @@ def from_files(
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -92,6 +97,7 @@ def from_files(
         names=[path.name for path in files],
         label=name or (_label(files[0].stem) if files else ""),
         as_=as_,
+        control=control,
         seed=seed,
         quiet=quiet,
     )
@@ -105,6 +111,7 @@ def clone(
     pitch: str | float | Sequence[str | float] = (),
     name: str | None = None,
     as_: str | int | None = None,
+    control: Mapping[str, float] | None = None,
     seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
@@ -113,10 +120,12 @@ def clone(
 
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
-    what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). The same
-    recordings and seed give the same bytes. A voice of scenes hears places instead, by the first minute of each, and
-    becomes a voice of the one place between them. Raises AntiphonError for a recording that is not one clean pitched
-    note, for an instrument that the voice does not know, and (without force) if the file exists."""
+    what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). control:
+    named controls by which what was learned is turned, such as {"brightness": 1}. The same recordings and seed give the
+    same bytes. The clone keeps the controls of the instrument that it is most like, in a file beside it. A voice of
+    scenes hears places instead, by the first minute of each, and becomes a voice of the one place between them. Raises
+    AntiphonError for a recording that is not one clean pitched note, for an instrument that the voice does not know,
+    and (without force) if the file exists."""
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
@@ -124,17 +133,20 @@ def clone(
     target = Path(out)
     if target.suffix != ".safetensors":
         target = target.with_name(f"{target.name}.safetensors")
-    check_place(target, force=force)
+    for place in (target, place_of(target)):
+        check_place(place, force=force)
     files = [samples] if isinstance(samples, str | Path) else samples
     base = load(voice)
     if isinstance(base, ImaginesScenes):
-        if pitch or as_ is not None:
-            raise base.cannot("learn notes, with pitches and what they are like")
+        if pitch or as_ is not None or control:
+            raise base.cannot("learn notes, with pitches, what they are like, and controls")
         made: Voice = clone_place(base, files, name or _label(Path(files[0]).stem))
     else:
-        made = from_files(files, base, pitch=pitch, name=name, as_=as_, seed=seed, quiet=quiet)
+        made = from_files(files, base, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
+        if "controls" in vars(made):
+            write_controls(made.__dict__["controls"], target)
     return target
 
 
@@ -148,6 +160,7 @@ def _learned(
     base: Voice,
     label: str,
     as_: str | int | None,
+    control: Mapping[str, float],
     seed: int,
     report: Report,
 ) -> Voice:
@@ -159,6 +172,8 @@ def _learned(
 
     base = base.able(InstrumentVoice, "learn a recording")
     like = None if as_ is None else base.resolve(as_)
+    if control:
+        base.controls.named(control, base.info.name)  # before anything is learned
     for note, name in zip(notes, names, strict=True):
         for remark in note.remarks:
             report.say(f"note: {remark}")
@@ -170,7 +185,11 @@ def _learned(
             known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
+        nearest = like or base.nearest(w)
+        w = base.turned(w, nearest, control)
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
+        with suppress(AntiphonError):  # a voice without controls has none to pass on
+            made.__dict__["controls"] = base.controls.alone(nearest, label)
         with report.bar("choosing takes") as advance:
             made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
     return made

@@ -4,7 +4,7 @@ notes."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,7 @@ def generate(
     instrument: str | int | None = None,
     style: Sequence[str] = (),
     variation: float | None = None,
+    control: Mapping[str, float] | None = None,
     pitch: str | float | Sequence[str | float] | None = None,
     velocity: float = 100,
     seconds: float | None = None,
@@ -116,7 +117,8 @@ def generate(
     seed + i, so that any of them can be made again alone. instrument: a label, an abbreviation, a General MIDI name,
     number or family, a blend ("flute:0.6,strings:0.4") or a recording of a note (default: drawn for each sound). style:
     style words, and "brightness=0.8" if the voice was trained with descriptors. variation: 0..1, from the typical sound
-    of a label, or the recording itself, to as varied as training (default: 1 for labels, 0 for recordings). pitch:
+    of a label, or the recording itself, to as varied as training (default: 1 for labels, 0 for recordings). control:
+    named controls, -2..2 each, such as {"brightness": 1, "attack": -0.5}: see `info` for the voice's. pitch:
     "C4", 61 or 60.5, several ("C4 E4 G4"), or "C3..C6 every 3": then every player plays them all (default: drawn from
     the instrument's trained range; for a blend, one that all of it can play). velocity: 1..127. seconds: how long a
     note is held (default: 2; 10 of a scene, which has no pitch and is stereo). seed: a number, or a name that stands
@@ -152,7 +154,7 @@ def generate(
     with report.warnings():
         drawn = [
             (own, still(player, player.resolve(None, own) if instrument is None else instrument, seed=own, style=words,
-                        variation=variation))
+                        variation=variation, control=control))
             for own in range(first, first + n)
         ]  # fmt: skip
     blend = instrument is not None and len(drawn[0][1].blended) > 1

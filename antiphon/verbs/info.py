@@ -16,6 +16,7 @@ from antiphon.data.labelling import gm
 from antiphon.data.labelling.row import note_name
 from antiphon.recipes.lookup import recipes
 from antiphon.training.run_folder import read_record
+from antiphon.voices.capabilities import Imagines
 from antiphon.voices.cost import multiply_adds_a_second, parameter_count
 from antiphon.voices.find import find, load
 from antiphon.voices.kind import kind
@@ -49,10 +50,20 @@ def facts(voice: str | Path, words: Sequence[str] = ()) -> dict[str, Any]:
         "instruments": _matching([_instrument(loaded, label) for label in loaded.instruments], words, loaded),
         "styles": list(loaded.styles),
         "descriptors": [scale.name for scale in loaded.model.labels.scales],
+        "controls": _controls(loaded),
         "training": loaded.info.training,
         "licence": loaded.info.licence,
         "sources": list(loaded.info.sources),
     }
+
+
+def _controls(voice: Voice) -> dict[str, str]:
+    """What a voice's controls are called and what +1 of each means; none for a voice without."""
+    if not isinstance(voice, Imagines):
+        return {}
+    with suppress(AntiphonError):
+        return dict(zip(voice.controls.names, voice.controls.meanings, strict=True))
+    return {}
 
 
 def _recipe(voice: Voice, written: dict[str, Any], path: Path) -> str:
@@ -137,5 +148,6 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("licence", known["licence"]),
         ("sources", "; ".join(known["sources"]) or "not recorded"),
         ("styles", " ".join([*known["styles"], *(f"{name}=0..1" for name in known["descriptors"])]) or "none"),
+        ("controls", "; ".join(f"{n}: {m.rpartition(' (')[0] or m}" for n, m in known["controls"].items()) or "none"),
         ("instruments", str(len(known["instruments"]))),
     ]

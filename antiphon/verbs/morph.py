@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +43,20 @@ def from_names(
     seconds: float = 1.5,
     seed: int | str = 0,
     variation: float | None = None,
+    control: Mapping[str, float] | None = None,
 ) -> list[np.ndarray]:
     """`steps` sounds, (samples,) float32 at 44.1 kHz each: a note of `start` that gradually turns into `stop`.
 
     start, stop: instrument expressions (see antiphon.voices.expression): labels, blends or recordings of a note. Steps
     are even to the ear, not in w (see antiphon.voices.interpolation). The first and the last are exactly the sounds of
     `start` and `stop` alone. pitch: "C4", 61 or 60.5 (default: a key that both were trained on). velocity: 1..127.
-    seconds: how long each is held. seed, variation: as in `generate`."""
+    seconds: how long each is held. seed, variation, control: as in `generate`."""
     if not 2 <= steps <= MOST:
         raise AntiphonError(f"cannot morph in {steps} steps: use 2 to {MOST}")
     if steps * seconds > LONGEST:
         raise AntiphonError(f"{steps} steps of {seconds:g} s are too long: use at most {LONGEST:,} s in total")
     player, number = load(voice).able(PlaysNotes, "morph"), check_seed(seed)
-    a, b = (still(player, name, seed=number, variation=variation) for name in (start, stop))
+    a, b = (still(player, name, seed=number, variation=variation, control=control) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
     note = Note(key, seconds, velocity, seed=number)
     way = way_between(player, a, b, note)
@@ -73,6 +75,7 @@ def morph(
     seconds: float = 1.5,
     seed: int | str = 0,
     variation: float | None = None,
+    control: Mapping[str, float] | None = None,
     picture: bool = False,
     rate: int | None = None,
     bits: int | None = None,
@@ -99,7 +102,7 @@ def morph(
     target = check_target(out, form=finish.form, force=force)
     pictures = [check_place(target.with_suffix(".png"), force=force)] if picture else []
     with Report(quiet).warnings():
-        how = {"velocity": velocity, "seconds": seconds, "variation": variation}
+        how = {"velocity": velocity, "seconds": seconds, "variation": variation, "control": control}
         sounds = from_names(start, stop, voice, steps=steps, pitch=pitch, seed=seed, **how)  # type: ignore[arg-type]
     gap = np.zeros(round(GAP * SAMPLE_RATE), np.float32)
     line = np.concatenate([piece for sound in sounds for piece in (sound, gap)])

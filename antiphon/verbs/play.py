@@ -35,6 +35,7 @@ from antiphon.voices.ranges import beyond
 if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
+DRUMS_OWN = f"{KIT}."  # begins the names of the drums' controls
 SONGS = Path(__file__).parent.parent / "music" / "songs"
 
 
@@ -46,8 +47,9 @@ class How(TypedDict, total=False):
     makes a part a drum part, and an instrument makes a drum part melodic. An instrument may come from any voice:
     "oboe.safetensors", "runs/sax:alto sax", "gm:violin". morphs: "flute>cello@0:30-1:00": parts that play the first
     name turn into the next, between two times of the song or throughout it. variation: 0..1, typical sounds to as
-    varied as in training (default: 1, but 0 for recordings). seed: which players, a number or a name. room: 0..1, no
-    reverberation to a hall. kit: a drum voice for the song's drums (default: the bundled kit).
+    varied as in training (default: 1, but 0 for recordings). control: named controls of the melodic players, -2..2
+    each, such as {"brightness": 1}; "kit.decay" is the drums' decay. seed: which players, a number or a
+    name. room: 0..1, no reverberation to a hall. kit: a drum voice for the song's drums (default: the bundled kit).
 
     only, mute: parts to play or to leave out, named as in `mapping`, or "drums". bars: a stretch of the song, "8-16" or
     "8"; start, stop: the same in seconds or as "1:02.5". tempo: how many times as fast as written. transpose:
@@ -59,6 +61,7 @@ class How(TypedDict, total=False):
     mapping: Mapping[str | int, str | int] | None
     morphs: Sequence[str]
     variation: float | None
+    control: Mapping[str, float] | None
     seed: int | str
     room: float
     kit: str | Path | Voice | None
@@ -150,7 +153,7 @@ def play(
     force) if `out` exists."""
     source = _source(song)
     if out is None:
-        target = _free(Path(f"{source.stem}.wav"), force)
+        target = free(Path(f"{source.stem}.wav"), force)
     else:
         folder = str(out).endswith(("/", os.sep)) or Path(out).is_dir()
         target = Path(out) / f"{source.stem}.wav" if folder else Path(out)
@@ -285,16 +288,24 @@ def _drummer(how: How) -> Callable[[Part, int], Drummer] | None:
     found = load(KIT if asked is None else asked)
     if found.song_part != "kit":
         raise AntiphonError(f"{found.info.name} is not a drum kit: give a voice trained with `--recipe drums`")
-    kit = found.able(PlaysNotes, "play drums")
+    kit, control = found.able(PlaysNotes, "play drums"), _controls(how)[1]
 
     def drummer(part: Part, seed: int) -> Drummer:
         def casting(drum: str) -> Character:
             style = kit_style(part.program, kit.info.styles_of.get(drum, []))
-            return character(kit, drum, seed=seed, style=style, variation=how.get("variation"))
+            return character(kit, drum, seed=seed, style=style, variation=how.get("variation"), control=control)
 
         return Drummer(part, kit, casting, seed, kit.instruments)
 
     return drummer
+
+
+def _controls(how: How) -> tuple[dict[str, float], dict[str, float]]:
+    """The controls of the melodic players, and those of the drums, without `kit.`."""
+    both: tuple[dict[str, float], dict[str, float]] = {}, {}
+    for name, amount in (how.get("control") or {}).items():
+        both[name.startswith(DRUMS_OWN)][name.removeprefix(DRUMS_OWN)] = amount
+    return both
 
 
 @contextmanager
@@ -303,7 +314,7 @@ def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
     morphs has matched no part."""
     from antiphon.voices.expression import character, parse
 
-    variation = how.get("variation")
+    variation, control = how.get("variation"), _controls(how)[0]
     starts = {text: parse(text).first.text for text in how.get("morphs", ())}
     for text in starts:
         if not parse(text).turns:
@@ -315,15 +326,15 @@ def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
         if other is not None:
             if other.song_part != "voice" or not isinstance(other, PlaysNotes):
                 raise other.cannot(f"play '{expression}' in a song, because it has no control of pitch")
-            found = character(other, name, seed=own, variation=variation, seconds=song.seconds)
+            found = character(other, name, seed=own, variation=variation, seconds=song.seconds, control=control)
             return replace(found, voice=other)
-        found = character(voice, name, seed=own, variation=variation, seconds=song.seconds)
+        found = character(voice, name, seed=own, variation=variation, seconds=song.seconds, control=control)
         fit = [text for text, start in starts.items() if character(voice, start, seed=own).label() == found.label()]
         if len(fit) > 1:
             raise AntiphonError(f"'{fit[0]}' and '{fit[1]}' begin alike: join them, as in a>b@0:10-0:20>c@1:00-1:10")
         for text in fit:
             unused.pop(text, None)
-            return character(voice, text, seed=own, variation=variation, seconds=song.seconds)
+            return character(voice, text, seed=own, variation=variation, seconds=song.seconds, control=control)
         return found
 
     yield casting
@@ -331,7 +342,7 @@ def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
         raise AntiphonError(f"no part plays {start}, so '{text}' changes nothing: map a part to it with --map")
 
 
-def _free(path: Path, force: bool) -> Path:
+def free(path: Path, force: bool) -> Path:
     """The path, or with -2, -3 ... added to its name if it is taken."""
     if force or not path.exists():
         return path

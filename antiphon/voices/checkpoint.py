@@ -100,7 +100,9 @@ def load_voice(path: Path) -> Voice:
         model.load_state_dict({k: v.to(expected[k].dtype) for k, v in tensors.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ArithmeticError, AntiphonError) as e:
         raise AntiphonError(f"{path} is not a voice Antiphon can play: {e}") from None
-    return kind(meta["kind"]).voice(model, info)
+    voice = kind(meta["kind"]).voice(model, info)
+    voice.file = path
+    return voice
 
 
 def _info(raw: dict[str, Any]) -> VoiceInfo:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -176,17 +176,19 @@ def character(
     style: Sequence[str] = (),
     variation: float | None = None,
     seconds: float | None = None,
+    control: Mapping[str, float] | None = None,
 ) -> Character:
     """The character that an instrument expression (see the module's docstring) means for a voice.
 
     seed: which player of the instrument. style: style words. variation: 0..1, how far the seed may move from a label's
     typical sound or from a recording; 1 is as varied as training (default: 1 for labels, 0 for recordings). seconds:
-    how long the piece is, for a morph without times. Raises AntiphonError for an expression that cannot be read, an
+    how long the piece is, for a morph without times. control: named controls (voices/controls.py), such as
+    {"brightness": 1}, for every sound named. Raises AntiphonError for an expression that cannot be read, an
     unknown name or a recording that is not one note.
     """
     if variation is not None and not 0 <= variation <= 1:
         raise AntiphonError(f"a variation of {variation:g} is out of range: use 0 (none) to 1 (as varied as training)")
-    cast = _Casting(voice, seed, voice.resolve_style(style), variation)
+    cast = _Casting(voice, seed, voice.resolve_style(style), variation, control or {})
     text = str(expression).strip()
     if text.lower() in {label.lower() for label in voice.instruments} or os.path.isfile(text):
         return cast.still(Blend((text,), (1.0,)))  # whatever characters its name contains
@@ -210,6 +212,7 @@ class _Casting:
     seed: int
     style: tuple[str, ...]
     variation: float | None
+    control: Mapping[str, float]
 
     def still(self, blend: Blend) -> Character:
         if len(blend.names) > 1:
@@ -232,11 +235,13 @@ class _Casting:
         if Path(name).suffix.lower() not in SUFFIXES:
             label = self.voice.resolve(name, self.seed)
             variation = 1.0 if self.variation is None else self.variation
-            return label, self.voice.able(Imagines, "imagine sounds").imagine(label, self.style, self.seed, variation)
+            player = self.voice.able(Imagines, "imagine sounds")
+            return label, player.turned(player.imagine(label, self.style, self.seed, variation), label, self.control)
         listener = self.voice.able(Encodes, "listen to a recording")
         w = heard(listener, Path(name))
         label = listener.nearest(w)
-        return label, listener.vary(w, label, self.style, self.seed, self.variation or 0.0)
+        w = listener.vary(w, label, self.style, self.seed, self.variation or 0.0)
+        return label, listener.turned(w, label, self.control)
 
 
 def _whole(seconds: float | None) -> tuple[float, float]:

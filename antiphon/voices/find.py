@@ -18,7 +18,7 @@ VOICES = Path(__file__).parent / "bundled"
 
 def bundled() -> list[str]:
     """The names of the voices bundled with the package."""
-    return sorted(p.stem for p in VOICES.glob("*.safetensors") if not p.stem.endswith((".critics", ".players")))
+    return sorted(p.stem for p in VOICES.glob("*.safetensors") if "." not in p.stem)  # gm, but not gm.critics
 
 
 def find(voice: str | Path) -> Path:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.networks.encoders.note import LISTEN
+from antiphon.networks.encoders.note import LISTEN, on_sphere
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
 from antiphon.voices.capabilities import Encodes
@@ -56,6 +56,17 @@ class StyledVoice(PlayableVoice, Encodes):
         away = logarithm(self.typical(instrument, style), self.imagine(instrument, style, seed))
         flat = away - (away @ w.double()) / (w.double() @ w.double()) * w.double()  # along the sphere at w
         return exponential(w, variation * flat)
+
+    def stepped(self, w: Tensor, step: Tensor) -> Tensor:
+        """(..., style) w, moved along the sphere; a step as long as w is one radian."""
+        a, flat = w.double(), step.double()
+        square = a.square().sum(-1, keepdim=True)
+        flat = flat - (flat * a).sum(-1, keepdim=True) / square * a
+        angle = ((flat.square().sum(-1, keepdim=True) + 1e-24) / square).sqrt()
+        return on_sphere(torch.cos(angle) * a + torch.sin(angle) / angle * flat)
+
+    def difference(self, a: Tensor, b: Tensor) -> Tensor:
+        return (logarithm(a, b) * a.double().norm()).float()
 
     def nearest(self, w: Tensor) -> str:
         """The instrument with the imagined style vector, of 64 each, that is nearest to w, (style,)."""

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -38,7 +39,7 @@ class Voice(ABC):
     What it can do is what its class derives from (voices/capabilities.py); in short: `plays` whether it plays notes,
     `pitched` whether a note's pitch matters to it, `blends` whether a w between two others is a sound between theirs,
     `longest` the most seconds that a sound lasts. `kind`: its kind according to its file. `song_part`: the part it can
-    take in a song: "voice", any but the drums, or "kit", the drums; None for none.
+    take in a song: "voice", any but the drums, or "kit", the drums; None for none. `file`: where it was read from.
     """
 
     kind: ClassVar[str]
@@ -46,6 +47,7 @@ class Voice(ABC):
     plays = pitched = blends = False
     longest: float = math.inf
     song_part: str | None = None
+    file: Path | None = None
 
     def __init__(self, model: Any, info: VoiceInfo):
         self.model = model.eval().requires_grad_(False)

@@ -1,0 +1,185 @@
+"""Do a voice's controls do what their names say, and nothing else? What is asked against what is measured.
+
+    python benchmarks/why.py gm --labels 20 --seeds 1
+
+For each label and control nine steps from -1 to 1, of seeds that the controls were not fitted to: Spearman's rank
+correlation between asked and measured, the change of every trait (the matrix of side effects), the pitch, and whether
+the label stays (nearest label in an embedding of other seeds). Beside them, moved as far: the principal
+directions of the label's w (GANSpace, Härkönen 2020) and random ones, each credited with the trait that it moves best.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.analysis.pitch import measure_f0
+from antiphon.metrics.describers.describer import describer
+from antiphon.metrics.nearest_sounds import embedded
+from antiphon.voices.capabilities import Imagines
+from antiphon.voices.find import load
+
+STEPS = np.linspace(-1, 1, 9)
+FIRST_SEED = 5000  # not those of metrics/controls.py
+JUDGED = 4  # imagined sounds of each label that the 1-NN judge knows
+
+
+def main() -> None:
+    args = _arguments()
+    torch.set_num_threads(1)
+    voice = load(args.voice).able(Imagines, "imagine sounds")
+    how, controls = describer(voice), voice.controls
+    rng = np.random.default_rng(0)
+    labels = [controls.labels[i] for i in rng.permutation(len(controls.labels))[: args.labels]]
+    judge = _Judge(voice, how, labels)
+    rows, others = [], {"pca": [], "random": []}
+    for done, label in enumerate(labels, 1):
+        for seed in range(FIRST_SEED, FIRST_SEED + args.seeds):
+            w = voice.imagine(label, (), seed)
+            rows += [_measured(voice, how, controls, judge, label, w, name) for name in controls.of(label)]
+        for kind, step in _unnamed(voice, label, controls, rng).items():
+            others[kind].append(_best(voice, how, controls, label, voice.imagine(label, (), FIRST_SEED), step))
+        print(f"{done}/{len(labels)} {label}", flush=True)
+    found = _summary(controls.names, rows, others, labels)
+    print(_table(found))
+    if args.out:
+        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voice")
+    parser.add_argument("--labels", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="figures as JSON")
+    return parser.parse_args()
+
+
+class _Judge:
+    """The label of the nearest imagined sound, of other seeds than those that are moved."""
+
+    def __init__(self, voice, how, labels):
+        self.names, vectors = [], []
+        for label in labels:
+            w = torch.stack([voice.imagine(label, (), FIRST_SEED + 1000 + i) for i in range(JUDGED)])
+            vectors.append(embedded([_mono(sound) for sound in how.play(voice, label, w)]))
+            self.names += [label] * JUDGED
+        self.known = np.concatenate(vectors)
+
+    def __call__(self, sound) -> str:
+        apart = np.linalg.norm(self.known - embedded([_mono(sound)]), axis=1)
+        return self.names[int(apart.argmin())]
+
+
+def _mono(sound: np.ndarray) -> np.ndarray:
+    return sound if sound.ndim == 1 else sound.sum(1)
+
+
+def _measured(voice, how, controls, judge, label, w, name) -> dict:
+    """One control of one sound: rank correlation, change of each trait from -1 to 1 in spans, cents, and the label."""
+    ws = torch.stack([voice.turned(w, label, {name: float(step)}) for step in STEPS])
+    sounds, pitch = how.play(voice, label, ws), how.pitch(voice, label)
+    traits = np.stack([how.measure(sound, pitch) for sound in sounds])
+    own = traits[:, controls.names.index(name)]
+    kept = [judge(sounds[i]) for i in (0, 4, 8)]
+    row = {"label": label, "control": name, "spearman": spearman(STEPS, own)}
+    row["moves"] = ((traits[-1] - traits[0]) / 2 / _scale(how, controls, label)).tolist()
+    row["kept"] = [kept[0] == kept[1], kept[2] == kept[1]]
+    row["cents"] = _cents(sounds, pitch) if voice.pitched else 0.0
+    return row
+
+
+def _scale(how, controls, label) -> np.ndarray:
+    from antiphon.metrics.controls import scales
+
+    return scales(controls.spans[controls.labels.index(label)].double().numpy()[None], how)[0]
+
+
+def _cents(sounds, pitch: float) -> float:
+    """How far the pitch strays from that at 0, at most."""
+    held = [measure_f0(sound[: round(0.8 * SAMPLE_RATE)], pitch)[1] for sound in sounds]
+    return float(np.abs(np.array(held) - held[4]).max())
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; 0 if nothing moves."""
+    if np.ptp(b) < 1e-9:
+        return 0.0
+    ranks = [np.argsort(np.argsort(x)) for x in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _unnamed(voice, label, controls, rng) -> dict[str, torch.Tensor]:
+    """The label's first principal direction and a random one, both as long as the label's controls on average."""
+    crowd = torch.stack([voice.imagine(label, (), FIRST_SEED + 2000 + i) for i in range(24)])
+    first = torch.linalg.svd(crowd - crowd.mean(0), full_matrices=False).Vh[0]
+    chance = torch.from_numpy(rng.standard_normal(len(first))).float()
+    lengths = controls.directions[controls.labels.index(label)].norm(dim=1)
+    length = lengths[lengths > 0].mean() if bool((lengths > 0).any()) else torch.tensor(1.0)
+    return {"pca": first * length, "random": chance / chance.norm() * length}
+
+
+def _best(voice, how, controls, label, w, step) -> dict:
+    """The trait that a direction without a name moves most steadily, and how much more than any other."""
+    ws = torch.stack([voice.stepped(w, float(s) * step) for s in STEPS])
+    traits = how.heard(voice, label, ws)
+    ranks = np.array([abs(spearman(STEPS, column)) for column in traits.T])
+    moves = np.abs(traits[-1] - traits[0]) / 2 / _scale(how, controls, label)
+    order = np.sort(moves)[::-1]
+    return {"spearman": float(ranks.max()), "ratio": float(order[0] / max(order[1], 1e-9))}
+
+
+def _summary(names, rows, others, labels) -> dict:
+    found = {"labels": len(labels), "controls": {}}
+    for i, name in enumerate(names):
+        own = [row for row in rows if row["control"] == name]
+        if not own:
+            continue
+        ranks = np.array([row["spearman"] for row in own])
+        moves = np.median([row["moves"] for row in own], axis=0)
+        side = np.median([np.delete(np.abs(row["moves"]), i).max() for row in own])  # of each sound, whichever it is
+        clean = np.mean([abs(row["moves"][i]) >= 3 * np.delete(np.abs(row["moves"]), i).max() for row in own])
+        found["controls"][name] = {
+            "sounds": len(own),
+            "spearman_median": float(np.median(ranks)),
+            "share_above_0.8": float((ranks >= 0.8).mean()),
+            "own": float(moves[i]),
+            "largest_side": float(side),
+            "three_times": float(clean),
+            "moves": moves.tolist(),
+            "cents_median": float(np.median([row["cents"] for row in own])),
+            "within_5_cents": float(np.mean([row["cents"] <= 5 for row in own])),
+            "label_kept": float(np.mean([row["kept"] for row in own])),
+        }
+    for kind, some in others.items():
+        found[kind] = {key: float(np.median([one[key] for one in some])) for key in ("spearman", "ratio")}
+    return found
+
+
+def _table(found: dict) -> str:
+    names = list(found["controls"])
+    lines = ["| control | sounds | Spearman | >= .8 | own | largest side | 3 times it | within 5 cents | label kept |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for name, row in found["controls"].items():
+        cells = [row["sounds"], f"{row['spearman_median']:.2f}", f"{row['share_above_0.8']:.2f}", f"{row['own']:.2f}"]
+        cells += [
+            f"{row['largest_side']:.2f}",
+            f"{row['three_times']:.2f}",
+            f"{row['within_5_cents']:.2f}",
+            f"{row['label_kept']:.2f}",
+        ]
+        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
+    lines += ["", f"| +1 of / moves | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    lines += [f"| {n} | {' | '.join(f'{x:.2f}' for x in found['controls'][n]['moves'])} |" for n in names]
+    for kind in ("pca", "random"):
+        lines.append(f"{kind}: best trait's |Spearman| {found[kind]['spearman']:.2f}, ratio {found[kind]['ratio']:.2f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
