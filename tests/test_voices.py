@@ -12,11 +12,12 @@ from voice_checks import ALL_CHECKS, Check, applies, check_voice
 
 from antiphon.data.prepared import Prepared
 from antiphon.recipes.lookup import recipe, recipes
+from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.loop import new_game
 from antiphon.voices.checkpoint import load_voice, save_voice
 from antiphon.voices.find import bundled, find
 from antiphon.voices.kind import kind_of, kinds
-from antiphon.voices.voice import Voice
+from antiphon.voices.voice import Voice, VoiceInfo
 
 TINY = [f"tiny {name}" for name in sorted(recipes())]
 
@@ -24,7 +25,8 @@ TINY = [f"tiny {name}" for name in sorted(recipes())]
 def write_tiny(name: str, data: Prepared, path: Path) -> Path:
     """The voice of a recipe at its smallest size before its first step."""
     made = recipe(name, "tiny")
-    save_voice(path, new_game(data, made).model, made.describe(data, name))
+    info = made.describe(data, name) if isinstance(made, SoundsRecipe) else VoiceInfo(name)
+    save_voice(path, new_game(data, made).model, info)
     return path
 
 

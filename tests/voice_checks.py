@@ -495,12 +495,14 @@ def check_a_sound_becomes_a_sound(voice: Any, path: Path, folder: Path) -> None:
 
 @check("transforms")
 def check_channels_and_rates_of_a_sound(voice: Any, path: Path, folder: Path) -> None:
-    """Channels stay what they are, each by itself; what comes out is at the voice's own rate."""
+    """Channels stay what they are, each by itself or all alike; what comes out is at the voice's own rate."""
     rate = voice.sample_rate
     noise = np.random.default_rng(1).uniform(-0.3, 0.3, (4096, 2)).astype(np.float32)
     both = voice.transform(noise, rate)
     assert both.shape == noise.shape
-    for channel in (0, 1):
+    if voice.linked:
+        np.testing.assert_allclose(voice.transform(noise[:, ::-1], rate), both[:, ::-1], atol=1e-5)
+    for channel in () if voice.linked else (0, 1):
         np.testing.assert_allclose(both[:, channel], voice.transform(noise[:, channel], rate), atol=1e-5)
     assert len(voice.transform(noise[:2048, 0], rate // 2)) == pytest.approx(4096, abs=4)
 

@@ -33,6 +33,7 @@ _WRITERS = {  # suffix: (libsndfile's format, subtype)
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
 }
+WRITTEN = frozenset(_WRITERS)  # suffixes of the formats that can be written
 _ESTIMATED = {"MP3", "MPEG", "OGG"}  # libsndfile's names of formats without a count of samples that could be missed
 _SLICE = 1 << 18  # libvorbis overflows its stack when handed minutes at once
 LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # accepted sample rates, Hz
@@ -205,6 +206,29 @@ def _read(path: Path, wanted: int) -> Audio:
             if (wanted - left) * file.channels > MOST_VALUES:
                 raise AntiphonError(f"{path} is too long: cut it into shorter files")
     return np.concatenate(pieces) if pieces else np.zeros((0, 1), np.float32)
+
+
+def blocks(path: str | Path, size: int = 1 << 16) -> Iterator[Audio]:
+    """A file in blocks, (at most `size`, channels) float32 at its own sample rate: any length in the same memory.
+
+    Raises AntiphonError as `read_audio` does, at the block that is wrong."""
+    import soundfile
+
+    header = probe(path)
+    left, seen = header.frames, 0
+    try:
+        with _opened(Path(path)) as file:
+            while left > 0 and len(block := file.read(min(left, size), dtype="float32", always_2d=True)):
+                if not np.isfinite(block).all():
+                    raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
+                if np.abs(block).max() > LOUDEST:
+                    raise AntiphonError(f"{path} contains samples far beyond full scale: export it again")
+                left, seen = left - len(block), seen + len(block)
+                yield block
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        raise AntiphonError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
+    if not seen or (left > 0.1 * header.sample_rate and not header.estimated):
+        raise AntiphonError(f"{path} is truncated: it has {seen} of {header.frames} samples; copy it again")
 
 
 def check_sound(audio: Audio, name: str | Path, sample_rate: int = SAMPLE_RATE, shortest: float = 0.03) -> None:

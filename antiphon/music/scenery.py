@@ -26,13 +26,13 @@ TAPS = 257  # of the filter of a distant sound; it delays by half of them, 3 ms
 @dataclass(frozen=True)
 class Source:
     """Something that sounds from sample `start` to sample `stop` of a scene. open: -> a function that reads it; it is
-    called when the mix gets there. gain: a factor. fade_in, fade_out: samples. pan: -1 left to 1 right. distance: 0
-    near to 1 far."""
+    called when the mix gets there. gain: its level, (sample of the scene, dB) points, on straight lines between them
+    and constant outside. fade_in, fade_out: samples. pan: -1 left to 1 right. distance: 0 near to 1 far."""
 
     start: int
     stop: int
     open: Callable[[], Read]
-    gain: float = 1.0
+    gain: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     fade_in: int = 0
     fade_out: int = 0
     pan: float = 0.0
@@ -74,8 +74,15 @@ class _Playing:
         sound = np.asarray(self.read(max(last - first, 0)), np.float32)
         self.done = last >= self.source.stop or first + len(sound) < last
         self.at = first + len(sound)
-        sound = sound * np.float32(self.source.gain) * fades(first, self.at, self.source)
+        sound = sound * levels(first, self.at, self.source) * fades(first, self.at, self.source)
         return slice(first - begin, self.at - begin), self.place(sound), self.wet
+
+
+def levels(first: int, last: int, source: Source) -> np.ndarray:
+    """(n, 1) float32: the factor of a source's gain from sample `first` of the scene to `last`; (1, 1) if it is one."""
+    at, decibels = zip(*source.gain, strict=True)
+    here = np.array([first]) if len(at) == 1 or last <= at[0] or first >= at[-1] else np.arange(first, last)
+    return (10 ** (np.interp(here, at, decibels) / 20)).astype(np.float32)[:, None]
 
 
 def fades(first: int, last: int, source: Source) -> np.ndarray:

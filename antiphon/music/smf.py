@@ -21,8 +21,14 @@ MAX_NOTES = 1_000_000
 TRACK = b"MTrk"
 MOST_CHUNKS = 1000  # of a RIFF file
 SOME_CHUNKS = (b"data", b"LIST", b"RIFF", b"DISP", b"DLS ")
-TEMPO, METER, PORT, END = 0x51, 0x58, 0x21, 0x2F  # meta events that matter; channel messages are 0x80 to 0xEF
-TEXT, NAME, INSTRUMENT, TEXTS, PREFIX = 0x01, 0x03, 0x04, range(1, 16), 0x20
+TEMPO, METER, KEY, PORT, END = (
+    0x51,
+    0x58,
+    0x59,
+    0x21,
+    0x2F,
+)  # meta events that matter; channel messages are 0x80 to 0xEF
+TEXT, NAME, INSTRUMENT, MARKER, TEXTS, PREFIX = 0x01, 0x03, 0x04, 0x06, range(1, 16), 0x20
 EXCLUSIVE = 0xF0
 TITLE = b"@T"  # begins the text that holds a karaoke song's title
 _SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong in files
@@ -44,7 +50,9 @@ class Track:
     """events: in order. exclusive: system exclusive messages without their 0xF0. end: the tick of its last event of any
     kind. whole: whether the track was complete and could be read to its end. ports: those that it mentions. names: raw
     texts that name it, by kind (NAME, INSTRUMENT, TEXT); channels: raw names of its channels; texts: raw texts that are
-    not ASCII; legacy: the encoding of texts that are not Unicode; meters: (tick, crotchets in a bar from there on)."""
+    not ASCII; legacy: the encoding of texts that are not Unicode; meters: (tick, crotchets in a bar from there on);
+    signatures: (tick, numerator, denominator); keys: (tick, sharps or, if negative, flats, whether minor); markers:
+    (tick, raw text)."""
 
     events: list[Event] = field(default_factory=list)
     exclusive: list[bytearray] = field(default_factory=list)
@@ -56,6 +64,9 @@ class Track:
     texts: list[bytes] = field(default_factory=list)
     legacy: str = ""
     meters: list[tuple[int, float]] = field(default_factory=list)
+    signatures: list[tuple[int, int, int]] = field(default_factory=list)
+    keys: list[tuple[int, int, bool]] = field(default_factory=list)
+    markers: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -249,6 +260,7 @@ def _read(track: Track, source: _Bytes) -> None:
                 prefix = data[0] & 15 if data else -1
             elif kind in TEXTS:
                 _note_text(track, prefix, kind, data)
+                track.markers += [(tick, data)] * (kind == MARKER)
             elif _meta(track, tick, kind, data):
                 return
         elif status in (0xF0, 0xF7):
@@ -264,6 +276,9 @@ def _meta(track: Track, tick: int, kind: int, data: bytes) -> bool:
         track.events.append(Event(tick, TEMPO, int.from_bytes(data[:3], "big")))
     elif kind == METER and len(data) >= 2 and data[0] and data[1] < 8:
         track.meters.append((tick, data[0] * 4 / 2 ** data[1]))
+        track.signatures.append((tick, data[0], 2 ** data[1]))
+    elif kind == KEY and len(data) >= 2 and (data[0] + 7) % 256 < 15:
+        track.keys.append((tick, (data[0] + 7) % 256 - 7, data[1] == 1))
     elif kind == PORT and data:
         track.events.append(Event(tick, PORT, data[0]))
         track.ports.add(data[0])

@@ -52,7 +52,7 @@ class SoundsRecipe(Recipe[Prepared], ABC):
         with report.bar("measuring") as advance:
             done = prepare(manifest, target, progress=advance, force=True, **how)  # type: ignore[arg-type]
         _say_what_was_found(manifest, done, report)
-        _write_refused(done.refused, source, target.with_name(REFUSED), report)
+        write_refused(done.refused, source, target.with_name(REFUSED), report)
 
     def open(self, path: Path) -> Prepared:
         return Prepared(path)
@@ -101,7 +101,8 @@ def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> N
         report.say(f"note: more files were refused than are learned from{hint}: check that this is what you want")
 
 
-def _write_refused(refused: Sequence[Refused], source: Path, target: Path, report: Reporter) -> None:
+def write_refused(refused: Sequence[Refused], source: Path, target: Path, report: Reporter) -> None:
+    """List what was left out, with its reason, in a file, and tell about the first few."""
     if not refused:
         return
     lines = [f"{r.path.relative_to(source) if r.path.is_relative_to(source) else r.path}: {r.reason}" for r in refused]

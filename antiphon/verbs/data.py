@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from antiphon.data.labelling.row import Manifest
+    from antiphon.music.score_folder import ScoreFolder
     from antiphon.verbs.recordings import Heard
 
 
@@ -32,13 +33,20 @@ def inspect(
     quiet: bool = False,
 ) -> RenderableType:
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
-    its end. one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must
-    have one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
-    names of folders and files. scenes: they are long recordings of places, of which is shown how they sound and what is
-    wrong in them (default: if they seem to be). picture: an HTML page to write, with a keyboard of every instrument, or
-    every recording. Raises AntiphonError if (without force) it exists."""
+    its end. A folder of MIDI files is one of scores, of which it tells styles, bars, parts, metres and keys.
+    one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must have
+    one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
+    names of folders and files. scenes: they are long recordings of places, of which is shown how they sound and what
+    is wrong in them (default: if they seem to be). picture: an HTML page to write, with a keyboard of every instrument,
+    or every recording. Raises AntiphonError if (without force) it exists."""
     from antiphon.data.labelling.inspect import summary
 
+    if _of_scores(folder):
+        from antiphon.verbs.scores_table import scores_summary
+
+        if picture is not None:
+            raise AntiphonError(f"{folder} holds MIDI files, of which there is no page: leave --picture out")
+        return scores_summary(_scores(folder, quiet))
     target = None if picture is None else check_place(Path(picture), force=force)
     if _are_recordings(folder, one_shots, pitch, scenes):
         from antiphon.verbs import recordings
@@ -70,9 +78,13 @@ def described(
     quiet: bool = True,
 ) -> dict[str, Any]:
     """What `inspect` shows, for scripts: rows of files, what was refused and why, and remarks on the folder; of places
-    also their labels with what is measured of them."""
+    also their labels with what is measured of them, of MIDI files also which are copies."""
     from antiphon.data.labelling.inspect import facts
 
+    if _of_scores(folder):
+        from antiphon.music.score_folder import facts as facts_of_scores
+
+        return facts_of_scores(_scores(folder, quiet))
     if _are_recordings(folder, one_shots, pitch, scenes):
         from antiphon.verbs import recordings
 
@@ -98,6 +110,21 @@ def _heard(folder: str | Path, label: str, quiet: bool) -> Heard:
         found = find_recordings(folder, label=label, progress=advance)
     with report.bar("measuring") as advance:
         return hear(found, advance)
+
+
+def _of_scores(folder: str | Path) -> bool:
+    """Whether a folder holds more MIDI files than sounds."""
+    from antiphon.audio.files import find_audio
+    from antiphon.music.score_folder import midi_files
+
+    return Path(folder).is_dir() and len(midi_files(folder)) > len(find_audio(folder))
+
+
+def _scores(folder: str | Path, quiet: bool) -> ScoreFolder:
+    from antiphon.music.score_folder import scan_scores
+
+    with Report(quiet).bar("reading") as advance:
+        return scan_scores(folder, advance)
 
 
 def _scanned(folder: str | Path, one_shots: bool, pitch: str, quiet: bool) -> Manifest:

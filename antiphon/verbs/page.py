@@ -77,11 +77,11 @@ def _group(group: Group) -> str:
 def _figure(figure: Figure) -> str:
     height, width = figure.picture.shape[:2]
     shown = image(encode_png(figure.picture), f"Spectrogram: {figure.title}", (width, height))
-    sound = player(inside("audio/mpeg", _mp3(figure.sound)))
+    sound = player(inside("audio/mpeg", mp3(figure.sound)))
     return f"<figure><figcaption>{escape(figure.title)}</figcaption>{shown}{sound}</figure>"
 
 
-def _mp3(sound: np.ndarray) -> bytes:
+def mp3(sound: np.ndarray) -> bytes:
     import soundfile
 
     file = io.BytesIO()

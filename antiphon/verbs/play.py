@@ -153,7 +153,7 @@ def play(
     force) if `out` exists."""
     source = _source(song)
     if out is None:
-        target = _free(Path(f"{source.stem}.wav"), force)
+        target = free(Path(f"{source.stem}.wav"), force)
     else:
         folder = str(out).endswith(("/", os.sep)) or Path(out).is_dir()
         target = Path(out) / f"{source.stem}.wav" if folder else Path(out)
@@ -342,7 +342,7 @@ def _casting(voice: Voice, song: Song, how: How) -> Iterator[Casting]:
         raise AntiphonError(f"no part plays {start}, so '{text}' changes nothing: map a part to it with --map")
 
 
-def _free(path: Path, force: bool) -> Path:
+def free(path: Path, force: bool) -> Path:
     """The path, or with -2, -3 ... added to its name if it is taken."""
     if force or not path.exists():
         return path

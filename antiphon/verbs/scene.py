@@ -43,7 +43,7 @@ from antiphon.verbs.scene_script import (
     parse_script,
     read_script,
 )
-from antiphon.voices.capabilities import ImaginesScenes
+from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath, SceneStream
 from antiphon.voices.find import bundled, load
 from antiphon.voices.places import Places, last_time
 
@@ -256,7 +256,7 @@ def _plain(voice: str | Path | Voice, sound: str | None, seconds: float | None, 
     path = places.path(expression, length / SAMPLE_RATE)
     if loop and expression.turns:
         raise AntiphonError(f"'{sound}' changes, and a loop stays in one place: leave the change or --loop out")
-    gain = _gain(partial(player.scene, path[:1], seed=seed, **controls), how.get("level", 0.0))
+    gain = _gain(partial(player.scene, seed=seed, **controls), path, how.get("level", 0.0))
 
     def blocks() -> Iterator[np.ndarray]:
         stream = player.scene(path, seed=seed, seconds=length / SAMPLE_RATE, loop=loop, **controls)
@@ -310,7 +310,7 @@ class _Cast:
         return found
 
     def layer(self, cue: Layer, seed: int) -> Source:
-        """Its source. Its level is that of its beginning."""
+        """Its source."""
         start = round(cue.start * SAMPLE_RATE)
         stop = self.length if cue.stop is None else min(round(cue.stop * SAMPLE_RATE), self.length)
         seconds = (stop - start) / SAMPLE_RATE
@@ -319,7 +319,7 @@ class _Cast:
             path = places.path(places.read(cue.sound), seconds, cue.start)
             controls = dict[str, Any](cue.controls)
             make = partial(self.player.scene, path, seed=seed, seconds=seconds, **controls)
-            gain = _gain(partial(self.player.scene, path[:1], seed=seed, **controls), cue.level)
+            gain = _gain(partial(self.player.scene, seed=seed, **controls), path, cue.level, start)
         shrink = min(seconds / max(cue.fade_in + cue.fade_out, 1e-9), 1.0)
         rise, fall = (round(fade * shrink * SAMPLE_RATE) for fade in (cue.fade_in, cue.fade_out))
         return Source(start, stop, lambda: make().read, gain, rise, fall, cue.pan, cue.distance)
@@ -375,9 +375,23 @@ def _last(script: Script) -> float:
 # ---- its level, and its file -----------------------------------------------------------------------------------------
 
 
-def _gain(make: Callable[[], Any], level: float) -> float:
-    """The factor that brings what `make` plays to a level in dB re REFERENCE, by how its first seconds sound."""
-    stream, meter, seconds = make(), Meter(SAMPLE_RATE), 0.0
+def _gain(
+    make: Callable[[ScenePath], SceneStream], path: ScenePath, level: float, start: int = 0
+) -> tuple[tuple[float, float], ...]:
+    """The gain of a Source that begins at a sample, by which every place of a path has a level in dB re REFERENCE."""
+    points = [(start + at * SAMPLE_RATE, place) for at, place in path]
+    known: list[tuple[Place, float]] = []  # a change begins where the last one ended
+    gain = []
+    for at, place in points:
+        if not known or known[-1][0] is not place:
+            known.append((place, level + _lacking(make(((0.0, place),)))))
+        gain.append((at, known[-1][1]))
+    return tuple(gain)
+
+
+def _lacking(stream: SceneStream) -> float:
+    """The dB that bring a stream to REFERENCE, by how its first seconds sound; 0 for silence."""
+    meter, seconds = Meter(SAMPLE_RATE), 0.0
     while seconds < PROBED or (not np.isfinite(meter.loudness()) and seconds < PROBED_LONGEST):
         block = stream.read(round(PROBED * SAMPLE_RATE))
         if not len(block):
@@ -385,7 +399,7 @@ def _gain(make: Callable[[], Any], level: float) -> float:
         meter.add(np.asarray(block, np.float32))
         seconds += len(block) / SAMPLE_RATE
     loud = meter.loudness()
-    return float(10 ** ((level + (REFERENCE - loud if np.isfinite(loud) else 0.0)) / 20))
+    return REFERENCE - loud if np.isfinite(loud) else 0.0
 
 
 def _level_of(recording: str | Path) -> float:

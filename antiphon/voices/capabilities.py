@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +17,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.keywords import check_keywords
 from antiphon.core.note import Note
 from antiphon.data.labelling.labels import parse_pitch
+from antiphon.music.score import Key, Metre, Score
 from antiphon.voices.controls import Controls, read_controls
 from antiphon.voices.voice import Voice
 
@@ -175,7 +176,10 @@ class ImaginesScenes(Imagines):
 
 
 class Transforms(Voice):
-    """Sound in, sound out."""
+    """Sound in, sound out. linked: whether all channels are changed alike, so that a stereo image stands still, and not
+    each by itself."""
+
+    linked: ClassVar[bool] = False
 
     @abstractmethod
     def transform(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -230,3 +234,39 @@ class Streams(PlaysNotes):
     def stream(self, note: Note, w: Tensor | None = None) -> Stream:
         """The note from its onset, held until its `release`; its own seconds are ignored. w: (style,) a style vector
         to use instead of an imagined one. Streams share no changing state: each may have its own thread."""
+
+
+class ComposesMusic(Voice):
+    """Notes out of a style and a seed: whole pieces, or what goes before, after or along with notes that are given."""
+
+    @abstractmethod
+    def bars(
+        self,
+        count: int | None = None,
+        *,
+        style: str | None = None,
+        given: Score | None = None,
+        keep: Sequence[int] = (),
+        before: Score | None = None,
+        vary: Score | None = None,
+        amount: float = 0.3,
+        tempo: float | None = None,
+        key: Key | str | None = None,
+        metre: Metre | str | None = None,
+        density: float | None = None,
+        parts: Sequence[str] | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
+        controls: Mapping[str, float] | None = None,
+    ) -> Score:
+        """A score of `count` bars (default: 32, or as many as `given` or `vary` have), the same for the same seed.
+
+        style: one of the voice's labels (default: drawn by the seed, or nearest to what is given). given: a score whose
+        parts `keep` (indices; none means all of them) stay note for note while others are written around them. before:
+        a score that is continued; only the new bars come back. vary: a score to be varied, `amount` 0 (hardly) to 1 (a
+        new piece). tempo: beats a minute; key; metre; parts: roles, of `ROLES` [music/notation.py], one part each
+        (default: as the style has). density: 0 few notes .. 1 many. temperature: 1 as learned, less is more usual.
+        controls: further measured quantities, each 0..1 from few to many as the style knows them: density, register,
+        syncopation, polyphony. What is not asked for is drawn as the style has it, or as the given score has it.
+
+        Raises AntiphonError for anything that cannot be."""

@@ -17,13 +17,13 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.core.parallel import parallel_map
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.data.analysis.pulse import find_pulse
+from antiphon.data.analysis.pulse import Pulse, find_pulse
 from antiphon.data.scenes import cleaned
-from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance, hashed, uniform
+from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, Chance, hashed, pulse_features, uniform
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
-from antiphon.networks.place import SceneModel
+from antiphon.networks.place import REGULAR, SceneModel
 from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
 from antiphon.voices.interpolation import blended
@@ -60,8 +60,28 @@ class SceneVoice(StyledVoice, ImaginesScenes):
 
     # ---- hearing -----------------------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def hear(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        w, pulse = self._heard(audio, sample_rate)
+        return self._ticking(w, pulse).numpy() if pulse.strength > REGULAR else w.numpy()
+
+    def _ticking(self, w: Tensor, pulse: Pulse) -> Tensor:
+        """w moved, as little as will do, until the teller says the pulse that was measured: the ear of a network is not
+        as exact as that."""
+        rate, strength = torch.tensor([pulse.rate]), torch.tensor([pulse.strength])
+        with torch.no_grad():
+            told = self.model.teller(w.unsqueeze(0))[2]
+        moved = w.clone().requires_grad_(True)
+        optimiser = torch.optim.Adam([moved], 0.03)
+        with torch.enable_grad():
+            for _ in range(80):
+                optimiser.zero_grad()
+                loss = self.model.teller.loss(on_sphere(moved).unsqueeze(0), rate, strength, told)
+                (loss + 0.5 * (moved - w).square().mean()).backward()
+                optimiser.step()
+        return on_sphere(moved.detach())
+
+    @torch.no_grad()
+    def _heard(self, audio: np.ndarray, sample_rate: int) -> tuple[Tensor, Pulse]:
         sound = resample(np.asarray(audio, np.float32), sample_rate, SAMPLE_RATE)
         try:
             both = cleaned(sound, 0.0)
@@ -83,8 +103,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
             )
             for i in range(0, count, 4)
         ]
-        w: np.ndarray = on_sphere(torch.cat(found).mean(0)).numpy()
-        return w
+        return on_sphere(torch.cat(found).mean(0)), pulse
 
     def encode(
         self, recordings: Sequence[np.ndarray], pitches: Sequence[float], holds: Sequence[float | None] | None = None
@@ -446,6 +465,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SceneModel:
         "generator.heads.bias": (2 * c.bands + 2 * c.groups + c.fast,),
         "generator.base.bias": (2 * (c.bands + c.short_bands),),
         "generator.conditioner.0.weight": (c.condition, c.style + len(DESCRIPTORS)),
+        "generator.tick.weight": (pulse_features(FAST_PULSE) * c.short_bands, c.condition),
         "generator.fast_enter.weight": (c.fast, FAST_FEATURES),
         "generator.fast_down.weight": (2 * c.short_bands, c.fast_hidden),
         "mapping.label.weight": (len(labels.instruments), None),

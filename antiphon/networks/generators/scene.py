@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES
+from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, SLOW_PULSE, pulse_features
 from antiphon.networks.layers import MLP, ModulatedBlock, bounded
 from antiphon.networks.noise import band_to_bin, sine_window, white_spectra
 from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, FINE_POINTS, LONG, LONG_HOP, fine_points
@@ -98,10 +98,19 @@ class SceneGenerator(nn.Module):
         self.splits = [SIDES * c.bands, SIDES * c.groups, c.fast]
         self.heads = nn.Linear(c.width, sum(self.splits))
         self.fine = nn.Linear(c.condition, FINE_POINTS)
+        self.thump = nn.Linear(c.condition, pulse_features(SLOW_PULSE) * c.bands)
+        self.tick = nn.Linear(c.condition, pulse_features(FAST_PULSE) * c.short_bands)
         self.fast_enter = nn.Linear(FAST_FEATURES, c.fast)
         self.fast_up = nn.Linear(c.fast, 2 * c.fast_hidden)
         self.fast_down = nn.Linear(c.fast_hidden, SIDES * c.short_bands)
-        for layer, scale in ((self.heads, 0.3), (self.base, 0.3), (self.fine, 0.3), (self.fast_down, 0.3)):
+        for layer, scale in (
+            (self.heads, 0.3),
+            (self.base, 0.3),
+            (self.fine, 0.3),
+            (self.fast_down, 0.3),
+            (self.thump, 0.05),
+            (self.tick, 0.05),
+        ):
             nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
             nn.init.zeros_(layer.bias)
         rng = torch.Generator().manual_seed(20_27)
@@ -130,7 +139,8 @@ class SceneGenerator(nn.Module):
         x = self.heads(F.rms_norm(x, x.shape[-1:], eps=1e-6)).float() * 3
         long, groups, drive = x.split(self.splits, -1)
         base = self.base(condition).float()[:, None, : SIDES * c.bands] * 6
-        long = bounded(long + base + 1, -14, 2).unflatten(-1, (SIDES, -1))
+        beat = self._beat(self.thump, condition, chance, pulse_features(SLOW_PULSE))
+        long = bounded((long + base + 1).unflatten(-1, (SIDES, -1)) + beat, -14, 2)
         return Knots(long, bounded(groups + 1.5, -6, 3).unflatten(-1, (SIDES, -1)), drive)
 
     def moments(self, condition: Tensor, drive: Tensor, chance: Tensor) -> Tensor:
@@ -141,7 +151,15 @@ class SceneGenerator(nn.Module):
         a, b = self.fast_up(h).chunk(2, -1)
         x = self.fast_down(F.silu(a) * b).float() * 6
         base = self.base(condition).float()[:, None, SIDES * c.bands :] * 6
-        return bounded(x + base - 2, -14, 3).unflatten(-1, (SIDES, -1))
+        beat = self._beat(self.tick, condition, chance, pulse_features(FAST_PULSE))
+        return bounded((x + base - 2).unflatten(-1, (SIDES, -1)) + beat, -14, 3)
+
+    @staticmethod
+    def _beat(layer: nn.Linear, condition: Tensor, chance: Tensor, count: int) -> Tensor:
+        """(batch, n, 1, bands) what the pulse, the last `count` features of chance, adds in a place: straight away, or
+        training would take long to find it among so much that is random."""
+        shapes = layer(condition).unflatten(-1, (count, -1)).float() * 3
+        return (chance[..., -count:] @ shapes).unsqueeze(-2)
 
     def fine_levels(self, condition: Tensor) -> Tensor:
         """(batch, FINE/2+1) nepers, of every bin"""
