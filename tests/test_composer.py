@@ -287,8 +287,9 @@ def test_given_parts_stay_and_others_come(voice: ComposerVoice):
 
 
 def test_a_piece_goes_on(voice: ComposerVoice):
-    before = piece(8)
+    before = replace(piece(8), markers=((0, "A"), (4, "B"), (8, "A'")))
     score = voice.bars(5, before=before, seed=1)
+    assert score.markers[0] == (0, "C")
     assert (score.bars, score.tempo) == (5, before.tempo)
     assert [(p.name, p.program, p.role) for p in score.parts] == [(p.name, p.program, p.role) for p in before.parts]
     check_score(score)
@@ -345,7 +346,8 @@ def test_a_file_whose_settings_cannot_be_is_refused(voice: ComposerVoice, tmp_pa
 
 def test_a_run_learns_resumes_and_composes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     """Stopped in the middle of the game and gone on with, it comes to the same bytes; what was left out is listed."""
-    how = {"recipe": "composer", "size": "tiny", "steps": 4, "threads": 1, "from_scratch": True}
+    monkeypatch.setattr("antiphon.training.games.composer.SHOWN", 4)
+    how = {"recipe": "composer", "size": "tiny", "steps": 3, "threads": 1, "from_scratch": True}
     how |= {"settings": TINY | {"game.begin": 0.3, "game.rising": 0.3}}
     whole = antiphon.train(folder, tmp_path / "whole", **how)
     assert "4 files were refused" in capsys.readouterr().err
@@ -355,14 +357,14 @@ def test_a_run_learns_resumes_and_composes(folder: Path, tmp_path: Path, monkeyp
 
     def stepped(run: Run) -> dict[str, float]:
         scalars = one_step(run)
-        if run.step == 3:
+        if run.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return scalars
 
     monkeypatch.setattr(Run, "_one_step", stepped)
     with pytest.raises(KeyboardInterrupt):
         antiphon.train(folder, tmp_path / "parts", quiet=True, **how)
-    monkeypatch.undo()
+    monkeypatch.setattr(Run, "_one_step", one_step)
     assert antiphon.train(folder, tmp_path / "parts", quiet=True, **how).read_bytes() == whole.read_bytes()
     assert list((tmp_path / "whole" / "sheets").glob("*.png"))
     check_score(antiphon.load(tmp_path / "whole").bars(4, style="song"))
@@ -400,11 +402,11 @@ def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: p
     contexts = source.batch(0, 2).contexts
 
     def fullness() -> float:
-        made = game._written(contexts * 4, torch.Generator().manual_seed(5))
-        return float(np.mean([(m.notes[:, 0] >= c.begin).sum() for m, c in zip(made, contexts * 4, strict=True)]))
+        made = game._written(contexts * 2, torch.Generator().manual_seed(5))
+        return float(np.mean([(m.notes[:, 0] >= c.begin).sum() for m, c in zip(made, contexts * 2, strict=True)]))
 
     before = fullness()
-    for k in range(4):
+    for k in range(3):
         played, _ = game._play(contexts, StepContext(k, 1.0, 2, 1.0), torch.Generator().manual_seed(k))
         game.update("generator", played)
     assert fullness() > 1.15 * before

@@ -268,7 +268,8 @@ class _Request:
         ]
         key = self.key or before.key or Key(((9 if old.mode else 0) - known.shift) % 12, bool(old.mode))
         tempo = self.tempo or before.tempos[-1][1]
-        return Score(tuple(parts), (metre,) * count, ((0, tempo),), ((0, key),), tuple(markers(sections)))
+        names = tuple(markers(sections, before.markers))
+        return Score(tuple(parts), (metre,) * count, ((0, tempo),), ((0, key),), names)
 
     # ---- otherwise -----------------------------------------------------------------------------------------------
 

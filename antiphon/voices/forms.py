@@ -98,9 +98,13 @@ def backs(model: ComposerModel, style: int) -> np.ndarray:
     return np.maximum(model.backs[style].double().numpy(), 1e-6)
 
 
-def markers(sections: Sequence[Section]) -> Iterator[tuple[int, str]]:
-    """(bar, name) of sections, with a stroke for each return."""
+def markers(sections: Sequence[Section], before: Sequence[tuple[int, str]] = ()) -> Iterator[tuple[int, str]]:
+    """(bar, name) of sections, with a stroke for each return. before: markers of what they continue, whose letters are
+    taken."""
     met: dict[str, int] = {}
+    letters = [name[0] for _, name in before if "A" <= name[:1] <= "S" and len(name) < 4]
+    taken = max((ord(letter) - ord("A") + 1 for letter in letters), default=0)
     for section in sections:
-        yield section.first, section.letter + "'" * met.get(section.letter, 0)
+        letter = section.letter if section.letter == CODA else chr(ord(section.letter) + taken)
+        yield section.first, letter + "'" * met.get(section.letter, 0)
         met[section.letter] = met.get(section.letter, 0) + 1

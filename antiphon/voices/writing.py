@@ -54,6 +54,7 @@ LOOKED_BACK = 16  # bars of a piece that is there
 STACKED = 6  # notes of a part at one place
 MOST = 48  # notes of a block
 PATIENCE, LEANING = 2.0, 14.0  # bars after which a part is held to its habits, and nats that a wrong share costs
+SECTION, VARIED = 8, 2.5  # bars back from which on a bar takes up another section, and nats against copying it
 CALM = 0.75  # temperature of drums, whose places and keys are fewer than the network has had time to learn
 IMPOSSIBLE = -1e8  # scores below which the network has ruled something out
 MOSTLY = 0.5  # of the bars
@@ -376,7 +377,7 @@ class Writer:
             scores[IDENTICAL] += self.taste.copying
             scores[SILENT] += resting
             scores[[SAME_RHYTHM, IDENTICAL]] += repeating * (which or _agrees(taken, own))
-            scores[IDENTICAL] += returning * (which == 0)
+            scores[IDENTICAL] += (returning - self._varying(bar, part)) * (which == 0)
             if which == 0 and self.draft.model is not None and possible[IDENTICAL]:
                 stays = self.rng.random() < self.draft.stays
                 possible = np.arange(6) == IDENTICAL if stays else possible & (np.arange(6) != IDENTICAL)
@@ -401,6 +402,14 @@ class Writer:
             if answer == SAME_RHYTHM and other is not None:
                 allowed[: int(count_class(int(other.onset.sum())))] = False
         return allowed
+
+    def _varying(self, bar: int, part: int) -> float:
+        """Nats by which it is less likely that a bar of a section that returns is copied, unless the part is given to
+        copying: what returns is varied."""
+        up = int(self.piece.earlier[bar])
+        if self.draft.habits is None or up < 0 or bar - up < SECTION:
+            return 0.0
+        return VARIED * (1 - float(self.draft.habits[part, 2]))
 
     def _due(self, bar: int, part: int) -> bool:
         """Whether a part has to play: each that was asked for comes at last, and hardly any rests in the end."""
