@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from antiphon.networks.model import LabelTable
 from antiphon.networks.noise import shape_noise
 from antiphon.networks.place import RATES, SceneModel, Teller
 from antiphon.networks.texture import STATISTICS, TextureView, descriptors, power, statistics
+from antiphon.recipes.lookup import recipe
 from antiphon.representations.spectral import magnitude
-from antiphon.training.loop import Run
+from antiphon.training.loop import Run, new_game
 from antiphon.voices.kind import voice_of
 from antiphon.voices.scene import Scene, SceneVoice
 from antiphon.voices.voice import VoiceInfo
@@ -303,6 +305,14 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(folder: Path, run: 
         train(folder, tmp_path / "run")
     monkeypatch.undo()
     assert train(folder, tmp_path / "run").read_bytes() == (run / "weights.safetensors").read_bytes()
+
+
+def test_a_run_that_begins_from_a_voice_knows_its_labels_by_name(run: Path):
+    voice, data = antiphon.load(run), Scenes(run / "prepared.safetensors")
+    data.labels = replace(data.labels, instruments=("bells", "clock"))
+    game = new_game(data, recipe("scene", "tiny"))
+    game.begin_from(voice, {})
+    torch.testing.assert_close(game.model.mapping.label.weight[1], voice.model.mapping.label.weight[0])
 
 
 def test_notes_are_no_scenes(prepared: Path, run: Path, tmp_path: Path):

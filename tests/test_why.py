@@ -82,9 +82,13 @@ def test_wrong_controls_get_one_line(turnable, tmp_path, antiphon_line, words, s
     assert said in found.err[0]
 
 
-def test_a_control_that_a_label_lacks_is_refused(turnable):
-    with pytest.raises(AntiphonError, match="harp has no attack to turn: it has brightness"):
-        antiphon.load(turnable).turned(torch.ones(32), "harp", {"attack": 1.0})
+def test_a_control_that_a_label_lacks_is_said_and_moves_nothing(turnable):
+    voice, w = antiphon.load(turnable), torch.ones(32)
+    with pytest.warns(UserWarning, match="harp has no attack to turn: it has brightness"):
+        assert voice.turned(w, "harp", {"attack": 1.0}) is w
+    with pytest.warns(UserWarning, match="harp has no attack"):
+        both = voice.turned(w, "harp", {"attack": 1.0, "brightness": 0.5})
+    assert torch.equal(both, voice.turned(w, "harp", {"brightness": 0.5}))
 
 
 def test_a_voice_without_controls_says_how_to_make_them(voice):

@@ -335,7 +335,7 @@ class Export(Spoken):
 
 @dataclass(frozen=True)
 class Repair(Spoken):
-    """Repair recordings: noise, hum, clicks, clipping, missing treble, lossy codecs. What is right stays as it is.
+    """Repair recordings: noise, hum, clicks, clipping, missing treble. What is right stays as it is.
 
     Example: antiphon repair tape.wav -o better.wav; antiphon repair old-takes -o new-takes --what noise,hum
     """

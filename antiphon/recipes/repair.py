@@ -85,6 +85,8 @@ class RepairRecipe(Recipe[Recordings]):
         return Recordings(path)
 
     def fits(self, data: Recordings) -> None:
+        if not isinstance(data, Recordings):
+            raise AntiphonError(f"{data.path} contains no clean recordings: prepare the folder with --recipe repair")
         if not len(data.where("train")):
             raise AntiphonError(f"{data.path} has no recordings to train on: give more than one file")
 

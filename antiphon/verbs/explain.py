@@ -78,8 +78,8 @@ def explain(
     instrument: the one to hear the controls with. note: such as "flute C5 seed 7". recording: a sound file of one note.
     fit: find the voice's controls first, by listening to it, and keep them beside its weights. sounds: the prepared
     file that it was trained on, to find the nearest training sounds in (default: the run's own); with fit, an index of
-    them is kept too. Raises AntiphonError for a voice that imagines nothing, a note that cannot be read, and (without
-    force) if a file exists."""
+    them is kept too. workers: processes that listen (default: one per processor). Raises AntiphonError for a voice that
+    imagines nothing, a note that cannot be read, and (without force) if a file exists."""
     if sum(x is not None for x in (instrument, note, recording)) > 1:
         raise AntiphonError("give one of --instrument, --note and --recording: a page explains one thing")
     page, facts = _targets(Path(out), force)

@@ -3,6 +3,7 @@ one requests it: `load("gm").able(PlaysNotes, "play a song")`."""
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -78,14 +79,16 @@ class Imagines(Voice):
 
     def turned(self, w: Tensor, instrument: str, control: Mapping[str, float]) -> Tensor:
         """(style,) w with named controls turned, such as {"brightness": 1}; w itself if all are at 0. instrument: the
-        label whose sound it is. Raises AntiphonError for a name that the voice, or the label, does not have."""
+        label whose sound it is. Warns of a control that the label lacks, which moves nothing: a song has many labels.
+        Raises AntiphonError for a name that the voice does not have."""
         if not control:
             return w
         wanted = self.controls.named(control, self.info.name)
-        for name in wanted.keys() - set(self.controls.of(instrument)):
-            has = ", ".join(self.controls.of(instrument)) or "no controls"
-            raise AntiphonError(f"{instrument} has no {name} to turn: it has {has}")
-        return self.stepped(w, self.controls.step(instrument, wanted)) if wanted else w
+        there = self.controls.of(instrument)
+        for name in (name for name in wanted if name not in there):
+            warnings.warn(f"{instrument} has no {name} to turn: it has {', '.join(there) or 'none'}", stacklevel=2)
+        known = {name: amount for name, amount in wanted.items() if name in there}
+        return self.stepped(w, self.controls.step(instrument, known)) if known else w
 
     def stepped(self, w: Tensor, step: Tensor) -> Tensor:
         """(..., style) w, moved by a step, (..., style)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,28 @@ CONFIG = InstrumentConfig(8, 16, 24, 2, 16, 12, 8, 8, 8)
 NOTES = {  # (note, samples held): steady; bent, and let go in its attack; long and low; in and out of tune
     "steady": (Note(69, 1, 100, take=3), 9_000),
     "bent": (Note(76.5, 1, 60, take=4, bend=((0.0, 0.0), (0.05, 2.0), (0.1, -1.0))), 3_001),
-    "low": (Note(45, 1, 120, take=5), 40_000),
+    "low": (Note(45, 1, 120, take=5), 16_000),
     "short": (Note(81, 1, 30, take=6), 100),
     "free": (Note(57, 1, 90, take=7), 12_800),
 }
+LOUDER = 1.5  # of the heads' biases of noise
 EXCERPTS, LENGTH = 12, 48  # of a sound: how many, and samples of each
 
 
 def uniform(seed: int, count: int) -> np.ndarray:
     """(count,) numbers in [0, 1): x <- 1664525 x + 1013904223 mod 2^32."""
-    out, state = np.empty(count), seed % (1 << 32)
-    for i in range(count):
-        state = (1_664_525 * state + 1_013_904_223) % (1 << 32)
-        out[i] = state / (1 << 32)
-    return out
+    factors, terms = _powers(1 << max(count - 1, 0).bit_length())
+    return (factors[:count] * np.uint64(seed % (1 << 32)) + terms[:count] & np.uint64(0xFFFFFFFF)) / 2.0**32
+
+
+@cache
+def _powers(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the seed is multiplied with, and what is added, after 1, 2, ... steps."""
+    factor, term, rows = 1, 0, []
+    for _ in range(count):
+        factor, term = 1_664_525 * factor % (1 << 32), (1_664_525 * term + 1_013_904_223) % (1 << 32)
+        rows.append((factor, term))
+    return tuple(np.array(rows, np.uint64).T)
 
 
 def tensor(number: int, shape: tuple[int, ...]) -> torch.Tensor:
@@ -56,12 +65,13 @@ def white(window: int, row: int) -> np.ndarray:
     return math.sqrt(window) * np.exp(2j * np.pi * turns)
 
 
-def generator(rows: int = 64) -> InstrumentGenerator:
+def generator() -> InstrumentGenerator:
     """The network of the fixtures; of its tables of noise the rows that the notes need."""
     made = InstrumentGenerator(CONFIG).eval().requires_grad_(False)
     for number, (_, weights) in enumerate(made.named_parameters()):
         weights.copy_(tensor(number, tuple(weights.shape)))
-    for window, table in ((LONG, made.white_long), (SHORT, made.white_short)):
+    made.heads.bias[CONFIG.bands + CONFIG.free_harmonics + FREE_SLOTS : -2] += LOUDER  # noise that can be heard
+    for window, table, rows in ((LONG, made.white_long, 240), (SHORT, made.white_short, 64)):
         for note, _ in NOTES.values():
             for row in ((note.take * 7919 * 2_654_435_761 + np.arange(rows)) % TABLE).tolist():
                 table[row] = torch.from_numpy(white(window, row)).to(torch.complex64)
@@ -108,10 +118,11 @@ def played(network: InstrumentGenerator, name: str, block: int = 128) -> np.ndar
     return np.concatenate(parts)[: int(stream._end)]
 
 
-def excerpts(sound: np.ndarray) -> dict[str, list[float]]:
-    """Samples of a sound, by where each excerpt begins."""
-    begins = np.linspace(0, len(sound) - LENGTH, EXCERPTS).astype(int)
-    return {str(at): [round(float(x), 7) for x in sound[at : at + LENGTH]] for at in begins}
+def excerpts(sound: np.ndarray, hold: int) -> dict[str, list[float]]:
+    """Samples of a sound, by where each excerpt begins: everywhere, around its release, and at the strike's end."""
+    begins = {*np.linspace(0, len(sound) - LENGTH, EXCERPTS).astype(int).tolist(), 2400, 3000, 3400}
+    begins |= {max(hold + by, 0) for by in (-20, 80, 128, 200)}
+    return {str(at): [round(float(x), 7) for x in sound[at : at + LENGTH]] for at in sorted(begins)}
 
 
 def fixtures() -> dict[str, Any]:
@@ -119,7 +130,7 @@ def fixtures() -> dict[str, Any]:
     said = {}
     for name in NOTES:
         sound = played(network, name)
-        said[name] = given(network, name) | {"samples": len(sound), "sound": excerpts(sound)}
+        said[name] = given(network, name) | {"samples": len(sound), "sound": excerpts(sound, NOTES[name][1])}
     return {
         "config": vars(CONFIG),
         "tensors": [[name, list(weights.shape)] for name, weights in network.named_parameters()],

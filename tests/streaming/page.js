@@ -61,14 +61,14 @@ tell({ kind: "modulate", depth: 1 });
 play(0.2);
 tell({ kind: "modulate", depth: 0 });
 tell({ kind: "release", id: 1 });
-play(5);
+play(4.2);
 said.after = play(0.1);
 for (let id = 2; id < 6; id++) press(id, 50 + id);
 tell({ kind: "release", id: 2 }); // before it has begun
 play(0.5);
 said.sounding = player.notes.size;
 tell({ kind: "panic" });
-play(5);
+play(4.2);
 said.left = player.notes.size;
 said.ended = toPage.filter((data) => data.kind === "ended").length;
 console.log(JSON.stringify(said));

@@ -11,7 +11,7 @@ it is held back, or it would spoil what they taught. M plays its own game in the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,16 @@ class SceneGame(ExaminedSoundGame):
                 "style_critic": o.player_of_styles(self.styles.parameters()),
             }
         )
+
+    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
+        """What M knows of a label goes by its name."""
+        left = super().begin_from(voice, critic_weights)
+        theirs, mine = voice.model.mapping.label.weight, self.model.mapping.label.weight
+        with torch.no_grad():
+            for i, name in enumerate(self.model.labels.instruments):
+                if name in voice.instruments:
+                    mine[i] = theirs[voice.instruments.index(name)]
+        return left
 
     def preview(self, voice: Voice, data: Any, folder: Path, step: int) -> Path:
         return write_scene_sheet(folder, voice, data, step)
