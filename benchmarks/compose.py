@@ -223,11 +223,9 @@ def verdicts(style: str, rows: Mapping[str, Mapping[str, Sequence[float]]]) -> N
         print(f"  {right} {name}: {value:.3f}, real works' quartiles {low:.3f} {high:.3f}")
     for other in ("markov", "likelihood"):
         if other in rows:
-            names = [
-                name
-                for name in real
-                if np.isfinite([mean(rows[r].get(name, []))[0] for r in ("real", "ours", other)]).all()
-            ]
+            three = [rows[row] for row in ("real", "ours", other)]
+            known = [name for name in real if all(np.isfinite(mean(row.get(name, []))[0]) for row in three)]
+            names = [name for name in known if name not in COPIES]
             nearer = [_apart(ours, real, name) < _apart(rows[other], real, name) for name in names]
             print(f"  nearer to real works than {other} in {sum(nearer)} of {len(nearer)} measures")
     most = np.quantile(real["longest copy, notes"], 0.9)
