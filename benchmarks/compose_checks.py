@@ -147,7 +147,8 @@ def _melody(work: Work, bars: int) -> tuple[Score, NoteTable]:
     first = int(at[len(at) // 3])
     whole = cut(work.table, first, min(first + bars, len(work.table.bars) - 1))
     score = score_of(whole, work)
-    return replace(score, parts=(score.parts[part],)), whole
+    with scratch() as place:  # as a MIDI file has it, in which a key that is struck again ends before
+        return read_score(replace(score, parts=(score.parts[part],)).write(place / "a.mid")), whole
 
 
 def _rows(score: Score, index: int) -> list[list[int]]:
