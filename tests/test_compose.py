@@ -377,3 +377,14 @@ def test_asking_for_more_gets_more():
             for value in (0.05, 0.95)
         )  # fmt: skip
         assert much > little, name
+
+
+def test_what_still_rings_is_not_struck_again():
+    first = piece("melody", bars=1)
+    long = first.parts[0].notes[-1]._replace(length=120)
+    first = replace(first, parts=(replace(first.parts[0], notes=(*first.parts[0].notes[:-1], long)),))
+    then = piece("melody", bars=2)
+    again = replace(then.parts[0], notes=tuple(n._replace(pitch=long.pitch) for n in then.parts[0].notes))
+    both = joined(first, replace(then, parts=(again,)))
+    assert both.parts[0].notes[: len(first.parts[0].notes)] == first.parts[0].notes
+    assert [both.onset(n) for n in both.parts[0].notes[4:]] == [192, 216, 240, 264]

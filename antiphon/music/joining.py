@@ -12,7 +12,8 @@ Keys = tuple[tuple[int, Key], ...]
 
 def joined(first: Score, then: Score) -> Score:
     """One score after another. A part of the second goes on as that of the first which has its name and program or,
-    failing that, its role, each with one; any other is new. Tempos, keys and markers move along."""
+    failing that, its role, each with one; any other is new. What still rings from the first is not struck again.
+    Tempos, keys and markers move along."""
     begin, bars = int(first.starts[-1]), first.bars
     parts = list(first.parts)
     taken: set[int] = set()
@@ -23,7 +24,12 @@ def joined(first: Score, then: Score) -> Score:
             parts.append(replace(part, notes=notes))
         else:
             taken.add(index)
-            parts[index] = replace(parts[index], notes=parts[index].notes + notes)
+            ringing = {
+                n.pitch: first.onset(n) + n.length for n in parts[index].notes if first.onset(n) + n.length > begin
+            }
+            free = (n for n, old in zip(notes, part.notes, strict=True)
+                    if begin + then.onset(old) >= ringing.get(n.pitch, 0))  # fmt: skip
+            parts[index] = replace(parts[index], notes=(*parts[index].notes, *free))
     return replace(
         first,
         parts=tuple(parts),
