@@ -20,6 +20,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.metrics.plots.roll import draw_roll, marked
 from antiphon.music.joining import joined
 from antiphon.music.notation import Key, Metre
+from antiphon.music.qualities import note_table, qualities
 from antiphon.music.score import read_score
 from antiphon.verbs import compose as verb
 
@@ -360,3 +361,19 @@ def test_sounds_with_a_song_among_them_are_sounds(antiphon_line, notes, tmp_path
     folder = shutil.copytree(notes, tmp_path / "notes")
     shutil.copy(scores / "song" / "0.mid", folder)
     assert "14 notes" in "\n".join(antiphon_line("data", "inspect", folder).out)
+
+
+# ---- the bundled voice -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("composer" not in antiphon.bundled(), reason="no composer is bundled")
+def test_asking_for_more_gets_more():
+    """Of what can be asked for, measured as anybody would; every quality and style is in benchmarks/compose.py."""
+    voice = antiphon.load("composer")
+    for name in ("density", "syncopation"):
+        little, much = (
+            np.mean([qualities(note_table(voice.bars(4, style="song", seed=seed, controls={name: value})))[name]
+                     for seed in range(2)])
+            for value in (0.05, 0.95)
+        )  # fmt: skip
+        assert much > little, name
