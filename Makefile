@@ -22,7 +22,7 @@ play: $(VENV)/.plays
 	@$(BIN)/antiphon play $(SONG) -o out/$(if $(SONG),$(basename $(notdir $(SONG))),antiphon).wav --force
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training.contract import StepContext
 from antiphon.training.games.composer import advantages
-from antiphon.training.loop import Run, new_game
+from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.checkpoint import load_voice, save_voice
@@ -344,7 +342,7 @@ def test_a_file_whose_settings_cannot_be_is_refused(voice: ComposerVoice, tmp_pa
 # ---- training --------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_learns_resumes_and_composes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_a_run_learns_resumes_and_composes(folder: Path, tmp_path: Path, monkeypatch, stop_at, capsys):
     """Stopped in the middle of the game and gone on with, it comes to the same bytes; what was left out is listed."""
     monkeypatch.setattr("antiphon.training.games.composer.SHOWN", 4)
     how = {"recipe": "composer", "size": "tiny", "steps": 3, "threads": 1, "from_scratch": True}
@@ -353,18 +351,10 @@ def test_a_run_learns_resumes_and_composes(folder: Path, tmp_path: Path, monkeyp
     assert "4 files were refused" in capsys.readouterr().err
     refused = (tmp_path / "whole" / "refused.txt").read_text()
     assert all(why in refused for why in ("broken.mid: ", "fewer than", "longer than 8 beats", "it is the same as"))
-    one_step = Run._one_step
-
-    def stepped(run: Run) -> dict[str, float]:
-        scalars = one_step(run)
-        if run.step == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return scalars
-
-    monkeypatch.setattr(Run, "_one_step", stepped)
+    stop_at(2)
     with pytest.raises(KeyboardInterrupt):
         antiphon.train(folder, tmp_path / "parts", quiet=True, **how)
-    monkeypatch.setattr(Run, "_one_step", one_step)
+    stop_at()
     assert antiphon.train(folder, tmp_path / "parts", quiet=True, **how).read_bytes() == whole.read_bytes()
     assert list((tmp_path / "whole" / "sheets").glob("*.png"))
     check_score(antiphon.load(tmp_path / "whole").bars(4, style="song"))

@@ -3,8 +3,6 @@ the recipe. What verbs make of them is in test_scene.py."""
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +26,7 @@ from antiphon.networks.place import RATES, SceneModel, Teller
 from antiphon.networks.texture import STATISTICS, TextureView, descriptors, power, statistics
 from antiphon.recipes.lookup import recipe
 from antiphon.representations.spectral import magnitude
-from antiphon.training.loop import Run, new_game
+from antiphon.training.loop import new_game
 from antiphon.voices.kind import voice_of
 from antiphon.voices.scene import Scene, SceneVoice
 from antiphon.voices.voice import VoiceInfo
@@ -291,19 +289,11 @@ def test_it_trains_and_imagines(run: Path):
     assert not (run / "skipped.txt").exists()
 
 
-def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(folder: Path, run: Path, tmp_path: Path, monkeypatch):
-    one_step = Run._one_step
-
-    def stepped(run_: Run) -> dict[str, float]:
-        scalars = one_step(run_)
-        if run_.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return scalars
-
-    monkeypatch.setattr(Run, "_one_step", stepped)
+def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(folder: Path, run: Path, tmp_path: Path, stop_at):
+    stop_at(3)
     with pytest.raises(KeyboardInterrupt, match="saved at step 3"):
         train(folder, tmp_path / "run")
-    monkeypatch.undo()
+    stop_at()
     assert train(folder, tmp_path / "run").read_bytes() == (run / "weights.safetensors").read_bytes()
 
 

@@ -143,18 +143,17 @@ def coefficients(bank: Bank, ensemble: Tensor, detune: Tensor, b: Blocks, even: 
     level = bank.level.masked_fill(~bank.real.unsqueeze(1), SILENT)
     hz = midi_to_hz(b.pitch).unsqueeze(-1) * bank.ratios
     unison = unison_modulation(copies, detune, hz, b.start, b.cycles.shape[-1])
-    plain, beats = torch.exp(b.place @ level), chorus(unison, depth)
-    if even:
-        plain = plain * _evened(plain, beats, b).unsqueeze(-1)
-    return plain * carrier(b.cycles, bank.ratios, phase, b.gone) * beats
+    plain = torch.exp(b.place @ level)
+    sounding = plain * carrier(b.cycles, bank.ratios, phase, b.gone) * chorus(unison, depth)
+    return sounding.mul_(_evened(plain, sounding, b).unsqueeze(-1)) if even else sounding
 
 
-def _evened(plain: Tensor, beats: Tensor, b: Blocks) -> Tensor:
+def _evened(plain: Tensor, sounding: Tensor, b: Blocks) -> Tensor:
     """(batch, blocks) gains that keep the power of all partials together within UNEVEN dB of what it would be without
-    beats when a note begins, and further from it the longer it sounds."""
-    power = plain.square()
-    change = (power * (beats.real.square() + beats.imag.square())).sum(-1) / power.sum(-1).clamp_min(1e-30)
-    decibels = 10 * torch.log10(change.clamp_min(1e-6))
+    beats, that of `plain`, when a note begins, and further from it the longer it sounds."""
+    power = torch.linalg.vector_norm(torch.view_as_real(sounding).flatten(-2), dim=-1)
+    change = power / torch.linalg.vector_norm(plain, dim=-1).clamp_min(1e-15)
+    decibels = 20 * torch.log10(change.clamp_min(1e-3))
     seconds = (b.start.unsqueeze(-1) + HOP * torch.arange(plain.shape[1], device=plain.device)) / SAMPLE_RATE
     most = UNEVEN * (1 + (seconds / LOOSE).square())
     return 10 ** ((most * torch.tanh(decibels / most) - decibels) / 20)

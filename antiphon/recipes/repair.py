@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from antiphon.audio.files import SUFFIXES
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import REFUSED
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.core.words import counted
 from antiphon.data.recordings import Recordings, prepare_recordings
 from antiphon.networks.generators.repair import Repair, RepairConfig
@@ -92,7 +93,7 @@ class RepairRecipe(Recipe[Recordings]):
 
     def misfits(self, data: Recordings) -> list[str]:
         found = []
-        if sum(data.samples(int(i)) for i in data.where("train")) < FEW * 44100:
+        if sum(data.samples(int(i)) for i in data.where("train")) < FEW * SAMPLE_RATE:
             found.append("there are less than five minutes of music to learn from: it will mend little else")
         if not len(data.where("train", noise=True)):
             found.append("there is no folder `noise` among the recordings: it will know synthetic noise only")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.mel import cut_tail
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.row import note_name
 from antiphon.metrics.plots.sheet import spectrogram_panels
 from antiphon.verbs.explained import Explained, Sounds
@@ -49,7 +50,7 @@ def explanation_page(made: Explained) -> str:
 def _groups(sounds: Mapping[str, Sounds]) -> list[Group]:
     groups = []
     for heading, some in sounds.items():
-        heard = {name: cut_tail(np.nan_to_num(sound)[: round(LONGEST * 44_100)]) for name, sound in some.items()}
+        heard = {name: cut_tail(np.nan_to_num(sound)[: round(LONGEST * SAMPLE_RATE)]) for name, sound in some.items()}
         pictures = spectrogram_panels(list(heard.values()))
         figures = [Figure(name, sound, picture) for (name, sound), picture in zip(heard.items(), pictures, strict=True)]
         groups.append(Group(figures, remark=heading))

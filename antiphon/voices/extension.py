@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.repair import (
     ADDED,
     BINS,
@@ -20,7 +21,6 @@ from antiphon.networks.generators.repair import (
     WINDOW,
 )
 
-RATE = 44100
 NEAR, FAR = (0.7, 0.93), (0.5, 0.7)  # bands below the limit, as shares of it, from which the envelope goes on
 GENTLE, STEEP = -0.7, -4.0  # nepers an octave between which it may fall
 SOFTER = 0.5  # nepers by which it is softer than that, lest it be noticed
@@ -31,7 +31,7 @@ class Extension:
     """Takes a network's place in voices/repair_stream.py. cut: the band limit in Hz."""
 
     def __init__(self, cut: float):
-        hz = torch.arange(BINS) * RATE / WINDOW
+        hz = torch.arange(BINS) * SAMPLE_RATE / WINDOW
         self._near, self._far = ((hz > low * cut) & (hz < high * cut) for low, high in (NEAR, FAR))
         middles = [math.log2(sum(band) / 2 * cut) for band in (NEAR, FAR)]
         self._octave = middles[0] - middles[1]

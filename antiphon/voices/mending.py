@@ -18,6 +18,7 @@ from antiphon.audio.mending.clicks import Declicker
 from antiphon.audio.mending.clipping import Declipper
 from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.wear import Faults
 from antiphon.data.damage.damage import damages, told_of
 from antiphon.networks.generators.repair import ADDING, BINS, WINDOW
@@ -29,7 +30,6 @@ BY_NETWORK = ("noise", "codec", "reverb")
 ASKED = ("codec", "reverb")  # only if asked for: of these the bundled voice has learned little
 HIGHEST = 10_000.0  # Hz, of a band limit above which nothing is added: it would be wrong as often as right
 SOFTEST = 0.06  # a sound's peak, below which the network hears it amplified
-RATE = 44100
 
 
 class Stage(Protocol):
@@ -133,5 +133,5 @@ class _Network:
 
 def _above(cut: float) -> np.ndarray:
     """(BINS,) 0..1: frequencies above a band limit, those that may change."""
-    hz = np.arange(BINS) * RATE / WINDOW
+    hz = np.arange(BINS) * SAMPLE_RATE / WINDOW
     return np.clip((hz / cut - 0.92) / 0.06, 0, 1)

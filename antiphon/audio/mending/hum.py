@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from antiphon.core.units import SAMPLE_RATE
+
 SPAN = 1 << 17  # samples over which a line's strength is measured, 3 s: nothing further than 0.3 Hz away counts
 STEP = SPAN // 4
 
@@ -16,7 +18,7 @@ class Dehummer:
     lines: the frequencies in Hz. Each line's amplitude in a span is that of the best sine there; what is taken out goes
     from one span's to the next's."""
 
-    def __init__(self, channels: int, lines: Sequence[float], sample_rate: int = 44100):
+    def __init__(self, channels: int, lines: Sequence[float], sample_rate: int = SAMPLE_RATE):
         turns = np.outer(np.arange(SPAN), np.asarray(lines, float) / sample_rate)
         self._waves = np.concatenate([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], 1)
         window = np.hanning(SPAN + 1)[:-1]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from antiphon.audio.mending.clicks import BLOCK, clicks, prediction
+from antiphon.core.units import SAMPLE_RATE
 
 SIZE = 4096  # samples of a spectrum
 LONG = 32_768  # of those in which lines are looked for
-RATE = 44100
 LOWEST, STEP, LEVELS = -150.0, 1.5, 110  # dB of the first level that is counted, between two, how many
 LINES = 2000  # bins of a long spectrum: up to 2.7 kHz
 SILENT = -85.0  # dB of full scale, of a frame's power
@@ -132,7 +132,7 @@ class Listener:
         clipped, ceiling, bent = pile_up(self._heights)
         if clipped:
             amounts["clipping"] = -10 * float(np.log10(clipped))
-        rate = self._clicks * RATE / max(self._looked, 1)
+        rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
         return Faults(amounts, lines, clipped, ceiling, self._peak)
@@ -170,7 +170,7 @@ def _median(x: np.ndarray, span: int) -> np.ndarray:
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, span), 1))
 
 
-HZ = np.arange(SIZE // 2 + 1) * RATE / SIZE
+HZ = np.arange(SIZE // 2 + 1) * SAMPLE_RATE / SIZE
 
 
 def cut_off(loud: np.ndarray) -> float | None:
@@ -253,14 +253,14 @@ def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[
     order = np.argsort(peaks)
     weights = np.cumsum(np.array(lines, float)[order])
     base = float(peaks[order][np.searchsorted(weights, weights[-1] / 2)])  # high harmonics know it best
-    total = sum(10 ** (quiet[round(k * base * LONG / RATE)] / 10) / 2 for k in lines)
+    total = sum(10 ** (quiet[round(k * base * LONG / SAMPLE_RATE)] / 10) / 2 for k in lines)
     distance = 10 * float(np.log10(max(power - total, 1e-2 * power) / max(total, 1e-20)))
     return tuple(k * base for k in lines), distance
 
 
 def _height(above: np.ndarray, hertz: float) -> float:
     """dB by which a line stands out there; 0 if a tone beside it does."""
-    at = round(hertz * LONG / RATE)
+    at = round(hertz * LONG / SAMPLE_RATE)
     around = above[max(at - 4, 0) : at + 5]
     top = float(above[at - 1 : at + 2].max()) if at + 2 < len(above) else 0.0
     return top if len(around) and top >= around.max() else 0.0
@@ -268,8 +268,8 @@ def _height(above: np.ndarray, hertz: float) -> float:
 
 def _peak(levels: np.ndarray, hertz: float) -> float:
     """Hz of the top of a parabola through the highest of the bins around, and its neighbours."""
-    at = round(hertz * LONG / RATE)
+    at = round(hertz * LONG / SAMPLE_RATE)
     at += int(np.argmax(levels[at - 1 : at + 2])) - 1
     a, b, c = levels[at - 1 : at + 2]
     bend = a - 2 * b + c
-    return float((at + (0.5 * (a - c) / bend if bend < 0 else 0.0)) * RATE / LONG)
+    return float((at + (0.5 * (a - c) / bend if bend < 0 else 0.0)) * SAMPLE_RATE / LONG)

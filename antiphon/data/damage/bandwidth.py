@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.damage.damage import Damage, Field, filtered
 
 Shape = Callable[[np.ndarray, float], np.ndarray]  # frequencies re the cut-off, a random number 0..1 -> gain
@@ -54,8 +55,8 @@ def _resampled(quality: str) -> Callable[[np.ndarray, float], np.ndarray]:
     def through(sound: np.ndarray, hertz: float) -> np.ndarray:
         import soxr
 
-        low = soxr.resample(sound, 44100, 2 * hertz, quality=quality)
-        return _fitted(soxr.resample(low, 2 * hertz, 44100, quality=quality), len(sound))
+        low = soxr.resample(sound, SAMPLE_RATE, 2 * hertz, quality=quality)
+        return _fitted(soxr.resample(low, 2 * hertz, SAMPLE_RATE, quality=quality), len(sound))
 
     return through
 
@@ -64,8 +65,8 @@ def _drawn(sound: np.ndarray, hertz: float) -> np.ndarray:
     """Resampled by straight lines between samples, as simple players do: mirror images are left above."""
     import soxr
 
-    low = soxr.resample(sound, 44100, 2 * hertz, quality="HQ")
-    at = np.arange(len(sound)) * (2 * hertz / 44100)
+    low = soxr.resample(sound, SAMPLE_RATE, 2 * hertz, quality="HQ")
+    at = np.arange(len(sound)) * (2 * hertz / SAMPLE_RATE)
     return np.stack([np.interp(at, np.arange(len(low)), side) for side in low.T], 1)
 
 

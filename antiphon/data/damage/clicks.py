@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.damage.damage import Damage, Field
 
 
 def clicking(sound: np.ndarray, rate: float, rng: np.random.Generator, field: Field | None) -> np.ndarray:
     """rate: clicks a second. A few are loud, most are crackle; each is 2 to 60 samples long and rings a little."""
-    count = int(rng.poisson(rate * len(sound) / 44100))
+    count = int(rng.poisson(rate * len(sound) / SAMPLE_RATE))
     size = float(np.sqrt(np.square(sound, dtype=float).mean())) or 1.0
     out = np.array(sound, np.float32)
     for _ in range(min(count, 5000)):

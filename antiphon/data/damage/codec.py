@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from antiphon.core.stopping import held
+from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.damage.damage import Damage, Field
 
 EDGE = 4096  # samples before and after a sound that are coded with it: codecs need a run-up
@@ -25,9 +26,9 @@ class Codec(NamedTuple):
 
 
 CODECS = {
-    "mp3": Codec("MP3", "MPEG_LAYER_III", 44100, 34.0, 320.0),
+    "mp3": Codec("MP3", "MPEG_LAYER_III", SAMPLE_RATE, 34.0, 320.0),
     "opus": Codec("OGG", "OPUS", 48000, 8.0, 256.0),
-    "vorbis": Codec("OGG", "VORBIS", 44100, 65.0, 254.0),
+    "vorbis": Codec("OGG", "VORBIS", SAMPLE_RATE, 65.0, 254.0),
 }
 
 
@@ -44,8 +45,8 @@ def through(sound: np.ndarray, name: str, kilobits: float) -> np.ndarray:
 
     codec = CODECS[name]
     ready = np.clip(np.pad(sound, ((EDGE, EDGE), (0, 0))), -1, 1)
-    if codec.rate != 44100:
-        ready = soxr.resample(ready, 44100, codec.rate)
+    if codec.rate != SAMPLE_RATE:
+        ready = soxr.resample(ready, SAMPLE_RATE, codec.rate)
     how = {"compression_level": min(max((codec.most - kilobits) / (codec.most - codec.least), 0.0), 0.99)}
     if name == "mp3":
         how["bitrate_mode"] = "CONSTANT"  # type: ignore[assignment]
@@ -54,7 +55,7 @@ def through(sound: np.ndarray, name: str, kilobits: float) -> np.ndarray:
         soundfile.write(file, ready, codec.rate, format=codec.form, subtype=codec.subtype, **how)
         file.seek(0)
         out, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    out = soxr.resample(out, rate, 44100) if rate != 44100 else out
+    out = soxr.resample(out, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else out
     return _in_step(out, sound)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import registry
+from antiphon.core.units import SAMPLE_RATE
 
 Field = Callable[[int], np.ndarray]  # samples -> (samples,) of recorded noise
 
@@ -86,7 +87,7 @@ def at_distance(sound: np.ndarray, noise: np.ndarray, distance: float) -> np.nda
     return noise * np.float32(math.sqrt(loud / quiet) * 10 ** (-distance / 20))
 
 
-def filtered(sound: np.ndarray, gain: Callable[[np.ndarray], np.ndarray], sample_rate: int = 44100) -> np.ndarray:
+def filtered(sound: np.ndarray, gain: Callable[[np.ndarray], np.ndarray], sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """A sound, (samples, channels), after a filter given by its gain at frequencies in Hz, real or complex; zeros
     beyond both ends."""
     size = 1 << max(len(sound) + 2048, 1).bit_length()
