@@ -301,8 +301,12 @@ def test_a_run_that_begins_from_a_voice_knows_its_labels_by_name(run: Path):
     voice, data = antiphon.load(run), Scenes(run / "prepared.safetensors")
     data.labels = replace(data.labels, instruments=("bells", "clock"))
     game = new_game(data, recipe("scene", "tiny"))
-    game.begin_from(voice, {})
-    torch.testing.assert_close(game.model.mapping.label.weight[1], voice.model.mapping.label.weight[0])
+    critics = new_game(Scenes(data.path), recipe("scene", "tiny")).critics.state_dict()
+    assert game.begin_from(voice, critics) == []
+    heard, told = game.model.mapping.label.weight, game.critics[0].label.weight
+    for mine, theirs in ((heard, voice.model.mapping.label.weight), (told, critics["0.label.weight"])):
+        torch.testing.assert_close(mine[1], theirs[0])
+        torch.testing.assert_close(mine[0], theirs.mean(0))  # a new label begins as all known ones together
 
 
 def test_notes_are_no_scenes(prepared: Path, run: Path, tmp_path: Path):

@@ -6,9 +6,7 @@ is memory-mapped and never loaded, or written, all at once.
 
 from __future__ import annotations
 
-import copy
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +16,16 @@ import numpy as np
 import torch
 
 from antiphon.audio.envelope import FRAME
-from antiphon.core.atomic import atomic
-from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.modes import SLOTS
 from antiphon.data.analysis.partials import FREE_RANGE, FREE_SLOTS, HARMONICS
 from antiphon.data.labelling.labels import LONGEST_LABEL
+from antiphon.data.tables import Divided, lasting, map_arrays, read_header, unusable, write_tables
 
 VERSION = 1
 KEY = "antiphon"
-LONGEST_HEADER = 16 << 20  # bytes
 LARGEST = 1e6  # of any value in a table, except for those with a range of their own:
 RANGES = {"pitch": (0.0, 127.0), "velocity": (1.0, 127.0), "glide": (-10.0, 10.0)}
-_DTYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16, "U8": np.uint8}
 
 # name -> (dtype, shape in letters): N notes, S styles, D descriptors, T samples, F frames
 LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
@@ -100,7 +95,7 @@ class Labels:
         return json.dumps(body | {name: list(getattr(self, name)) for name in names} | self.extra)
 
 
-class Prepared:
+class Prepared(Divided):
     """A prepared file, opened memory-mapped and checked.
 
     Tables are torch tensors under the names of `LAYOUT` (`pitch` (N,), `ratios` (N, 64), ...), except for `audio`,
@@ -169,24 +164,14 @@ class Prepared:
         stop = last - first if stop is None else stop
         return self._cents[np.minimum(first + np.arange(start, stop), last - 1)].astype(np.float32)
 
-    def where(self, split: str) -> torch.Tensor:
-        """Indices of the notes of a split ("train", "valid", "block" or "preset"); empty if it has none."""
-        if split not in self.labels.splits:
-            return torch.zeros(0, dtype=torch.int64)
-        return torch.nonzero(self.split == self.labels.splits.index(split)).flatten()
-
-    def training_on(self, split: str) -> Prepared:
-        """The same notes, those of a split held out taken for those to train on, and the other way round."""
-        train, unseen = (self.labels.splits.index(name) for name in ("train", split))
-        other = copy.copy(self)
-        other.split = torch.where(self.split == unseen, train, torch.where(self.split == train, unseen, self.split))
-        return other
+    @property
+    def splits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.labels.splits
 
     @property
     def extent(self) -> str:
         """How long all training notes together last, in words."""
-        minutes = float(self.start.diff()[self.where("train")].sum()) / SAMPLE_RATE / 60
-        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+        return lasting(int(self.start.diff()[self.where("train")].sum()))
 
 
 def write_prepared(
@@ -194,50 +179,14 @@ def write_prepared(
 ) -> None:
     """Writes a prepared file in bounded memory: `tables` holds every table of `LAYOUT` but audio; `audio` yields int16
     pieces whose lengths sum to start[-1]. The file appears complete or not at all."""
-    path = Path(path)
     sizes = {"N": len(tables["pitch"]), "N+1": len(tables["pitch"]) + 1, "S": len(labels.styles)}
     sizes |= {"D": len(labels.descriptors), "T": int(tables["start"][-1]), "F": int(tables["frame_start"][-1])}
-    header: dict[str, Any] = {"__metadata__": {KEY: labels.to_json()}}
-    at = 0
-    for name, (dtype, dims) in labels.layout.items():
-        shape = [sizes[d] if isinstance(d, str) else d for d in dims]
-        end = at + int(np.prod(shape)) * np.dtype(_DTYPES[dtype]).itemsize
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
-        at = end
-    raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-len(raw) % 8)
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        file.write(len(raw).to_bytes(8, "little") + raw)
-        for name, (dtype, _) in labels.layout.items():
-            before = file.tell()
-            for piece in audio if name == "audio" else [tables[name]]:
-                file.write(np.ascontiguousarray(piece, _DTYPES[dtype]).data)
-            begin, end = header[name]["data_offsets"]
-            if file.tell() - before != end - begin:
-                raise ValueError(f"table {name} has {file.tell() - before} bytes, not {end - begin}")
-
-
-def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The safetensors header and the byte at which its tensors begin."""
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise ValueError("it is not a file")
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(LONGEST_HEADER, path.stat().st_size - 8):
-                raise ValueError("not a safetensors file")
-            header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("its header is not an object")
-        return header, 8 + length
-    except FileNotFoundError:
-        raise AntiphonError(f"{path} does not exist: prepare a folder of notes first") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _bad(path, str(error)) from None
-
-
-def _bad(path: Path, why: str) -> AntiphonError:
-    return AntiphonError(f"{path} is not a usable prepared file ({why}): prepare the folder again")
+    layout = {
+        name: (kind, [sizes[d] if isinstance(d, str) else d for d in dims])
+        for name, (kind, dims) in labels.layout.items()
+    }
+    pieces = {name: audio if name == "audio" else [tables[name]] for name in layout}
+    write_tables(Path(path), {KEY: labels.to_json()}, layout, pieces)
 
 
 def _read_labels(path: Path, metadata: Any) -> Labels:
@@ -262,32 +211,9 @@ def _read_labels(path: Path, metadata: Any) -> Labels:
             raise ValueError("its sources are not a list")
         return Labels(presets=presets, extra=body, **{name: tuple(values) for name, values in names.items()})
     except (KeyError, TypeError, AttributeError) as error:
-        raise _bad(path, f"its labels are missing or malformed: {error}") from None
+        raise unusable(path, f"its labels are missing or malformed: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise _bad(path, str(error)) from None
-
-
-def map_arrays(path: Path, header: dict[str, Any], base: int, layout: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Memory-maps every table after checking that dtype, shape and byte range agree with each other and the file."""
-    size = path.stat().st_size - base
-    arrays = {}
-    for name, (dtype, dims) in layout.items():
-        try:
-            entry = header[name]
-            shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
-            kind = np.dtype(_DTYPES[dtype])
-            integers = all(type(n) is int for n in (*shape, begin, end))
-            if entry["dtype"] != dtype or len(shape) != len(dims) or not integers or min(shape) < 0:
-                raise ValueError(f"table {name} has the wrong type or shape")
-            if not 0 <= begin <= end <= size or end - begin != int(np.prod(shape, dtype=object)) * kind.itemsize:
-                raise ValueError(f"table {name} is truncated or misplaced")
-            empty = end == begin
-            arrays[name] = np.zeros(shape, kind) if empty else np.memmap(path, kind, "r", base + begin, shape)
-        except (KeyError, TypeError, AttributeError):
-            raise _bad(path, f"table {name} is missing or malformed") from None
-        except ValueError as error:
-            raise _bad(path, str(error)) from None
-    return arrays
+        raise unusable(path, str(error)) from None
 
 
 def _validate(p: Prepared) -> None:
@@ -295,30 +221,30 @@ def _validate(p: Prepared) -> None:
     notes, labels = len(p.pitch), p.labels
     sizes = {"N": notes, "N+1": notes + 1, "S": len(labels.styles), "D": len(labels.descriptors)}
     if notes == 0:
-        raise _bad(p.path, "it contains no notes")
+        raise unusable(p.path, "it contains no notes")
     for name, (dtype, dims) in labels.layout.items():
         if name in ("audio", "cents"):
             continue
         table = getattr(p, name)
         if tuple(table.shape) != tuple(sizes[d] if isinstance(d, str) else d for d in dims):
-            raise _bad(p.path, f"table {name} has shape {tuple(table.shape)}")
+            raise unusable(p.path, f"table {name} has shape {tuple(table.shape)}")
         low, high = RANGES.get(name, (-LARGEST, LARGEST))
         if dtype == "F32" and table.numel() and not low <= float(table.min()) <= float(table.max()) <= high:
-            raise _bad(p.path, f"table {name} contains a value out of range")
+            raise unusable(p.path, f"table {name} contains a value out of range")
     if not np.isfinite(p._cents).all():
-        raise _bad(p.path, "table cents contains a value that is not finite")
+        raise unusable(p.path, "table cents contains a value that is not finite")
     for name, total in (("start", len(p._audio)), ("frame_start", len(p._cents))):
         table = getattr(p, name)
         if int(table[0]) != 0 or int(table[-1]) != total or not bool((table.diff() > 0).all()):
-            raise _bad(p.path, f"offsets {name} do not match")
+            raise unusable(p.path, f"offsets {name} do not match")
     if not torch.equal(p.frame_start.diff(), p.start.diff() // FRAME + 1):
-        raise _bad(p.path, "frames do not match samples")
+        raise unusable(p.path, "frames do not match samples")
     limits = {"instrument": labels.instruments, "preset": labels.presets, "split": labels.splits}
     for name, values in limits.items():
         table = getattr(p, name)
         if int(table.min()) < 0 or int(table.max()) >= len(values):
-            raise _bad(p.path, f"table {name} points outside its names")
+            raise unusable(p.path, f"table {name} points outside its names")
     if not torch.equal(torch.tensor(labels.preset_instrument)[p.preset], p.instrument):
-        raise _bad(p.path, "a note's instrument is not its preset's")
+        raise unusable(p.path, "a note's instrument is not its preset's")
     if not bool(((p.hold == -1) | ((p.hold > 0) & (p.hold <= p.start.diff()))).all()):
-        raise _bad(p.path, "a hold is outside its note")
+        raise unusable(p.path, "a hold is outside its note")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from antiphon.data.phrases import (
     offset_class,
     tempo_class,
 )
+from antiphon.data.tables import Divided
 
 KEY, VERSION = "antiphon scores", 1
 SPLITS = ("train", "valid")
@@ -124,9 +124,11 @@ def split(groups: Sequence[str], styles: np.ndarray, share: float = 0.1) -> list
     return found.tolist()
 
 
-class Scores:
+class Scores(Divided):
     """A prepared file, opened and checked: tables under the names of `TABLES`; `piece(i)`, `programs(i)`. styles: their
     names; names: of the pieces."""
+
+    splits = SPLITS
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -149,14 +151,6 @@ class Scores:
     def extent(self) -> str:
         bars = sum(int(np.diff(self.tables["bar_start"])[i]) for i in self.where("train").tolist())
         return f"{len(self.where('train'))} pieces, {bars:,} bars"
-
-    def where(self, split: str) -> torch.Tensor:
-        return torch.nonzero(self.split == SPLITS.index(split)).flatten() if split in SPLITS else torch.zeros(0).long()
-
-    def training_on(self, split: str) -> Scores:
-        other, unseen = copy.copy(self), SPLITS.index(split)
-        other.split = torch.where(self.split == unseen, 0, torch.where(self.split == 0, unseen, self.split))
-        return other
 
     def _of(self, kind: str, index: int) -> slice:
         start = self.tables[f"{kind}_start"]

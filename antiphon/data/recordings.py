@@ -6,17 +6,18 @@ eighth file is held out. Reading needs only torch, numpy and safetensors, and re
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 
-from antiphon.core.atomic import atomic, nameless
+from antiphon.core.atomic import nameless
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.tables import Divided, lasting, write_tables
 
 SPLITS = ("train", "valid")
 EVERY = 8  # of so many files one is held out
@@ -27,9 +28,11 @@ KEY = "recordings"
 QUIET = 1e-3  # of full scale: a file that is never louder holds nothing to learn from
 
 
-class Recordings:
+class Recordings(Divided):
     """A prepared file, opened. start: (n + 1,) where each recording begins among the samples of all; channels, split,
     noise: (n,) its channels, its index into SPLITS, and 1 if it is noise."""
+
+    splits = SPLITS
 
     def __init__(self, path: str | Path):
         from safetensors import SafetensorError, safe_open
@@ -64,20 +67,12 @@ class Recordings:
     @property
     def extent(self) -> str:
         """How long the music to train on lasts, in words."""
-        minutes = sum(self.samples(int(i)) for i in self.where("train")) / SAMPLE_RATE / 60
-        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+        return lasting(sum(self.samples(int(i)) for i in self.where("train")))
 
     def where(self, split: str, noise: bool = False) -> torch.Tensor:
-        """Indices of the recordings of a split, or of the noise in it."""
-        if split not in SPLITS:
-            return torch.zeros(0, dtype=torch.long)
-        return torch.nonzero((self.split == SPLITS.index(split)) & (self.noise == int(noise))).flatten()
-
-    def training_on(self, split: str) -> Recordings:
-        """The same, a split and the training split exchanged."""
-        other, unseen = copy.copy(self), SPLITS.index(split)
-        other.split = torch.where(self.split == unseen, 0, torch.where(self.split == 0, unseen, self.split))
-        return other
+        """(n,) indices of the recordings of a split, or of the noise in it."""
+        found = super().where(split)
+        return found[self.noise[found] == int(noise)]
 
     def samples(self, i: int) -> int:
         """Length of recording i in samples."""
@@ -141,21 +136,9 @@ def _read(path: Path) -> np.ndarray:
     return np.round(sound / peak * 32767).astype("<i2")
 
 
-def _write(target: Path, rows: np.ndarray, raw: object, said: str) -> None:
+def _write(target: Path, rows: np.ndarray, raw: IO[bytes], said: str) -> None:
     start = np.concatenate([[0], np.cumsum(rows[:, 0])])
     tables = {"start": start, "channels": rows[:, 1], "split": rows[:, 2], "noise": rows[:, 3]}
-    header: dict[str, object] = {"__metadata__": {KEY: said}}
-    at = 0
-    for name, table in tables.items():
-        header[name] = {"dtype": "I64", "shape": [len(table)], "data_offsets": [at, at + 8 * len(table)]}
-        at += 8 * len(table)
-    size = 2 * int(start[-1])
-    header["audio"] = {"dtype": "I16", "shape": [int(start[-1])], "data_offsets": [at, at + size]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with atomic(target) as draft, open(draft, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for table in tables.values():
-            file.write(np.ascontiguousarray(table, "<i8").tobytes())
-        while block := raw.read(1 << 20):  # type: ignore[attr-defined]
-            file.write(block)
+    layout = {name: ("I64", table.shape) for name, table in tables.items()} | {"audio": ("I16", (int(start[-1]),))}
+    audio = iter(lambda: raw.read(1 << 20), b"")
+    write_tables(target, {KEY: said}, layout, {name: [table] for name, table in tables.items()} | {"audio": audio})

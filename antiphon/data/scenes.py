@@ -7,7 +7,6 @@ louder moments are, or as loud as its peaks allow.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,13 +18,13 @@ import numpy as np
 import torch
 
 from antiphon.audio.envelope import without_dc
-from antiphon.core.atomic import atomic, nameless
+from antiphon.core.atomic import nameless
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pulse import Pulse, find_pulse
 from antiphon.data.labelling.labels import LONGEST_LABEL
 from antiphon.data.labelling.recordings import SPLITS, Recording, Recordings, read_stretches
-from antiphon.data.prepared import map_arrays, read_header
+from antiphon.data.tables import Divided, lasting, map_arrays, read_header, write_tables
 
 VERSION = 1
 KEY = "antiphon_scenes"
@@ -45,7 +44,6 @@ LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {  # R recordings, T numb
     "measured": ("F16", ("R", STRETCHES, "M")),  # of some stretches: descriptors, then other statistics
     "audio": ("I16", ("T",)),
 }
-_TYPES = {"I64": np.int64, "F32": np.float32, "F16": np.float16, "I16": np.int16}
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,11 @@ class Taken:
     refused: list[tuple[Path, str]] = field(default_factory=list)
 
 
-class Scenes:
+class Scenes(Divided):
     """A prepared file, opened and checked. Tables are torch tensors under the names of LAYOUT, but for `audio`, which
     is a method. Raises AntiphonError for any other file."""
 
+    splits = SPLITS
     start: torch.Tensor
     channels: torch.Tensor
     instrument: torch.Tensor
@@ -111,22 +110,9 @@ class Scenes:
         np.multiply(flat.reshape(-1, channels).T, np.float32(1 / 32768), out=out[:channels])
         return out
 
-    def where(self, split: str) -> torch.Tensor:
-        """Indices of the recordings of a split, "train" or "valid"."""
-        if split not in SPLITS:
-            return torch.zeros(0, dtype=torch.int64)
-        return torch.nonzero(self.split == SPLITS.index(split)).flatten()
-
-    def training_on(self, split: str) -> Scenes:
-        """The same, with a held-out split and the training split exchanged."""
-        other, unseen = copy.copy(self), SPLITS.index(split)
-        other.split = torch.where(self.split == unseen, 0, torch.where(self.split == 0, unseen, self.split))
-        return other
-
     @property
     def extent(self) -> str:
-        minutes = sum(self.samples(i) for i in self.where("train").tolist()) / SAMPLE_RATE / 60
-        return f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
+        return lasting(sum(self.samples(i) for i in self.where("train").tolist()))
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
@@ -247,20 +233,11 @@ def _sounding(audio: np.ndarray) -> np.ndarray:
 
 def _write(path: Path, names: Names, tables: dict[str, np.ndarray], audio: Iterable[bytes]) -> None:
     said = {"version": VERSION, "sample_rate": SAMPLE_RATE, "splits": SPLITS, **vars(names)}
-    header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(said)}}
-    at, total = 0, int(tables["start"][-1])
-    for name, (kind, _) in LAYOUT.items():
-        shape = [total] if name == "audio" else list(tables[name].shape)
-        end = at + int(np.prod(shape)) * np.dtype(_TYPES[kind]).itemsize
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, end]}
-        at = end
-    raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-len(raw) % 8)
-    with atomic(path) as draft, open(draft, "wb") as file:
-        file.write(len(raw).to_bytes(8, "little") + raw)
-        for name, (kind, _) in LAYOUT.items():
-            for piece in audio if name == "audio" else [np.ascontiguousarray(tables[name], _TYPES[kind]).tobytes()]:
-                file.write(piece)
+    shapes = {name: table.shape for name, table in tables.items()} | {"audio": (int(tables["start"][-1]),)}
+    layout = {name: (kind, shapes[name]) for name, (kind, _) in LAYOUT.items()}
+    write_tables(
+        path, {KEY: json.dumps(said)}, layout, {name: [table] for name, table in tables.items()} | {"audio": audio}
+    )
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

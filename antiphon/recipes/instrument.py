@@ -9,8 +9,8 @@ from antiphon.core.errors import AntiphonError
 from antiphon.networks.generators.instrument import SIZES, InstrumentConfig
 from antiphon.recipes.sounds import SoundsRecipe
 from antiphon.training.contract import StepContext, rise_and_fall
-from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.instrument import GameConfig, InstrumentGame
+from antiphon.training.games.styled import LIMITS as GAME_LIMITS
 from antiphon.voices.instrument import LIMITS as NETWORK_LIMITS
 
 if TYPE_CHECKING:
@@ -53,11 +53,6 @@ class InstrumentRecipe(SoundsRecipe):
         "rehearsal_rate": (0, 100),
         "average": (0, 0.999999),
         "cool_down": (0, 1),
-        "game.critic_channels": (1, 512),
-        "game.warm_up": (0, 1e9),
-        "game.ramp": (1, 1e9),
-        "game.imagined": (1, 4096),
-        "game.bank": (1, 1 << 20),
     }
 
     def check(self) -> None:

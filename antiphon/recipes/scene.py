@@ -27,8 +27,8 @@ from antiphon.networks.model import LabelTable
 from antiphon.networks.texture import DESCRIPTORS, FINE_HOP, MEASURED
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.training.contract import StepContext, rise_and_fall
-from antiphon.training.games.adversary import LIMITS as GAME_LIMITS
 from antiphon.training.games.scene import SceneGame, SceneGameConfig
+from antiphon.training.games.styled import LIMITS as GAME_LIMITS
 from antiphon.training.recipe import Recipe, Reporter
 from antiphon.voices.scene import LIMITS as NETWORK_LIMITS
 from antiphon.voices.voice import VoiceInfo
@@ -69,11 +69,6 @@ class SceneRecipe(Recipe[Scenes]):
         "seed": (0, (1 << 31) - 1),
         "average": (0, 0.999999),
         "cool_down": (0, 1),
-        "game.critic_channels": (1, 512),
-        "game.warm_up": (0, 1e9),
-        "game.ramp": (1, 1e9),
-        "game.imagined": (1, 4096),
-        "game.bank": (1, 1 << 20),
         "game.rehearsed": (1, 4096),
         "game.style_moves": (1, 64),
     }

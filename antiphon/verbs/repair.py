@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from antiphon.audio.files import blocks, check_place, check_target, find_audio, probe, read_audio, writing_all
+from antiphon.audio.files import WRITTEN, blocks, check_place, check_target, find_audio, probe, read_audio, writing_all
 from antiphon.audio.ops import resample
 from antiphon.core.atomic import atomic, in_folder, nameless
 from antiphon.core.errors import AntiphonError
@@ -138,7 +138,7 @@ def _several(paths: list[Path], folder: Path, *, picture: bool, report: Report, 
     refused = []
     for path, name in names.items():
         target = folder / name
-        if target.suffix.lower() not in _written():
+        if target.suffix.lower() not in WRITTEN:
             target = target.with_suffix(INSTEAD)
         try:
             _one(path, target, removed=None, picture=picture, report=report, force=force, **how)
@@ -158,12 +158,6 @@ def _named(given: Path) -> Iterator[tuple[Path, Path]]:
         yield from ((path, path.relative_to(given)) for path in find_audio(given))
     else:
         yield given, Path(given.name)
-
-
-def _written() -> frozenset[str]:
-    from antiphon.audio.files import WRITTEN
-
-    return WRITTEN
 
 
 def _one(

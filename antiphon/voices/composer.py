@@ -4,7 +4,7 @@ ones."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabu
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.forms import SOMETIMES, backs, form, markers, plan, tacet
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
@@ -362,10 +362,6 @@ def _loudness(score: Score, chosen: Sequence[int]) -> list[float]:
 LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64)}
 
 
-def write(model: ComposerModel) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerModel:
     config = read_numbers(ComposerConfig, meta["config"], LIMITS)
     if config.width % (2 * config.heads):
@@ -381,4 +377,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerMode
     return ComposerModel(config, labels)
 
 
-KINDS = {"composer": Kind(ComposerModel, ComposerVoice, write, read)}
+KINDS = {"composer": Kind(ComposerModel, ComposerVoice, write_config, read)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from antiphon.networks.gesture import Gesture
 from antiphon.networks.model import DrumsModel
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.voices.capabilities import Streams
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.known import LEAVE, NOISE_AS_TONE
 from antiphon.voices.streams import Rendered
 from antiphon.voices.styled import StyledVoice
@@ -146,10 +145,6 @@ LIMITS = {  # lowest and highest allowed value of each width
 }
 
 
-def write(model: DrumsModel) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> DrumsModel:
     c, labels = read_numbers(OneShotConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     claims = {
@@ -164,4 +159,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> DrumsModel:
     return DrumsModel(c, labels)
 
 
-KINDS = {"drums": Kind(DrumsModel, DrumsVoice, write, read)}
+KINDS = {"drums": Kind(DrumsModel, DrumsVoice, write_config, read)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +15,7 @@ from antiphon.core.parallel import parallel_map
 from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
 from antiphon.voices.capabilities import Streams
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.streams import NoteStream
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.synthesis import HALF, perform
@@ -93,10 +92,6 @@ LIMITS = {  # lowest and highest allowed value of each width
 }
 
 
-def write(model: InstrumentModel) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> InstrumentModel:
     c, labels = read_numbers(InstrumentConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     claims = {
@@ -111,4 +106,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> InstrumentMo
     return InstrumentModel(c, labels)
 
 
-KINDS = {"instrument": Kind(InstrumentModel, InstrumentVoice, write, read)}
+KINDS = {"instrument": Kind(InstrumentModel, InstrumentVoice, write_config, read)}

@@ -6,7 +6,7 @@ A kind is one file here, with a dictionary `KINDS` from the name in the metadata
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
@@ -54,6 +54,11 @@ def kind_of(model: nn.Module) -> str:
 def voice_of(model: nn.Module, info: VoiceInfo) -> Voice:
     """The voice that plays a model."""
     return kind(kind_of(model)).voice(model, info)
+
+
+def write_config(model: Any) -> dict[str, Any]:
+    """The `write` of a kind whose `read` needs no more than its dataclass of numbers."""
+    return {"config": asdict(model.config)}
 
 
 # ---- what every kind's `read` checks ---------------------------------------------------------------------------------

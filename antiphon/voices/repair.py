@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.wear import Listener
 from antiphon.networks.generators.repair import BINS, HEADS, REACH, Repair, RepairConfig
 from antiphon.voices.capabilities import Transforms
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.mending import AUTO, Mending, chosen
 from antiphon.voices.repair_stream import RepairStream
 
@@ -66,10 +65,6 @@ class RepairVoice(Transforms):
 LIMITS = {"width": (8, 4096), "hidden": (8, 8192), "blocks": (1, 64)}
 
 
-def write(model: Repair) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Repair:
     c, labels = read_numbers(RepairConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     last = f"trunk.{c.blocks - 1}"
@@ -83,4 +78,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Repair:
     return Repair(c, labels)
 
 
-KINDS = {"repair": Kind(Repair, RepairVoice, write, read)}
+KINDS = {"repair": Kind(Repair, RepairVoice, write_config, read)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +27,7 @@ from antiphon.networks.place import REGULAR, SceneModel
 from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
 from antiphon.voices.interpolation import blended
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.styled import StyledVoice
 from antiphon.voices.voice import VoiceInfo
 
@@ -450,10 +450,6 @@ LIMITS = {  # lowest and highest allowed value of each width
 }
 
 
-def write(model: SceneModel) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SceneModel:
     c, labels = read_numbers(SceneConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     if labels.styles or any(scale.name not in DESCRIPTORS for scale in labels.scales):
@@ -474,4 +470,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SceneModel:
     return SceneModel(c, labels)
 
 
-KINDS = {"scene": Kind(SceneModel, SceneVoice, write, read)}
+KINDS = {"scene": Kind(SceneModel, SceneVoice, write_config, read)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from antiphon.networks.generators.vocoder import Vocoder, VocoderConfig
 from antiphon.representations.contract import check_image
 from antiphon.representations.log_mel import LogMelSpectrogram
 from antiphon.voices.capabilities import Transforms
-from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers
+from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 
 
 class VocoderVoice(Transforms):
@@ -82,10 +81,6 @@ REPRESENTATIONS = {"log-mel/vocoder": VocodedLogMel}
 LIMITS = {"width": (8, 4096), "hidden": (8, 8192), "blocks": (1, 64)}
 
 
-def write(model: Vocoder) -> dict[str, Any]:
-    return {"config": asdict(model.config)}
-
-
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vocoder:
     c, labels = read_numbers(VocoderConfig, meta["config"], LIMITS), read_labels(meta["labels"])
     last = f"trunk.{c.blocks - 1}"
@@ -93,4 +88,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vocoder:
     return Vocoder(c, labels)
 
 
-KINDS = {"vocoder": Kind(Vocoder, VocoderVoice, write, read)}
+KINDS = {"vocoder": Kind(Vocoder, VocoderVoice, write_config, read)}

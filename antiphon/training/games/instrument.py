@@ -11,9 +11,8 @@ critics they learn what spectra notes have, several times faster [training/losse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -28,18 +27,14 @@ from antiphon.training.batches.excerpts import Excerpts
 from antiphon.training.contract import Judged, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ReconstructionOptimiser
-from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.style import StyleGame
-from antiphon.training.games.warm_start import take_over_labelled
+from antiphon.training.games.styled import StyledGame
 from antiphon.training.losses.adversarial import feature_matching, rule_called
 from antiphon.training.losses.expected import ExpectedLoss
 from antiphon.training.losses.movement import movement_loss
 from antiphon.training.losses.partials import partials_loss
 from antiphon.training.losses.spectral import SpectralLoss
 from antiphon.training.losses.tuning import tuning_losses
-
-if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
 
 Verdicts = tuple[list[Tensor], list[list[Tensor]]]  # logits and features of each critic
 
@@ -74,7 +69,7 @@ class GameConfig(AdversaryConfig):
     gamma: float = 0.1  # R1 + R2 of the style critic
 
 
-class InstrumentGame(ExaminedSoundGame):
+class InstrumentGame(StyledGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
     of_notes: ClassVar[bool] = True  # notes move while they last and can be rehearsed; drums do not
@@ -90,18 +85,7 @@ class InstrumentGame(ExaminedSoundGame):
         if self.of_notes:
             self.expected = ExpectedLoss(c)
         sound = [*model.generator.parameters(), *model.encoder.parameters(), *self.preset_head.parameters()]
-        o = config.optimiser
-        self.set_optimizers(
-            {
-                "generator": o.generator(sound),
-                "mapping": o.player_of_styles(model.mapping.parameters()),
-                "critics": o.critic(self.critics.parameters()),
-                "style_critic": o.player_of_styles(self.styles.parameters()),
-            }
-        )
-
-    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
-        return take_over_labelled(self.model, self.critics, voice, critic_weights)
+        self.set_players(sound, config.optimiser)
 
     def step(self, batch: Excerpts, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         """One update of every player. -> scalars by name."""
@@ -239,26 +223,6 @@ class InstrumentGame(ExaminedSoundGame):
         with self._autocast(audio):
             logits = self.critics(audio, batch.gesture, batch.instrument)[0]
         return Judged(audio, torch.stack([x.float().mean(1) for x in logits]).mean(0))
-
-    # ---- updates -----------------------------------------------------------------------------------------------------
-
-    def _generator_moves(self, terms: dict[str, Tensor], ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
-        """Generator, encoder and mapping follow the weighted sum of the terms."""
-        scaled = {"adversarial", "features", "imagined"}
-        weighted = [self.config.weights[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items()]
-        total = torch.stack(weighted).sum()
-        mapping_loss = self.styles.mapping_loss(self.model.mapping, rng)
-        log = terms | {"loss": total, "mapping": mapping_loss}
-        for player in ("generator", "mapping"):
-            self.optimisers[player].zero_grad(set_to_none=True)
-        (total + mapping_loss).backward()
-        log["generator_norm"] = self.advance("generator")
-        log["mapping_norm"] = self.advance("mapping")
-        return {k: v.detach() for k, v in log.items()}
-
-    def _style_critic_moves(self, rng: torch.Generator) -> dict[str, Tensor]:
-        loss = self.styles.critic_loss(self.model.mapping, rng)
-        return {"style_critic": loss.detach(), "style_critic_norm": self.update("style_critic", loss)}
 
     def _autocast(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, torch.bfloat16)

@@ -11,11 +11,9 @@ dB over 10, down to -40 dB and no further: clean music is to stay as it is.
 
 from __future__ import annotations
 
-import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +30,7 @@ from antiphon.training.contract import Game, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ReconstructionOptimiser
 from antiphon.training.losses.adversarial import feature_matching, rule_called
+from antiphon.training.reports.wav import write_wav
 from antiphon.voices.voice import Voice
 
 SCALED = ("adversarial", "features")
@@ -145,7 +144,8 @@ class RepairGame(Game):
             (folder / name).mkdir(exist_ok=True)
         picture = folder / SHEETS / f"step-{step:06d}.png"
         spectrogram_grid({name: list(sounds.numpy()) for name, sounds in rows.items()}, list(SHOWN), picture)
-        _write_wav(folder / SOUNDS / f"step-{step:06d}.wav", torch.stack(list(rows.values()), 1).flatten().numpy())
+        heard = torch.stack(list(rows.values()), 1).flatten(0, 1)
+        write_wav(folder / SOUNDS / f"step-{step:06d}.wav", list(heard.numpy()))
         return picture
 
 
@@ -176,12 +176,3 @@ class RepairLoss(nn.Module):
             "complex": (compressed[0] - compressed[1]).square().mean() * 2,
             "distance": (torch.log10(error / loud + NEAREST) + 4).mean(),
         }
-
-
-def _write_wav(path: Path, sound: np.ndarray) -> None:
-    """16-bit, by the standard library: the training path needs no audio library."""
-    with wave.open(str(path), "wb") as f:
-        f.setnchannels(1)
-        f.setsampwidth(2)
-        f.setframerate(SAMPLE_RATE)
-        f.writeframes((sound.clip(-1, 1) * 32767).astype("<i2").tobytes())

@@ -11,7 +11,7 @@ it is held back, or it would spoil what they taught. M plays its own game in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from antiphon.training.contract import Judged, StepContext
 from antiphon.training.games.adversary import AdversaryConfig, Seen
 from antiphon.training.games.optimisers import ReconstructionOptimiser
 from antiphon.training.games.scene_rehearsal import Bank, Rehearsal
-from antiphon.training.games.sounds import ExaminedSoundGame
 from antiphon.training.games.style import StyleGame
+from antiphon.training.games.styled import StyledGame
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.training.losses.texture import FarLoss, texture_loss
 from antiphon.training.reports.scene_sheet import write_scene_sheet
@@ -71,7 +71,7 @@ class SceneGameConfig(AdversaryConfig):
     gamma: float = 0.1
 
 
-class SceneGame(ExaminedSoundGame):
+class SceneGame(StyledGame):
     """Generator's side (model), critics' side, optimisers and one step of play."""
 
     def __init__(self, model: SceneModel, config: SceneGameConfig, bank: Bank | None = None):
@@ -84,25 +84,7 @@ class SceneGame(ExaminedSoundGame):
         self.styles = StyleGame(style, count, len(labels.styles), config.bank, config.gamma)
         self.view, self.far = TextureView(), FarLoss()
         sound = [p for part in (model.generator, model.encoder, model.teller) for p in part.parameters()]
-        o = config.optimiser
-        self.set_optimizers(
-            {
-                "generator": o.generator(sound),
-                "mapping": o.player_of_styles(model.mapping.parameters()),
-                "critics": o.critic(self.critics.parameters()),
-                "style_critic": o.player_of_styles(self.styles.parameters()),
-            }
-        )
-
-    def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
-        """What M knows of a label goes by its name."""
-        left = super().begin_from(voice, critic_weights)
-        theirs, mine = voice.model.mapping.label.weight, self.model.mapping.label.weight
-        with torch.no_grad():
-            for i, name in enumerate(self.model.labels.instruments):
-                if name in voice.instruments:
-                    mine[i] = theirs[voice.instruments.index(name)]
-        return left
+        self.set_players(sound, config.optimiser)
 
     def preview(self, voice: Voice, data: Any, folder: Path, step: int) -> Path:
         return write_scene_sheet(folder, voice, data, step)
@@ -244,25 +226,6 @@ class SceneGame(ExaminedSoundGame):
     def measured(self, batch: Places, view: Tensor) -> dict[str, float]:
         mid = Places(**(vars(batch) | {"audio": batch.audio[:, 0]}))
         return super().measured(mid, view)
-
-    # ---- updates -----------------------------------------------------------------------------------------------------
-
-    def _generator_moves(self, terms: dict[str, Tensor], ramp: float, rng: torch.Generator) -> dict[str, Tensor]:
-        scaled = {"adversarial", "imagined"}
-        weighted = [self.config.weights[k] * (ramp if k in scaled else 1.0) * v for k, v in terms.items()]
-        total = torch.stack(weighted).sum()
-        mapping_loss = self.styles.mapping_loss(self.model.mapping, rng)
-        log = terms | {"loss": total, "mapping": mapping_loss}
-        for player in ("generator", "mapping"):
-            self.optimisers[player].zero_grad(set_to_none=True)
-        (total + mapping_loss).backward()
-        log["generator_norm"] = self.advance("generator")
-        log["mapping_norm"] = self.advance("mapping")
-        return {k: v.detach() for k, v in log.items()}
-
-    def _style_critic_moves(self, rng: torch.Generator) -> dict[str, Tensor]:
-        loss = self.styles.critic_loss(self.model.mapping, rng)
-        return {"style_critic": loss.detach(), "style_critic_norm": self.update("style_critic", loss)}
 
 
 def _other(w: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from antiphon.core.run_files import SHEETS, SOUNDS
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.scenes import Scenes
 from antiphon.metrics.plots.sheet import texture_sheet
+from antiphon.training.reports.wav import write_wav
 from antiphon.voices.capabilities import ImaginesScenes
 from antiphon.voices.voice import Voice
 
@@ -39,16 +39,5 @@ def write_scene_sheet(folder: Path, voice: Voice, data: Scenes, step: int) -> Pa
         (folder / place).mkdir(exist_ok=True)
     picture = folder / SHEETS / f"step-{step:06d}.png"
     texture_sheet(rows, picture, SECONDS)
-    _write_wav(folder / SOUNDS / f"step-{step:06d}.wav", sounds)
+    write_wav(folder / SOUNDS / f"step-{step:06d}.wav", sounds)
     return picture
-
-
-def _write_wav(path: Path, sounds: list[np.ndarray]) -> None:
-    """16-bit stereo, by the standard library: the training path needs no audio library."""
-    gap = np.zeros((SAMPLE_RATE // 4, 2), np.float32)
-    line = np.concatenate([piece for s in sounds for piece in (s, gap)])
-    with wave.open(str(path), "wb") as f:
-        f.setnchannels(2)
-        f.setsampwidth(2)
-        f.setframerate(SAMPLE_RATE)
-        f.writeframes((line.clip(-1, 1) * 32767).astype("<i2").tobytes())

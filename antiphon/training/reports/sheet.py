@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from antiphon.core.run_files import SHEETS, SOUNDS
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.plots.sheet import spectrogram_sheet
+from antiphon.training.reports.wav import write_wav
 from antiphon.voices.capabilities import Encodes, PlaysNotes, Transforms
 from antiphon.voices.voice import Voice
 
@@ -107,19 +107,8 @@ def write_sheet(folder: Path, voice: Voice, data: Prepared, step: int) -> Path:
         (folder / name).mkdir(exist_ok=True)
     picture = folder / SHEETS / f"step-{step:06d}.png"
     spectrogram_sheet(rows, picture)
-    _write_wav(
+    write_wav(
         folder / SOUNDS / f"step-{step:06d}.wav",
         [s[: 3 * SAMPLE_RATE] for _, real, fake in rows for s in (real, fake)],
     )
     return picture
-
-
-def _write_wav(path: Path, sounds: list[np.ndarray]) -> None:
-    """16-bit, by the standard library: the training path needs no audio library."""
-    gap = np.zeros(SAMPLE_RATE // 4, np.float32)
-    line = np.concatenate([piece for s in sounds for piece in (s, gap)])
-    with wave.open(str(path), "wb") as f:
-        f.setnchannels(1)
-        f.setsampwidth(2)
-        f.setframerate(SAMPLE_RATE)
-        f.writeframes((line.clip(-1, 1) * 32767).astype("<i2").tobytes())
