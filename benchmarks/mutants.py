@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant(
         "generator",
         "the trunk does not know how hard a note is played",
-        "self.conditioner(torch.cat([w, pitch_features(g.pitch), v, v * v], -1))",
-        "self.conditioner(torch.cat([w, pitch_features(g.pitch), 0 * v, 0 * v], -1))",
+        "self.conditioner(torch.cat([w, pitch_features(pitch), v, v * v], -1))",
+        "self.conditioner(torch.cat([w, pitch_features(pitch), 0 * v, 0 * v], -1))",
         "tests/test_networks.py",
     ),
     Mutant(
@@ -195,7 +195,7 @@ MUTANTS = (
     Mutant(
         "games",
         "the adversary has its full weight from the first step",
-        "(ramp if k in scaled else 1.0)",
+        "(ramp if k in self.RISING else 1.0)",
         "1.0",
         "tests/test_games.py",
     ),

@@ -326,6 +326,14 @@ def test_the_bench_of_gans_chooses_a_setting_judges_by_other_notes_and_goes_on(
     assert "| floor |" in (tmp_path / "out" / "gans.md").read_text()
 
 
+def test_every_fault_of_the_mutants_can_still_be_planted(benchmarks):
+    """Each stands for one line of the package; code that moves or is written twice makes its line none, or two."""
+    import mutants
+
+    for mutant in mutants.MUTANTS:
+        mutants.home(mutant, mutants.ROOT)
+
+
 def test_the_cost_of_every_recipe_is_counted_through_what_plays(benchmarks, tmp_path):
     import recipes as bench
     import torch

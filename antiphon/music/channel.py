@@ -108,7 +108,7 @@ class Channel:
     notes: list[Key] = field(default_factory=list)
     bend: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     vibrato: Moves = field(default_factory=lambda: [(0.0, 0.0)])
-    gain: Moves = field(default_factory=lambda: [(0.0, _gain(100, 127))])
+    gain: Moves = field(default_factory=lambda: [(0.0, gain_of(100, 127))])
     pan: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     cuts: list[float] = field(default_factory=list)
 
@@ -127,10 +127,10 @@ class Channel:
             case 0xC:
                 self.choose(first)
             case 0xE:
-                wheel = (second << 7 | first) - 8192
+                wheel = wheel_of(first, second)
                 if self.kit and wheel:
                     self.master.unplayed["pitch bend{s} of drums"] += 1
-                self.turn(now, wheel / (8191 if wheel > 0 else 8192))
+                self.turn(now, wheel)
             case 0xA if second:
                 self.master.unplayed["aftertouch message{s}"] += 1
             case 0xD if first:
@@ -249,7 +249,7 @@ class Channel:
             case 7:
                 self.level(now, value, self.expression)
             case 10:
-                self.pan.append((now, max(-1.0, (value - 64) / 63)))
+                self.pan.append((now, pan_of(value)))
             case 11:
                 self.level(now, self.volume, value)
             case 64:
@@ -345,7 +345,7 @@ class Channel:
     def level(self, now: float, volume: int, expression: int) -> None:
         """Set volume and expression, 0..127; the master volume scales them."""
         self.volume, self.expression = volume, expression
-        _step(self.gain, now, _gain(volume, expression) * self.master.volume**2)
+        _step(self.gain, now, gain_of(volume, expression) * self.master.volume**2)
 
 
 def _step(steps: Moves, now: float, value: float) -> None:
@@ -353,6 +353,17 @@ def _step(steps: Moves, now: float, value: float) -> None:
         steps.append((now, value))
 
 
-def _gain(volume: int, expression: int) -> float:
+def gain_of(volume: int, expression: int) -> float:
     """General MIDI's 40 log10(v / 127) dB for each of the two, as an amplitude."""
     return (volume * expression / 127**2) ** 2
+
+
+def pan_of(value: int) -> float:
+    """-1 left .. 1 right: both 0 and 1 are hard left, so that 64 is the middle."""
+    return max(-1.0, (value - 64) / 63)
+
+
+def wheel_of(first: int, second: int) -> float:
+    """-1..1: a pitch wheel's two data bytes; both ends are reached, and the middle is exact."""
+    wheel = (second << 7 | first) - 8192
+    return wheel / (8191 if wheel > 0 else 8192)

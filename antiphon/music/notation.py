@@ -19,12 +19,12 @@ import numpy as np
 from antiphon.audio.files import check_place
 from antiphon.core.atomic import atomic
 from antiphon.core.errors import AntiphonError
+from antiphon.music.drums import DRUM_CHANNEL
 from antiphon.music.smf_writer import TICKS, Message, encode_smf, meta
 
 STEPS = 24  # of a beat, which is a quarter note
 SCALE = TICKS // STEPS  # ticks of a written file in a step
 MELODY, INNER, CHORDS, BASS, DRUMS = ROLES = ("melody", "inner", "chords", "bass", "drums")
-DRUM_CHANNEL = 9
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 

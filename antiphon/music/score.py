@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.music.drums import DRUM_CHANNEL
 from antiphon.music.notation import (
     BASS,
     CHORDS,
-    DRUM_CHANNEL,
     DRUMS,
     INNER,
     LONGEST_BAR,

@@ -22,6 +22,7 @@ from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
 from antiphon.core.seeds import check_seed
 from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
 from antiphon.music.casting import VARIANTS, VIBRATO_HZ
+from antiphon.music.channel import BEND_RANGE, NO_PARAMETER, gain_of, pan_of, wheel_of
 from antiphon.music.drums import DRUM_CHANNEL, kit_style
 from antiphon.music.player import HEADROOM
 from antiphon.voices.capabilities import Played, Stream, Streams
@@ -34,7 +35,7 @@ POLYPHONY = 16
 FADE = 256  # samples over which a note that is cut off fades out
 STEP = 512  # samples from one movement of the modulation's vibrato to the next
 WOBBLE = 50.0  # cents of vibrato at full modulation
-BEND_RANGE = 2.0  # semitones of a full bend, until a message says otherwise
+USUAL_REACH = 2.0  # semitones of a full bend, until a message says otherwise
 LONGEST = 300.0  # seconds; a stream ignores how long its note is held
 KIT = "kit"
 
@@ -48,18 +49,18 @@ class _Channel:
     player: Character | None = None
     sustain: bool = False
     wheel: float = 0.0  # -1..1
-    reach: float = BEND_RANGE
+    reach: float = USUAL_REACH
     modulation: float = 0.0  # 0..1
-    volume: float = 100 / 127
-    expression: float = 1.0
+    volume: int = 100
+    expression: int = 127
     pan: float = 0.0  # -1..1
-    parameter: tuple[int, int] = (127, 127)
+    parameter: tuple[int, int] = NO_PARAMETER
     strokes: dict[int, int] = field(default_factory=dict)
 
     @property
     def gains(self) -> np.ndarray:
         """(2,) of the left and the right side."""
-        level = HEADROOM * (self.volume * self.expression) ** 2 / (100 / 127) ** 2
+        level = HEADROOM * gain_of(self.volume, self.expression) / gain_of(100, 127)
         angle = (self.pan + 1) * math.pi / 4
         return np.array([level * math.cos(angle), level * math.sin(angle)], np.float32)
 
@@ -191,8 +192,7 @@ class Live:
         elif status == 0xC0 and len(message) > 1:
             self._choose(channel, first)
         elif status == 0xE0 and len(message) > 2:
-            wheel = (second << 7 | first) - 8192
-            channel.wheel = wheel / (8191 if wheel > 0 else 8192)
+            channel.wheel = wheel_of(first, second)
             self._bend(channel)
 
     def panic(self) -> None:
@@ -258,19 +258,19 @@ class Live:
                 channel.modulation = value / 127
                 self._bend(channel)
             case 6:
-                if channel.parameter == (0, 0):
+                if channel.parameter == BEND_RANGE:
                     channel.reach = float(value)
                     self._bend(channel)
             case 7:
-                channel.volume = value / 127
+                channel.volume = value
             case 10:
-                channel.pan = max(-1.0, (value - 64) / 63)
+                channel.pan = pan_of(value)
             case 11:
-                channel.expression = value / 127
+                channel.expression = value
             case 64:
                 self._pedal(channel, value >= 64)
             case 98 | 99:
-                channel.parameter = (127, 127)
+                channel.parameter = NO_PARAMETER
             case 100:
                 channel.parameter = (channel.parameter[0], value)
             case 101:
@@ -293,8 +293,8 @@ class Live:
     def _reset(self, channel: _Channel) -> None:
         """All controllers: volume, pan and program stay (RP-015)."""
         self._pedal(channel, False)
-        channel.wheel, channel.modulation, channel.expression = 0.0, 0.0, 1.0
-        channel.parameter = (127, 127)
+        channel.wheel, channel.modulation, channel.expression = 0.0, 0.0, 127
+        channel.parameter = NO_PARAMETER
         self._bend(channel)
 
     def _cut(self, soundings: Sequence[_Sounding]) -> None:
