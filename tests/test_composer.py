@@ -284,6 +284,25 @@ def test_given_parts_stay_and_others_come(voice: ComposerVoice):
     check_score(alone)
 
 
+def test_an_accompaniments_chords_are_those_of_what_is_given(voice: ComposerVoice, monkeypatch):
+    """An untrained network has no opinion, so all that speaks is what fits."""
+    drafts: list[Draft] = []
+
+    class Spy(Writer):
+        def __init__(self, draft: Draft, *rest) -> None:
+            super().__init__(draft, *rest)
+            drafts.append(draft)
+
+    monkeypatch.setattr("antiphon.voices.composer.Writer", Spy)
+    roots = [0, 5, 7, 0, 5, 0]
+    chords = [ScoreNote(bar, 0, 60 + root + tone, 96, 80) for bar, root in enumerate(roots) for tone in (0, 4, 7)]
+    given = Score((ScorePart("Chords", CHORDS, tuple(chords)),), (Metre(4, 4),) * len(roots), ((0, 96.0),))
+    voice.bars(given=given, key="C", parts=["bass"], seed=1)
+    found = drafts[0].piece.chords
+    hits = [found[bar, half] // 6 == root for bar, root in enumerate(roots) for half in (0, 1)]
+    assert np.mean(hits) > 0.6
+
+
 def test_a_piece_goes_on(voice: ComposerVoice):
     before = replace(piece(8), markers=((0, "A"), (4, "B"), (8, "A'")))
     score = voice.bars(5, before=before, seed=1)

@@ -23,8 +23,9 @@ from antiphon.networks.generators.scene import SIZES, SceneGenerator
 from antiphon.networks.model import LabelTable
 from antiphon.networks.noise import shape_noise
 from antiphon.networks.place import RATES, SceneModel, Teller
-from antiphon.networks.texture import STATISTICS, TextureView, descriptors, power, statistics
+from antiphon.networks.texture import STATISTICS, TextureView, descriptors, joined, power, statistics
 from antiphon.recipes.lookup import recipe
+from antiphon.recipes.override import override
 from antiphon.representations.spectral import magnitude
 from antiphon.training.loop import new_game
 from antiphon.voices.kind import voice_of
@@ -295,6 +296,18 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_bytes(folder: Path, run: 
         train(folder, tmp_path / "run")
     stop_at()
     assert train(folder, tmp_path / "run").read_bytes() == (run / "weights.safetensors").read_bytes()
+
+
+def test_a_stretch_is_played_from_what_was_heard_in_the_other(run: Path, monkeypatch):
+    method = override(recipe("scene", "tiny"), {"game.style_noise": 0.0, "rehearsal": 0.0, "batch": 4})
+    data = Scenes(run / "prepared.safetensors")
+    game, batch = new_game(data, method), method.source(data).batch(0, 4)
+    played, sound = [], game.model.generator.sound
+    monkeypatch.setattr(game.model.generator, "sound", lambda w, *rest: played.append(w.detach()) or sound(w, *rest))
+    heard = game.model.encoder(joined(statistics(game.view(batch.audio))), batch.rate, batch.strength).detach()
+    game.step(batch, method.at(5, 10), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(played[0], heard[[1, 0, 3, 2]])
+    assert not torch.allclose(heard[0], heard[1])
 
 
 def test_a_run_that_begins_from_a_voice_knows_its_labels_by_name(run: Path):

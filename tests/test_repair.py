@@ -318,6 +318,22 @@ def test_strength_0_and_nothing_wrong_are_the_identity(what: str, model: Repair)
     np.testing.assert_array_equal(voice.transform(sound, RATE), sound)
 
 
+@pytest.mark.parametrize("level", [1.0, 2e-3])
+def test_strength_is_how_far_it_goes_at_any_level(model: Repair, level: float):
+    voice, sound = RepairVoice(model, VoiceInfo("any")), level * np.repeat(music(0.4), 2, 1)
+    whole, part = (voice.transform(sound, RATE, "noise", strength) for strength in (1.0, 0.25))
+    assert np.abs(whole - sound).max() > 0.05 * level
+    np.testing.assert_allclose(part, sound + 0.25 * (whole - sound), atol=1e-6 * level)
+
+
+def test_soft_sounds_are_amplified_for_the_network_only():
+    torch.manual_seed(0)
+    nothing = Repair(RepairConfig(16, 32, 3), LabelTable(NAMES, ())).eval()  # as it begins
+    sound = 2e-3 * np.repeat(music(0.4), 2, 1)
+    made = RepairVoice(nothing, VoiceInfo("any")).transform(sound, RATE, "noise")
+    np.testing.assert_allclose(made, sound, atol=0.02 * np.abs(sound).max())
+
+
 def test_told_of():
     told = told_of(("noise", "hum", "codec"), {"noise": 45.0, "codec": None})
     np.testing.assert_allclose(told, [[0.05, 1], [0, 1], [0, 0]])

@@ -59,6 +59,7 @@ def test_turning_steps_along_the_sphere_by_the_direction(turnable):
     w = voice.imagine("violin", seed=3)
     step = voice.controls.step("violin", {"brightness": 0.01})
     moved = voice.turned(w, "violin", {"brightness": 0.01})
+    torch.testing.assert_close(step, 0.01 * voice.controls.directions[voice.instruments.index("violin"), 0])
     flat = step - (step @ w) / (w @ w) * w
     assert float(moved.norm()) == pytest.approx(float(w.norm()), rel=1e-5)
     torch.testing.assert_close(moved - w, flat, rtol=0.05, atol=1e-3)
