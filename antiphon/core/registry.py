@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -16,9 +18,16 @@ def registry(package: str, table: str) -> dict[str, Any]:
     `registry("antiphon.representations", "REPRESENTATIONS")` finds a new representation as soon as its file is there.
     """
     found: dict[str, Any] = {}
-    for file in sorted(iter_modules(import_module(package).__path__), key=lambda f: f.name):
-        found |= getattr(import_module(f"{package}.{file.name}"), table, {})
+    folders = [Path(folder) for folder in import_module(package).__path__]
+    for name in _files(*((folder, folder.stat().st_mtime_ns if folder.exists() else 0) for folder in folders)):
+        found |= getattr(import_module(f"{package}.{name}"), table, {})
     return found
+
+
+@cache
+def _files(*folders: tuple[Path, int]) -> list[str]:
+    """The names of all modules in folders, each given with the time of its last change."""
+    return sorted(file.name for file in iter_modules([str(folder) for folder, _ in folders]))
 
 
 def choose(offered: Mapping[str, Any], kind: str, name: str) -> Any:

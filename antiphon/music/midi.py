@@ -36,12 +36,12 @@ def read_midi(path: str | Path) -> Song:
     path = Path(path)
     file = read_smf(path)
     warnings = _damage(path, file)
-    patterns = _patterns(file)
-    if len(patterns) > 1:
-        warnings.append(f"{path} has {len(patterns)} separate patterns (type 2): they are played one after another")
+    groups = patterns(file)
+    if len(groups) > 1:
+        warnings.append(f"{path} has {len(groups)} separate patterns (type 2): they are played one after another")
     modules: list[Module] = []
     endless, start = 0, 0.0
-    for pattern in patterns:
+    for pattern in groups:
         played, unreleased, start = _play(file, pattern, start)
         modules += played
         endless += unreleased
@@ -85,7 +85,7 @@ def _unplayed(file: Smf, modules: list[Module]) -> list[str]:
     return [f"not played as written: {', '.join(named)}"] if named else []
 
 
-def _patterns(file: Smf) -> list[list[int]]:
+def patterns(file: Smf) -> list[list[int]]:
     """Groups of tracks that sound together, in order of time."""
     if file.kind != 2:
         return [list(range(len(file.tracks)))]
@@ -95,8 +95,7 @@ def _patterns(file: Smf) -> list[list[int]]:
 def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], int, float]:
     """Play a pattern from `start` on. Returns a sound module for each port, how many of its notes were never released,
     and the time of its last event."""
-    tracks = [file.tracks[number] for number in pattern]
-    modules = {port: Module() for port in {0}.union(*(track.ports for track in tracks))}
+    modules = modules_of(file, pattern)
     ports: dict[int, int] = defaultdict(int)  # of each track: with several, there are more than 16 channels
     last = stop = start
     for now, track, status, first, second in _timed(file, pattern, start):
@@ -118,13 +117,16 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], in
     return list(modules.values()), len(endless), stop
 
 
+def modules_of(file: Smf, pattern: list[int]) -> dict[int, Module]:
+    """A sound module for each port that tracks mention."""
+    return {port: Module() for port in {0}.union(*(file.tracks[number].ports for number in pattern))}
+
+
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
     """The events of tracks that sound together, in playing order, at times that follow the tempo; the end is a last
     event of status 0."""
-    ordered = [_ordered(number, file.tracks[number]) for number in pattern]
-    merged = merge(*ordered, key=itemgetter(0, 1))  # stable: tracks in order, a track's own order kept
     now, before, step = start, 0, file.tick
-    for tick, _, track, (_, status, first, second) in merged:
+    for track, (tick, status, first, second) in in_order(file, pattern):
         now += (tick - before) * step
         before = tick
         if status != TEMPO:
@@ -133,6 +135,13 @@ def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:
             step = file.tick * first / 500_000
     end = max((file.tracks[number].end for number in pattern), default=0)
     yield now + max(end - before, 0) * step, 0, 0, 0, 0
+
+
+def in_order(file: Smf, pattern: list[int]) -> Iterator[tuple[int, Event]]:
+    """The events of tracks that sound together, each with its track's number, in playing order."""
+    ordered = [_ordered(number, file.tracks[number]) for number in pattern]
+    for _, _, number, event in merge(*ordered, key=itemgetter(0, 1)):  # stable: tracks in order, a track's own kept
+        yield number, event
 
 
 def _ordered(number: int, track: Track) -> Iterator[Ordered]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
-from heapq import merge
 from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
-from antiphon.music.drums import DRUM_CHANNEL
+from antiphon.music.drums import as_struck
+from antiphon.music.midi import in_order, modules_of, patterns
+from antiphon.music.module import exclusive
 from antiphon.music.notation import (
     BASS,
     CHORDS,
@@ -32,7 +33,7 @@ from antiphon.music.notation import (
     ScorePart,
     notes_in,
 )
-from antiphon.music.smf import PORT, TEMPO, Smf, read_smf
+from antiphon.music.smf import EXCLUSIVE, PORT, TEMPO, Smf, read_smf
 from antiphon.music.text import readable
 
 __all__ = [
@@ -45,7 +46,6 @@ SLOWEST, FASTEST = 10.0, 600.0  # beats a minute
 STRAIGHT, TRIPLET = 6, 8  # steps of the grids that played notes are moved to
 WRITTEN = 0.02  # beats off the grid of 24ths at which a note may still have been written
 PLAYED = 0.25  # share of notes farther off, above which a file was played and not written
-KIT_BANKS = (120, 126, 127)
 BASS_PROGRAMS = range(32, 40)
 LOW = 52.0  # mean pitch below which a part may be the bass
 ALONE = 1.35  # mean notes of an onset below which a part is a single line
@@ -105,50 +105,61 @@ class _Voice:
 
 
 def _voices(file: Smf) -> list[_Voice]:
-    """All voices with notes, in order of track and channel; rows are (onset tick, pitch, end tick, velocity)."""
-    notes: dict[tuple[int, int, bool], list[list[int]]] = defaultdict(list)
-    programs: dict[tuple[int, int, bool], Counter[int]] = defaultdict(Counter)
-    down: dict[tuple[int, int, int], deque[list[int]]] = defaultdict(deque)
-    program: dict[int, int] = {}
-    bank: dict[int, int] = {}
-    ports: dict[int, int] = defaultdict(int)
-    stop = 0
-    for tick, number, event in _in_order(file):
-        if event.status == PORT:
-            ports[number] = event.first
-        if not 0x80 <= event.status < 0xF0:
-            continue
-        channel, kind = (event.status & 15) + 16 * ports[number], event.status >> 4
-        stop = max(stop, tick)
-        if kind == 0xC:
-            program[channel] = event.first
-        elif kind == 0xB and event.first == 0:
-            bank[channel] = event.second
-        elif kind == 9 and event.second:
-            place = (number, channel, channel % 16 == DRUM_CHANNEL or bank.get(channel, 0) in KIT_BANKS)
-            row = [tick, event.first, -1, event.second]
-            notes[place].append(row)
-            programs[place][program.get(channel, 0)] += 1
-            down[number, channel, event.first].append(row)
-        elif kind in (8, 9) and down[number, channel, event.first]:
-            down[number, channel, event.first].popleft()[2] = tick
-    beat = 0.5 / file.tick
-    for row in (row for rows in notes.values() for row in rows if row[2] < 0):  # never released: a beat, or to the end
-        row[2] = round(max(min(stop, row[0] + 4 * beat), row[0] + beat))
+    """All voices with notes, in order of track and channel; rows are (onset tick, pitch, end tick, velocity). Whether
+    one is a kit and what plays it is what a sound module would make of its messages."""
+    found: dict[tuple[int, int, bool], _Found] = defaultdict(_Found)
+    begin = 0
+    for pattern in patterns(file):
+        end = _listen(file, pattern, begin, found)
+        begin = end if file.kind == 2 else begin
     return [
-        _Voice(*place, file.tracks[place[0]].name_of(place[1] % 16), programs[place].most_common(1)[0][0],
-               np.array(rows, np.float64))
-        for place, rows in sorted(notes.items())
+        _Voice(*place, file.tracks[place[0]].name_of(place[1] % 16), one.programs.most_common(1)[0][0],
+               np.array(one.rows, np.float64))
+        for place, one in sorted(found.items())
     ]  # fmt: skip
 
 
-def _in_order(file: Smf):  # type: ignore[no-untyped-def]
-    """(tick, track, event) of all tracks; the patterns of a type 2 file one after another."""
-    begin, streams = 0, []
-    for number, track in enumerate(file.tracks):
-        streams.append([(event.tick + begin, number, event) for event in track.events])
-        begin += track.end * (file.kind == 2)
-    return merge(*streams, key=itemgetter(0, 1))
+@dataclass
+class _Found:
+    """What was heard of a voice: its rows, and how many of them each program has."""
+
+    rows: list[list[int]] = field(default_factory=list)
+    programs: Counter[int] = field(default_factory=Counter)
+
+
+def _listen(file: Smf, pattern: list[int], begin: int, found: dict[tuple[int, int, bool], _Found]) -> int:
+    """Add the notes of tracks that sound together from tick `begin` on. -> the tick at which they end"""
+    modules, ports = modules_of(file, pattern), defaultdict[int, int](int)
+    down: dict[tuple[int, int, int], deque[list[int]]] = defaultdict(deque)
+    rows, stop = [], begin
+    for number, (at, status, first, second) in in_order(file, pattern):
+        tick, kind = begin + at, status >> 4
+        channel = (status & 15) + 16 * ports[number]
+        if status == PORT:
+            ports[number] = first
+        elif status == EXCLUSIVE:
+            source = file.tracks[number]
+            exclusive(tick, [modules[ports[number]]] if source.ports else [*modules.values()],
+                      bytes(source.exclusive[first]))  # fmt: skip
+        elif 0x80 <= status < 0xF0:
+            stop = max(stop, tick)
+            if kind == 9 and second:
+                told = modules[ports[number]].channels[status & 15]
+                kit, program = as_struck(told.kit, told.program, first)
+                one, row = found[number, channel, bool(kit)], [tick, first, -1, second]
+                one.rows.append(row)
+                one.programs[program] += 1
+                down[number, channel, first].append(row)
+                rows.append(row)
+            elif kind in (8, 9) and down[number, channel, first]:
+                down[number, channel, first].popleft()[2] = tick
+            elif kind in (0xB, 0xC):
+                modules[ports[number]].message(tick, number, status, first, second)
+    beat = 0.5 / file.tick
+    for row in rows:
+        if row[2] < 0:  # never released: a beat, or to the end
+            row[2] = round(max(min(stop, row[0] + 4 * beat), row[0] + beat))
+    return begin + max((file.tracks[number].end for number in pattern), default=0)
 
 
 def _to_grid(voices: list[_Voice], beat: float) -> float:

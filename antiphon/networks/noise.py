@@ -28,9 +28,16 @@ def band_to_bin(bands: int, window: int, sample_rate: int) -> Tensor:
     return hat_weights(mel(bins), mel(band_centres(bands))).T.contiguous()
 
 
-def white_spectra(frames: int, window: int, generator: torch.Generator) -> Tensor:
-    """(frames, window/2+1) complex normal spectra whose `shape_noise` has unit variance at gain 1."""
-    return torch.view_as_complex(torch.randn(frames, window // 2 + 1, 2, generator=generator)) * math.sqrt(window / 2)
+@lru_cache(maxsize=4)
+def white_spectra(seed: int, *tables: tuple[int, int]) -> list[Tensor]:
+    """Complex normal spectra whose `shape_noise` has unit variance at gain 1: of each table (frames, window) that is
+    asked for (frames, window/2+1). They are shared by all networks that ask for the same, and never written to."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.inference_mode(False):  # as above
+        return [
+            torch.view_as_complex(torch.randn(frames, window // 2 + 1, 2, generator=generator)) * math.sqrt(window / 2)
+            for frames, window in tables
+        ]
 
 
 def frame_centres(samples: int, window: int, hop: int, device: torch.device | None = None) -> Tensor:

@@ -34,6 +34,7 @@ from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
 from antiphon.networks.oscillators import block_count
 from antiphon.networks.physics import midi_to_hz
+from antiphon.networks.precision import mixed, multiplies_bfloat16
 from antiphon.networks.timegrid import knots
 from antiphon.training.batches.excerpts import Excerpts, ExcerptSource, measured_release, measured_tuning
 from antiphon.training.losses import onset
@@ -125,7 +126,9 @@ class _Learning:
         progress: Callable[[int, int], None],
     ):
         self.base, self.source, self.how, self.progress = generator, source, how, progress
-        self.trunk = copy.deepcopy(generator).requires_grad_(False).bfloat16()  # casts its weights once
+        self.trunk = copy.deepcopy(generator).requires_grad_(False)
+        if multiplies_bfloat16(next(self.trunk.parameters()).device.type):
+            self.trunk.bfloat16()  # casts its weights once
         self.expected = ExpectedLoss(generator.config)
         self.step = 0
         self.seen: dict[int, _Seen] = {}
@@ -276,7 +279,7 @@ class _Learning:
 
     def _states(self, w: Tensor, g: Gesture) -> States:
         """The trunk's output, which no stage changes. w: (style,)"""
-        with torch.autocast(w.device.type, torch.bfloat16):
+        with mixed(w.device):
             return self.trunk.states(w.expand(len(g.pitch), -1), g)
 
     # ---- steps -------------------------------------------------------------------------------------------------------
@@ -297,6 +300,6 @@ class _Learning:
 
 
 def _read(generator: InstrumentGenerator, states: States) -> Curves:
-    with torch.autocast(states[0].device.type, torch.bfloat16, cache_enabled=False):  # threads would share the cache
+    with mixed(states[0].device, cache_weights=False):
         curves = generator.read(*states)
     return Curves(**{f.name: getattr(curves, f.name).float() for f in fields(Curves)})

@@ -28,6 +28,7 @@ from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.partials import Blocks, coefficients
 from antiphon.networks.physics import midi_to_hz
+from antiphon.networks.precision import multiplies_bfloat16
 from antiphon.networks.timegrid import held_count, held_knots, pad_knots, released_knots, rounded_up
 from antiphon.voices.known import AHEAD, LEAVE, RING, Known, death, ending, letting_go, peaks
 from antiphon.voices.pitch_track import STEADY, Pitches, Track, bent, let_go_at
@@ -37,13 +38,7 @@ TOGETHER = 1 << 17  # partials x blocks rendered at once: more would not fit a p
 EVEN = 32  # knots: a batch has a multiple of it
 
 
-def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16; without them it is slower than float32."""
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
-HALF = _multiplies_bfloat16()  # the trunk then runs as in training: -36 dB of difference, a sixth of the time
+HALF = multiplies_bfloat16("cpu")  # the trunk then runs as in training: -36 dB of difference, a sixth of the time
 
 
 @torch.inference_mode()

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,7 @@ def generator() -> InstrumentGenerator:
     for number, (_, weights) in enumerate(made.named_parameters()):
         weights.copy_(tensor(number, tuple(weights.shape)))
     made.heads.bias[CONFIG.bands + CONFIG.free_harmonics + FREE_SLOTS : -2] += LOUDER  # noise that can be heard
+    made.white_long, made.white_short = made.white_long.clone(), made.white_short.clone()  # networks share them
     for window, table, rows in ((LONG, made.white_long, 240), (SHORT, made.white_short, 64)):
         for note, _ in NOTES.values():
             for row in ((note.take * 7919 * 2_654_435_761 + np.arange(rows)) % TABLE).tolist():
@@ -116,6 +120,19 @@ def played(network: InstrumentGenerator, name: str, block: int = 128) -> np.ndar
     while not stream.done:
         parts.append(stream.read(block))
     return np.concatenate(parts)[: int(stream._end)]
+
+
+@contextmanager
+def ratios(network: InstrumentGenerator, numbers: list[float]) -> Iterator[None]:
+    """The network's partials at given multiples of the pitch: their last bits differ between processors, and turn the
+    phases of high partials after seconds."""
+    inner = network.all_partials
+    given = torch.tensor(numbers).unsqueeze(0)
+    network.all_partials = lambda *asked: replace(inner(*asked), ratios=given)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del network.all_partials
 
 
 def excerpts(sound: np.ndarray, hold: int) -> dict[str, list[float]]:

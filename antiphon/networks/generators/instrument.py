@@ -138,9 +138,8 @@ class InstrumentGenerator(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.unison.weight)
         nn.init.zeros_(self.unison.bias)
-        rng = torch.Generator().manual_seed(20_26)
-        self.register_buffer("white_long", white_spectra(TABLE, LONG, rng), persistent=False)
-        self.register_buffer("white_short", white_spectra(TABLE, SHORT, rng), persistent=False)
+        for name, white in zip(("long", "short"), white_spectra(20_26, (TABLE, LONG), (TABLE, SHORT)), strict=True):
+            self.register_buffer(f"white_{name}", white, persistent=False)
         self.register_buffer("long_bins", band_to_bin(c.noise_bands, LONG, SAMPLE_RATE), persistent=False)
         self.register_buffer("short_bins", band_to_bin(c.strike_bands, SHORT, SAMPLE_RATE), persistent=False)
         self.register_buffer("centres", mel(band_centres(c.bands)), persistent=False)

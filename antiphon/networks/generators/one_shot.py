@@ -116,9 +116,8 @@ class OneShotGenerator(nn.Module):
         for layer, scale in ((self.heads, 0.3), (self.ringer.last, 0.1)):  # begin near the middle of every range
             nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
             nn.init.zeros_(layer.bias)
-        rng = torch.Generator().manual_seed(20_26)
-        self.register_buffer("white_long", white_spectra(TABLE, LONG, rng), persistent=False)
-        self.register_buffer("white_short", white_spectra(TABLE, SHORT, rng), persistent=False)
+        for name, white in zip(("long", "short"), white_spectra(20_26, (TABLE, LONG), (TABLE, SHORT)), strict=True):
+            self.register_buffer(f"white_{name}", white, persistent=False)
 
     # ---- the network -------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.networks.layers import MLP, bounded
+from antiphon.networks.precision import mixed
 from antiphon.representations.stft import istft, stft
 
 WINDOW, HOP = 2048, 512
@@ -121,7 +122,7 @@ class Repair(nn.Module):
         """(batch, samples), what is wrong -> (batch, samples), to be added to the sound: it is nothing at first."""
         spectra = spectra_of(audio.unsqueeze(1))
         wide = F.pad(features_of(spectra.sound), (0, 0, 0, REACH_AHEAD))
-        with torch.autocast(audio.device.type, torch.bfloat16, enabled=self.training):
+        with mixed(audio.device, self.training):
             said, _ = self(wide, told, self.begin(len(audio)))
         changed = corrected(spectra, said[:, REACH_AHEAD:].float(), self.adds(told)) - spectra.sound
         return istft(changed.squeeze(1), WINDOW, HOP, audio.shape[-1])

@@ -113,9 +113,9 @@ class SceneGenerator(nn.Module):
         ):
             nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
             nn.init.zeros_(layer.bias)
-        rng = torch.Generator().manual_seed(20_27)
-        for name, rows, window in (("long", LONG_ROWS, LONG), ("short", SHORT_ROWS, SHORT), ("fine", FINE_ROWS, FINE)):
-            self.register_buffer(f"white_{name}", white_spectra(rows, window, rng), persistent=False)
+        tables = white_spectra(20_27, (LONG_ROWS, LONG), (SHORT_ROWS, SHORT), (FINE_ROWS, FINE))
+        for name, white in zip(("long", "short", "fine"), tables, strict=True):
+            self.register_buffer(f"white_{name}", white, persistent=False)
         points, bins = fine_points(), torch.arange(FINE // 2 + 1).float()
         right = torch.searchsorted(points, bins).clamp(1, len(points) - 1)
         share = ((bins - points[right - 1]) / (points[right] - points[right - 1])).clamp(0, 1)

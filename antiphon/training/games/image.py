@@ -3,8 +3,8 @@
     L_D = rule_D(D(x), D(G(z))) + penalties + keys H(key heard in x)         [training/games/adversary.py]
     L_G = rule_G(D(x), D(G(z)))             + keys H(key heard in G(z))
 
-Every move of the critic sees new sounds. The networks run in bfloat16, their outputs are float32. The generator moves
-by the same sounds that the critic has just judged in its last move.
+Every move of the critic sees new sounds. The networks run in mixed precision, their outputs are float32. The generator
+moves by the same sounds that the critic has just judged in its last move.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antiphon.networks.image_gan import ImageCritic, Judgement
+from antiphon.networks.precision import mixed
 from antiphon.training.augment import shown
 from antiphon.training.batches.onset_crops import Sounds
 from antiphon.training.contract import Judged, StepContext, take_over
@@ -99,19 +100,15 @@ class ImageGame(ExaminedSoundGame):
 
     def _draw(self, condition: Tensor, rng: torch.Generator) -> Tensor:
         z = self.model.generator.draw(len(condition), rng).to(condition.device, non_blocking=True)
-        with self._autocast(z):
+        with mixed(z.device):
             image: Tensor = self.model.generator(z, condition)
         return image.float()
 
     def _judge(self, image: Tensor, condition: Tensor, exact: bool = False) -> Judgement:
         """exact: in float32, for differences too small for bfloat16."""
-        with self._autocast(image, not exact):
+        with mixed(image.device, not exact):
             verdict: Judgement = self.critics(image, condition)
         return verdict
-
-    @staticmethod
-    def _autocast(like: Tensor, enabled: bool = True) -> torch.autocast:
-        return torch.autocast(like.device.type, torch.bfloat16, enabled=enabled)
 
     # ---- the critic's move -------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from antiphon.networks.discriminators.logmel import Discriminators, LogMelDiscri
 from antiphon.networks.gesture import Curves, Gesture
 from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import StyledModel
+from antiphon.networks.precision import mixed
 from antiphon.training.augment import shown
 from antiphon.training.batches.excerpts import Excerpts
 from antiphon.training.contract import Judged, StepContext
@@ -115,7 +116,7 @@ class InstrumentGame(StyledGame):
             terms["movement"] = movement_loss(fake, batch.audio, g, tuning.ratios)
         terms |= self._what_was_played(w, curves, g, batch)
         if moment.ramp and (play["adversarial"] or play["features"]):
-            with self._autocast(batch.audio):
+            with mixed(batch.audio.device):
                 terms |= self._adversarial_terms(batch, real, show(fake), show(imagined), some)
         return log | self._generator_moves(terms, moment.ramp, rng)
 
@@ -132,7 +133,7 @@ class InstrumentGame(StyledGame):
 
     def _copy(self, batch: Excerpts, g: Gesture, rng: torch.Generator) -> tuple[Tensor, Curves]:
         """Encode the reference, and play the gesture in its style."""
-        with self._autocast(batch.audio):
+        with mixed(batch.audio.device):
             w = self.model.encoder(batch.reference, batch.reference_pitch, batch.reference_release)
             noisy = w + self.config.style_noise * torch.randn(w.shape, generator=rng).to(w.device, non_blocking=True)
             return w, self.model.generator.curves(noisy, g)
@@ -151,7 +152,7 @@ class InstrumentGame(StyledGame):
         """Play some of the batch's gestures with imagined styles, tuned by the tuner as at play time."""
         g = batch.gesture[some]
         z = torch.randn(len(g.pitch), NOISE, generator=rng).to(batch.audio.device, non_blocking=True)
-        with self._autocast(batch.audio):
+        with mixed(batch.audio.device):
             w = self.model.mapping(z, batch.instrument[some], batch.style[some])
             with torch.no_grad():  # the tuner learns nothing from sound (see training/losses/tuning.py)
                 tuning = self.model.generator.tuning(w, g.pitch, g.velocity)
@@ -168,7 +169,7 @@ class InstrumentGame(StyledGame):
     ) -> tuple[Verdicts, dict[str, Tensor]]:
         """Their verdicts on the real notes, before they move, and scalars. audio, fake, imagined: as they are shown."""
         generated = torch.cat([imagined, fake[len(imagined) :]])  # a sound of either kind for every gesture
-        with self._autocast(audio):
+        with mixed(audio.device):
             real: Verdicts = self.critics(audio, batch.gesture, batch.instrument)
             loss = self._critic_loss(batch, real[0], fake, imagined)
         penalty = self.config.penalty(real[0], lambda: self._seen(batch, audio, generated), moment.r1, moment.step, rng)
@@ -220,9 +221,6 @@ class InstrumentGame(StyledGame):
         return self._judged(self._imagine(batch, slice(None), rng), batch)
 
     def _judged(self, audio: Tensor, batch: Excerpts) -> Judged:
-        with self._autocast(audio):
+        with mixed(audio.device):
             logits = self.critics(audio, batch.gesture, batch.instrument)[0]
         return Judged(audio, torch.stack([x.float().mean(1) for x in logits]).mean(0))
-
-    def _autocast(self, like: Tensor) -> torch.autocast:
-        return torch.autocast(like.device.type, torch.bfloat16)

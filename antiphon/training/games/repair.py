@@ -23,6 +23,7 @@ from antiphon.data.recordings import SPLITS, Recordings
 from antiphon.metrics.plots.sheet import spectrogram_grid
 from antiphon.networks.discriminators.pairs import PairDiscriminator, PairDiscriminators
 from antiphon.networks.generators.repair import WINDOW, Repair
+from antiphon.networks.precision import mixed
 from antiphon.representations.spectral import LogMel, mel_filters
 from antiphon.representations.stft import stft
 from antiphon.training.batches.repairs import Repairs, RepairSource
@@ -104,7 +105,7 @@ class RepairGame(Game):
     def _critics_move(
         self, clean: Tensor, made: Tensor, given: Tensor, moment: StepContext, rng: torch.Generator
     ) -> dict[str, Tensor]:
-        with torch.autocast(clean.device.type, torch.bfloat16):
+        with mixed(clean.device):
             true, false = ([x.float() for x in self.critics(audio, given)[0]] for audio in (clean, made))
         loss = torch.stack([self.rule.discriminator(r, f) for r, f in zip(true, false, strict=True)]).mean()
         gap = torch.stack([r.mean() - f.mean() for r, f in zip(true, false, strict=True)]).mean()
@@ -124,7 +125,7 @@ class RepairGame(Game):
     def _verdict(self, clean: Tensor, made: Tensor, given: Tensor) -> dict[str, Tensor]:
         """The critics' verdicts on both, after their move."""
         self.critics.requires_grad_(False)
-        with torch.autocast(clean.device.type, torch.bfloat16):
+        with mixed(clean.device):
             with torch.no_grad():
                 true, known = self.critics(clean, given)
             false, features = self.critics(made, given)

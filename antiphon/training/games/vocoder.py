@@ -16,6 +16,7 @@ from torch import Tensor
 
 from antiphon.networks.discriminators.spectrogram import SpectrogramDiscriminator, SpectrogramDiscriminators
 from antiphon.networks.generators.vocoder import Vocoder
+from antiphon.networks.precision import mixed
 from antiphon.representations.stft import stft
 from antiphon.training.batches.random_crops import RandomCrops
 from antiphon.training.contract import StepContext
@@ -72,7 +73,7 @@ class VocoderGame(SoundGame):
         """One update of every player; in rehearsal of the generator alone. -> scalars by name"""
         self.set_rates(moment.rate)
         view, real = self.model.view, batch.audio
-        with torch.autocast(real.device.type, torch.bfloat16):
+        with mixed(real.device):
             spectra = self.model(view.encode(real))
         terms, log = phase_derivative_losses(spectra, stft(real, view.window, view.hop)), {}
         if not moment.rehearsal:
@@ -85,7 +86,7 @@ class VocoderGame(SoundGame):
         return {k: v.detach() for k, v in log.items()}
 
     def _critics_move(self, real: Tensor, fake: Tensor, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
-        with torch.autocast(real.device.type, torch.bfloat16):
+        with mixed(real.device):
             true, false = ([x.float() for x in self.critics(audio)[0]] for audio in (real, fake))
         loss = torch.stack([self.rule.discriminator(r, f) for r, f in zip(true, false, strict=True)]).mean()
         gap = torch.stack([r.mean() - f.mean() for r, f in zip(true, false, strict=True)]).mean()
@@ -104,7 +105,7 @@ class VocoderGame(SoundGame):
     def _verdict(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The critics' verdicts on both, after their move."""
         self.critics.requires_grad_(False)
-        with torch.autocast(real.device.type, torch.bfloat16):
+        with mixed(real.device):
             with torch.no_grad():
                 true, known = self.critics(real)
             false, features = self.critics(fake)

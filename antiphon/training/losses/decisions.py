@@ -8,6 +8,7 @@ from torch import Tensor
 
 from antiphon.data.phrases import FLAT
 from antiphon.networks.composer import ComposerModel
+from antiphon.networks.precision import mixed
 from antiphon.training.batches.phrases import Phrases
 
 KINDS = ("first", "second", "like", "before", "count", "place", "length", "pitch", "velocity")
@@ -16,7 +17,7 @@ KINDS = ("first", "second", "like", "before", "count", "place", "length", "pitch
 def surprises(model: ComposerModel, batch: Phrases, half: bool = False) -> dict[str, Tensor]:
     """Nats of every decision, (n,) of each kind, in the order of the batch's tables. half: the transformer computes in
     bfloat16."""
-    with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=half):
+    with mixed(batch.tokens.device, half):
         states = model(batch.tokens)
     states = states.float().flatten(0, 1)
     return {**_of_bars(model, batch, states), **_of_blocks(model, batch, states), **_of_notes(model, batch, states)}
