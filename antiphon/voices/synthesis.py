@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -28,7 +27,7 @@ from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.partials import Blocks, coefficients
 from antiphon.networks.physics import midi_to_hz
-from antiphon.networks.precision import multiplies_bfloat16
+from antiphon.networks.precision import mixed, multiplies_bfloat16
 from antiphon.networks.timegrid import held_count, held_knots, pad_knots, released_knots, rounded_up
 from antiphon.voices.known import AHEAD, LEAVE, RING, Known, death, ending, letting_go, peaks
 from antiphon.voices.pitch_track import STEADY, Pitches, Track, bent, let_go_at
@@ -104,10 +103,9 @@ def ask(generator: InstrumentGenerator, w: Tensor, g: Gesture) -> Curves:
     return Curves(**{name: rows[:count] for name, rows in vars(curves).items()})
 
 
-def in_precision() -> AbstractContextManager[None]:
+def in_precision() -> torch.autocast:
     """In which the trunk runs here."""
-    context: AbstractContextManager[None] = torch.autocast("cpu", torch.bfloat16, enabled=HALF)
-    return context
+    return mixed(torch.device("cpu"), HALF)
 
 
 # ---- the gesture -----------------------------------------------------------------------------------------------------
