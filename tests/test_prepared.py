@@ -168,7 +168,8 @@ def test_pickles_as_a_path(prepared: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(copy).audio(0), data.audio(0))
 
 
-def test_two_workers_make_the_same_file(folder: Path, prepared: Path, tmp_path: Path) -> None:
+def test_two_workers_make_the_same_file(folder: Path, prepared: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("antiphon.data.prepare.MANY", 2)
     prepare(folder, tmp_path / "again.safetensors", workers=2, licence="CC0", sources=["here"])
     assert (tmp_path / "again.safetensors").read_bytes() == prepared.read_bytes()
     assert list(tmp_path.iterdir()) == [tmp_path / "again.safetensors"]  # nothing temporary is left
@@ -177,6 +178,7 @@ def test_two_workers_make_the_same_file(folder: Path, prepared: Path, tmp_path: 
 def test_two_workers_leave_the_callers_threads_alone(folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MKL_NUM_THREADS", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("antiphon.data.prepare.MANY", 2)
     before = dict(os.environ)
     met = []
     prepare(folder, tmp_path / "p.safetensors", workers=2, progress=lambda *_: met.append(dict(os.environ)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from antiphon.core.units import MEL, MEL_CORNER, SAMPLE_RATE
@@ -15,6 +17,7 @@ def mel_of(hz: float | np.ndarray) -> np.ndarray:
     return MEL * np.log10(1 + np.asarray(hz) / MEL_CORNER)
 
 
+@lru_cache(maxsize=32)
 def mel_bands(sample_rate: int, size: int, bands: int, low: float = 0.0, high: float | None = None) -> np.ndarray:
     """Triangles on the mel axis, each summing to 1: (bands, size // 2 + 1) float32. A band without a bin gets one.
 
@@ -28,7 +31,9 @@ def mel_bands(sample_rate: int, size: int, bands: int, low: float = 0.0, high: f
     weights = np.maximum(np.minimum(rise, fall), 0)
     empty = np.flatnonzero(weights.sum(1) == 0)
     weights[empty, np.abs(bins - edges[1:-1][empty, None]).argmin(1)] = 1
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    bank = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    bank.flags.writeable = False  # callers share it
+    return bank
 
 
 def frames(audio: np.ndarray, size: int, hop: int) -> np.ndarray:

@@ -31,6 +31,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
 PEAK = 32600 / 32768  # the largest sample allowed
 LONGEST = 20.0  # seconds kept of a note
+MANY = 500  # sounds that are worth more processes: starting one costs as much as measuring a hundred
 SILENCE_DB = -70.0  # a note whose peak is below this is refused
 FAINTEST_DB = (
     -62.0
@@ -134,8 +135,8 @@ def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measu
 
 
 def _results(jobs: Sequence[tuple], workers: int) -> Generator[Measured | str, None, None]:
-    """Measures every job in order, in this process or in a pool of single-threaded ones."""
-    if workers <= 1:
+    """Measures every job in order, in this process or, where there are many, in a pool of single-threaded ones."""
+    if workers <= 1 or len(jobs) < MANY:
         yield from map(_work, jobs)
         return
     with _single_threaded(), started_pool(workers) as pool:
@@ -167,8 +168,9 @@ def prepare(
 ) -> Report:
     """Measures every note of a folder (or of a manifest of one) into the prepared file `out_path`.
 
-    progress(done, total) is called after every note. `licence` and `sources` are stored in the metadata. Raises
-    AntiphonError when nothing usable is found or, without force, when `out_path` exists.
+    progress(done, total) is called after every note. `licence` and `sources` are stored in the metadata. workers:
+    processes to use for a large folder. Raises AntiphonError when nothing usable is found or, without force, when
+    `out_path` exists.
     """
     out_path = Path(out_path)
     check_place(out_path, force=force)

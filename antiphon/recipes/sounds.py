@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from antiphon.data.labelling.row import Manifest, Refused
     from antiphon.data.prepare import Report
 
-MANY = 500  # sounds that are worth more processes: starting one costs as much as measuring a hundred
 NAMED = 3  # refused files that are shown
 
 
@@ -48,7 +47,7 @@ class SoundsRecipe(Recipe[Prepared], ABC):
         check_sort(manifest)
         for remark in manifest.remarks:
             report.say(f"note: {remark}")
-        how = {"workers": workers if len(manifest.rows) >= MANY else 1, "licence": licence, "sources": [source.name]}
+        how = {"workers": workers, "licence": licence, "sources": [source.name]}
         with report.bar("measuring") as advance:
             done = prepare(manifest, target, progress=advance, force=True, **how)  # type: ignore[arg-type]
         _say_what_was_found(manifest, done, report)
