@@ -25,6 +25,7 @@ from antiphon.training.contract import StepContext
 from antiphon.training.games.composer import advantages
 from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
+from antiphon.voices import writing
 from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.checkpoint import load_voice, save_voice
 from antiphon.voices.composer import ComposerVoice
@@ -453,3 +454,17 @@ def test_a_windows_answers_are_the_pieces(prepared: Scores):
     assert found.bar_chords.tolist() == known.chords.tolist()
     assert json.dumps(found.places.tolist())
     assert CHORDS == "chords"
+
+
+def test_a_piece_is_written_on_one_thread(voice, monkeypatch):
+    """More would wait for each other at every one of thousands of small steps: ten times as long on a busy machine."""
+    asked, met = writing.answer, set()
+    monkeypatch.setattr(writing, "answer", lambda *a: met.add(torch.get_num_threads()) or asked(*a))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        voice.bars(1, seed=1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert met == {1}

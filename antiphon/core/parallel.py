@@ -35,13 +35,20 @@ GONE = "one of the worker processes ended (killed? out of memory?): run the same
 def parallel_map(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
     """[work(0), ..., work(count - 1)], `threads` at once (default: as many as there are processors), in order."""
     threads = min(threads or _processors(), count)
-    before = _torch_threads(1)
     _keep_memory()
-    try:
+    with one_thread():
         if threads <= 1:
             return [work(i) for i in range(count)]
         with ThreadPoolExecutor(threads, initializer=_torch_threads, initargs=(1,)) as pool:
             return list(pool.map(work, range(count)))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch uses one thread in the block: for long chains of small operations."""
+    before = _torch_threads(1)
+    try:
+        yield
     finally:
         _torch_threads(before)
 

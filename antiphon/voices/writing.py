@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.parallel import one_thread
 from antiphon.data.phrases import (
     AT,
     BEGIN,
@@ -177,6 +178,7 @@ def logits(model: ComposerModel, kind: str, states: Tensor, inputs: Sequence[Ten
     return model.note.velocities(states, length[:, 0], key[:, 0], last[:, 0])
 
 
+@one_thread()
 @torch.inference_mode()
 def alone(model: ComposerModel, writing: Writing) -> None:
     """Write one piece to its end."""
