@@ -1,6 +1,7 @@
 """Do a voice's controls do what their names say, and nothing else? What is asked against what is measured.
 
     python benchmarks/why.py gm --labels 20 --seeds 1
+    python benchmarks/why.py gm --labels 7 --fit            # as they would be fitted now, in memory
 
 For each label and control nine steps from -1 to 1, of seeds that the controls were not fitted to: Spearman's rank
 correlation between asked and measured, the change of every trait (the matrix of side effects), the pitch, and whether
@@ -19,6 +20,7 @@ import torch
 
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pitch import measure_f0
+from antiphon.metrics.controls import fit_controls
 from antiphon.metrics.describers.describer import describer
 from antiphon.metrics.nearest_sounds import embedded
 from antiphon.metrics.ranks import spearman
@@ -35,9 +37,11 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(1)
     voice = load(args.voice).able(Imagines, "imagine sounds")
-    how, controls = describer(voice), voice.controls
-    rng = np.random.default_rng(0)
-    labels = [controls.labels[i] for i in rng.permutation(len(controls.labels))[: args.labels]]
+    how, rng = describer(voice), np.random.default_rng(0)
+    labels = [voice.instruments[i] for i in rng.permutation(len(voice.instruments))[: args.labels]]
+    if args.fit:
+        voice.__dict__["controls"] = fit_controls(voice, labels, processes=1)
+    controls = voice.controls
     judge = _Judge(voice, how, labels)
     rows, others = [], {"pca": [], "random": []}
     for done, label in enumerate(labels, 1):
@@ -58,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("voice")
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--fit", action="store_true", help="fit the controls of these labels first, and keep them not")
     parser.add_argument("--out", type=Path, help="figures as JSON")
     return parser.parse_args()
 
