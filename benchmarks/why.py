@@ -1,6 +1,7 @@
 """Do a voice's controls do what their names say, and nothing else? What is asked against what is measured.
 
     python benchmarks/why.py gm --labels 20 --seeds 1
+    python benchmarks/why.py gm --labels 7 --fit            # as they would be fitted now, in memory
 
 For each label and control nine steps from -1 to 1, of seeds that the controls were not fitted to: Spearman's rank
 correlation between asked and measured, the change of every trait (the matrix of side effects), the pitch, and whether
@@ -19,8 +20,11 @@ import torch
 
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pitch import measure_f0
+from antiphon.metrics.controls import fit_controls
 from antiphon.metrics.describers.describer import describer
 from antiphon.metrics.nearest_sounds import embedded
+from antiphon.metrics.ranks import spearman
+from antiphon.metrics.turns import scales
 from antiphon.voices.capabilities import Imagines
 from antiphon.voices.find import load
 
@@ -33,16 +37,18 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(1)
     voice = load(args.voice).able(Imagines, "imagine sounds")
-    how, controls = describer(voice), voice.controls
-    rng = np.random.default_rng(0)
-    labels = [controls.labels[i] for i in rng.permutation(len(controls.labels))[: args.labels]]
+    how, rng = describer(voice), np.random.default_rng(0)
+    labels = [voice.instruments[i] for i in rng.permutation(len(voice.instruments))[: args.labels]]
+    if args.fit:
+        voice.__dict__["controls"] = fit_controls(voice, labels, processes=1)
+    controls = voice.controls
     judge = _Judge(voice, how, labels)
     rows, others = [], {"pca": [], "random": []}
     for done, label in enumerate(labels, 1):
         for seed in range(FIRST_SEED, FIRST_SEED + args.seeds):
             w = voice.imagine(label, (), seed)
             rows += [_measured(voice, how, controls, judge, label, w, name) for name in controls.of(label)]
-        for kind, step in _unnamed(voice, label, controls, rng).items():
+        for kind, step in _unnamed(voice, label, rng).items():
             others[kind].append(_best(voice, how, controls, label, voice.imagine(label, (), FIRST_SEED), step))
         print(f"{done}/{len(labels)} {label}", flush=True)
     found = _summary(controls.names, rows, others, labels)
@@ -56,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("voice")
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--fit", action="store_true", help="fit the controls of these labels first, and keep them not")
     parser.add_argument("--out", type=Path, help="figures as JSON")
     return parser.parse_args()
 
@@ -67,7 +74,7 @@ class _Judge:
         self.names, vectors = [], []
         for label in labels:
             w = torch.stack([voice.imagine(label, (), FIRST_SEED + 1000 + i) for i in range(JUDGED)])
-            vectors.append(embedded([_mono(sound) for sound in how.play(voice, label, w)]))
+            vectors.append(embedded([_mono(sound) for sound in how.play(voice, label, w, [()] * JUDGED)]))
             self.names += [label] * JUDGED
         self.known = np.concatenate(vectors)
 
@@ -82,8 +89,9 @@ def _mono(sound: np.ndarray) -> np.ndarray:
 
 def _measured(voice, how, controls, judge, label, w, name) -> dict:
     """One control of one sound: rank correlation, change of each trait from -1 to 1 in spans, cents, and the label."""
-    ws = torch.stack([voice.turned(w, label, {name: float(step)}) for step in STEPS])
-    sounds, pitch = how.play(voice, label, ws), how.pitch(voice, label)
+    turned = [voice.turned(w, label, {name: float(step)}) for step in STEPS]
+    ws, shapings = torch.stack([one.w for one in turned]), [one.shaping for one in turned]
+    sounds, pitch = how.play(voice, label, ws, shapings), how.pitch(voice, label)
     traits = np.stack([how.measure(sound, pitch) for sound in sounds])
     own = traits[:, controls.names.index(name)]
     kept = [judge(sounds[i]) for i in (0, 4, 8)]
@@ -95,8 +103,6 @@ def _measured(voice, how, controls, judge, label, w, name) -> dict:
 
 
 def _scale(how, controls, label) -> np.ndarray:
-    from antiphon.metrics.controls import scales
-
     return scales(controls.spans[controls.labels.index(label)].double().numpy()[None], how)[0]
 
 
@@ -106,21 +112,12 @@ def _cents(sounds, pitch: float) -> float:
     return float(np.abs(np.array(held) - held[4]).max())
 
 
-def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Rank correlation; 0 if nothing moves."""
-    if np.ptp(b) < 1e-9:
-        return 0.0
-    ranks = [np.argsort(np.argsort(x)) for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
-def _unnamed(voice, label, controls, rng) -> dict[str, torch.Tensor]:
-    """The label's first principal direction and a random one, both as long as the label's controls on average."""
+def _unnamed(voice, label, rng) -> dict[str, torch.Tensor]:
+    """The label's first principal direction and a random one, both as long as its w lie apart from their mean."""
     crowd = torch.stack([voice.imagine(label, (), FIRST_SEED + 2000 + i) for i in range(24)])
     first = torch.linalg.svd(crowd - crowd.mean(0), full_matrices=False).Vh[0]
+    length = (crowd - crowd.mean(0)).norm(dim=1).mean()
     chance = torch.from_numpy(rng.standard_normal(len(first))).float()
-    lengths = controls.directions[controls.labels.index(label)].norm(dim=1)
-    length = lengths[lengths > 0].mean() if bool((lengths > 0).any()) else torch.tensor(1.0)
     return {"pca": first * length, "random": chance / chance.norm() * length}
 
 

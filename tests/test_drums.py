@@ -393,6 +393,9 @@ class Same:
     def w(self, seconds=0.0):
         return np.zeros(4, np.float32)
 
+    def shaping(self, seconds=0.0):
+        return ()
+
 
 def drummer(*notes, known=("kick", "snare", "closed hat", "open hat", "low tom"), **moves):
     part = Part(0, 9, 0, "", tuple(notes), **moves)

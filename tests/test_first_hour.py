@@ -298,6 +298,9 @@ class _Somebody:
     def w(self, seconds: float = 0.0) -> np.ndarray:
         return np.zeros(1, np.float32)
 
+    def shaping(self, seconds: float = 0.0) -> tuple[float, ...]:
+        return ()
+
 
 def test_width_gives_every_sound_a_place():
     low, high = SongNote(0, 1, 40, 80), SongNote(1, 1, 80, 80)

@@ -20,10 +20,28 @@ from antiphon.metrics.conditions import CAUSES, Sound, contributions, own_style
 from antiphon.metrics.controls import corrected
 from antiphon.metrics.describers.describer import describer
 from antiphon.metrics.nearest_sounds import Index, embedded, read_index, write_index
+from antiphon.metrics.ranks import spearman
 from antiphon.metrics.shapley import coalitions, shapley
+from antiphon.metrics.turns import _Fit
+from antiphon.networks.shaping import KNOBS, NAMES
 from antiphon.verbs.explain import from_recording, parse_note
 from antiphon.voices.checkpoint import read_tensors, write_tensors
 from antiphon.voices.controls import Controls, parse_controls, place_of, write_controls
+
+TURNLESS = torch.zeros(2, 2, 2, len(KNOBS))
+
+
+@pytest.fixture(scope="module")
+def knobbed(turnable, tmp_path_factory):
+    """The same voice with controls that turn knobs: brightness the spectrum's slope, attack the time of a beginning."""
+    weights = tmp_path_factory.mktemp("knobs") / "tiny.safetensors"
+    shutil.copy(turnable, weights)
+    turns = TURNLESS.clone()
+    turns[:, 0, 1, NAMES.index("tilt")], turns[:, 0, 0, NAMES.index("tilt")] = 3.0, -2.0
+    turns[0, 1, 1, NAMES.index("rise")] = 1.0
+    old = antiphon.load(turnable).controls
+    write_controls(replace(old, directions=torch.zeros(2, 2, 32), turns=turns), weights)
+    return weights
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +55,7 @@ def turnable(run_folder, tmp_path_factory):
     directions[voice.instruments.index("harp"), 1] = 0
     spans, effects = torch.tensor([[[-1.0, 0, 1]] * 2] * 2), torch.eye(2).expand(2, 2, 2)
     write_controls(
-        Controls(("brightness", "attack"), ("a", "b"), voice.instruments, directions, spans, effects), weights
+        Controls(("brightness", "attack"), ("a", "b"), voice.instruments, directions, spans, effects, TURNLESS), weights
     )
     return weights
 
@@ -58,7 +76,7 @@ def test_turning_steps_along_the_sphere_by_the_direction(turnable):
     voice = antiphon.load(turnable)
     w = voice.imagine("violin", seed=3)
     step = voice.controls.step("violin", {"brightness": 0.01})
-    moved = voice.turned(w, "violin", {"brightness": 0.01})
+    moved = voice.turned(w, "violin", {"brightness": 0.01}).w
     torch.testing.assert_close(step, 0.01 * voice.controls.directions[voice.instruments.index("violin"), 0])
     flat = step - (step @ w) / (w @ w) * w
     assert float(moved.norm()) == pytest.approx(float(w.norm()), rel=1e-5)
@@ -86,10 +104,10 @@ def test_wrong_controls_get_one_line(turnable, tmp_path, antiphon_line, words, s
 def test_a_control_that_a_label_lacks_is_said_and_moves_nothing(turnable):
     voice, w = antiphon.load(turnable), torch.ones(32)
     with pytest.warns(UserWarning, match="harp has no attack to turn: it has brightness"):
-        assert voice.turned(w, "harp", {"attack": 1.0}) is w
+        assert voice.turned(w, "harp", {"attack": 1.0}).w is w
     with pytest.warns(UserWarning, match="harp has no attack"):
         both = voice.turned(w, "harp", {"attack": 1.0, "brightness": 0.5})
-    assert torch.equal(both, voice.turned(w, "harp", {"brightness": 0.5}))
+    assert torch.equal(both.w, voice.turned(w, "harp", {"brightness": 0.5}).w)
 
 
 def test_a_voice_without_controls_says_how_to_make_them(voice):
@@ -117,6 +135,102 @@ def test_what_is_written_is_read_again(wanted):
     assert parse_controls([f"{name}={amount!r}" for name, amount in wanted.items()]) == wanted
 
 
+# ---- knobs -----------------------------------------------------------------------------------------------------------
+
+
+def shaping(**turned: float) -> tuple[float, ...]:
+    return tuple(turned.get(name, 0.0) for name in NAMES)
+
+
+def test_knobs_at_0_change_not_a_byte(voice):
+    note = Note(60, 0.2, instrument="violin")
+    plain, zero = voice.notes([note])[0], voice.notes([replace(note, shaping=(0.0,) * 9)])[0]
+    np.testing.assert_array_equal(plain, zero)
+    beside = voice.notes([note, replace(note, shaping=shaping(tilt=3))])[0]  # of one batch with a turned one
+    np.testing.assert_allclose(beside, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_turned_note_streams_as_it_sounds_known_whole(voice, name):
+    note = Note(60, 0.3, instrument="violin", shaping=shaping(**{name: 2 * KNOBS[NAMES.index(name)].first}))
+    w = voice.imagine("violin", seed=1)
+    whole, stream = voice.notes([note], w=w.unsqueeze(0))[0], voice.stream(note, w)
+    parts = [stream.read(round(0.3 * 44100))]
+    stream.release()
+    streamed = np.concatenate([*parts, stream.read(len(whole) - len(parts[0]))])
+    plain = voice.notes([replace(note, shaping=())], w=w.unsqueeze(0))[0]
+    assert np.abs(streamed - whole).max() < 1e-4 * np.abs(whole).max()
+    assert len(plain) != len(whole) or np.abs(plain - whole).max() > 1e-3 * np.abs(whole).max()
+
+
+def test_each_knob_changes_what_it_names(voice):
+    how, w = describer(voice), voice.imagine("violin", seed=1)
+    names = {"brightness": "tilt", "hollowness": "odd", "vibrato": "vibrato"}
+    turned = {trait: {knob: 3 * KNOBS[NAMES.index(knob)].first} for trait, knob in names.items()}
+    turned |= {"decay": {"slope": -15.0}}  # a tiny voice's notes are steady: they can only lose
+    played = [shaping(), *(shaping(**knob) for knob in turned.values())]
+    plain, *heard = how.heard(voice, "violin", w.expand(len(played), -1), played)
+    for (name, knob), values in zip(turned.items(), heard, strict=True):
+        at = how.names.index(name)
+        assert (values[at] - plain[at]) * np.sign(next(iter(knob.values()))) > how.traits[at].least / 3, name
+
+
+def test_noise_is_so_many_decibels_louder_and_partials_stay(voice):
+    notes = [Note(60, 0.2, instrument="violin", shaping=one) for one in (shaping(), shaping(noise=12))]
+    plain, loud = voice.notes(notes, parts=True)
+    apart = 10 * np.log10(np.square(loud[:8000]).sum(0) / np.square(plain[:8000]).sum(0))
+    np.testing.assert_allclose(apart, [0, 12], atol=0.2)
+
+
+def test_controls_turn_knobs_and_leave_w(knobbed):
+    voice = antiphon.load(knobbed)
+    w = voice.imagine("violin", seed=3)
+    moved = voice.turned(w, "violin", {"brightness": 0.5})
+    assert moved.w is w
+    assert moved.shaping == pytest.approx(shaping(tilt=1.5))
+    assert voice.turned(w, "violin", {"brightness": -2}).shaping == pytest.approx(shaping(tilt=-4))
+    one, other = (sorted(voice.instruments, key=voice.controls.of, reverse=most)[0] for most in (True, False))
+    assert {voice.controls.of(one), voice.controls.of(other)} == {("brightness", "attack"), ("brightness",)}
+
+
+def test_a_morph_passes_from_one_shaping_to_the_other(knobbed):
+    from antiphon.voices.expression import character
+
+    voice = antiphon.load(knobbed)
+    found = character(voice, "violin>harp@0-10", control={"brightness": 1, "attack": 1})
+    rise = [found.shaping(at)[NAMES.index("rise")] for at in (0.0, 2.5, 10.0, 20.0)]
+    ends = [1.0, 0.0] if voice.instruments[0] == "violin" else [0.0, 1.0]
+    assert rise == pytest.approx([ends[0], 0.75 * ends[0] + 0.25 * ends[1], ends[1], ends[1]])
+    assert found.shaping(5.0)[NAMES.index("tilt")] == pytest.approx(3.0)
+
+
+def test_songs_and_single_notes_are_turned_by_knobs(knobbed, tmp_path):
+    from antiphon.verbs.morph import from_names
+
+    how = {"instrument": "violin", "pitch": 60, "seconds": 0.2, "quiet": True}
+    made = [antiphon.generate(knobbed, tmp_path / f"{i}.wav", control=c, **how).read_bytes()
+            for i, c in enumerate((None, {"brightness": 0}, {"brightness": 1}))]  # fmt: skip
+    assert made[0] == made[1] != made[2]
+    plain, turned = (from_names("violin", "harp", knobbed, steps=2, seconds=0.1, control=control)
+                     for control in (None, {"brightness": 1}))  # fmt: skip
+    assert all(np.abs(a[:4000] - b[:4000]).max() > 0 for a, b in zip(plain, turned, strict=True))
+    songs = [antiphon.play(None, tmp_path / f"s{i}.wav", knobbed, control=c, bars="1", mute=["drums"], quiet=True)
+             for i, c in enumerate((None, {"brightness": 1}))]  # fmt: skip
+    assert songs[0].read_bytes() != songs[1].read_bytes()
+
+
+def test_a_voice_keeps_the_shaping_it_was_saved_with(knobbed, tmp_path):
+    from antiphon.voices.checkpoint import save_voice
+
+    voice = antiphon.load(knobbed)
+    save_voice(tmp_path / "bright.safetensors", voice.model, replace(voice.info, shaping=shaping(tilt=3)))
+    again = antiphon.load(tmp_path / "bright.safetensors")
+    asked = Note(60, 0.2, instrument="violin")
+    np.testing.assert_allclose(
+        again.notes([asked])[0], voice.notes([replace(asked, shaping=shaping(tilt=3))])[0], atol=1e-5
+    )
+
+
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
 
@@ -127,6 +241,7 @@ def test_what_is_written_is_read_again(wanted):
         lambda t, m: t.update(spans=torch.full_like(t["spans"], torch.nan)),
         lambda t, m: t.update(effects=t["effects"].to(torch.int64)),
         lambda t, m: t.pop("spans"),
+        lambda t, m: t.update(turns=torch.zeros(2, 2, 2, 3)),
         lambda t, m: m.update(names=["brightness", "brightness"]),
         lambda t, m: m.update(names=["brightness"]),
         lambda t, m: m.update(meanings="ab"),
@@ -153,6 +268,44 @@ def test_controls_of_other_weights_are_refused(turnable, tmp_path):
 
 
 # ---- fitting ---------------------------------------------------------------------------------------------------------
+
+
+class _Linear(_Fit):
+    """A label on which knobs do what a matrix says, whose first trait moves one way only."""
+
+    def __init__(self, voice):
+        self.voice, self.how = voice, describer(voice)
+        rng, count = np.random.default_rng(0), len(self.how.traits)
+        self.matrix = np.eye(count) + 0.3 * rng.standard_normal((count, count))
+        self.first, self.most = (np.array([getattr(k, n) for k in KNOBS]) for n in ("first", "most"))
+        self.least, self.spans, self.w = -self.most, np.zeros((count, 3)), torch.zeros(2, 4)
+
+    def changes(self, turns):
+        return np.repeat((turns @ self.matrix)[:, None], 2, axis=1)
+
+
+def test_knobs_are_turned_until_a_trait_moves_and_the_others_stay(voice):
+    found = _Linear(voice).found()
+    effects = found["effects"]
+    own = np.diag(effects)
+    assert own.min() > 0.7
+    assert np.abs(effects - np.diag(own)).max() < 0.25
+    np.testing.assert_allclose(found["turns"][:, 0], -found["turns"][:, 1], atol=1e-9)
+
+
+def test_a_control_that_moves_something_else_as_far_is_none():
+    middle = np.zeros((2, 2, 2))
+    middle[1] = [[0.9, 0.1], [0.8, 0.7]]  # the second trait moves the first further than itself
+    middle[0] = -np.eye(2)
+    heard = np.repeat(middle[:, :, None], 3, axis=2)
+    heard[0, 0, 1, 0] = 0.1  # in one sound the first goes the wrong way
+    assert _Fit._there(heard, middle).tolist() == [[False, True], [True, False]]
+
+
+def test_equal_values_share_their_ranks():
+    assert spearman([1, 2, 3, 4], [0, 0, 0, 5]) == pytest.approx(0.7746, abs=1e-3)
+    assert spearman([1, 2, 3], [1, 1, 1]) == 0
+    assert spearman([1, 2, 3], [10, 20, 25]) == pytest.approx(1)
 
 
 def test_directions_are_corrected_by_what_they_did():
@@ -288,3 +441,32 @@ def test_every_sort_of_sound_has_its_own_describer():
         assert np.isfinite(values).all(), name
     assert describer(antiphon.load("gm")) is found["notes"]
     assert describer(antiphon.load("kit")) is found["hits"]
+
+
+# ---- scenes ----------------------------------------------------------------------------------------------------------
+
+
+def test_scenes_are_turned_by_controls(tmp_path):
+    from scene_voice import LABELS, FakeScenes
+
+    from antiphon.verbs.scene import from_sound, scene
+    from antiphon.voices.expression import Blend
+    from antiphon.voices.places import Places
+
+    voice, count = FakeScenes(), len(LABELS)
+    directions = torch.zeros(count, 1, count)
+    directions[LABELS.index("rain"), 0, LABELS.index("storm")] = 0.5  # its w are the shares of labels
+    spans, effects = torch.zeros(count, 1, 3), torch.ones(count, 1, 1)
+    turns = torch.zeros(count, 1, 2, 0)
+    voice.__dict__["controls"] = Controls(("wetness",), ("wetter",), LABELS, directions, spans, effects, turns)
+    turned = Places(voice, control={"wetness": 1}).place(Blend(("rain",), (1.0,)))
+    assert dict(zip(LABELS, turned, strict=True)) == {"rain": 1.0, "storm": 0.5} | dict.fromkeys(
+        [name for name in LABELS if name not in ("rain", "storm")], 0.0
+    )
+    plain, zero, one = (from_sound("rain", voice, seconds=0.3, control=c) for c in (None, {"wet": 0}, {"wet": 1}))
+    np.testing.assert_array_equal(plain, zero)
+    assert np.abs(plain - one).max() > 1e-3
+    with pytest.raises(AntiphonError, match="control 'loud' is unknown: fake has wetness"):
+        from_sound("rain", voice, seconds=0.3, control={"loud": 1})
+    with pytest.raises(AntiphonError, match="not a script"):
+        scene(tmp_path / "x.wav", voice, script="layer rain", control={"wet": 1}, quiet=True)

@@ -81,6 +81,9 @@ class Character:
     def w(self, seconds=0.0):
         return np.array([self.number])
 
+    def shaping(self, seconds=0.0):
+        return ()
+
 
 def casting(expression, seed):
     """Programs sound by their number, and "sine" as program 0."""

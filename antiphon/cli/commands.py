@@ -236,6 +236,8 @@ class Scene(Spoken):
     """from the steadiest to the most changing"""
     width: Annotated[float | None, opt("0-1")] = None
     """from mono to the widest"""
+    control: Annotated[Words, opt("NAME=-1..1 ...")] = ()
+    """turn the place by its voice's controls: hiss=-1 motion=+0.5 (`antiphon info V` lists them)"""
     level: Annotated[float | None, opt("DB")] = None
     """louder or softer by so many dB; 0 is -23 LUFS, or the loudness of --like"""
     lufs: Annotated[float | None, opt("LUFS")] = None
@@ -247,9 +249,11 @@ class Scene(Spoken):
 
     def run(self) -> None:
         from antiphon.verbs.scene import scene
+        from antiphon.voices.controls import parse_controls
 
         names = ("seed", "variation", "density", "brightness", "motion", "width", "level")
         how: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        how |= {"control": parse_controls(_flat(self.control))} if self.control else {}
         how |= {"sound": self.sound, "like": self.like, "script": self.script, "loop": self.loop, "lufs": self.lufs}
         how |= {"seconds": self.seconds, "minutes": self.minutes, "force": self.force, "quiet": self.quiet}
         print(scene(self.out, self.voice, **how, **self.file.form()))

@@ -1,8 +1,9 @@
 """One note to be played: the input of every voice."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from numbers import Integral
 
 from antiphon.core.errors import AntiphonError
@@ -20,7 +21,8 @@ class Note:
     release follows. velocity: 1..127. instrument: a label of the voice; None lets the voice choose. style: style
     labels. seed: character (the same instrument, style and seed give the same instrument). take: the noise of this
     one note; both are whole numbers in 0..2^31 - 1. bend: piecewise-linear (seconds since onset, semitones) points in
-    ascending order, held before the first and after the last. Raises AntiphonError for values out of range.
+    ascending order, held before the first and after the last. shaping: how far each of the voice's `knobs` is turned,
+    in their order and units [networks/knobs.py]; missing ones are at 0. Raises AntiphonError for values out of range.
     """
 
     pitch: float
@@ -31,6 +33,7 @@ class Note:
     seed: int = 0
     take: int = 0
     bend: tuple[tuple[float, float], ...] = ()
+    shaping: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not LOWEST_PITCH <= self.pitch <= HIGHEST_PITCH:  # NaN fails too
@@ -44,6 +47,8 @@ class Note:
                 raise AntiphonError(f"a note's {name} cannot be {number!r}: use a whole number, 0 to {LARGEST_SEED}")
         if self.bend:
             self._check_bend()
+        if not all(map(math.isfinite, self.shaping)):
+            raise AntiphonError("a note's shaping must be finite numbers")
 
     def _check_bend(self) -> None:
         times = [time for time, _ in self.bend]
@@ -51,3 +56,11 @@ class Note:
             raise AntiphonError("a note's bend points must be in ascending order of time: sort them")
         if not all(math.isfinite(time) and abs(semitones) <= 127 for time, semitones in self.bend):
             raise AntiphonError("a note's bend points must have finite times and stay within 127 semitones")
+
+
+def mixed(shapings: Sequence[tuple[float, ...]], shares: Sequence[float]) -> tuple[float, ...]:
+    """The weighted sum of several notes' shapings; () if all are at 0."""
+    found = tuple(
+        sum(share * x for share, x in zip(shares, row, strict=True)) for row in zip_longest(*shapings, fillvalue=0.0)
+    )
+    return found if any(found) else ()

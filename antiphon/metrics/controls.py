@@ -27,13 +27,13 @@ from torch import Tensor, nn
 
 from antiphon.core.parallel import in_order
 from antiphon.metrics.describers.describer import Describer, describer
+from antiphon.metrics.turns import fit_turns, scales
 from antiphon.voices.capabilities import Imagines
 from antiphon.voices.controls import Controls
 
 SEED = 1 << 24  # of the sounds that are listened to: far from those that people ask for
 MOVED = 0.2, 0.9  # shares of the spread within labels by which sounds are moved
 CROWD = 32  # imagined style vectors of each label from which that spread is known
-WIDEST = 2.0  # times what is plainly heard (Trait.least), beyond which +1 does not reach
 LEAST_EFFECT = 0.2  # halves of a span that +1 must move, for a control to count
 FARTHEST = 0.9  # as a share of w's length (radians on a sphere), that +1 may move
 DAMPED = 0.3  # of the inverse of M, squared
@@ -74,7 +74,10 @@ def fit_controls(
     progress: Callable[[int, int], None] = lambda done, total: None,
     processes: int | None = None,
 ) -> Controls:
-    """The controls of a voice that imagines, for some of its labels (default: all; others get none)."""
+    """The controls of a voice that imagines, for some of its labels (default: all; others get none). Those of a voice
+    with knobs turn these [turns.py]."""
+    if voice.able(Imagines, "imagine sounds").knobs:
+        return fit_turns(voice, labels, progress, processes)
     chosen, steps = list(labels or voice.instruments), (listening.moved + listening.sounds) // 24
     heard = listen(voice, chosen, listening, lambda i, n: progress(steps * i, (steps + 2) * n), processes)
     ahead = steps * len(chosen)
@@ -217,15 +220,8 @@ def fit_to(
         progress(i + 1, len(labels))
     meanings = tuple(f"{trait.more} ({trait.unit})" for trait in how.traits)
     tensors = {name: torch.from_numpy(table).float() for name, table in made.items()}
-    return Controls(how.names, meanings, tuple(voice.instruments), **tensors)
-
-
-def scales(spans: np.ndarray, how: Describer) -> np.ndarray:
-    """(labels, traits) what +1 of a control is to change: half of the label's span, (labels, traits, 3), but no less
-    than what is plainly heard and no more than a few times that."""
-    least = np.array([trait.least for trait in how.traits])
-    found: np.ndarray = np.clip((spans[..., 2] - spans[..., 0]) / 2, least, WIDEST * least)
-    return found
+    turns = torch.zeros(len(voice.instruments), count, 2, len(voice.knobs))
+    return Controls(how.names, meanings, tuple(voice.instruments), **tensors, turns=turns)
 
 
 def imagined(

@@ -29,11 +29,14 @@ Expression = str | int  # an instrument's name, or a General MIDI program
 
 
 class Character(Protocol):
-    """Who plays a part: a label of the voice and a style vector, both as functions of time in seconds."""
+    """Who plays a part: a label of the voice, a style vector and how far its notes' knobs are turned, as functions of
+    time in seconds."""
 
     def label(self, seconds: float = 0.0) -> str: ...
 
     def w(self, seconds: float = 0.0) -> Any: ...
+
+    def shaping(self, seconds: float = 0.0) -> tuple[float, ...]: ...
 
 
 Casting = Callable[[Expression, int], Character]  # (instrument expression, seed) to a character
@@ -67,8 +70,9 @@ class Player:
         bend = self._bend_of(note)
         start = bend[0][1] if bend else 0.0  # the sound's key is its first pitch: bends are for small distances
         moved = tuple((at, semitones - start) for at, semitones in bend) if len(bend) > 1 else ()
-        label = self.character.label(note.onset)
-        return Note(note.pitch + start, note.seconds, note.velocity, label, (), self.seed, self.take(index), moved)
+        label, shaping = self.character.label(note.onset), self.character.shaping(note.onset)
+        pitch, take = note.pitch + start, self.take(index)
+        return Note(pitch, note.seconds, note.velocity, label, (), self.seed, take, moved, shaping)
 
     def take(self, index: int) -> int:
         """Which variant of its key the note is."""

@@ -104,9 +104,8 @@ class Drummer(Player):
 
     def note(self, index: int) -> Note:
         note, stroke = self.part.notes[index], self._strokes[index]
-        return Note(
-            AS_RECORDED + stroke.semitones, note.seconds, note.velocity, stroke.drum, (), self.seed, self.take(index)
-        )
+        pitch, shaping = AS_RECORDED + stroke.semitones, self._casting(stroke.drum).shaping()
+        return Note(pitch, note.seconds, note.velocity, stroke.drum, (), self.seed, self.take(index), shaping=shaping)
 
     def w(self, index: int) -> np.ndarray:
         return np.asarray(self._casting(self._strokes[index].drum).w(), np.float32)
@@ -142,6 +141,9 @@ class _Drums:
 
     def w(self, seconds: float = 0.0) -> None:
         raise ValueError("a drummer has no style vector: each drum has its own")
+
+    def shaping(self, seconds: float = 0.0) -> tuple[float, ...]:
+        return ()
 
 
 def _stroke(note: SongNote, keys: dict[int, Stroke], known: Sequence[str]) -> Stroke | None:

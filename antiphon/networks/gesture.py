@@ -23,6 +23,7 @@ class Gesture:
     start: (batch,) first sample to be rendered, since the onset. samples: how many (a multiple of 512).
     knots: (batch, t) samples since the onset, rising, padded by repeating the last.
     f0: (batch, blocks) Hz at samples start + 128 j. take: (batch,) int64 seeds of everything random in the note.
+    shaping: (batch, knobs) how far the voice's knobs are turned; None if none is, as in training.
     """
 
     pitch: Tensor
@@ -33,6 +34,7 @@ class Gesture:
     knots: Tensor
     f0: Tensor
     take: Tensor
+    shaping: Tensor | None = None
 
     def to(self, device: torch.device) -> Gesture:
         return self._each(lambda x: x.to(device, non_blocking=True))

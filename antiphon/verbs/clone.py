@@ -186,12 +186,13 @@ def _learned(
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]
         nearest = like or base.nearest(w)
-        w = base.turned(w, nearest, control)
+        w, shaping = base.turned(w, nearest, control)
         made = InstrumentVoice(anchored(base.model, generator, w, label), _info(base, label, notes, names, seed))
         with suppress(AntiphonError):  # a voice without controls has none to pass on
             made.__dict__["controls"] = base.controls.alone(nearest, label)
         with report.bar("choosing takes") as advance:
-            made.info = replace(made.info, takes=nearest_takes(made, data, progress=advance))
+            takes = nearest_takes(made, data, progress=advance)
+        made.info = replace(made.info, takes=takes, shaping=shaping)
     return made
 
 

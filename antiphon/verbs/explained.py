@@ -61,7 +61,7 @@ def _controls(controls: Controls) -> list[dict[str, Any]]:
     """Each control: what +1 means, how many labels have it, and the median of what it did to every trait."""
     found = []
     for i, name in enumerate(controls.names):
-        there = controls.directions[:, i].abs().amax(1) > 0
+        there = controls.there[:, i]
         moved = controls.effects[there, i].median(0).values if bool(there.any()) else torch.zeros(len(controls.names))
         moves = {other: _round(x) for other, x in zip(controls.names, moved.tolist(), strict=True)}
         row = {"name": name, "meaning": controls.meanings[i], "instruments": int(there.sum()), "moves": moves}
@@ -109,8 +109,9 @@ def _turned(voice: Any, controls: Controls, label: str) -> dict[str, Sounds]:
     w = typical_w(voice, label)
     note = Note(common_pitch(voice, (label,)) if voice.pitched else 60.0, HELD, 100, label)
     names = controls.of(label)
-    ws = [voice.turned(w, label, {name: amount}) for name in names for amount in STEPS]
-    made = voice.notes([note] * len(ws), w=torch.stack(ws)) if ws else []
+    turned = [voice.turned(w, label, {name: amount}) for name in names for amount in STEPS]
+    notes = [replace(note, shaping=one.shaping) for one in turned]
+    made = voice.notes(notes, w=torch.stack([one.w for one in turned])) if turned else []
     titles = [f"{amount:+g}" if amount else "0" for amount in STEPS]
     return {
         f"{name}: {label}": dict(zip(titles, made[len(STEPS) * i : len(STEPS) * (i + 1)], strict=True))

@@ -142,7 +142,14 @@ def generate(
             "sound": instrument if instrument is None else str(instrument),
             "seconds": seconds,
         }
-        scenes |= {"seed": first, "variation": variation, "gain": gain, "lufs": lufs, "form": finish.form}
+        scenes |= {
+            "control": control,
+            "seed": first,
+            "variation": variation,
+            "gain": gain,
+            "lufs": lufs,
+            "form": finish.form,
+        }
         return several(loaded, out, n, **scenes, force=force, quiet=quiet)
     player, report = loaded.able(PlayableVoice, "imagine sounds"), Report(quiet)
     if keys and not player.pitched:
@@ -163,7 +170,7 @@ def generate(
         label = found.label()
         usual = common_pitch(player, found.blended) if blend else _drawn_key(player, label, own)
         for key in keys or [usual]:
-            notes.append(Note(key, held, velocity, label, words, own))
+            notes.append(Note(key, held, velocity, label, words, own, shaping=found.shaping()))
             ws.append(found.w().numpy())
     for text in _unheard_of(notes, player):
         report.say(f"note: {text}")

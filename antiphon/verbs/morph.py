@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import torch
 from antiphon.audio.files import Form, check_place, check_target, encode
 from antiphon.core.atomic import all_atomic, in_folder
 from antiphon.core.errors import AntiphonError
-from antiphon.core.note import Note
+from antiphon.core.note import Note, mixed
 from antiphon.core.seeds import check_seed
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.labels import parse_pitch
@@ -58,9 +59,11 @@ def from_names(
     player, number = load(voice).able(PlaysNotes, "morph"), check_seed(seed)
     a, b = (still(player, name, seed=number, variation=variation, control=control) for name in (start, stop))
     key = common_pitch(player, (a.labels[0], b.labels[0])) if pitch is None else parse_pitch(str(pitch))
-    note = Note(key, seconds, velocity, seed=number)
+    note, shares = Note(key, seconds, velocity, seed=number), [i / (steps - 1) for i in range(steps)]
     way = way_between(player, a, b, note)
-    return player.notes([note] * steps, w=torch.stack([way(i / (steps - 1)) for i in range(steps)]))
+    shapings = [mixed([a.shaping(), b.shaping()], (1 - share, share)) for share in shares]
+    notes = [replace(note, shaping=shaping) for shaping in shapings]
+    return player.notes(notes, w=torch.stack([way(share) for share in shares]))
 
 
 def morph(
@@ -96,7 +99,9 @@ def morph(
         if picture or pitch is not None:
             raise found.cannot("morph notes, with pitches and pictures")
         form: dict[str, Any] = {"rate": rate, "bits": bits, "mono": mono, "lufs": lufs, "force": force, "quiet": quiet}
-        form |= {"level": gain, "seed": seed} | ({} if variation is None else {"variation": variation})
+        form |= {"level": gain, "seed": seed, "control": control} | (
+            {} if variation is None else {"variation": variation}
+        )
         return scene(out, found, sound=f"{start}>{stop}", seconds=steps * seconds, **form)
     voice, finish = found, Finish(0.0, lufs, gain, Form(rate, bits, mono))
     target = check_target(out, form=finish.form, force=force)

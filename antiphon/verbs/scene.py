@@ -66,7 +66,8 @@ class How(TypedDict, total=False):
     seed: another number or name, another scene. variation: 0..1, from a label's typical place to as varied as in
     training (default: 1). density, brightness, motion: 0..1, how much happens, how bright it is and how much it moves,
     of what a label's recordings span (default: as imagined). level: dB, 0 is -23 LUFS, or the loudness of the recording
-    that it is like. width: 0 mono to 1 as wide as the widest recordings."""
+    that it is like. width: 0 mono to 1 as wide as the widest recordings. control: named controls, -2..2 each, by which
+    every place is turned, such as {"hiss": -1}: see `info` for the voice's."""
 
     seed: int | str
     variation: float
@@ -75,6 +76,7 @@ class How(TypedDict, total=False):
     motion: float | None
     level: float
     width: float | None
+    control: Mapping[str, float] | None
 
 
 def from_sound(
@@ -163,7 +165,9 @@ def _only_seed(how: How, loop: bool) -> None:
     """Raises AntiphonError for what a script says itself."""
     if loop:
         raise AntiphonError("a script has a beginning and an end: loop a --sound instead, or leave --loop out")
-    others = [name for name, value in how.items() if name != "seed" and value not in (None, 0.0, 1.0)]
+    if how.get("control"):
+        raise AntiphonError("controls turn one sound, not a script: use them with --sound")
+    others = [name for name, value in how.items() if name not in ("seed", "control") and value not in (None, 0.0, 1.0)]
     if others:
         raise AntiphonError(f"with a script, write {', '.join(others)} into its layers and events")
 
@@ -175,6 +179,7 @@ def several(
     *,
     sound: str | None = None,
     controls: Mapping[str, float] | None = None,
+    control: Mapping[str, float] | None = None,
     seconds: float | None = None,
     seed: int = 0,
     variation: float | None = None,
@@ -187,7 +192,8 @@ def several(
     """Write `n` scenes into the folder `out`, NNN_<sound>_s<seed>.wav, each of a seed of its own, counted up from
     `seed`; or a single one into a sound file. For `generate`, whose keywords these are. -> out"""
     out, length = Path(out), _length(seconds, None) or EACH
-    how: How = {"level": gain, **(controls or {})} | ({} if variation is None else {"variation": variation})  # type: ignore
+    drawn = {} if variation is None else {"variation": variation}
+    how: How = {"level": gain, "control": control, **(controls or {})} | drawn  # type: ignore
     check_level(lufs, gain)
     single = out.suffix.lower() in SUFFIXES
     if not single and out.exists() and not out.is_dir():
@@ -250,7 +256,7 @@ class Stage:
 def _plain(voice: str | Path | Voice, sound: str | None, seconds: float | None, loop: bool, how: How) -> Stage:
     """A scene of one sound."""
     player, seed, controls = _imagining(voice), check_seed(how.get("seed", 0)), _controls(how)
-    places = Places(player, seed, controls.get("variation", 1.0))
+    places = Places(player, seed, controls.get("variation", 1.0), how.get("control"))
     expression = places.read(player.resolve(None, seed) if sound is None else sound)
     length = _samples(seconds or max(USUAL, 1.2 * last_time(expression)), loop)
     path = places.path(expression, length / SAMPLE_RATE)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +19,7 @@ from antiphon.core.keywords import check_keywords
 from antiphon.core.note import Note
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.music.score import Key, Metre, Score
+from antiphon.networks.knobs import Knob
 from antiphon.voices.controls import Controls, read_controls
 from antiphon.voices.voice import Voice
 
@@ -57,8 +58,19 @@ class PlaysNotes(Voice):
         does not depend on it."""
 
 
+class Turned(NamedTuple):
+    """What turning controls makes of a sound: w (style,), and how far the knobs of its notes are turned
+    [Note.shaping]."""
+
+    w: Tensor
+    shaping: tuple[float, ...] = ()
+
+
 class Imagines(Voice):
-    """New sounds from noise. Every sound has a style vector w: its character, beyond its label and its note."""
+    """New sounds from noise. Every sound has a style vector w: its character, beyond its label and its note. `knobs`:
+    what else of its synthesis can be turned [networks/knobs.py]."""
+
+    knobs: ClassVar[tuple[Knob, ...]] = ()
 
     @abstractmethod
     def imagine(self, instrument: str, style: Sequence[str] = (), seed: int = 0, variation: float = 1.0) -> Tensor:
@@ -71,24 +83,28 @@ class Imagines(Voice):
     def controls(self) -> Controls:
         """Its named controls, from the file beside its weights. Raises AntiphonError if there are none."""
         style = int(self.imagine(self.instruments[0], seed=0).shape[-1])
-        found = None if self.file is None else read_controls(self.file, self.instruments, style)
+        found = None if self.file is None else read_controls(self.file, self.instruments, style, len(self.knobs))
         if found is None:
             where = self.info.name if self.file is None else self.file
             raise AntiphonError(f"{self.info.name} has no controls yet: make them with antiphon explain {where} --fit")
         return found
 
-    def turned(self, w: Tensor, instrument: str, control: Mapping[str, float]) -> Tensor:
-        """(style,) w with named controls turned, such as {"brightness": 1}; w itself if all are at 0. instrument: the
-        label whose sound it is. Warns of a control that the label lacks, which moves nothing: a song has many labels.
-        Raises AntiphonError for a name that the voice does not have."""
+    def turned(self, w: Tensor, instrument: str, control: Mapping[str, float]) -> Turned:
+        """w, (style,), with named controls turned, such as {"brightness": 1}, and the shaping that its notes then need;
+        w itself and none if all are at 0. instrument: the label whose sound it is. Warns of a control that the label
+        lacks, which moves nothing: a song has many labels. Raises AntiphonError for a name that the voice does not
+        have."""
         if not control:
-            return w
+            return Turned(w)
         wanted = self.controls.named(control, self.info.name)
         there = self.controls.of(instrument)
         for name in (name for name in wanted if name not in there):
             warnings.warn(f"{instrument} has no {name} to turn: it has {', '.join(there) or 'none'}", stacklevel=2)
         known = {name: amount for name, amount in wanted.items() if name in there}
-        return self.stepped(w, self.controls.step(instrument, known)) if known else w
+        if not known:
+            return Turned(w)
+        step = self.controls.step(instrument, known)
+        return Turned(self.stepped(w, step) if bool(step.any()) else w, self.controls.shaping(instrument, known))
 
     def stepped(self, w: Tensor, step: Tensor) -> Tensor:
         """(..., style) w, moved by a step, (..., style)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from antiphon.voices.voice import Voice, VoiceInfo
 
 KEY = "antiphon"
 FORMAT = 1
+MOST_KNOBS = 64
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
@@ -80,7 +82,8 @@ def save_voice(path: Path, model: nn.Module, info: VoiceInfo) -> None:
     name, weights = kind_of(model), {k for k, _ in model.named_parameters()}
     tensors = {k: v.half() if k in weights else v for k, v in model.state_dict().items()}
     meta = {"format": FORMAT, "kind": name, **kind(name).write(model), "labels": asdict(model.labels)}  # type: ignore[call-overload]
-    write_tensors(path, tensors, meta | {"info": asdict(info)})
+    facts = {k: v for k, v in asdict(info).items() if v or k != "shaping"}  # few voices have any
+    write_tensors(path, tensors, meta | {"info": facts})
 
 
 def load_voice(path: Path) -> Voice:
@@ -113,7 +116,10 @@ def _info(raw: dict[str, Any]) -> VoiceInfo:
         raise ValueError("its training record is not a table")
     sources = tuple(str(s) for s in raw.get("sources", ()))
     name, licence = str(raw.get("name", "untitled")), str(raw.get("licence", "unknown"))
-    return VoiceInfo(name, styles, ranges, training, licence, sources, _takes(raw.get("takes", {})))
+    shaping = tuple(float(x) for x in raw.get("shaping", ()))
+    if len(shaping) > MOST_KNOBS or not all(map(math.isfinite, shaping)):
+        raise ValueError("its shaping is not a few numbers")
+    return VoiceInfo(name, styles, ranges, training, licence, sources, _takes(raw.get("takes", {})), shaping)
 
 
 def _takes(raw: Any) -> dict[float, tuple[int, ...]]:

@@ -17,6 +17,8 @@ from antiphon.data.labelling.hits import LONGEST
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.one_shot import HitCurves, OneShotConfig, Ringing, gliding
 from antiphon.networks.gesture import Gesture
+from antiphon.networks.hit_shaping import KNOBS, curves_of, tuned
+from antiphon.networks.knobs import turned
 from antiphon.networks.model import DrumsModel
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.voices.capabilities import Streams
@@ -38,6 +40,7 @@ class DrumsVoice(StyledVoice, Streams):
     pitched = False
     longest = LONGEST / SAMPLE_RATE
     song_part = "kit"
+    knobs = KNOBS
 
     def describe(self) -> str:
         return f"sounds without a pitch of {self.longest:.2f} s"
@@ -51,7 +54,7 @@ class DrumsVoice(StyledVoice, Streams):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        w = self._given(notes, w)
+        w, notes = self._given(notes, w), self._rested(notes)
         batches = [range(i, min(i + BATCH, len(notes))) for i in range(0, len(notes), BATCH)]
 
         def play(batch: range) -> list[np.ndarray]:
@@ -67,15 +70,15 @@ class DrumsVoice(StyledVoice, Streams):
         """(samples,) each, or (samples, 2) with modes and noise apart."""
         generator, g = self.model.generator, _gesture(notes)
         w = on_sphere(w + VARIED * _take_noise(notes, w.shape[1]))
-        ringing = generator.tuning(w, g.pitch, g.velocity)
-        curves = generator.curves(w, g)
+        ringing = tuned(generator.tuning(w, g.pitch, g.velocity), g)
+        curves = curves_of(generator, w, g)
         samples = _ends(curves, ringing, g.knots)
         sounds = [np.zeros(0, np.float32)] * len(notes)
         order = sorted(range(len(notes)), key=lambda i: samples[i])
         for some in (order[i : i + 4] for i in range(0, len(order), 4)):  # hits of similar length together
             longest = samples[some[-1]]
             at = torch.tensor(some)
-            own, heard = Ringing(**{k: v[at] for k, v in vars(ringing).items()}), curves[at]
+            own, heard = Ringing(**{k: v[at] for k, v in vars(ringing).items()}), curves[some]
             part = _cut(g[at], longest, own)
             tones = generator.tones(generator.all_partials(heard, part, own), part)
             noise = generator.noise(heard, part)
@@ -100,6 +103,7 @@ def _gesture(notes: Sequence[Note]) -> Gesture:
         knots=pad_knots([knots(0, LONGEST, None)] * count),
         f0=torch.zeros(count, 0),
         take=torch.tensor([n.take * 7919 + n.seed for n in notes]),
+        shaping=turned([n.shaping for n in notes], KNOBS),
     )
 
 

@@ -31,12 +31,12 @@ from torch import Tensor
 from antiphon.audio.files import SUFFIXES, read_audio
 from antiphon.audio.mel import fit_length
 from antiphon.core.errors import AntiphonError
-from antiphon.core.note import Note
+from antiphon.core.note import Note, mixed
 from antiphon.data.analysis import descriptors as analysis
 from antiphon.data.analysis.recording import one_note
 from antiphon.data.labelling.labels import parse_name
 from antiphon.data.prepare import LONGEST, TARGET_DB
-from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes
+from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes, Turned
 from antiphon.voices.interpolation import Way, blended, even_way
 from antiphon.voices.voice import Voice
 
@@ -134,7 +134,8 @@ def _blend(part: str, text: str) -> Blend:
 class Character:
     """What plays, over time. labels: the voice's label that describes each stage best, used for ranges and file names.
     first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds. voice: who renders
-    it in a song, if not the song's voice. blended: the labels that the first stage is mixed of."""
+    it in a song, if not the song's voice. blended: the labels that the first stage is mixed of. shapings: of each
+    stage's notes, by controls that were turned [Note.shaping]; () for none."""
 
     labels: tuple[str, ...]
     first: Tensor
@@ -142,6 +143,7 @@ class Character:
     spans: tuple[tuple[float, float], ...] = ()
     voice: Voice | None = None
     blended: tuple[str, ...] = ()
+    shapings: tuple[tuple[float, ...], ...] = ()
 
     @property
     def moves(self) -> bool:
@@ -152,6 +154,13 @@ class Character:
         """(style,) the style vector at a time."""
         stage, share = self._at(seconds)
         return self.ways[stage](share) if self.ways else self.first
+
+    def shaping(self, seconds: float = 0.0) -> tuple[float, ...]:
+        """How far the knobs of a note that begins at a time are turned; in proportion between two stages."""
+        stage, share = self._at(seconds)
+        if not any(self.shapings):
+            return ()
+        return mixed(self.shapings[stage : stage + 2], (1 - share, share)[: len(self.shapings) - stage])
 
     def label(self, seconds: float = 0.0) -> str:
         """The label at a time; it changes half way to the next stage."""
@@ -219,19 +228,21 @@ class _Casting:
             self.voice.able(Encodes, "blend instruments")
         found = [self._named(name) for name in blend.names]
         labels = [label for label, _ in found]
+        shaping = mixed([turned.shaping for _, turned in found], blend.shares)
         loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
-        mixed = blended([w for _, w in found], blend.shares)
-        return Character((labels[loudest],), mixed, blended=tuple(labels))
+        w = blended([turned.w for _, turned in found], blend.shares)
+        return Character((labels[loudest],), w, blended=tuple(labels), shapings=(shaping,))
 
     def moving(self, expression: Expression, seconds: float | None) -> Character:
         stages = [self.still(blend) for blend in (expression.first, *(turn.to for turn in expression.turns))]
         spans = tuple(turn.span or _whole(seconds) for turn in expression.turns)
         ways = tuple(way_between(self.voice, a, b) for a, b in pairwise(stages))
         labels = tuple(stage.labels[0] for stage in stages)
-        return Character(labels, stages[0].first, ways, spans, blended=stages[0].blended)
+        shapings = tuple(stage.shaping() for stage in stages)
+        return Character(labels, stages[0].first, ways, spans, blended=stages[0].blended, shapings=shapings)
 
-    def _named(self, name: str) -> tuple[str, Tensor]:
-        """The label and the w of a name or of a recording."""
+    def _named(self, name: str) -> tuple[str, Turned]:
+        """The label of a name or of a recording, its w and its shaping."""
         if Path(name).suffix.lower() not in SUFFIXES:
             label = self.voice.resolve(name, self.seed)
             variation = 1.0 if self.variation is None else self.variation

@@ -14,6 +14,7 @@ from antiphon.core.note import Note
 from antiphon.core.parallel import parallel_map
 from antiphon.networks.generators.instrument import FREE_SLOTS, InstrumentConfig, InstrumentGenerator
 from antiphon.networks.model import InstrumentModel
+from antiphon.networks.shaping import KNOBS
 from antiphon.voices.capabilities import Streams
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.streams import NoteStream
@@ -28,6 +29,7 @@ class InstrumentVoice(StyledVoice, Streams):
 
     kind = "instrument"
     model: InstrumentModel
+    knobs = KNOBS
 
     def describe(self) -> str:
         return "notes of any pitch, length and loudness"
@@ -47,6 +49,7 @@ class InstrumentVoice(StyledVoice, Streams):
         parts: bool = False,
     ) -> list[np.ndarray]:
         w, generator = self._given(notes, w), self._player
+        notes = self._rested(notes)
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:
@@ -63,7 +66,7 @@ class InstrumentVoice(StyledVoice, Streams):
     @torch.inference_mode()
     def stream(self, note: Note, w: Tensor | None = None) -> NoteStream:
         w = self._given([note], None if w is None else w.unsqueeze(0))[0]
-        return NoteStream(self._player, note, w, takes=self.info.takes)
+        return NoteStream(self._player, self._rested([note])[0], w, takes=self.info.takes)
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

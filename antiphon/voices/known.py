@@ -12,6 +12,7 @@ from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.instrument import InstrumentGenerator
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.partials import SILENT, Bank
+from antiphon.networks.shaping import shaped
 from antiphon.networks.timegrid import rounded_up
 from antiphon.representations.mel import hat_weights
 from antiphon.voices.pitch_track import Drift
@@ -53,7 +54,7 @@ class Known:
     @classmethod
     def of(cls, generator: InstrumentGenerator, g: Gesture, curves: Curves, tuning: Tuning, held: int) -> Known:
         """The trunk's curves for a gesture whose first `held` knots lie before the release."""
-        bank = generator.all_partials(curves, g, tuning)
+        bank, curves = shaped(generator.all_partials(curves, g, tuning), curves, g)
         loud = torch.maximum(torch.logsumexp(2 * bank.level, -1) / 2, curves.noise.amax(-1) + NOISE_AS_TONE)
         return cls(
             pitch=g.pitch,

@@ -12,10 +12,12 @@ from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import Tuning
 from antiphon.networks.oscillators import HOP, TURN, cycles_from
+from antiphon.networks.shaping import VIBRATO
 from antiphon.networks.timegrid import rounded_up
 
 STEADY = 1.5  # cents of drift and vibrato that count as none
 SWELL = 0.3  # seconds in which vibrato sets in
+SOON = 0.15  # seconds in which vibrato that was asked for begins, at the latest
 FAINT = 3.0  # cents of vibrato that are not played: the depth measured without any vibrato is not exactly 0
 
 
@@ -70,15 +72,30 @@ class Pitches:
         """(count,) cycles per sample of f0 at blocks first, first + 1, ..., of which those from `switch` on take
         account of the release."""
         at = HOP * (first + np.arange(count))
-        rate, depth, delay = self.tuning.vibrato.tolist()
+        rate, _, delay = self.tuning.vibrato.tolist()
+        depth, added = self.depth, self._added
         cents = self._drift(at, first + np.arange(count) < switch)
         if not self.in_tune:
             cents = cents + float(self.tuning.cents)
         if depth > FAINT:
+            delay = min(delay, SOON) if added > 0 else delay
             since = np.maximum(at / SAMPLE_RATE - delay, 0)
             cents = cents + depth * np.minimum(since / SWELL, 1) * np.sin(2 * np.pi * rate * since)
         keys = self.note.pitch - 69 + bent(self.note, HOP * first, count)
         return np.asarray(440 / SAMPLE_RATE * np.exp2(keys / 12 + cents / 1200))
+
+    @property
+    def _added(self) -> float:
+        """Cents of vibrato that the note's knob adds."""
+        return float(self.note.shaping[VIBRATO]) if len(self.note.shaping) > VIBRATO else 0.0
+
+    @property
+    def depth(self) -> float:
+        """Cents of vibrato."""
+        own = float(self.tuning.vibrato[1])
+        if own > FAINT or self._added <= 0:
+            return max(own + self._added, 0.0)
+        return FAINT + self._added  # what is asked for is to be heard, however little
 
     def _drift(self, at: np.ndarray, held: np.ndarray) -> np.ndarray:
         """(n,) cents at samples `at`, at which the note is `held` or not, (n,) booleans."""
@@ -93,7 +110,7 @@ class Pitches:
     def _heard(self, drift: np.ndarray) -> np.ndarray:
         """Drift too small to be heard counts as none, unless there is vibrato; from twice that on it is left as it
         is."""
-        if float(self.tuning.vibrato[1]) > FAINT:
+        if self.depth > FAINT:
             return drift
         return drift * np.clip(np.abs(drift) / STEADY - 1, 0, 1)
 

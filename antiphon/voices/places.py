@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from antiphon.audio.files import SUFFIXES, check_sound, read_audio
 from antiphon.audio.ops import to_mono
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import SAMPLE_RATE
-from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
+from antiphon.voices.capabilities import Encodes, ImaginesScenes, Place, ScenePath
 from antiphon.voices.expression import Blend, Expression, parse
 
 LISTENED = 60.0  # seconds of a recording that are heard
@@ -31,10 +32,18 @@ SUDDEN = 0.02  # seconds that a change takes at least
 
 
 class Places:
-    """What sounds mean to a voice. seed, variation: of the places that are mixed with those of recordings."""
+    """What sounds mean to a voice. seed, variation: of the places that are mixed with those of recordings. control:
+    named controls by which every place is turned (voices/controls.py)."""
 
-    def __init__(self, voice: ImaginesScenes, seed: int = 0, variation: float = 1.0):
+    def __init__(
+        self,
+        voice: ImaginesScenes,
+        seed: int = 0,
+        variation: float = 1.0,
+        control: Mapping[str, float] | None = None,
+    ):
         self.voice, self.seed, self.variation = voice, seed, variation
+        self.control = voice.controls.named(control, voice.info.name) if control else {}
 
     def read(self, sound: str) -> Expression:
         """The expression that a text is; the names of labels and of files may contain whatever they like."""
@@ -56,21 +65,27 @@ class Places:
         return tuple(points) or ((0.0, here),)
 
     def place(self, blend: Blend) -> Place:
-        """Labels with their shares; a w as soon as a recording is among them."""
+        """Labels with their shares; a w as soon as a recording is among them, or they are turned."""
         recorded = [is_recording(name) for name in blend.names]
-        if not any(recorded):
+        if not any(recorded) and not self.control:
             shares: dict[str, float] = {}
             for name, share in zip(blend.names, blend.shares, strict=True):
                 label = resolve_place(name, self.voice.instruments)
                 shares[label] = shares.get(label, 0.0) + share
             return shares
-        ws = [
-            self.recording(name)
-            if is_file
-            else self.voice.imagine(resolve_place(name, self.voice.instruments), (), self.seed, self.variation).numpy()
-            for name, is_file in zip(blend.names, recorded, strict=True)
-        ]
+        ws = [self._turned(name, is_file) for name, is_file in zip(blend.names, recorded, strict=True)]
         return np.asarray(sum(share * w for share, w in zip(blend.shares, ws, strict=True)), np.float32)
+
+    def _turned(self, name: str, is_file: bool) -> np.ndarray:
+        """(style,) the place of a label or of a recording, turned by the controls; a recording's are those of the label
+        that it is most like."""
+        if is_file:
+            w = torch.from_numpy(self.recording(name))
+            label = self.voice.able(Encodes, "turn a recording").nearest(w) if self.control else ""
+        else:
+            label = resolve_place(name, self.voice.instruments)
+            w = self.voice.imagine(label, (), self.seed, self.variation)
+        return np.asarray(self.voice.turned(w, label, self.control).w.numpy(), np.float32)
 
     def recording(self, name: str) -> np.ndarray:
         """(style,) the place of a recording, heard once. Raises AntiphonError if it cannot be used."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.note import Note, mixed
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.encoders.note import LISTEN, on_sphere
 from antiphon.networks.mapping import NOISE
@@ -30,6 +32,11 @@ class StyledVoice(PlayableVoice, Encodes):
         super().__init__(model, info)
         self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
         self._known_samples: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+
+    def _rested(self, notes: Sequence[Note]) -> Sequence[Note]:
+        """Notes with the voice's own shaping added to theirs: that of a clone which was turned."""
+        own = self.info.shaping
+        return [replace(note, shaping=mixed([note.shaping, own], (1, 1))) for note in notes] if own else notes
 
     # ---- styles ------------------------------------------------------------------------------------------------------
 

@@ -24,10 +24,12 @@ from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.generators.instrument import FADE, LONG_HOP, InstrumentGenerator, fade_in
 from antiphon.networks.gesture import STRIKE, Curves, Gesture, Tuning
+from antiphon.networks.knobs import turned
 from antiphon.networks.oscillators import HOP, block_count, oscillate_near
 from antiphon.networks.partials import Blocks, coefficients
 from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.precision import mixed, multiplies_bfloat16
+from antiphon.networks.shaping import KNOBS
 from antiphon.networks.timegrid import held_count, held_knots, pad_knots, released_knots, rounded_up
 from antiphon.voices.known import AHEAD, LEAVE, RING, Known, death, ending, letting_go, peaks
 from antiphon.voices.pitch_track import STEADY, Pitches, Track, bent, let_go_at
@@ -144,6 +146,7 @@ def gesture(
         knots=knots,
         f0=midi_to_hz(pitch.unsqueeze(-1) + bends),
         take=torch.tensor([_draw_of(n, takes.get(round(n.pitch, 2), ())) for n in notes]),
+        shaping=turned([n.shaping for n in notes], KNOBS),
     )
 
 

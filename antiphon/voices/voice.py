@@ -22,7 +22,7 @@ C = TypeVar("C")
 class VoiceInfo:
     """Facts about a voice. `styles_of`: for each instrument, the style-word sets met in training with their counts;
     `range_of`: lowest and highest pitch trained on; `takes`: for recorded keys, the takes that notes alternate between;
-    for other keys, any will do."""
+    for other keys, any will do; `shaping`: how far its knobs are turned in every note [core/note.py]."""
 
     name: str = "untitled"
     styles_of: dict[str, list[tuple[tuple[str, ...], int]]] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class VoiceInfo:
     licence: str = "unknown"
     sources: tuple[str, ...] = ()
     takes: dict[float, tuple[int, ...]] = field(default_factory=dict)
+    shaping: tuple[float, ...] = ()
 
 
 class Voice(ABC):

@@ -27,14 +27,15 @@ class Describer(NamedTuple):
     """traits: what is measured, in this order.
 
     suits: whether a voice's sounds can be measured so.
-    play: a voice, a label and (n, style) style vectors -> n sounds of the label's usual note, as `measure` wants them.
+    play: a voice, a label, (n, style) style vectors and n shapings of notes -> n sounds of the label's usual note, as
+    `measure` wants them.
     measure: a sound and the pitch that `pitch` says -> (traits,) finite values.
     pitch: a voice and a label -> the MIDI pitch of its usual note.
     """
 
     traits: Sequence[Trait]
     suits: Callable[[Voice], bool]
-    play: Callable[[Any, str, Tensor], list[np.ndarray]]
+    play: Callable[[Any, str, Tensor, Sequence[tuple[float, ...]]], list[np.ndarray]]
     measure: Callable[[np.ndarray, float], np.ndarray]
     pitch: Callable[[Voice, str], float]
 
@@ -42,10 +43,13 @@ class Describer(NamedTuple):
     def names(self) -> tuple[str, ...]:
         return tuple(trait.name for trait in self.traits)
 
-    def heard(self, voice: Voice, label: str, w: Tensor) -> np.ndarray:
-        """(n, traits) what is measured of the sounds of (n, style) style vectors."""
+    def heard(
+        self, voice: Voice, label: str, w: Tensor, shapings: Sequence[tuple[float, ...]] | None = None
+    ) -> np.ndarray:
+        """(n, traits) what is measured of the sounds of (n, style) style vectors, with notes shaped (default: not)."""
         pitch = self.pitch(voice, label)
-        return np.stack([self.measure(sound, pitch) for sound in self.play(voice, label, w)])
+        sounds = self.play(voice, label, w, [()] * len(w) if shapings is None else shapings)
+        return np.stack([self.measure(sound, pitch) for sound in sounds])
 
 
 def describer(voice: Voice) -> Describer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,9 @@ def seconds_to_fall(part: np.ndarray) -> float:
     return float(max(int(loud[-1]) - top, 1) * HOP / SAMPLE_RATE)
 
 
-def play(voice: Any, label: str, w: Tensor) -> list[np.ndarray]:
-    sounds: list[np.ndarray] = voice.notes([Note(AS_RECORDED, 1.0, 100, label)] * len(w), w=w, parts=True)
+def play(voice: Any, label: str, w: Tensor, shapings: Sequence[tuple[float, ...]]) -> list[np.ndarray]:
+    notes = [Note(AS_RECORDED, 1.0, 100, label, shaping=one) for one in shapings]
+    sounds: list[np.ndarray] = voice.notes(notes, w=w, parts=True)
     return sounds
 
 

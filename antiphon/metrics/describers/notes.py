@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +44,9 @@ def measure(sound: np.ndarray, pitch: float) -> np.ndarray:
     audio = np.pad(audio, (0, max(round(1.05 * HELD * SAMPLE_RATE) - len(audio), 0)))
     hold = round(HELD * SAMPLE_RATE)
     f0, _ = measure_f0(audio[:hold], pitch)
-    known = dict(zip(DESCRIPTORS, descriptors(audio, midi_to_hz(pitch), hold, measure_vibrato(f0)), strict=True))
+    vibrato = measure_vibrato(f0)
+    hz = midi_to_hz(pitch) * (np.exp2(f0 / 1200) if vibrato[1] else 1.0)  # vibrato is neither width nor noise
+    known = dict(zip(DESCRIPTORS, descriptors(audio, hz, hold, vibrato), strict=True))
     begin, rest = audio[: round(BEGINNING * SAMPLE_RATE)], audio[slice(*(round(t * SAMPLE_RATE) for t in LASTING))]
     values = [
         known["brightness"],
@@ -69,15 +74,20 @@ def release_seconds(audio: np.ndarray, hold: int) -> float:
 
 def _centre(part: np.ndarray) -> float:
     """log2 of the centre of a part's spectrum in Hz."""
-    power = np.abs(np.fft.rfft(part * np.hanning(len(part)), 16_384 if len(part) < 16_384 else 32_768)) ** 2
+    power = np.abs(np.fft.rfft(part * _window(len(part)), 16_384 if len(part) < 16_384 else 32_768)) ** 2
     hz = np.fft.rfftfreq(2 * len(power) - 2, 1 / SAMPLE_RATE)
     heard = (hz > 20) & (hz < 20_000)
     return float(np.log2(max((power * hz)[heard].sum() / (power[heard].sum() + 1e-20), 20.0)))
 
 
-def play(voice: Any, label: str, w: Tensor) -> list[np.ndarray]:
+@lru_cache(maxsize=8)
+def _window(length: int) -> np.ndarray:
+    return np.hanning(length)
+
+
+def play(voice: Any, label: str, w: Tensor, shapings: Sequence[tuple[float, ...]]) -> list[np.ndarray]:
     note = Note(common_pitch(voice, (label,)), HELD, 100, label)
-    sounds: list[np.ndarray] = voice.notes([note] * len(w), w=w)
+    sounds: list[np.ndarray] = voice.notes([replace(note, shaping=one) for one in shapings], w=w)
     return sounds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def measure(sound: np.ndarray, pitch: float = 60.0) -> np.ndarray:
     return np.nan_to_num(np.array(values, np.float64))
 
 
-def play(voice: Any, label: str, w: Tensor) -> list[np.ndarray]:
+def play(voice: Any, label: str, w: Tensor, shapings: Sequence[tuple[float, ...]]) -> list[np.ndarray]:
     sounds: list[np.ndarray] = voice.notes([Note(60.0, SECONDS, 100, label)] * len(w), w=w)
     return sounds
 

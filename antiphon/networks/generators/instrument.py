@@ -31,6 +31,7 @@ from antiphon.networks.physics import (
     slow_waves,
     stretched,
 )
+from antiphon.networks.shaping import bent_time
 from antiphon.representations.mel import band_centres, hat_weights, mel
 
 FREE_LOW, FREE_HIGH = 0.2, 24.0  # the free slots divide this range of ratios, into equal log bins
@@ -183,7 +184,8 @@ class InstrumentGenerator(nn.Module):
         """`states` of notes that were conditioned before."""
         semitones = hz_to_midi(g.f0) - g.pitch.unsqueeze(-1)
         bend = at_blocks(semitones, (g.knots - g.start.unsqueeze(-1)) / HOP).unsqueeze(-1)
-        x = torch.cat([time_features(g.knots, g.release), slow_waves(g.take, g.knots), bend / 12], -1)
+        asked = bent_time(g)
+        x = torch.cat([time_features(asked.knots, asked.release), slow_waves(g.take, g.knots), bend / 12], -1)
         x = self.enter(x) + told.greeting.unsqueeze(1)
         for block, film in zip(self._blocks(), told.films, strict=True):
             x = block.step(x, film)

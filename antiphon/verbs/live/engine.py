@@ -222,7 +222,7 @@ class Live:
         if player is None:
             return None
         start = min(max(key + self._off_key(channel), LOWEST_PITCH), HIGHEST_PITCH)  # bends are for small distances
-        note = Note(start, LONGEST, velocity, player.label(), (), self._seed, take)
+        note = Note(start, LONGEST, velocity, player.label(), (), self._seed, take, shaping=player.shaping())
         return self.voice.stream(note, player.w()), start - key, 1.0
 
     def _strike(self, channel: _Channel, key: int, velocity: int, take: int) -> tuple[Stream, float, float] | None:
