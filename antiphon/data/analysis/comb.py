@@ -3,6 +3,8 @@ work, but it has to be told which pitch."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from antiphon.core.units import SAMPLE_RATE
@@ -16,6 +18,12 @@ OWN = 0.02  # share of the energy in harmonics that a tone an octave, or a twelf
 def comb_size(hz: float) -> int:
     """Samples of an excerpt for a tone of `hz`."""
     return int(2 ** np.ceil(np.log2(max(PERIODS / hz, SECONDS) * SAMPLE_RATE)))
+
+
+@lru_cache(maxsize=256)
+def comb(hz: float) -> Comb:
+    """The one for a tone of `hz`."""
+    return Comb(hz, comb_size(hz))
 
 
 class Comb:

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from antiphon.audio.envelope import decibels, envelope
 from antiphon.core.units import SAMPLE_RATE, midi_to_hz
-from antiphon.data.analysis.comb import Comb, comb_size
+from antiphon.data.analysis.comb import comb
 from antiphon.data.analysis.tracker import open_tracker
 
 TICK = 441  # samples: levels are taken every 10 ms
@@ -27,7 +27,7 @@ SLIP = 0.2  # seconds: shorter, another pitch in the middle of a note is the tra
 STEP = 0.7  # semitones
 FAINTER = 20.0  # dB that the notes of a session may differ by
 MARGIN = 6.0  # dB that the level of 30 ms may differ from that of a note's loudest 0.1 s
-ON_COMB = 0.8  # share of its energy that they must have
+ON_COMB = 0.6  # share of its energy that they must have
 LEAD = 0.005  # seconds before its onset at which a note is cut out
 
 
@@ -97,15 +97,14 @@ def surely_one(audio: np.ndarray, pitch: float) -> bool:
     counts = level > level.max() - FAINTER - MARGIN  # what is fainter is no note beside the loudest
     if np.maximum.reduceat(counts, struck).sum() > 2:
         return False
-    hz = float(midi_to_hz(pitch))
-    size = comb_size(hz)
+    teeth = comb(float(midi_to_hz(pitch)))
+    size = teeth.size
     if len(audio) < size:
         return False
     starts = np.arange(0, len(audio) - size + 1, 3 * size // 4)
     ticks = np.minimum((starts + size // 2) // TICK, len(level) - 1)
     starts = starts[counts[ticks]]
-    comb = Comb(hz, size)
-    return all(comb.share(audio[start:]) > ON_COMB for start in starts)
+    return all(teeth.share(audio[start:]) > ON_COMB for start in starts)
 
 
 def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

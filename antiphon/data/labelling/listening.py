@@ -15,7 +15,7 @@ import numpy as np
 from antiphon.audio.files import SAMPLE_RATE, read_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.core.units import midi_to_hz
-from antiphon.data.analysis.comb import Comb, comb_size
+from antiphon.data.analysis.comb import comb
 from antiphon.data.analysis.ear import CLEAR, NEAR, explains, heard_pitch, octave_of, weigh
 from antiphon.data.analysis.tracker import LISTEN_SECONDS, SKIP_SECONDS, Tracker
 from antiphon.data.labelling.names import Said
@@ -98,8 +98,8 @@ class Ear:
         usual = usual if count >= _FEW_OCTAVES else None
         if usual is not None and count >= max(_MANY_OCTAVES, 0.9 * self._octaves[row.instrument].total()):
             claim = named + usual
-            size = comb_size(hz := float(midi_to_hz(claim)))
-            if len(moment) >= size and Comb(hz, size).fits(moment, _ON_COMB):
+            teeth = comb(float(midi_to_hz(claim)))
+            if len(moment) >= teeth.size and teeth.fits(moment, _ON_COMB):
                 return claim
         pitch = tracker.pitch(moment[: round(_MOMENT * SAMPLE_RATE)], SAMPLE_RATE)
         agrees = pitch is not None and any(abs(pitch - named - octaves) < NEAR for octaves in {0, usual or 0})
