@@ -10,7 +10,8 @@ Beside the clone: w as encoded, halfway to the nearest imagined w, that imagined
 `--as` or its name tells it), and the recording shifted as a sampler does. All are set to the recording's loudness.
 
 With --train, a voice is trained from the given one on two thirds of the keys, less one whole octave of every three; the
-notes of the octaves are compared with the nearest training note shifted.
+notes of the octaves are compared with the nearest training note shifted. Its minutes are of the processor, on one
+thread, so that they buy as many steps on a busy machine as on an idle one.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ NEAREST, FARTHEST = 7, 19  # semitones from the recording
 LOWEST, HIGHEST = 36, 84  # MIDI, between which recordings are chosen
 SHORTEST = 0.25  # seconds of a recording
 REGISTER, BLOCK = 36, 12  # semitones of a register, and of its middle that training never hears
+PROBES = (4, 16)  # steps of two short runs that tell how long a step takes
 BESIDE = ("clone", "encoded", "halfway", "imagined", "told", "shifted")
 
 
@@ -169,13 +171,26 @@ def hide(data: Prepared) -> list[int]:
     return hidden
 
 
-def trained(voice: str, data: Prepared, minutes: float, folder: Path, most: int = 60) -> dict[str, float]:
-    """Train on what is not hidden; how near notes of the hidden octaves come. -> figures"""
+def train(voice: str, data: Prepared, minutes: float, folder: Path) -> tuple[Path, int, float]:
+    """-> a run on as many steps as fit into `minutes` of the processor, that number, and the minutes it took"""
     from antiphon.recipes.lookup import recipe
     from antiphon.verbs.train import from_prepared
 
+    def timed(name: str, steps: int) -> tuple[Path, float]:
+        began = time.process_time()
+        run = from_prepared(data, folder / name, recipe("instrument"), steps=steps, start_from=voice)
+        return run, (time.process_time() - began) / 60
+
+    (_, few), (_, many) = timed("few", PROBES[0]), timed("many", PROBES[1])
+    steps = max(round(PROBES[0] + (minutes - few) * (PROBES[1] - PROBES[0]) / max(many - few, 1e-6)), PROBES[1])
+    run, taken = timed("run", steps)
+    return run, steps, taken
+
+
+def trained(voice: str, data: Prepared, minutes: float, folder: Path, most: int = 60) -> dict[str, float]:
+    """Train on what is not hidden; how near notes of the hidden octaves come. -> figures"""
     hidden = hide(data)
-    run = from_prepared(data, folder / "run", recipe("instrument"), minutes=minutes, start_from=voice)
+    run, steps, taken = train(voice, data, minutes, folder)
     made, sounds = antiphon.load(run), Sounds(data, [])
     shown = data.where("train")
     mine, shifted = [], []
@@ -189,7 +204,8 @@ def trained(voice: str, data: Prepared, minutes: float, folder: Path, most: int 
         mine.append(mel_distance(fit_length(made.notes([sounds.note(i)], w=w)[0], len(real)), real))
         shifted.append(mel_distance(fit_length(sounds.shifted(near, pitch), len(real)), real))
     nearer = float(np.mean(np.array(mine) < np.array(shifted)))
-    return {"notes": len(mine), "nearer": nearer, "trained": float(np.mean(mine)), "shifted": float(np.mean(shifted))}
+    far = {"trained, dB": float(np.mean(mine)), "shifted, dB": float(np.mean(shifted))}
+    return {"steps": steps, "processor minutes": taken, "notes": len(mine), "nearer": nearer, **far}
 
 
 # ---- what is printed -------------------------------------------------------------------------------------------------
@@ -263,7 +279,7 @@ def main() -> None:
     parser.add_argument("--notes", type=int, default=3, help="recordings per preset")
     parser.add_argument("--targets", type=int, default=6, help="real notes to compare each with")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train", type=float, help="minutes to train on each folder, instead of cloning")
+    parser.add_argument("--train", type=float, help="processor minutes to train on each folder, instead of cloning")
     parser.add_argument("--cache", type=Path, help="a folder for prepared notes (default: they are not kept)")
     parser.add_argument("--out", type=Path, help="the figures as JSON")
     args = parser.parse_args()

@@ -7,8 +7,9 @@ Each stop starts the command a user types, in a new folder, and sends it SIGHUP,
 instant drawn from the whole of an undisturbed run, half within 2 ms of the first file's appearance; half to the process
 alone, half to its whole group, as a terminal does. What must hold: status 130; one line on stderr beyond those of the
 undisturbed run; in its folder, and in the folder for temporary files, nothing but finished results of their own
-(`generate`, `data render`); a training that goes on to the same bytes; no process left. A command that ends before the
-signal is started again. One that has its result when the signal comes may also end as if there had been none.
+(`generate`, `data render`, `repair` of a folder); what was there unchanged; a training that goes on to the same bytes;
+no process left. `live`, which Ctrl-C ends as it should, may say nothing and have status 0. A command that ends before
+the signal is started again. One that has its result when the signal comes may also end as if there had been none.
 
 `--signals KILL` asks for less, since nobody can clean up after SIGKILL: that no process is left, and that a training
 goes on to the same bytes. Linux only: processes are found in /proc. Prints a table, and each failure.
@@ -34,6 +35,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from antiphon.audio.files import read_audio, write_audio
 from antiphon.core.errors import AntiphonError
@@ -54,6 +57,7 @@ class Case:
     words: tuple[str, ...]
     whole: Callable[[Path], bool] = lambda path: False
     resumes: bool = False
+    brings: Path | None = None  # a run folder that it changes, and so has a copy of in its own
 
 
 @dataclass
@@ -62,7 +66,7 @@ class Usual:
 
     seconds: float
     said: list[str]
-    files: set[str]
+    files: dict[str, str]
     weights: str
 
 
@@ -84,7 +88,7 @@ class Stopped:
 
 
 def cases(material: Path, font: Path | None) -> list[Case]:
-    voice, song, notes = (str(material / name) for name in ("run", "song.mid", "notes"))
+    voice, song, notes, session = (str(material / name) for name in ("run", "song.mid", "notes", "session.wav"))
     note = str(min((NOTES / "flute").glob("*.flac")))
     judge = ("-n", "8", "--quick", "--embeddings", "mel", "--cache", str(material / "cache"), "--threads", "1")
     prepared = str(material / "run" / "prepared.safetensors")
@@ -94,12 +98,24 @@ def cases(material: Path, font: Path | None) -> list[Case]:
         Case("generate", ("generate", "gm", "-o", "notes", "-n", "12", "--seconds", "0.5"), _is_sound),
         Case("morph", ("morph", "gm", "--from", "flute", "--to", "cello", "-o", "m.flac", "--picture", "--steps", "4")),
         Case("clone", ("clone", voice, note, "-o", "mine")),
+        Case("scene", ("scene", "-o", "new/rain.flac", "--sound", "rain>storm@0:02-0:06", "--seconds", "10")),
         Case("export", ("export", "gm", "-o", "a/pack", "--instrument", "flute", "--keys", "12", "--velocities", "1")),
-        Case("data cut", ("data", "cut", str(material / "session.wav"), "-o", "a/cut")),
+        Case("export web", ("export", voice, "-o", "a/page.html", "--format", "web")),
+        Case("export onnx", ("export", voice, "-o", "a/onnx", "--format", "onnx")),
+        Case("repair", ("repair", session, "-o", "new/better.wav", "--removed", "new/gone.wav", "--picture")),
+        Case("repair folder", ("repair", str(material / "notes/flute"), "-o", "better", "--what", "hum"), _is_sound),
+        Case("compose", ("compose", "-o", "new/tune.mid", "--bars", "4", "--audio", "--picture")),
+        Case("compose page", ("compose", "-o", "tune.html", "--bars", "4", "--style", "game")),
+        Case("live", ("live", voice, "--midi", "keys", "--audio", "null", "--seconds", "2", "--quiet")),
+        Case("explain", ("explain", "gm", "-o", "a/why.html", "--note", "flute C5 seed 7")),
+        Case("explain fit", ("explain", "run", "--fit", "--workers", "2"), _is_fitted, brings=material / "run"),
+        Case("data inspect", ("data", "inspect", notes, "--picture", "notes.html")),
+        Case("data cut", ("data", "cut", session, "-o", "a/cut")),
         Case("gallery", ("gallery", "-o", "gallery", "--only", "between", "velocity")),
         Case("train", ("train", notes, "-o", "run", *_tiny(1)), resumes=True),
         Case("train in two", ("train", notes, "-o", "run", *_tiny(2)), resumes=True),
         Case("evaluate", ("evaluate", voice, prepared, "-o", "page.html", *judge)),
+        Case("compare", ("compare", voice, notes, "--data", prepared, "-o", "both.html", *judge)),
         Case("data prepare", ("data", "prepare", notes, "-o", "notes.safetensors", "--workers", "2")),
     ]
     if font:
@@ -112,6 +128,14 @@ def _is_sound(path: Path) -> bool:
     try:
         return path.suffix in (".wav", ".flac") and len(read_audio(path)) > 0
     except AntiphonError:
+        return False
+
+
+def _is_fitted(path: Path) -> bool:
+    """Controls or an index that are whole, which `explain` keeps beside a voice for the next time."""
+    try:
+        return path.name.endswith((".controls.safetensors", ".index.safetensors")) and bool(load_file(path))
+    except (OSError, SafetensorError):
         return False
 
 
@@ -162,6 +186,9 @@ class Command:
         self.case, self.work, self.temporary = case, place / "work", place / "tmp"
         self.work.mkdir(parents=True)
         self.temporary.mkdir()
+        if case.brings:
+            shutil.copytree(case.brings, self.work / case.brings.name)
+        self.brought = self.names()
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.start()
 
@@ -189,6 +216,8 @@ class Command:
         return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
     def has_files(self) -> bool:
+        if self.brought:
+            return self.names() != self.brought
         own = (entry for entry in os.scandir(self.temporary) if not f"tmp/{entry.name}".startswith(LIBRARIES))
         return any(next(entries, None) for entries in (os.scandir(self.work), own))
 
@@ -211,8 +240,10 @@ class Command:
         found = [path for path in found if not str(path.relative_to(self.work.parent)).startswith(LIBRARIES)]
         return sorted(path for path in found if path.is_file() or not any(path.iterdir()))
 
-    def names(self) -> set[str]:
-        return {str(path.relative_to(self.work.parent)) for path in self.files()}
+    def names(self) -> dict[str, str]:
+        """Their names, and what is in those that the command may change."""
+        found = {str(path.relative_to(self.work.parent)): path for path in self.files()}
+        return {name: _hash(path) if self.case.brings and path.is_file() else "" for name, path in found.items()}
 
     def processes(self) -> list[int]:
         """Those that the command has started, or itself, if they still run."""
@@ -228,7 +259,11 @@ class Command:
 
     def weights(self) -> str:
         file = self.work / "run" / "weights.safetensors"
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+        return _hash(file) if file.exists() else ""
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _heard() -> None:
@@ -237,13 +272,15 @@ def _heard() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
-def undisturbed(case: Case, place: Path) -> Usual:
+def undisturbed(case: Case, place: Path) -> Usual | None:
+    """What a run does that nobody stops; None if it cannot be run here."""
     command = Command(case, place)
     command.wait_for(command.listens)
     began = time.monotonic()
     status, said = command.end()
     if status:
-        raise SystemExit(f"{case.name}: an undisturbed run ends with status {status}: {said}")
+        print(f"{case.name} is left out: an undisturbed run ends with status {status}: {said}", flush=True)
+        return None
     return Usual(time.monotonic() - began, said, command.names(), command.weights())
 
 
@@ -302,9 +339,12 @@ def judge(row: Stopped, command: Command, usual: Usual, said: list[str]) -> None
 
 def left(command: Command) -> list[str]:
     """What there should not be."""
-    found = []
+    now = command.names()
+    found = [name for name, content in command.brought.items() if now.get(name) != content]
     for path in command.files():
         name = str(path.relative_to(command.work.parent))
+        if name in command.brought:
+            continue
         if command.case.resumes and name.startswith("work/run") and not path.name.endswith(".part"):
             continue
         if not command.case.whole(path):
@@ -328,9 +368,10 @@ def main() -> None:
     rng, rows = random.Random(asked.seed), []
     with tempfile.TemporaryDirectory(prefix="stops ") as folder, (asked.out / "stops.jsonl").open("a") as record:
         place = Path(folder, "here")
-        usual = {case.name: undisturbed(case, place) for case in chosen}
-        print(", ".join(f"{name} {one.seconds:.1f} s" for name, one in usual.items()), flush=True)
-        while len(rows) < asked.stops:
+        usual = {case.name: run for case in chosen if (run := undisturbed(case, place))}
+        chosen = [case for case in chosen if case.name in usual]
+        print(", ".join(f"{name} {one.seconds:.1f} s" for name, one in usual.items()) or "nothing to stop", flush=True)
+        while chosen and len(rows) < asked.stops:
             case = chosen[len(rows) % len(chosen)]
             row = stop(case, usual[case.name], place, asked.signals, rng)
             if row is None:

@@ -18,6 +18,7 @@ from tunes import SineVoice, band
 import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.keywords import renamed
 from antiphon.data.labelling.drums import DRUMS
 from antiphon.data.labelling.resolve import resolve_instrument
 from antiphon.data.labelling.several_pitches import parse_pitches
@@ -450,8 +451,32 @@ def test_another_name_for_a_folder(antiphon_line, tmp_path):
     assert antiphon_line(*line, "--as", "alto sax").status == 0
     assert antiphon.load(tmp_path / "run").instruments == ("alto sax",)
     refused(antiphon_line(*line, "--as", "oboe"), "prepared as alto sax", "--force")
-    made = prepare(tmp_path / "alto", tmp_path / "p.safetensors", label="alto sax", quiet=True)
+    made = prepare(tmp_path / "alto", tmp_path / "p.safetensors", label="alto sax", quiet=True)  # its older name
     assert Prepared(made).labels.instruments == ("alto sax",)
+
+
+def test_older_names_of_keywords():
+    @renamed(label="as_")
+    def called(as_=""):
+        return as_
+
+    assert called(label="oboe") == called(as_="oboe") == "oboe"
+    with pytest.raises(TypeError, match="both 'as_' and 'label'"):
+        called(as_="oboe", label="oboe")
+
+
+def test_more_and_less_is_said(antiphon_line, run_folder, tmp_path):
+    line = ["generate", run_folder, "--seconds", "0.1", "-n", "1"]
+    usual, less, more = (antiphon_line(*line, *how, "-o", tmp_path / name).err for name, how in
+                         (("a", []), ("b", ["-q"]), ("c", ["-v"])))  # fmt: skip
+    assert less == []
+    assert [text for text in more if not text.startswith("  ")] == usual
+    said = "\n".join(more)
+    assert f"voice {run_folder}: " in said
+    assert f"wrote {tmp_path / 'c'}" in said
+    assert "of which the processor worked" in said
+    refused(antiphon_line(*line, "-q", "-v", "-o", tmp_path / "d"), "--quiet and --verbose exclude each other")
+    assert antiphon_line("list", "-q").out == antiphon_line("list").out
 
 
 # ---- 11: generate ----------------------------------------------------------------------------------------------------

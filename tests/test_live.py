@@ -259,7 +259,6 @@ def test_an_engine_that_cannot_start_says_why(monkeypatch):
 
     context = SimpleNamespace(Pipe=mp.Pipe, Process=Here)
     monkeypatch.setattr(process.mp, "get_context", lambda _: context)
-    monkeypatch.setattr(process.signal, "signal", lambda *_: None)
     with LiveProcess("vocoder") as engine, pytest.raises(AntiphonError, match="cannot be played live"):
         engine.start()
 

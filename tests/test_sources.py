@@ -15,7 +15,8 @@ from antiphon.audio.files import probe, read_audio, write_audio
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.ear import octave_told, weigh
 from antiphon.data.analysis.recording import one_note
-from antiphon.data.analysis.session import holds_several, notes_in
+from antiphon.data.analysis.session import holds_several, notes_in, surely_one
+from antiphon.data.analysis.tracker import Tracker
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.labelling.row import note_name
 from antiphon.data.labelling.sources import chunks, sfz
@@ -342,6 +343,32 @@ def test_notes_of_a_session_are_found():
         assert abs((span.end - span.start) / RATE - 0.5) < 0.08
     assert holds_several(session(KEYS)) == 6
     assert holds_several(tone(60, 6.0)) == 0
+
+
+def test_one_note_is_told_without_the_tracker():
+    hum = np.random.default_rng(0).normal(0, 1e-3, 3 * RATE).astype(np.float32)
+    for key in (28, 60, 100):
+        assert surely_one(tone(key, 3.0) + hum, key)
+        assert not surely_one(tone(key, 3.0) + hum, key + 1)
+    assert not surely_one(session(KEYS), KEYS[0])
+    assert not surely_one(session([60] * 6), 60)  # struck six times
+    assert not surely_one(np.concatenate([tone(60, 1.0), tone(62, 0.3), tone(64, 1.0)]), 60)
+
+
+@SWIFT
+def test_most_names_are_confirmed_at_once_and_wrong_ones_heard(tmp_path, monkeypatch):
+    heard = []
+    track = Tracker.pitch
+    monkeypatch.setattr(Tracker, "pitch", lambda self, x, rate: heard.append(len(x) / rate) or track(self, x, rate))
+    wrong = {25: 12, 28: 3, 31: -12}  # semitones, and octaves that the partials tell
+    for k in range(32):
+        sound = tone(45 + k + wrong.get(k, 0), 0.5)
+        write_audio(tmp_path / "oboe" / f"oboe_{k:02}_{note_name(57 + k)}.wav", sound)
+    assert [row.pitch - 45 - k for k, row in enumerate(scan(tmp_path / "oboe").rows)] == [
+        wrong.get(k, 0) for k in range(32)
+    ]
+    assert len(heard) < 40
+    assert sum(seconds > 0.4 for seconds in heard) < 12
 
 
 @SWIFT

@@ -204,3 +204,16 @@ with started_pool(2) as pool:
     while (left := {number for number in left if Path(f"/proc/{number}").exists()}) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there it is known how Python starts it")
+def test_a_terminal_that_closes_leaves_the_process_that_clears_up():
+    """It would be missed, in five lines, when shared memory is given back."""
+    code = (
+        "import os, signal, time; from multiprocessing import resource_tracker as r, shared_memory as s\n"
+        "from antiphon.core.parallel import start_resource_tracker\n"
+        "start_resource_tracker(); memory = s.SharedMemory(create=True, size=8)\n"
+        "os.kill(r._resource_tracker._pid, signal.SIGHUP); time.sleep(0.3); memory.close(); memory.unlink()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

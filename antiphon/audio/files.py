@@ -161,9 +161,10 @@ def audio_blocks(path: str | Path, seconds: float = 10.0) -> Iterator[Audio]:
 
 
 def _check_values(audio: Audio, path: str | Path) -> None:
-    if not np.isfinite(audio).all():
+    low, high = audio.min(initial=0.0), audio.max(initial=0.0)  # a NaN is both
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise AntiphonError(f"{path} contains NaN or infinite samples: export it again")
-    if np.abs(audio).max(initial=0.0) > LOUDEST:
+    if max(-low, high) > LOUDEST:
         raise AntiphonError(f"{path} contains samples far beyond full scale: export it again")
 
 

@@ -74,6 +74,7 @@ def _legible() -> None:
 
 def _run(argv: list[str]) -> int:
     from antiphon.cli.commands import VERBS
+    from antiphon.cli.options import carry_out
 
     if not argv or argv in (["-h"], ["--help"], ["help"]):
         print(_overview())
@@ -99,7 +100,7 @@ def _run(argv: list[str]) -> int:
         raise AntiphonError(f"there is no `antiphon {verb}`: {hint}")
     if "" in argv:  # as a path it would mean the current folder
         raise AntiphonError("one of the arguments is empty: give a value or leave the option out (an unset variable?)")
-    _parse(verb, argv[words:]).run()
+    carry_out(_parse(verb, argv[words:]))
     sys.stdout.flush()
     return 0
 

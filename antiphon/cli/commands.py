@@ -413,7 +413,7 @@ class Live(Spoken):
         if self.list:
             print("\n".join(listing()))
             return
-        how = {name: value for name, value in vars(self).items() if name not in ("voice", "list")}
+        how = {name: value for name, value in vars(self).items() if name not in ("voice", "list", "verbose")}
         live(self.voice, **how)
 
 
@@ -570,7 +570,7 @@ class Train(Spoken):
     """processes that analyse the notes before training (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
     """licence of the sounds; recorded in the voice"""
-    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
     force: Flag = False
     """start over in a folder that holds another run"""
@@ -586,7 +586,7 @@ class Train(Spoken):
             "from_scratch": self.from_scratch,
             "threads": self.threads,
         }
-        how |= {"workers": _workers(self.workers), "licence": self.licence, "label": self.label}
+        how |= {"workers": _workers(self.workers), "licence": self.licence, "as_": self.as_}
         how |= {"force": self.force, "quiet": self.quiet}
         weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
         if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
@@ -594,7 +594,7 @@ class Train(Spoken):
 
 
 @dataclass(frozen=True)
-class Info:
+class Info(Spoken):
     """Show what a voice knows: labels, pitch ranges, styles, size, training, licence.
 
     Example: antiphon info gm guitar
@@ -621,7 +621,7 @@ class Info:
 
 
 @dataclass(frozen=True)
-class List:
+class List(Spoken):
     """List the voices there are: the bundled ones, and those in a folder.
 
     Example: antiphon list runs
@@ -653,7 +653,7 @@ class Inspect(Spoken):
     scenes: Flag = False
     """the sounds are long recordings of places: show how they sound and what is wrong in them (default: if they seem to
     be)"""
-    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
     json: Flag = False
     """print JSON: every file with its labels and their sources, and what was refused"""
@@ -665,7 +665,7 @@ class Inspect(Spoken):
     def run(self) -> None:
         from antiphon.verbs.data import described, inspect
 
-        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "label": self.label}
+        how: dict[str, Any] = {"one_shots": self.one_shots, "pitch": self.pitch, "as_": self.as_}
         how |= {"quiet": self.quiet, "scenes": self.scenes or None}
         if self.json:
             if self.picture is not None:
@@ -750,7 +750,7 @@ class Prepare(Spoken):
     """processes to use (default: one per processor)"""
     licence: Annotated[str, opt("TEXT")] = ""
     """licence of the sounds; recorded in the file and in voices trained on it"""
-    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
     force: Flag = False
     """replace the file if it exists"""
@@ -759,7 +759,7 @@ class Prepare(Spoken):
         from antiphon.verbs.data import prepare
 
         how: dict[str, Any] = {"workers": _workers(self.workers), "licence": self.licence, "force": self.force}
-        how |= {"label": self.label, "quiet": self.quiet}
+        how |= {"as_": self.as_, "quiet": self.quiet}
         print(prepare(self.folder, self.out, one_shots=self.one_shots, pitch=self.pitch, **how))
 
 

@@ -21,7 +21,7 @@ class _Judging(Spoken):
     """which notes: held-out octaves, presets or single ones, or training notes (default: the first with enough)"""
     embeddings: Annotated[tuple[str, ...], opt("NAME ...")] = ()
     """embeddings to compare in: aisfx, musicnn, mel (default: those installed)"""
-    label: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
+    as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the notes' instrument when voices are asked for it, such as alto sax"""
     quick: Flag = False
     """fewer notes and one network: good for ranking only"""
@@ -52,7 +52,7 @@ class Evaluate(_Judging):
     def run(self) -> None:
         from antiphon.verbs.evaluate import evaluate
 
-        _finish(evaluate(**asdict(self)), self.out)
+        _finish(evaluate(**_how(self)), self.out)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,11 @@ class Compare(_Judging):
     def run(self) -> None:
         from antiphon.verbs.compare import compare
 
-        _finish(compare(**asdict(self)), self.out)
+        _finish(compare(**_how(self)), self.out)
+
+
+def _how(asked: Evaluate | Compare) -> dict[str, Any]:
+    return {name: value for name, value in asdict(asked).items() if name != "verbose"}
 
 
 def _finish(figures: dict[str, Any], out: Path) -> None:

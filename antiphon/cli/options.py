@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction, arg
 
+from antiphon.core.detail import detailed
+from antiphon.core.errors import AntiphonError
+
 
 def opt(metavar: str, *aliases: str) -> object:
     """An option whose help shows no default, because its text gives it or there is none."""
@@ -26,6 +29,8 @@ class Spoken:
 
     quiet: Quiet = False
     """say nothing but the result and what went wrong"""
+    verbose: Annotated[FlagCreatePairsOff[bool], arg(aliases=["-v"], help_behavior_hint="")] = False
+    """say more: which voice, each step and how long it took, each file written"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,15 @@ class Command(Protocol):
     """A parsed verb."""
 
     def run(self) -> None: ...
+
+
+def carry_out(command: Command) -> None:
+    """Run it, with details if they are asked for. Raises AntiphonError if silence is too."""
+    verbose = getattr(command, "verbose", False)
+    if verbose and getattr(command, "quiet", False):
+        raise AntiphonError("--quiet and --verbose exclude each other: use one")
+    with detailed(verbose):
+        command.run()
 
 
 def show(renderable: Any) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from antiphon.core.detail import detail
 from antiphon.core.errors import AntiphonError
 from antiphon.core.stopping import check, held
 
@@ -42,6 +43,8 @@ def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
         with held(late=True):
             for draft, path in zip(drafts, paths, strict=True):
                 os.replace(draft, path)
+        for path in paths:
+            detail(f"wrote {path}, {path.stat().st_size:,} bytes")
     except OSError as error:
         raise AntiphonError(f"cannot write {paths[0]}: {error.strerror or error}") from None
     finally:

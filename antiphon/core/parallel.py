@@ -166,12 +166,19 @@ def _serve(work: Callable[[int], object], pipe: Connection, others: Sequence[Con
         _free_memory()
 
 
+def start_resource_tracker() -> None:
+    """Start the process that Python has beside others' to clear up after them. The end of the terminal would kill it,
+    and then it would be missed, in five lines; and to start it later would undo `unheard` for what else is started."""
+    from multiprocessing import resource_tracker
+
+    with unheard():
+        resource_tracker.ensure_running()
+
+
 @contextmanager
 def started_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of new Python processes, all started, which end with the block or with this process, however that ends."""
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # its own start would undo `unheard`
+    start_resource_tracker()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_the_parent) as pool:
         with unheard():

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from antiphon.core.keywords import renamed
 from antiphon.verbs.evaluate import How, from_file_to_file
 
 
+@renamed(label="as_")
 def compare(
     voices: Sequence[str | Path | Any],
     data: str | Path,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from antiphon.audio.files import SAMPLE_RATE, check_place
 from antiphon.core.atomic import all_atomic, atomic, in_folder
 from antiphon.core.errors import AntiphonError
+from antiphon.core.keywords import renamed
 from antiphon.core.seeds import check_seed
 from antiphon.verbs.report import Report
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from antiphon.verbs.recordings import Heard
 
 
+@renamed(label="as_")
 def inspect(
     folder: str | Path,
     *,
     one_shots: bool = False,
     pitch: str = "yes",
-    label: str = "",
+    as_: str = "",
     scenes: bool | None = None,
     picture: str | Path | None = None,
     force: bool = False,
@@ -35,7 +37,7 @@ def inspect(
     """A rich renderable: what a folder contains, how it was labelled, what was refused and why. Every file is read to
     its end. A folder of MIDI files is one of scores, of which it tells styles, bars, parts, metres and keys.
     one_shots: the sounds are drums or the like, which have names but no pitch. pitch: whether every sound must have
-    one: yes, no, or auto, which means yes unless most have none. label: what to call the instrument, if not by the
+    one: yes, no, or auto, which means yes unless most have none. as_: what to call the instrument, if not by the
     names of folders and files. scenes: they are long recordings of places, of which is shown how they sound and what
     is wrong in them (default: if they seem to be). picture: an HTML page to write, with a keyboard of every instrument,
     or every recording. Raises AntiphonError if (without force) it exists."""
@@ -51,11 +53,11 @@ def inspect(
     if _are_recordings(folder, one_shots, pitch, scenes):
         from antiphon.verbs import recordings
 
-        heard = _heard(folder, label, quiet)
+        heard = _heard(folder, as_, quiet)
         if target is not None:
             _write_page(target, recordings.page(heard))
         return recordings.summary(heard)
-    manifest = _scanned(folder, one_shots, pitch, quiet).called(label)
+    manifest = _scanned(folder, one_shots, pitch, quiet).called(as_)
     if target is not None:
         from antiphon.verbs.folder_page import folder_page
 
@@ -68,12 +70,13 @@ def _write_page(target: Path, page: str) -> None:
         draft.write_text(page, encoding="utf-8", errors="replace")
 
 
+@renamed(label="as_")
 def described(
     folder: str | Path,
     *,
     one_shots: bool = False,
     pitch: str = "yes",
-    label: str = "",
+    as_: str = "",
     scenes: bool | None = None,
     quiet: bool = True,
 ) -> dict[str, Any]:
@@ -88,8 +91,8 @@ def described(
     if _are_recordings(folder, one_shots, pitch, scenes):
         from antiphon.verbs import recordings
 
-        return recordings.facts(_heard(folder, label, quiet))
-    return facts(_scanned(folder, one_shots, pitch, quiet).called(label))
+        return recordings.facts(_heard(folder, as_, quiet))
+    return facts(_scanned(folder, one_shots, pitch, quiet).called(as_))
 
 
 def _are_recordings(folder: str | Path, one_shots: bool, pitch: str, scenes: bool | None) -> bool:
@@ -176,6 +179,7 @@ def render(
     return Path(out)
 
 
+@renamed(label="as_")
 def prepare(
     folder: str | Path,
     out: str | Path,
@@ -184,13 +188,13 @@ def prepare(
     pitch: str = "yes",
     workers: int = 1,
     licence: str = "",
-    label: str = "",
+    as_: str = "",
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Analyse a folder of notes into one file; returns its path. Besides the package, it is all that training needs.
 
-    one_shots, pitch, label: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file
+    one_shots, pitch, as_: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file
     and in voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
@@ -200,7 +204,7 @@ def prepare(
         raise AntiphonError(f"cannot write {out.name}: use a name that ends in .safetensors")
     check_place(out, force=force)
     with report.bar("reading") as advance:
-        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance).called(label)
+        manifest = scan(folder, one_shots=one_shots, pitch=pitch, progress=advance).called(as_)
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from antiphon.audio.files import check_place
 from antiphon.core.atomic import all_atomic, in_folder, scratch
 from antiphon.core.errors import AntiphonError
-from antiphon.core.keywords import check_keywords
+from antiphon.core.keywords import check_keywords, renamed
 from antiphon.core.run_files import PREPARED, RECORD, WEIGHTS
 from antiphon.core.seeds import check_seed
 from antiphon.training.run_folder import read_record
@@ -35,22 +35,23 @@ class How(TypedDict, total=False):
 
     n: real notes to compare with, at most (default: 2,000). split: which of them: "block", "preset" or "valid", held
     out of training, or "train" (default: the first with enough). embeddings: among aisfx, musicnn and mel, the first of
-    which judges likeness and variety (default: those installed, or mel). label: what to call the notes' instrument when
-    voices are asked for it, if not by its own name. quick: 300 notes, one network. seed: of the
-    choice of notes, a number or a name. cache: a folder for measurements of real notes and for weights. threads: of the
-    processor (default: all).
+    which judges likeness and variety (default: those installed, or mel). as_: what to call the notes' instrument when
+    voices are asked for it, if not by its own name. quick: 300 notes, one network. seed: of the choice of notes, a
+    number or a name. cache: a folder for measurements of real notes and for weights. threads: of the processor
+    (default: all).
     """
 
     n: int | None
     split: str | None
     embeddings: Sequence[str]
-    label: str
+    as_: str
     quick: bool
     seed: int | str
     cache: str | Path | None
     threads: int | None
 
 
+@renamed(label="as_")
 def from_prepared(
     contenders: Mapping[str, Any], prepared: Prepared, *, quiet: bool = True, **how: Unpack[How]
 ) -> Evaluation:
@@ -115,6 +116,7 @@ def from_file_to_file(
     return found.figures
 
 
+@renamed(label="as_")
 def evaluate(
     voice: str | Path | Any,
     data: str | Path,
@@ -214,9 +216,7 @@ def _judge(prepared: Prepared, how: How, report: Report) -> tuple[Judge, str]:
     judged = [note for row in rows for note in (row.real, row.other)]
     references = draw_reference(prepared, n=QUICK_REFERENCES if quick else REFERENCES, seed=seed, judged=judged)
     embeddings = [load_embedding(name, cache) for name in names]
-    meter = Meter(
-        Sounds(prepared, rows, called=how.get("label", "")), embeddings, cache, how.get("threads"), report.bar
-    )
+    meter = Meter(Sounds(prepared, rows, called=how.get("as_", "")), embeddings, cache, how.get("threads"), report.bar)
     return Judge(meter, references), split
 
 

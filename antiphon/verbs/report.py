@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from antiphon.core.bar import open_bar
+from antiphon.core.detail import detail
 from antiphon.core.stopping import check
 
 Advance = Callable[[int, int], None]  # (done, total)
@@ -45,9 +47,12 @@ class Report:
         """A progress bar for as long as the block lasts; it shows itself on a terminal only. Advancing it raises
         KeyboardInterrupt if the program is to stop and has not yet."""
         drawn = None if self.quiet else open_bar(label)
+        began, counted = time.monotonic(), (0, 0)
 
         def advance(done: int, total: int) -> None:
+            nonlocal counted
             check()
+            counted = done, total
             if drawn:
                 drawn.update(done, total)
 
@@ -55,6 +60,7 @@ class Report:
             if drawn:
                 drawn.start()
             yield advance
+            detail(f"{label}: {counted[0]} of {counted[1]}, {time.monotonic() - began:.1f} s")
         finally:
             if drawn:
                 drawn.stop()

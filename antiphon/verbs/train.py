@@ -12,6 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.keywords import renamed
 from antiphon.core.run_files import PREPARED, SHEETS, SOUNDS, STATE, WEIGHTS
 from antiphon.core.seeds import check_seed
 from antiphon.training.recipe import USUAL
@@ -89,6 +90,7 @@ def from_file(path: str | Path, out: str | Path, recipe: Recipe[Any], **how: Any
     return from_prepared(recipe.open(Path(path)), out, recipe, **how)
 
 
+@renamed(label="as_")
 def train(
     source: str | Path,
     out: str | Path,
@@ -104,7 +106,7 @@ def train(
     threads: int | None = None,
     workers: int = 1,
     licence: str = "",
-    label: str = "",
+    as_: str = "",
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -118,8 +120,8 @@ def train(
     nothing. seed: random seed, a number or a name (default: 0). settings: any settings of the recipe by their dotted
     names, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that plays its share of the
     batch (default: all). workers: processes that prepare the folder. licence: of the recordings, noted in the voice.
-    label: what to call the
-    instrument, if not by the names of folders and files. force: start over in a folder that holds another run.
+    as_: what to call the instrument, if not by the names of folders and files. force: start over in a folder that holds
+    another run.
 
     Raises AntiphonError for anything a person can fix; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder = Path(source), Path(out)
@@ -143,9 +145,9 @@ def train(
             prepared = source if source.is_file() else folder / PREPARED
             with undone(folder):
                 if not prepared.exists():
-                    _prepare(source, prepared, plan, workers, licence, label, report)
+                    _prepare(source, prepared, plan, workers, licence, as_, report)
                 data = plan.open(prepared)
-                _check_label(data, label, source)
+                _check_label(data, as_, source)
                 plan.fits(data)
         if team:
             team.begin({"path": str(prepared), "folder": str(folder)})

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from antiphon.core.detail import detail
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import WEIGHTS
 
@@ -73,4 +74,8 @@ def load(voice: str | Path | Voice = "gm") -> Voice:
     from antiphon.voices.checkpoint import load_voice
     from antiphon.voices.voice import Voice
 
-    return voice if isinstance(voice, Voice) else load_voice(find(voice))
+    if isinstance(voice, Voice):
+        return voice
+    file = find(voice)
+    detail(f"voice {voice}: {file}")
+    return load_voice(file)

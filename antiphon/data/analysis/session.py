@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from antiphon.audio.envelope import decibels, envelope
-from antiphon.core.units import SAMPLE_RATE
+from antiphon.core.units import SAMPLE_RATE, midi_to_hz
+from antiphon.data.analysis.comb import comb
 from antiphon.data.analysis.tracker import open_tracker
 
 TICK = 441  # samples: levels are taken every 10 ms
@@ -24,6 +26,8 @@ RINGS = 12.0  # dB that the end of a note that rings on lies below its beginning
 SLIP = 0.2  # seconds: shorter, another pitch in the middle of a note is the tracker's
 STEP = 0.7  # semitones
 FAINTER = 20.0  # dB that the notes of a session may differ by
+MARGIN = 6.0  # dB that the level of 30 ms may differ from that of a note's loudest 0.1 s
+ON_COMB = 0.6  # share of its energy that they must have
 LEAD = 0.005  # seconds before its onset at which a note is cut out
 
 
@@ -40,6 +44,11 @@ class Span:
 def notes_in(audio: np.ndarray) -> list[Span]:
     """The notes of a recording, in their order. Without a tracker (extra `antiphon[pitch]`) they have no pitches, and
     slurred ones are one."""
+    return _notes_in(audio, fewest=1)
+
+
+def _notes_in(audio: np.ndarray, fewest: int) -> list[Span]:
+    """`notes_in`, or nothing at all if there are less than so many."""
     level = decibels(envelope(audio, TICK, 3))
     if not len(level):
         return []
@@ -50,6 +59,8 @@ def notes_in(audio: np.ndarray) -> list[Span]:
         at for at in _changes(times, midi) if not any(0 <= (at - j) * TICK < SETTLES * SAMPLE_RATE for j in struck)
     ]
     starts = _apart(sorted({*struck, *slurred}))
+    if len(starts) < fewest:
+        return []
     spans = []
     for start, stop in pairwise([*starts, len(level)]):
         start += int(loud[start:stop].argmax())
@@ -68,10 +79,32 @@ def played(spans: list[Span], fainter: float = FAINTER) -> list[Span]:
 def holds_several(audio: np.ndarray) -> int:
     """How many notes a recording holds in turn, if it is no recording of one: at least three, as loud as each other
     within FAINTER dB, of more than one pitch or with silence between them; else 0."""
-    notes = played(notes_in(audio))
+    notes = played(_notes_in(audio, fewest=3))
     classes = {round(span.pitch) % 12 for span in notes if span.pitch is not None}
     apart = sum(after.start - before.end > 2 * TICK for before, after in pairwise(notes))
     return len(notes) if len(notes) >= 3 and (len(classes) > 1 or apart >= 2) else 0
+
+
+def surely_one(audio: np.ndarray, pitch: float) -> bool:
+    """Whether a recording is plainly one note of this MIDI pitch, so that `holds_several`, which needs the tracker and
+    thirty times as long, would find no others: it is struck once or twice, and wherever it is loud nearly all of its
+    lower partials are those of the pitch."""
+    level = decibels(envelope(audio, TICK, 3))
+    if not len(level):
+        return False
+    loud = level > max(float(level.max()) - QUIET, -80.0)
+    struck = sorted({0, *_attacks(level, loud), *_wakes(loud)})
+    counts = level > level.max() - FAINTER - MARGIN  # what is fainter is no note beside the loudest
+    if np.maximum.reduceat(counts, struck).sum() > 2:
+        return False
+    teeth = comb(float(midi_to_hz(pitch)))
+    size = teeth.size
+    if len(audio) < size:
+        return False
+    starts = np.arange(0, len(audio) - size + 1, 3 * size // 4)
+    ticks = np.minimum((starts + size // 2) // TICK, len(level) - 1)
+    starts = starts[counts[ticks]]
+    return all(teeth.share(audio[start:]) > ON_COMB for start in starts)
 
 
 def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,9 +114,9 @@ def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _attacks(level: np.ndarray, loud: np.ndarray) -> list[int]:
     """Ticks at which the level begins to jump."""
-    before = np.array([level[max(j - 8, 0) : j + 1].min() for j in range(len(level))])
-    jumps = np.flatnonzero((level - before > JUMP) & loud)
-    firsts = [int(j) for j in jumps if j - 1 not in set(jumps.tolist())]
+    before = sliding_window_view(np.concatenate([np.full(8, np.inf), level]), 9).min(1)
+    jumps = (level - before > JUMP) & loud
+    firsts = np.flatnonzero(jumps & ~np.concatenate([[False], jumps[:-1]])).tolist()
     return [j - int(level[max(j - 8, 0) : j + 1][::-1].argmin()) for j in firsts]
 
 
@@ -97,12 +130,12 @@ def _changes(times: np.ndarray, midi: np.ndarray) -> list[int]:
     if len(times) < 2:
         return []
     frames = max(round(PLATEAU / float(times[1] - times[0])), 3)
+    if len(midi) < frames:
+        return []
+    parts = sliding_window_view(midi, frames)
+    steady = np.flatnonzero(np.ptp(parts, axis=1) <= 0.5)  # a NaN is steady nowhere
     found, held = [], None
-    for i in range(len(midi) - frames + 1):
-        part = midi[i : i + frames]
-        if np.isnan(part).any() or np.ptp(part) > 0.5:
-            continue
-        pitch = float(np.median(part))
+    for i, pitch in zip(steady.tolist(), np.median(parts[steady], axis=1).tolist(), strict=True):
         if held is not None and abs(pitch - held) > STEP and abs(abs(pitch - held) - 12) > 0.3:
             found.append(int(times[i] * SAMPLE_RATE / TICK))
         held = pitch if held is None or abs(pitch - held) > STEP else 0.9 * held + 0.1 * pitch

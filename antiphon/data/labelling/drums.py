@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -127,13 +127,14 @@ def drum_of(name: str) -> str | None:
     return next(iter(_drums_in(_words(name))), None)
 
 
-def _drums_in(words: frozenset[str]) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def _drums_in(words: frozenset[str]) -> tuple[str, ...]:
     """The drums that words refer to, the most specific first, then in the map's order."""
     if "cymbal" in words and words & _STATES:
         words = (words - {"cymbal"}) | {"hat"}
     fitting = [drum for drum in DRUMS if set(drum.split()) <= words]
     fitting.sort(key=lambda drum: (drum not in _FIRST, -len(drum.split())))
-    return ["closed hat" if drum == "hat" else drum for drum in fitting]
+    return tuple("closed hat" if drum == "hat" else drum for drum in fitting)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -189,7 +190,8 @@ def hat_told(name: str) -> str | None:
     return next((f"{state} hat" for state in ("closed", "open", "pedal") if state in _words(name)), None)
 
 
-def _folders_drum(parts: Sequence[str]) -> str | None:
+@lru_cache(maxsize=1 << 12)
+def _folders_drum(parts: tuple[str, ...]) -> str | None:
     """What folders tell together: "Hi Hat/Edge Open" is an open hat; the nearest that names a drum counts."""
     for last in range(len(parts), 0, -1):
         if drums := _drums_in(_words(parts[last - 1])):

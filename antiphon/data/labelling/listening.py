@@ -14,8 +14,10 @@ import numpy as np
 
 from antiphon.audio.files import SAMPLE_RATE, read_audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.units import midi_to_hz
+from antiphon.data.analysis.comb import comb
 from antiphon.data.analysis.ear import CLEAR, NEAR, explains, heard_pitch, octave_of, weigh
-from antiphon.data.analysis.tracker import LISTEN_SECONDS, Tracker
+from antiphon.data.analysis.tracker import LISTEN_SECONDS, SKIP_SECONDS, Tracker
 from antiphon.data.labelling.names import Said
 from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, Row, note_name
 
@@ -23,6 +25,9 @@ MOST_TOLD = 12  # remarks about single files
 _SHIFTS = (0, 12, -12, 24, -24)
 _ENOUGH_PAIRS, _IN_ORDER, _APART_DB = 6, 0.8, 2.0
 _SAMPLE = 12  # files of an instrument by which its mapping is checked
+_MOMENT = 0.4  # seconds that tell whether a name is right
+_FEW_OCTAVES, _MANY_OCTAVES = 8, 24  # names of an instrument that are off by as many, usually none
+_ON_COMB = 0.9  # share of the energy that has to lie where a name says
 _LOUD = 0.1  # seconds over which a level is taken
 
 
@@ -51,10 +56,66 @@ def listen(path: Path, tracker: Tracker | None) -> Heard | None:
     return Heard(_level(sound), tracker.pitch(sound, SAMPLE_RATE) if tracker else None)
 
 
+class Ear:
+    """What is heard of a folder's files one after another, each read once. Most names are right. So the tracker hears
+    less than half a second of a sound, and LISTEN_SECONDS only where that does not agree with the name; and once it has
+    agreed with many names of an instrument, the others need only have their partials where the name says."""
+
+    def __init__(self, tracker: Tracker | None):
+        self.tracker = tracker
+        self.heard: dict[Path, Heard | None] = {}
+        self._octaves: dict[str, Counter[int | None]] = defaultdict(Counter)  # an instrument's names are off by
+
+    def hear(self, row: Row) -> None:
+        """Read and listen to a file, unless it has been heard; None is noted if it cannot be read."""
+        if row.path not in self.heard:
+            try:
+                self.listen(row, read_audio(row.path, max_seconds=LISTEN_SECONDS))
+            except (AntiphonError, OSError):
+                self.heard[row.path] = None
+
+    def listen(self, row: Row, sound: np.ndarray) -> Heard:
+        """Of a file's beginning (samples,); noted as `heard`."""
+        sound = sound[: round(LISTEN_SECONDS * SAMPLE_RATE)]
+        pitch = self._at_once(self.tracker, row, row.pitch, sound) if self.tracker and row.pitch is not None else None
+        if pitch is None and self.tracker:
+            pitch = self.tracker.pitch(sound, SAMPLE_RATE)
+            self._note(row, pitch)
+        self.heard[row.path] = found = Heard(_level(sound), pitch)
+        return found
+
+    def _note(self, row: Row, pitch: float | None) -> None:
+        if pitch is not None and row.pitch is not None:
+            octaves = round((pitch - row.pitch) / 12) * 12
+            self._octaves[row.instrument][None if _differs(row.pitch, pitch) else octaves] += 1
+
+    def _at_once(self, tracker: Tracker, row: Row, named: float, sound: np.ndarray) -> float | None:
+        """The pitch of a moment of the sound, if it is the one that the name says, or the name and the octaves by which
+        this instrument's names have been off so far."""
+        level = np.abs(sound)
+        moment = sound[int(np.argmax(level > 0.3 * level.max(initial=0.0))) + round(SKIP_SECONDS * SAMPLE_RATE) :]
+        (usual, count), *_ = self._octaves[row.instrument].most_common(1) or [(None, 0)]
+        usual = usual if count >= _FEW_OCTAVES else None
+        if usual is not None and count >= max(_MANY_OCTAVES, 0.9 * self._octaves[row.instrument].total()):
+            claim = named + usual
+            teeth = comb(float(midi_to_hz(claim)))
+            if len(moment) >= teeth.size and teeth.fits(moment, _ON_COMB):
+                return claim
+        pitch = tracker.pitch(moment[: round(_MOMENT * SAMPLE_RATE)], SAMPLE_RATE)
+        agrees = pitch is not None and any(abs(pitch - named - octaves) < NEAR for octaves in {0, usual or 0})
+        if agrees:
+            self._note(row, pitch)
+        return pitch if agrees else None
+
+
 def _level(sound: np.ndarray) -> float:
-    size = round(_LOUD * SAMPLE_RATE)
-    power = [float(np.square(sound[at : at + size], dtype=np.float64).mean()) for at in range(0, len(sound), size // 2)]
-    return 10 * float(np.log10(max(power, default=0.0) + 1e-16))
+    starts = np.arange(0, len(sound), round(_LOUD * SAMPLE_RATE) // 2)
+    if not len(starts):
+        return -160.0
+    energy = np.append(np.add.reduceat(np.square(sound, dtype=np.float64), starts), 0.0)
+    count = np.diff(np.append(starts, [len(sound), len(sound)]))
+    power = (energy[:-1] + energy[1:]) / (count[:-1] + count[1:])  # two halves, of which the last may be alone
+    return 10 * float(np.log10(power.max() + 1e-16))
 
 
 # ---- pitch -----------------------------------------------------------------------------------------------------------

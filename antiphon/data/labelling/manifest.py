@@ -17,14 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.audio.files import check_sound, find_audio, probe, read_audio
+from antiphon.audio.files import Probe, check_sound, find_audio, probe, read_audio
 from antiphon.core.errors import AntiphonError
-from antiphon.data.analysis.session import holds_several
+from antiphon.data.analysis.session import holds_several, surely_one
 from antiphon.data.analysis.tracker import open_tracker
 from antiphon.data.labelling import gm, labels
 from antiphon.data.labelling.drums import AS_RECORDED, drum_of
 from antiphon.data.labelling.labels import LONGEST_LABEL
-from antiphon.data.labelling.listening import Heard, doubted_mappings, listen, with_layers, with_pitches
+from antiphon.data.labelling.listening import Ear, Heard, doubted_mappings, listen, with_layers, with_pitches
 from antiphon.data.labelling.names import Said, read_names
 from antiphon.data.labelling.ranges import full_name, range_of
 from antiphon.data.labelling.row import DEFAULT_VELOCITY, DOUBTED, EXTRA, PITCHLESS, UNNAMED, Manifest, Refused, Row
@@ -89,10 +89,12 @@ def scan(
     listed = _with_roles(listed, needs_pitch=pitch == "yes" and not one_shots)
     aside = tuple(row for row, _ in listed if row.role != "note")
     listed = [pair for pair in listed if pair[0].role == "note"]
+    hears = not one_shots and pitch != "no" and track is not False
+    ear = Ear(open_tracker() if hears and any(row.source in DOUBTED for row, _ in listed) else None)
     for number, (row, why) in enumerate(listed, 1):
         if one_shots:
             row, why = as_hit(row, root, listed=bool(sidecars))
-        why = why or _unreadable(row.path, check) or (None if one_shots else _several(row))
+        why = why or _unusable(row, check, None if one_shots else ear)
         if why:
             refused.append(Refused(row.path, why))
         else:
@@ -101,9 +103,9 @@ def scan(
             progress(number, len(listed))
     found = Manifest(root, rows, refused, remarks, one_shots, pitched=not one_shots, aside=aside)
     if one_shots:
-        found = _heard(found, said, False)
+        found = _heard(found, said, False, ear)
     else:
-        heard = _heard(found, said, False if pitch == "no" else track)
+        heard = _heard(found, said, False if pitch == "no" else track, ear)
         unknown = [row.path for row in heard.rows if row.pitch is None]
         if len(unknown) > UNHEARD[pitch] * len(rows):
             found = replace(found, rows=_unpitched(rows, listed=bool(sidecars)), pitched=False)
@@ -132,27 +134,31 @@ def _with_roles(listed: list[Listed], *, needs_pitch: bool) -> list[Listed]:
     return [(replace(row, role="note") if row.role in free else row, why) for row, why in listed]
 
 
-def _several(row: Row) -> str | None:
-    """Why a long sound that no table and no mapping labels is not one note."""
-    if row.source not in DOUBTED:
-        return None
+def _unusable(row: Row, check: bool, ear: Ear | None) -> str | None:
+    """Why a file cannot be used, if it cannot. check: read it to its end. ear: what listens to it, if it is doubted;
+    without one it is a one-shot."""
     try:
-        long = probe(row.path).seconds > _LONG
-        count = holds_several(read_audio(row.path)) if long else 0
-    except (AntiphonError, OSError):
-        return None
+        header = probe(row.path)
+        doubted = ear is not None and row.source in DOUBTED
+        long = doubted and header.seconds > _LONG
+        if not check and not long:
+            return _too_short(header)
+        sound = read_audio(row.path)
+        if check:
+            check_sound(sound, row.path, shortest=_SHORTEST)
+    except AntiphonError as error:
+        return str(error).removeprefix(str(row.path)).strip()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    if (why := _too_short(header)) or ear is None or not doubted:
+        return why
+    pitches = {pitch for pitch in (ear.listen(row, sound).pitch, row.pitch) if pitch is not None}
+    one = not long or any(surely_one(sound, pitch) for pitch in pitches)
+    count = 0 if one else holds_several(sound)
     return f"it contains about {count} notes: `antiphon data cut` splits it into one file per note" if count else None
 
 
-def _unreadable(path: Path, check: bool) -> str | None:
-    try:
-        header = probe(path)
-        if check:
-            check_sound(read_audio(path), path, shortest=_SHORTEST)
-    except AntiphonError as error:
-        return str(error).removeprefix(str(path)).strip()
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+def _too_short(header: Probe) -> str | None:
     return f"is too short: {header.frames} samples" if header.seconds < _SHORTEST else None
 
 
@@ -383,19 +389,20 @@ def _alike(one: Path, other: Path) -> bool:
 # --- listening ----------------------------------------------------------------------------------------------------
 
 
-def _heard(found: Manifest, said: dict[Path, Said], track: bool | None) -> Manifest:
+def _heard(found: Manifest, said: dict[Path, Said], track: bool | None, ear: Ear) -> Manifest:
     """Fills in unknown pitches, corrects the claimed ones by ear, tells layers from round robins by their levels."""
     doubtful = [row for row in found.rows if row.source in DOUBTED]
     heeded = [row for row in found.rows if row.source != "sidecar"]
     tracker = None if track is False or not heeded else open_tracker(demand=track is True and bool(doubtful))
     remarks = list(found.remarks)
-    ears: dict[Path, Heard | None] = {}
+    ears = ear.heard
     if tracker is None:
         if any(row.pitch is None for row in doubtful):
             remarks.append("some pitches are unknown: to detect them, pip install 'antiphon[pitch]'")
         rows = [replace(row, source="name") if row.source == "number" else row for row in found.rows]
     else:
-        ears = {row.path: listen(row.path, tracker) for row in doubtful}
+        for row in doubtful:
+            ear.hear(row)
         pitched = with_pitches(found.rows, ears, said)
         rows, remarks = pitched.rows, remarks + pitched.remarks + doubted_mappings(found.rows, tracker)
 

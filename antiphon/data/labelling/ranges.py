@@ -114,6 +114,7 @@ def range_of(text: str) -> tuple[str, Range] | None:
     return None
 
 
+@lru_cache(maxsize=1 << 14)
 def _named(phrase: str) -> tuple[str, Range] | None:
     if phrase in RANGES:
         return phrase, RANGES[phrase]

@@ -24,7 +24,7 @@ def fluidsynth() -> ModuleType:
         import fluidsynth as module
     except (ImportError, OSError):
         raise AntiphonError(
-            "rendering soundfonts needs FluidSynth: pip install 'antiphon[soundfont]' and the library "
+            "rendering soundfonts needs pyfluidsynth (pip install 'antiphon[soundfont]') and FluidSynth's library "
             "(apt install libfluidsynth3, or brew install fluid-synth)"
         ) from None
     if not hasattr(module, "Synth"):

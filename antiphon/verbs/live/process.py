@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
-import signal
 import threading
 import time
 from collections import deque
@@ -19,6 +18,8 @@ from typing import Any, Self
 import numpy as np
 
 from antiphon.core.errors import AntiphonError
+from antiphon.core.parallel import start_resource_tracker
+from antiphon.core.stopping import unheard
 
 BLOCK = 128  # frames that the engine renders at once
 RING = 8192  # frames of the shared ring
@@ -34,6 +35,7 @@ class LiveProcess:
 
     def __init__(self, voice: str | Path = "gm", *, ahead: int = 256, **how: Any):
         context = mp.get_context("spawn")
+        start_resource_tracker()
         self._memory = SharedMemory(create=True, size=8 * 4 + RING * 2 * 4)
         self._numbers, self._ring = _views(self._memory)
         self._numbers[:] = 0
@@ -41,7 +43,8 @@ class LiveProcess:
         self._lock, self._closed = threading.Lock(), False
         arguments = (theirs, self._memory.name, str(voice), how, max(ahead, BLOCK))
         self._process = context.Process(target=_work, args=arguments, name="antiphon live", daemon=True)
-        self._process.start()
+        with unheard():  # Ctrl-C is for the one who asked
+            self._process.start()
         theirs.close()
 
     def start(self) -> str:
@@ -122,7 +125,6 @@ def _views(memory: SharedMemory) -> tuple[np.ndarray, np.ndarray]:
 
 def _work(pipe: Connection, name: str, voice: str, how: dict[str, Any], ahead: int) -> None:
     """The other process: renders whenever less than `ahead` frames are ready, and what will come next in pauses."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asked
     memory = SharedMemory(name)
     try:
         _play(pipe, memory, voice, how, ahead)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.core.errors import AntiphonError
-from antiphon.core.stopping import check
+from antiphon.core.stopping import check, held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.verbs.live import devices
 from antiphon.verbs.live.keyboard import WORDS, Piano, typing
@@ -46,7 +46,8 @@ def live(
     how: dict[str, Any] = {"instrument": instrument, "kit": kit, "polyphony": polyphony, "seed": seed}
     port, speaker = _port(midi), devices.find_speaker(audio)
     with ExitStack() as stack:
-        engine = stack.enter_context(LiveProcess(voice, ahead=max(buffer, BLOCK), **how))
+        with held():  # a stop before it is known would leave its shared memory behind
+            engine = stack.enter_context(LiveProcess(voice, ahead=max(buffer, BLOCK), **how))
         playing = engine.start()
         stack.enter_context(closing(devices.open_speaker(speaker, buffer, engine.read)))
         piano = _listen(stack, engine, port, report)
