@@ -1,10 +1,10 @@
 // Drives the page of an export in Chromium: see web.py, which calls it with the page's address, a file of notes and a
-// folder for pictures and sounds. Needs playwright-core where NODE_PATH says.
+// folder for pictures and sounds; what else is named is all that is done. Needs playwright-core where NODE_PATH says.
 import fs from "fs";
 import { createRequire } from "module";
 
 const { chromium } = createRequire(`${process.env.NODE_PATH}/`)("playwright-core");
-const [address, notes, out] = process.argv.slice(2), problems = [], found = {};
+const [address, notes, out, ...only] = process.argv.slice(2), problems = [], found = {};
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
   args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
@@ -109,9 +109,7 @@ async function dark() {
   await page.close();
 }
 
-await chord();
-await cost();
-await tour();
-await dark();
+const parts = { chord, cost, tour, dark };
+for (const name of only.length ? only : Object.keys(parts)) await parts[name]();
 await browser.close();
 console.log(JSON.stringify({ ...found, problems }));
