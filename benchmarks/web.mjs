@@ -63,6 +63,18 @@ async function tour() { // by keys only
   await page.focus("#search");
   await page.keyboard.type("violin");
   found.searched = await page.$$eval("#instrument option", (all) => all.map((one) => one.textContent));
+  await page.focus(".controls summary");
+  await page.keyboard.press("Space");
+  const before = await page.evaluate(() => Array.from(antiphonPage.style()));
+  await page.focus("#control-0");
+  await page.keyboard.press("End");
+  found.turned = await page.evaluate((before) => [document.getElementById("control-0-said").textContent,
+    Math.hypot(...antiphonPage.style().map((x, i) => x - before[i]))], before);
+  await page.screenshot({ path: `${out}/controls.png`, fullPage: true });
+  await page.focus("#plain");
+  await page.keyboard.press("Enter");
+  found.turned_back = await page.evaluate((before) =>
+    Math.hypot(...antiphonPage.style().map((x, i) => x - before[i])), before);
   await page.focus("#keys [tabindex='0']");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.down("Enter");

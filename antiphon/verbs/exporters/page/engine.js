@@ -17,6 +17,31 @@ const Antiphon = (() => {
   const toHz = (pitch) => 440 * 2 ** ((pitch - 69) / 12);
   const upTo = (x, step) => Math.ceil(x / step) * step; // Infinity stays
 
+  // ---- style vectors, on the sphere of unit mean square ---------------------------------------------------------------
+
+  function dot(a, b) {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  }
+
+  // The arc from one to another.
+  function slerp(a, b, share) {
+    const angle = Math.acos(clamp(dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)), -1, 1));
+    if (angle < 1e-6) return Float32Array.from(a);
+    const p = Math.sin((1 - share) * angle) / Math.sin(angle), q = Math.sin(share * angle) / Math.sin(angle);
+    return Float32Array.from(a, (x, i) => p * x + q * b[i]);
+  }
+
+  // Moved along the sphere by a step: one as long as w itself is one radian.
+  function stepped(w, step) {
+    const square = dot(w, w), along = dot(step, w) / square, flat = Float64Array.from(step, (x, i) => x - along * w[i]);
+    const angle = Math.sqrt((dot(flat, flat) + 1e-24) / square);
+    const moved = Float64Array.from(w, (x, i) => Math.cos(angle) * x + (Math.sin(angle) / angle) * flat[i]);
+    const scale = 1 / Math.sqrt(dot(moved, moved) / w.length + 1e-8);
+    return Float32Array.from(moved, (x) => x * scale);
+  }
+
   // ---- knots ---------------------------------------------------------------------------------------------------------
 
   function knotsAfter(limit, sparsest, share) {
@@ -957,7 +982,7 @@ const Antiphon = (() => {
 
   return {
     RATE, HOP, LONG_HOP, AHEAD, RELEASED, heldKnot, Trunk, Note, chance, dice, ownWhite, strikeNoise, sent, whole, segment,
-    knotsAfter, timeFeatures,
+    knotsAfter, timeFeatures, slerp, stepped, linear, products,
   };
 })();
 if (typeof module !== "undefined") module.exports = Antiphon;
