@@ -1,17 +1,20 @@
 """Playing live: what it costs, how long a key has to wait, and whether anything is interrupted.
 
-    python benchmarks/live.py [--only cost latency stress] [--buffer 256] [--minutes 2] [--null]
+    python benchmarks/live.py [--only cost latency stress messages] [--buffer 256] [--minutes 2] [--null]
 
 cost: processor time of 16 held notes of gm as a share of real time, of one note's beginning and of its release, beside
 what this processor multiplies at the same time (float32 matrices of 256 x 256). latency: from a message to the first
 callback with sound, the process beside an own clock that reads a buffer at a time. stress: random messages; callbacks
-without enough sound, notes left behind, memory. --null: through miniaudio's null device instead of the own clock.
+without enough sound, notes left behind, memory. messages: the same without a clock and in this process, so that no
+other program matters: notes left behind, memory by quarters, processor time a second of sound. --null: through
+miniaudio's null device instead of the own clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import threading
 import time
@@ -116,6 +119,36 @@ def latency(buffer: int, null: bool, notes: int = 120) -> dict[str, Any]:
     return {"buffer_ms": own, "median_ms": np.median(waits), "p99_ms": np.percentile(waits, 99), "late": late}
 
 
+def shaken(rng: random.Random, down: list[int]) -> list[tuple[int, ...]]:
+    """A random message or two; down: the keys that are, which it changes."""
+    if down and rng.random() < 0.5:
+        found: list[tuple[int, ...]] = [(0x80, down.pop(rng.randrange(len(down))), 0)]
+    else:
+        down.append(rng.randrange(36, 96))
+        found = [(0x90, down[-1], rng.randrange(1, 128))]
+    if rng.random() < 0.2:
+        other = ((0xB0, 64, 127), (0xB0, 64, 0), (0xE0, 0, rng.randrange(128)), (0xC0, rng.randrange(96)))
+        found.append(rng.choice(other))
+    return found
+
+
+def messages(buffer: int, minutes: float) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    rng, live, down, due, sent = random.Random(2), Live("gm", polyphony=VOICES), list[int](), 0.0, 0
+    blocks, sizes, own, begin = round(60 * minutes * SAMPLE_RATE / buffer), [], os.getpid(), time.process_time()
+    for block in range(blocks):
+        found = shaken(rng, down) if block * buffer >= due * SAMPLE_RATE else []
+        due += 0.2 * rng.random() if found else 0.0
+        live.process([(0, message) for message in found], buffer)
+        sent += len(found)
+        if block % (blocks // 4) == 0:
+            sizes.append(memory(own))
+    share = (time.process_time() - begin) / (60 * minutes)
+    for number in (64, 123):
+        live.process([(0, (0xB0, number, 0))], 6 * SAMPLE_RATE)
+    return {"messages": sent, "left": live.sounding, "mb": [*sizes, memory(own)], "share": share}
+
+
 def stress(buffer: int, null: bool, minutes: float) -> dict[str, Any]:
     rng, sent, most = random.Random(2), 0, 0
     down: list[int] = []
@@ -126,14 +159,8 @@ def stress(buffer: int, null: bool, minutes: float) -> dict[str, Any]:
             time.sleep(1)
             late, end, begin = engine.late, time.monotonic() + 60 * minutes, memory(pid)
             while time.monotonic() < end:
-                if down and rng.random() < 0.5:
-                    engine.send(bytes((0x80, down.pop(rng.randrange(len(down))), 0)))
-                else:
-                    down.append(rng.randrange(36, 96))
-                    engine.send(bytes((0x90, down[-1], rng.randrange(1, 128))))
-                if rng.random() < 0.2:
-                    other = ((0xB0, 64, 127), (0xB0, 64, 0), (0xE0, 0, rng.randrange(128)), (0xC0, rng.randrange(96)))
-                    engine.send(bytes(rng.choice(other)))
+                for message in shaken(rng, down):
+                    engine.send(bytes(message))
                 sent, most = sent + 1, max(most, engine.sounding)
                 time.sleep(0.2 * rng.random())
             late, grown = engine.late - late, memory(pid) - begin
@@ -153,7 +180,7 @@ def memory(pid: int | None) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", choices=("cost", "latency", "stress"), default=("cost", "latency", "stress")
+        "--only", nargs="+", choices=("cost", "latency", "stress", "messages"), default=("cost", "latency", "stress")
     )
     parser.add_argument("--buffer", type=int, default=256)
     parser.add_argument("--minutes", type=float, default=2)
@@ -164,6 +191,7 @@ def main() -> None:
         "cost": lambda: cost(told.seconds),
         "latency": lambda: latency(told.buffer, told.null),
         "stress": lambda: stress(told.buffer, told.null, told.minutes),
+        "messages": lambda: messages(told.buffer, told.minutes),
     }
     for name in told.only:
         print(name, json.dumps(runs[name](), default=lambda x: round(float(x), 3)), flush=True)

@@ -1,10 +1,10 @@
 // Drives the page of an export in Chromium: see web.py, which calls it with the page's address, a file of notes and a
-// folder for pictures and sounds. Needs playwright-core where NODE_PATH says.
+// folder for pictures and sounds; what else is named is all that is done. Needs playwright-core where NODE_PATH says.
 import fs from "fs";
 import { createRequire } from "module";
 
 const { chromium } = createRequire(`${process.env.NODE_PATH}/`)("playwright-core");
-const [address, notes, out] = process.argv.slice(2), problems = [], found = {};
+const [address, notes, out, ...only] = process.argv.slice(2), problems = [], found = {};
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
   args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
@@ -63,6 +63,18 @@ async function tour() { // by keys only
   await page.focus("#search");
   await page.keyboard.type("violin");
   found.searched = await page.$$eval("#instrument option", (all) => all.map((one) => one.textContent));
+  await page.focus(".controls summary");
+  await page.keyboard.press("Space");
+  const before = await page.evaluate(() => Array.from(antiphonPage.style()));
+  await page.focus("#control-0");
+  await page.keyboard.press("End");
+  found.turned = await page.evaluate((before) => [document.getElementById("control-0-said").textContent,
+    Math.hypot(...antiphonPage.style().map((x, i) => x - before[i]))], before);
+  await page.screenshot({ path: `${out}/controls.png`, fullPage: true });
+  await page.focus("#plain");
+  await page.keyboard.press("Enter");
+  found.turned_back = await page.evaluate((before) =>
+    Math.hypot(...antiphonPage.style().map((x, i) => x - before[i])), before);
   await page.focus("#keys [tabindex='0']");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.down("Enter");
@@ -109,9 +121,7 @@ async function dark() {
   await page.close();
 }
 
-await chord();
-await cost();
-await tour();
-await dark();
+const parts = { chord, cost, tour, dark };
+for (const name of only.length ? only : Object.keys(parts)) await parts[name]();
 await browser.close();
 console.log(JSON.stringify({ ...found, problems }));

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
 from antiphon.networks.model import LabelTable
+from antiphon.voices.controls import Controls, write_controls
 
 HERE = Path(__file__).parent
-PARTS = ["voice", "weights", "styles", "engine", "worklet", "worker", "page"]
+PARTS = ["voice", "weights", "styles", "directions", "engine", "worklet", "worker", "page"]
 HOSTILE = "</script><script>alert(1)</script><!-- \" ' & \u2028 </title><img src=x onerror=alert(2)>"
 
 
@@ -39,13 +41,15 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self._in = dict(attrs).get("id", "?") if tag == "script" else ""
+        if self._in:
+            self.scripts[self._in] = ""
 
     def handle_endtag(self, tag):
         self._in = "" if tag == "script" else self._in
 
     def handle_data(self, data):
         if self._in:
-            self.scripts[self._in] = self.scripts.get(self._in, "") + data
+            self.scripts[self._in] += data
         else:
             self.said += data
 
@@ -71,8 +75,79 @@ def test_the_page_has_all_that_it_needs(page, voice):
     assert voice.info.licence in found.said
 
 
-def test_every_control_has_a_label(page):
-    found = read(page)
+@pytest.fixture(scope="module")
+def turned(voice, tmp_path_factory):
+    """The same voice with two named controls, of which its first label lacks one; and its page."""
+    weights = tmp_path_factory.mktemp("turned") / "turned.safetensors"
+    shutil.copy(voice.file, weights)
+    labels, style = tuple(voice.instruments), len(voice.typical(voice.instruments[0]))
+    directions = torch.randn(len(labels), 2, style, generator=torch.Generator().manual_seed(0)).half().float()
+    directions[0, 1] = 0
+    spans, effects = torch.zeros(len(labels), 2, 3), torch.zeros(len(labels), 2, 2)
+    write_controls(Controls(("brightness", "attack"), (HOSTILE, "slower"), labels, directions, spans, effects), weights)
+    known = antiphon.load(weights)
+    return known, antiphon.export(known, weights.with_name("page.html"), format="web", quiet=True)
+
+
+def test_named_controls_are_sliders(turned, page):
+    known, place = turned
+    found = read(place)
+    assert json.loads(found.scripts["voice"])["controls"] == ["brightness", "attack"]
+    assert json.loads(read(page).scripts["voice"])["controls"] == []
+    assert list(found.scripts) == PARTS
+    sliders = [attrs for _, attrs in found.tags if attrs.get("id", "") in ("control-0", "control-1")]
+    described = {attrs.get("id") for tag, attrs in found.tags if tag == "p"}
+    assert [(s["type"], s["min"], s["max"], s["value"]) for s in sliders] == [("range", "-2", "2", "0")] * 2
+    assert {s["aria-describedby"] for s in sliders} <= described
+    assert HOSTILE in found.said
+    steps = np.frombuffer(base64.b64decode(found.scripts["directions"]), "<f2").reshape(
+        *known.controls.directions.shape
+    )
+    np.testing.assert_array_equal(steps, known.controls.directions)
+
+
+def test_a_slider_moves_a_sound_as_in_python(turned, antiphon_page):
+    known, _ = turned
+    name = known.instruments[1]
+    w = known.imagine(name, seed=3)
+    expected = known.turned(w, name, {"brightness": 1.5, "attack": -0.5})
+    assert float((expected - w).square().mean()) > 0.1
+    step = known.controls.step(name, {"brightness": 1.5, "attack": -0.5})
+    found = antiphon_page(f"Array.from(Antiphon.stepped({w.tolist()}, {step.tolist()}))")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.fixture
+def antiphon_page():
+    """Evaluates JavaScript beside engine.js."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("needs node")
+    engine = Path(antiphon.__file__).parent / "verbs" / "exporters" / "page" / "engine.js"
+
+    def evaluate(text: str):
+        line = f"const Antiphon = require({json.dumps(str(engine))}); console.log(JSON.stringify({text}))"
+        return json.loads(
+            subprocess.run([node, "-e", line], capture_output=True, text=True, check=True, timeout=60).stdout
+        )
+
+    return evaluate
+
+
+def test_the_network_multiplies_as_without_webassembly(antiphon_page):
+    sizes = [[13, 9, 1], [16, 24, 4], [7, 3, 11]]  # inputs, outputs, rows
+    found = antiphon_page(f"""{json.dumps(sizes)}.map(([n, m, rows]) => {{
+      const next = Antiphon.dice(n), some = (k) => Float32Array.from({{ length: k }}, () => 2 * next() - 1);
+      const layer = {{ in: n, out: m, weight: some(n * m), bias: some(m) }}, x = some(rows * n);
+      const plain = Antiphon.linear(layer, x, rows), quick = Antiphon.products([layer], 24)(layer, x, rows);
+      return [quick.length, Math.max(...plain.map((y, i) => Math.abs(y - quick[i])))];
+    }})""")
+    assert [length for length, _ in found] == [rows * out for _, out, rows in sizes]
+    assert max(off for _, off in found) < 1e-5
+
+
+def test_every_control_has_a_label(turned):
+    found = read(turned[1])
     labelled = {attrs.get("for") for tag, attrs in found.tags if tag == "label"}
     for tag, attrs in found.tags:
         if tag in ("input", "select"):

@@ -15,7 +15,7 @@ import soundfile
 from antiphon.cli.app import _parse
 from antiphon.verbs import gallery as module
 from antiphon.verbs.gallery import command_line
-from antiphon.verbs.gallery_table import RECORDED, SECTIONS, Line, Recording, Section, note
+from antiphon.verbs.gallery_table import RECORDED, SECTIONS, Line, Recording, Section, note, pack
 
 LINES = [(section, line) for section in SECTIONS for line in section.lines if isinstance(line, Line)]
 SHORT = (
@@ -27,6 +27,7 @@ SHORT = (
             note("viola", pitch="60.5", seconds=0.1, velocity=90),
             Line("two", "generate", {"n": 2, "instrument": "flute:1,oboe:1", "pitch": "C5", "seconds": 0.1, "seed": 3}),
             note("nobody", "kazoo", pitch="C4"),
+            pack("a pack", "sf2", instrument=["flute"], keys=60, velocities=1, seconds=0.1),
             Recording("as recorded", RECORDED),
             Recording("an octave up", RECORDED, semitones=12),
         ),
@@ -56,7 +57,7 @@ def test_a_line_of_the_table_is_a_line_of_the_terminal(section, line):
     assert Path(parsed.out) == Path("gallery", section.name)
     for name, value in line.how.items():
         said = getattr(parsed, {"morphs": "morph"}.get(name, name))
-        if name == "morphs":
+        if name in ("morphs", "instrument") and isinstance(value, list):
             assert [text for texts in said for text in texts] == value
         elif name == "samples":
             assert said == (Path(value),)
@@ -84,8 +85,11 @@ def test_the_page_holds_the_sounds_and_how_they_were_made(short, antiphon_line, 
     # What the page says, typed by a user, makes the same bytes.
     made = sorted((tmp_path / "g").rglob("*.wav"))
     assert len(made) == 3
+    (link,) = re.findall(r'<a href="(.*?)">', page)
+    assert (tmp_path / "g" / link).read_bytes()[8:12] == b"sfbk"
     for line in commands(page):
         assert antiphon_line(*shlex.split(line.replace(str(tmp_path / "g"), str(tmp_path / "h")))[1:]).status == 0
+    assert (tmp_path / "h" / link).read_bytes() == (tmp_path / "g" / link).read_bytes()
     assert [p.read_bytes() for p in sorted((tmp_path / "h").rglob("*.wav"))] == [p.read_bytes() for p in made]
 
 

@@ -18,6 +18,7 @@ import antiphon
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
 from antiphon.music.casting import VARIANTS
+from antiphon.music.channel import BEND_RANGE
 from antiphon.music.player import HEADROOM
 from antiphon.verbs.live import devices, process, session
 from antiphon.verbs.live.engine import FADE, Live
@@ -121,7 +122,7 @@ def test_a_bend_moves_the_pitch(gm):
     found = 12 * math.log2((low + int(spectrum[low:high].argmax())) * RATE / (1 << 18) / 261.63)
     assert found == pytest.approx(2, abs=0.1)
     live.process([(0, control(101, 0)), (0, control(100, 0)), (0, control(6, 12)), (0, (0xE0, 0, 0))], 4096)
-    assert live._channels[0].reach == 12
+    assert live._channels[0].state.registered[BEND_RANGE] == (12, 0)
 
 
 def test_a_key_that_is_held_by_the_pedal_sounds_until_it_is_let_go(gm):
@@ -130,6 +131,27 @@ def test_a_key_that_is_held_by_the_pedal_sounds_until_it_is_let_go(gm):
     assert loud(live.process([], RATE)[-2_000:]) > 0.001
     live.process([(0, control(64, 0))], 2 * RATE)
     assert live.sounding == 0
+
+
+def test_a_channel_means_live_what_it_means_in_a_song(gm):
+    live = Live(gm)
+    tuned = [(0xB0, 101, 0), (0xB0, 100, 1), (0xB0, 6, 96), (0xB0, 67, 127)]  # up by half a semitone, and softly
+    live.process([(0, m) for m in [*tuned, (0x90, 60, 90), (0xB0, 66, 127), (0x90, 64, 90)]], 1)
+    first, second = live._sounding
+    assert (first.start, first.note.velocity) == (60.5, 60)
+    live.process([(0, (0x80, key, 0)) for key in (60, 64)], 1)
+    assert (first.released, second.released) == (False, True)  # sostenuto holds what was down before
+    live.process([(0, (0xB0, 66, 0))], 1)
+    assert first.released
+
+
+def test_keys_that_are_never_lifted_are_forgotten(gm):
+    live = Live(gm, polyphony=2)
+    for _ in range(5):
+        live.process([(0, (0x90, 60, 90)), (0, (0xE0, 0, 70)), (0, (0xB0, 10, 3))], 2 * FADE)
+    state = live._channels[0].state
+    assert sum(map(len, state.down.values())) == len(live._sounding) == 2
+    assert len(state.notes) + len(state.bend) + len(state.pan) == 2
 
 
 def test_more_keys_than_voices_take_the_place_of_the_oldest(gm):

@@ -429,7 +429,7 @@ class Gallery(Spoken):
     voice: Annotated[str, arg(metavar="V")] = "gm"
     """a bundled voice, a run folder or a weights file"""
     only: Annotated[Words, opt("NAME ...")] = ()
-    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song, scenes
+    """some of imagined, players, between, velocity, hold, morph, blend, variation, clone, song, scenes, export
     (default: all)"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name: another seed, other players"""

@@ -105,6 +105,7 @@ class Channel:
     registered: dict[tuple[int, int], tuple[int, int]] = field(default_factory=lambda: dict(_DEFAULTS))
     down: dict[tuple[int, int], deque[Key]] = field(default_factory=lambda: defaultdict(deque))  # by track and number
     held: dict[int, list[Key]] = field(default_factory=dict)  # released, but held by a pedal
+    struck: int = 0  # how many notes it has played
     notes: list[Key] = field(default_factory=list)
     bend: Moves = field(default_factory=lambda: [(0.0, 0.0)])
     vibrato: Moves = field(default_factory=lambda: [(0.0, 0.0)])
@@ -187,7 +188,8 @@ class Channel:
         kit, program = as_struck(self.kit, self.program, number)
         pitch = min(max(self._pitch(number, bool(kit)), 0.0), 127.0)
         channel = self.leader.number if self.leader else self.number
-        key = Key(track, channel, program, kit, pitch, struck, now, len(self.notes))
+        key = Key(track, channel, program, kit, pitch, struck, now, self.struck)
+        self.struck += 1
         self.down[track, number].append(key)
         self.notes.append(key)
         if kit and not is_known(kit, number):
@@ -214,7 +216,7 @@ class Channel:
         if (sustain, sostenuto) == (self.sustain, self.sostenuto):
             return
         if sostenuto != self.sostenuto:
-            self.caught = len(self.notes) if sostenuto else 0
+            self.caught = self.struck if sostenuto else 0
         self.sustain, self.sostenuto = sustain, sostenuto
         if sustain:
             return
@@ -229,6 +231,27 @@ class Channel:
             for _ in range(len(keys)):
                 self._release(now, track, number)
         self.down.clear()
+
+    # ---- while somebody plays ----------------------------------------------------------------------------------------
+
+    def taken(self) -> tuple[list[Key], bool]:
+        """The notes since the last time, and whether all sound was to stop. What lies behind is forgotten, and of the
+        controllers' movements all but the last, so that a channel may be played for hours."""
+        found, cut = self.notes, bool(self.cuts)
+        self.notes, self.cuts = [], []
+        for moves in (self.bend, self.vibrato, self.gain, self.pan):
+            del moves[:-1]
+        return found, cut
+
+    def forget(self, number: int, key: Key) -> None:
+        """A note of a key ended by itself, or was cut off: lifting the key says nothing about it."""
+        for (track, other), keys in list(self.down.items()):
+            if other == number and key in keys:
+                keys.remove(key)
+                if not keys:
+                    del self.down[track, other]
+        if key in self.held.get(number, ()):
+            self.held[number].remove(key)
 
     # ---- controllers -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from antiphon.core.stopping import check, held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.metrics.plots.sheet import SONG, WIDTH, spectrogram_panels
 from antiphon.verbs.clone import clone
+from antiphon.verbs.export import export
 from antiphon.verbs.gallery_table import SECTIONS, Line, Recording, Section
 from antiphon.verbs.generate import generate
 from antiphon.verbs.morph import morph
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
     from antiphon.voices.voice import Voice
 
 PAGE = "index.html"
+OPENED = (".sfz", ".dspreset", ".multisample", ".sf2")
 WIDE = 3 * WIDTH + 20  # pixels: the picture of a sound that is longer than a note
 NOTES = Path("examples/notes")
 VERBS: dict[str, Callable[..., Path]] = {
     "generate": generate, "play": play, "morph": morph, "clone": clone, "scene": scene,
+    "export": export,
 }  # fmt: skip
 OPTIONS = {"n": "-n", "start": "--from", "stop": "--to", "morphs": "--morph"}  # others are named like their keywords
 INTRODUCTION = (
@@ -48,11 +51,13 @@ INTRODUCTION = (
 
 @dataclass(frozen=True)
 class Made:
-    """The result of a line of the table: how it was made, and its sounds, (samples,) or (samples, 2), by title."""
+    """The result of a line of the table: how it was made, its sounds, (samples,) or (samples, 2), by title, and the
+    files beside the page that are to be opened elsewhere, by title."""
 
     command: str
     remark: str
     sounds: dict[str, np.ndarray]
+    links: dict[str, str] = field(default_factory=dict)
 
 
 def gallery(
@@ -123,7 +128,7 @@ class Kitchen:
                     self.report.say(f"left out: {section.name}, {line.title}: {lack}")
                 done += 1
                 advance(done, total)
-            if any(one.sounds for one in made):
+            if any(one.sounds or one.links for one in made):
                 found.append(Chapter(section.heading, section.text, _groups(made)))
         if not found:
             raise AntiphonError(f"the voice {self.voice} can make none of these sounds: use another voice, or --only")
@@ -155,6 +160,8 @@ class Kitchen:
         place = Path(section.name, re.sub(r"[^\w.]+", "-", line.title).strip("-"))
         if line.verb in ("play", "morph", "scene"):
             place = place.with_name(f"{place.name}.wav")
+        elif line.how.get("format") == "web":
+            place = place.with_name(f"{place.name}.html")
         how, own = dict(line.how), line.how.get("seed", 0) + self.seed
         if own:
             how["seed"] = own
@@ -166,7 +173,8 @@ class Kitchen:
         sounds = {title: read_audio(path, mono=False) for title, path in _files(line, target, own)}
         shown = str(self.folder / section.name / line.voice) if line.voice else self.voice
         shown = AMBIENCE if line.verb == "scene" and player is not self.player else shown
-        return Made(command_line(line.verb, shown, self.folder / place, how), "", sounds)
+        links = {path.name: path.relative_to(self.scratch).as_posix() for path in _opened(line, target)}
+        return Made(command_line(line.verb, shown, self.folder / place, how), "", sounds, links)
 
 
 def command_line(verb: str, voice: str, out: Path, how: dict[str, Any]) -> str:
@@ -191,12 +199,19 @@ def _notes() -> Path:
 
 def _files(line: Line, target: Path, seed: int) -> list[tuple[str, Path]]:
     """The sound files that a line made, with titles."""
-    if line.verb == "clone":
+    if line.verb in ("clone", "export"):
         return []
     if line.verb != "generate":
         return [(line.title, target)]
     paths = sorted(target.glob("*.wav"))
     return [(line.title if len(paths) == 1 else f"{line.title}, seed {seed + i}", p) for i, p in enumerate(paths)]
+
+
+def _opened(line: Line, target: Path) -> list[Path]:
+    """The files of an export that other programs, or a browser, open."""
+    if line.verb != "export":
+        return []
+    return [target] if target.is_file() else sorted(p for p in target.iterdir() if p.suffix in OPENED)
 
 
 def _groups(made: Sequence[Made]) -> list[Group]:
@@ -209,6 +224,11 @@ def _groups(made: Sequence[Made]) -> list[Group]:
         for sound in sounds
     )
     return [
-        Group([Figure(title, sound, next(pictures)) for title, sound in one.sounds.items()], one.command, one.remark)
+        Group(
+            [Figure(title, sound, next(pictures)) for title, sound in one.sounds.items()],
+            one.command,
+            one.remark,
+            one.links,
+        )
         for one in made
     ]

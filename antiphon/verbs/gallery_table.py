@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verb = Literal["generate", "play", "morph", "clone", "scene"]
+Verb = Literal["generate", "play", "morph", "clone", "scene", "export"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ def place(title: str, sound: str = "", **how: Any) -> Line:
     return Line(title, "scene", {"sound": sound or title, "seconds": 10.0, **how})
 
 
+def pack(title: str, format: str, **how: Any) -> Line:
+    """A voice in a form that others play."""
+    return Line(title, "export", {"format": format, **how})
+
+
+ON_THE_PAGE = ("acoustic grand piano", "violin", "flute", "string ensemble 1", "vibraphone")
 RECORDED, OCTAVE_UP = "flute/064-v113.flac", "flute/076-v120.flac"  # E4, E5
 
 SECTIONS = (
@@ -176,6 +182,18 @@ SECTIONS = (
             place("rain in a crowd", "rain:0.6,crowd:0.4"),
             place("a calm fire", "fire", density=0.1),
             place("a lively fire", "fire", density=0.9),
+        ),
+    ),
+    Section(
+        "export",
+        "Played elsewhere",
+        "A pack of samples for other people's instruments, a soundfont, and a page that is the instrument itself: open"
+        " it and press a key.",
+        (
+            pack("a flute for sforzando, Sfizz and Reaper", "sfz", instrument=["flute"], keys=6),
+            pack("a flute for DecentSampler", "decentsampler", instrument=["flute"], keys=6),
+            pack("strings and brass as a soundfont", "sf2", instrument=["string ensemble 1", "french horn"], keys=6),
+            pack("five instruments as a page", "web", instrument=list(ON_THE_PAGE)),
         ),
     ),
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
@@ -35,11 +36,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures made by one command line, or explained by a remark."""
+    """Figures made by one command line, or explained by a remark; links: files beside the page, by title."""
 
     figures: Sequence[Figure]
     command: str = ""
     remark: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def _group(group: Group) -> str:
     figures = "\n".join(_figure(figure) for figure in group.figures)
     said = f"<pre>{escape(group.command)}</pre>" if group.command else ""
     said += f'<p class="small">{escape(group.remark)}</p>' if group.remark else ""
+    said += "".join(
+        f'<p class="small"><a href="{escape(quote(path))}">{escape(name)}</a></p>' for name, path in group.links.items()
+    )
     return f'<div class="group{size}">{figures}{said}</div>'
 
 

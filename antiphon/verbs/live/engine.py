@@ -22,8 +22,9 @@ from antiphon.core.note import HIGHEST_PITCH, LOWEST_PITCH, Note
 from antiphon.core.seeds import check_seed
 from antiphon.data.labelling.drums import AS_RECORDED, CHOKED, KEYS, Stroke, stand_in
 from antiphon.music.casting import VARIANTS, VIBRATO_HZ
-from antiphon.music.channel import BEND_RANGE, NO_PARAMETER, gain_of, pan_of, wheel_of
-from antiphon.music.drums import DRUM_CHANNEL, kit_style
+from antiphon.music.channel import Channel, Key, gain_of
+from antiphon.music.drums import kit_style
+from antiphon.music.module import Module
 from antiphon.music.player import HEADROOM
 from antiphon.voices.capabilities import Played, Stream, Streams
 from antiphon.voices.expression import Character, character, still
@@ -34,57 +35,58 @@ Event = tuple[int, Sequence[int]]  # frame of the block, and the bytes of a MIDI
 POLYPHONY = 16
 FADE = 256  # samples over which a note that is cut off fades out
 STEP = 512  # samples from one movement of the modulation's vibrato to the next
-WOBBLE = 50.0  # cents of vibrato at full modulation
-USUAL_REACH = 2.0  # semitones of a full bend, until a message says otherwise
 LONGEST = 300.0  # seconds; a stream ignores how long its note is held
 KIT = "kit"
 
 
 @dataclass(eq=False)
 class _Channel:
-    """What the controllers of a MIDI channel say. kit: whether its keys are drums; player: who plays the others;
-    strokes: which variant of a key is next."""
+    """A MIDI channel and who plays its keys that are not drums. state: what its messages say, as in a song; moved: the
+    last bend and vibrato that its notes were told; strokes: which variant of a key is next."""
 
-    kit: bool
+    state: Channel
     player: Character | None = None
-    sustain: bool = False
-    wheel: float = 0.0  # -1..1
-    reach: float = USUAL_REACH
-    modulation: float = 0.0  # 0..1
-    volume: int = 100
-    expression: int = 127
-    pan: float = 0.0  # -1..1
-    parameter: tuple[int, int] = NO_PARAMETER
+    moved: tuple[float, float] = (0.0, 0.0)
     strokes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def wheels(self) -> tuple[float, float]:
+        """Semitones of bend, and of vibrato."""
+        return self.state.bend[-1][1], self.state.vibrato[-1][1]
 
     @property
     def gains(self) -> np.ndarray:
         """(2,) of the left and the right side."""
-        level = HEADROOM * gain_of(self.volume, self.expression) / gain_of(100, 127)
-        angle = (self.pan + 1) * math.pi / 4
+        level = HEADROOM * self.state.gain[-1][1] / gain_of(100, 127)
+        angle = (self.state.pan[-1][1] + 1) * math.pi / 4
         return np.array([level * math.cos(angle), level * math.sin(angle)], np.float32)
 
 
 @dataclass(eq=False)
 class _Sounding:
-    """A note that sounds. offset: semitones off its key when it began; gain: its level; born: counts notes. down: its
-    key is; held: a pedal holds it; left: samples until it is cut off, inf if it is not."""
+    """A note that sounds. key: its number; note: how the channel knows it; start: the pitch it began with; gain: its
+    level; born: counts notes. released: it was let go; left: samples until it is cut off, inf if it is not."""
 
     stream: Stream
     channel: _Channel
     key: int
-    offset: float
+    note: Key
+    start: float
     gain: float
     born: int
-    down: bool = True
-    held: bool = False
+    released: bool = False
     left: float = math.inf
+
+    @property
+    def down(self) -> bool:
+        """Whether its key is down, and not only a pedal."""
+        return self.note in self.channel.state.down.get((self.note.track, self.key), ())
 
     @property
     def rank(self) -> tuple[bool, bool, int]:
         """The lowest is the first to be cut off: released ones before held ones before those whose key is down, older
         ones first."""
-        return self.down, self.held, self.born
+        return self.down, not self.released, self.born
 
 
 class Live:
@@ -113,7 +115,8 @@ class Live:
         self._kit = self.voice if self.voice.song_part == KIT else _kit(kit)
         self._drums: dict[int, Stroke | None] = {}  # by key
         self._player = self._named(instrument)
-        self._channels = [_Channel(self._is_kit(number), self._player) for number in range(16)]
+        self._module = Module()
+        self._channels = [_Channel(state, self._player) for state in self._module.channels]
         self._sounding: list[_Sounding] = []
         self._at = self._born = 0
 
@@ -144,7 +147,8 @@ class Live:
     @property
     def playing(self) -> str:
         """The name of the instrument of channel 1."""
-        return KIT if self._channels[0].kit else self._channels[0].player.label() if self._channels[0].player else ""
+        first = self._channels[0]
+        return KIT if self._drums_of(first) else first.player.label() if first.player else ""
 
     def _fill(self, out: np.ndarray) -> None:
         """Add all that sounds to the next frames; the vibrato of the modulation moves in steps of the clock, however
@@ -156,7 +160,9 @@ class Live:
             count = min(len(out) - done, STEP - self._at % STEP)
             for sounding in self._sounding:
                 self._add(sounding, out[done : done + count])
-            self._sounding = [s for s in self._sounding if not s.stream.done and s.left > 0]
+            for over in [s for s in self._sounding if s.stream.done or s.left <= 0]:
+                self._sounding.remove(over)
+                over.channel.state.forget(over.key, over.note)
             done += count
             self._at += count
 
@@ -169,7 +175,7 @@ class Live:
 
     def _wobble(self) -> None:
         for channel in self._channels:
-            if channel.modulation and not channel.kit:
+            if channel.wheels[1]:
                 self._bend(channel)
 
     # ---- messages ----------------------------------------------------------------------------------------------------
@@ -178,54 +184,63 @@ class Live:
         """A MIDI message; what is not known is left alone."""
         if not message or message[0] < 0x80:
             return
-        status, number = message[0] & 0xF0, message[0] & 0x0F
-        first, second = (*(value & 0x7F for value in message[1:3]), 0, 0)[:2]
-        channel = self._channels[number]
         if message[0] == 0xFF:
             self.panic()
-        elif status == 0x90 and second and len(message) > 2:
-            self._press(channel, first, second)
-        elif status in (0x80, 0x90) and len(message) > 1:
-            self._lift(channel, first)
-        elif status == 0xB0 and len(message) > 2:
-            self._control(channel, first, second)
-        elif status == 0xC0 and len(message) > 1:
-            self._choose(channel, first)
-        elif status == 0xE0 and len(message) > 2:
-            channel.wheel = wheel_of(first, second)
+        elif message[0] < 0xF0 and len(message) > 1 + (message[0] & 0xE0 != 0xC0):
+            first, second = (*(value & 0x7F for value in message[1:3]), 0)[:2]
+            self._module.message(self._at / self.sample_rate, 0, message[0], first, second)
+            if message[0] & 0xF0 == 0xC0:
+                self._choose(self._channels[message[0] & 15], first)
+            for channel in self._channels:  # a zone's leader speaks for its members
+                self._follow(channel, first)
+
+    def _follow(self, channel: _Channel, number: int) -> None:
+        """Do what the state of a channel says after a message about the key `number`, if about one."""
+        begun, silence = channel.state.taken()
+        for sounding in self._of(channel):
+            if sounding.note.end >= 0 and not sounding.released:
+                sounding.released = True
+                sounding.stream.release()
+        if silence:
+            self._cut(self._of(channel))
+        if channel.wheels != channel.moved:
+            channel.moved = channel.wheels
             self._bend(channel)
+        for note in begun:
+            self._press(channel, number, note)
 
     def panic(self) -> None:
         """Silence, at once: every note is cut off, and all pedals and wheels are let go."""
         for channel in self._channels:
-            self._reset(channel)
+            for control in (120, 121):
+                channel.state.control(self._at / self.sample_rate, control, 0)
+            self._follow(channel, 0)
         self._cut(self._sounding)
 
-    def _press(self, channel: _Channel, key: int, velocity: int) -> None:
-        for old in [s for s in self._of(channel) if s.key == key and not s.down and s.held]:
-            self._let_go(old)  # pressed again while the pedal held it
+    def _press(self, channel: _Channel, key: int, note: Key) -> None:
         stroke = channel.strokes.get(key, 0)
         channel.strokes[key] = (stroke + 1) % VARIANTS
-        begin = self._strike if channel.kit else self._begin
-        started = begin(channel, key, velocity, 100 * key * VARIANTS + stroke)
+        begin = self._strike if note.kit or self.voice.song_part == KIT else self._begin
+        started = begin(channel, key, note, 100 * key * VARIANTS + stroke)
         if started is None:
+            channel.state.forget(key, note)
             return
         living = [s for s in self._sounding if s.left == math.inf]
         if len(living) >= self.polyphony:
             self._cut([min(living, key=lambda s: s.rank)])
-        self._sounding.append(_Sounding(started[0], channel, key, *started[1:], self._born))
+        self._sounding.append(_Sounding(started[0], channel, key, note, *started[1:], self._born))
         self._born += 1
 
-    def _begin(self, channel: _Channel, key: int, velocity: int, take: int) -> tuple[Stream, float, float] | None:
-        """A key's note, how far it is off its key, and its level."""
-        player = channel.player
+    def _begin(self, channel: _Channel, key: int, note: Key, take: int) -> tuple[Stream, float, float] | None:
+        """A key's stream, the pitch it begins with, and its level."""
+        player = self._program(note.program) if channel.state.kit else self._channels[note.channel].player
         if player is None:
             return None
-        start = min(max(key + self._off_key(channel), LOWEST_PITCH), HIGHEST_PITCH)  # bends are for small distances
-        note = Note(start, LONGEST, velocity, player.label(), (), self._seed, take, shaping=player.shaping())
-        return self.voice.stream(note, player.w()), start - key, 1.0
+        start = _playable(note.pitch + self._off_key(channel))
+        told = Note(start, LONGEST, note.velocity, player.label(), (), self._seed, take, shaping=player.shaping())
+        return self.voice.stream(told, player.w()), start, 1.0
 
-    def _strike(self, channel: _Channel, key: int, velocity: int, take: int) -> tuple[Stream, float, float] | None:
+    def _strike(self, channel: _Channel, key: int, note: Key, take: int) -> tuple[Stream, float, float] | None:
         """A drum's hit, as `_begin`; it silences what it chokes."""
         if key not in self._drums:
             self._drums[key] = self._drum(key)
@@ -234,74 +249,16 @@ class Live:
             return None
         choked = {other for keys in CHOKED if key in keys for other in keys - {key}}
         self._cut([s for s in self._of(channel) if s.key in choked])
-        note = Note(AS_RECORDED + stroke.semitones, 1.0, velocity, stroke.drum, (), self._seed, take)
+        told = Note(AS_RECORDED + stroke.semitones, 1.0, note.velocity, stroke.drum, (), self._seed, take)
         style = kit_style(0, kit.info.styles_of.get(stroke.drum, []))
         w = character(kit, stroke.drum, seed=self._seed, style=style, variation=self._variation).w()
-        return kit.stream(note, w), 0.0, 10 ** (stroke.level / 20)
-
-    def _lift(self, channel: _Channel, key: int) -> None:
-        down = [s for s in self._of(channel) if s.key == key and s.down]
-        if down:
-            down[0].down = False
-            if channel.sustain:
-                down[0].held = True
-            else:
-                self._let_go(down[0])
-
-    def _let_go(self, sounding: _Sounding) -> None:
-        sounding.down = sounding.held = False
-        sounding.stream.release()
-
-    def _control(self, channel: _Channel, number: int, value: int) -> None:
-        match number:
-            case 1:
-                channel.modulation = value / 127
-                self._bend(channel)
-            case 6:
-                if channel.parameter == BEND_RANGE:
-                    channel.reach = float(value)
-                    self._bend(channel)
-            case 7:
-                channel.volume = value
-            case 10:
-                channel.pan = pan_of(value)
-            case 11:
-                channel.expression = value
-            case 64:
-                self._pedal(channel, value >= 64)
-            case 98 | 99:
-                channel.parameter = NO_PARAMETER
-            case 100:
-                channel.parameter = (channel.parameter[0], value)
-            case 101:
-                channel.parameter = (value, channel.parameter[1])
-            case 120:
-                self._pedal(channel, False)
-                self._cut(self._of(channel))
-            case 121:
-                self._reset(channel)
-            case 123 | 124 | 125 | 126 | 127:
-                for sounding in [s for s in self._of(channel) if s.down]:
-                    self._lift(channel, sounding.key)
-
-    def _pedal(self, channel: _Channel, down: bool) -> None:
-        channel.sustain = down
-        if not down:
-            for sounding in [s for s in self._of(channel) if s.held]:
-                self._let_go(sounding)
-
-    def _reset(self, channel: _Channel) -> None:
-        """All controllers: volume, pan and program stay (RP-015)."""
-        self._pedal(channel, False)
-        channel.wheel, channel.modulation, channel.expression = 0.0, 0.0, 127
-        channel.parameter = NO_PARAMETER
-        self._bend(channel)
+        return kit.stream(told, w), note.pitch, 10 ** (stroke.level / 20)
 
     def _cut(self, soundings: Sequence[_Sounding]) -> None:
         """Fade them out."""
         for sounding in soundings:
-            sounding.down = sounding.held = False
             sounding.left = min(sounding.left, FADE)
+            sounding.channel.state.forget(sounding.key, sounding.note)
 
     def _of(self, channel: _Channel) -> list[_Sounding]:
         return [s for s in self._sounding if s.channel is channel and s.left == math.inf]
@@ -311,14 +268,14 @@ class Live:
     def _off_key(self, channel: _Channel) -> float:
         """Semitones that the wheels of a channel ask for now."""
         sway = math.sin(2 * math.pi * VIBRATO_HZ * (self._at // STEP * STEP) / self.sample_rate)
-        return channel.wheel * channel.reach + channel.modulation * WOBBLE / 100 * sway
+        bend, depth = channel.wheels
+        return bend + depth * sway
 
     def _bend(self, channel: _Channel) -> None:
         bend = self._off_key(channel)
         for sounding in self._of(channel):
             if isinstance(sounding.stream, Played):
-                start = sounding.key + sounding.offset
-                sounding.stream.bend(min(max(sounding.key + bend, LOWEST_PITCH), HIGHEST_PITCH) - start)
+                sounding.stream.bend(_playable(sounding.note.pitch + bend) - sounding.start)
 
     # ---- who plays ---------------------------------------------------------------------------------------------------
 
@@ -342,7 +299,7 @@ class Live:
 
     def _choose(self, channel: _Channel, program: int) -> None:
         """A program change, for the notes that follow."""
-        if not channel.kit:
+        if not self._drums_of(channel):
             channel.player = self._program(program) or channel.player
 
     def _drum(self, key: int) -> Stroke | None:
@@ -352,8 +309,14 @@ class Live:
         drum = stand_in(KEYS[key].drum, self._kit.instruments)
         return replace(KEYS[key], drum=drum) if drum else None
 
-    def _is_kit(self, number: int) -> bool:
-        return self.voice.song_part == KIT or number == DRUM_CHANNEL
+    def _drums_of(self, channel: _Channel) -> bool:
+        """Whether the keys of a channel are drums."""
+        return self.voice.song_part == KIT or bool(channel.state.kit)
+
+
+def _playable(pitch: float) -> float:
+    """A pitch that every voice can begin with; bends are for small distances."""
+    return min(max(pitch, LOWEST_PITCH), HIGHEST_PITCH)
 
 
 def _kit(kit: str | Path | Voice | None) -> Streams | None:

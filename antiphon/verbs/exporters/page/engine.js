@@ -17,6 +17,31 @@ const Antiphon = (() => {
   const toHz = (pitch) => 440 * 2 ** ((pitch - 69) / 12);
   const upTo = (x, step) => Math.ceil(x / step) * step; // Infinity stays
 
+  // ---- style vectors, on the sphere of unit mean square ---------------------------------------------------------------
+
+  function dot(a, b) {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  }
+
+  // The arc from one to another.
+  function slerp(a, b, share) {
+    const angle = Math.acos(clamp(dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)), -1, 1));
+    if (angle < 1e-6) return Float32Array.from(a);
+    const p = Math.sin((1 - share) * angle) / Math.sin(angle), q = Math.sin(share * angle) / Math.sin(angle);
+    return Float32Array.from(a, (x, i) => p * x + q * b[i]);
+  }
+
+  // Moved along the sphere by a step: one as long as w itself is one radian.
+  function stepped(w, step) {
+    const square = dot(w, w), along = dot(step, w) / square, flat = Float64Array.from(step, (x, i) => x - along * w[i]);
+    const angle = Math.sqrt((dot(flat, flat) + 1e-24) / square);
+    const moved = Float64Array.from(w, (x, i) => Math.cos(angle) * x + (Math.sin(angle) / angle) * flat[i]);
+    const scale = 1 / Math.sqrt(dot(moved, moved) / w.length + 1e-8);
+    return Float32Array.from(moved, (x) => x * scale);
+  }
+
   // ---- knots ---------------------------------------------------------------------------------------------------------
 
   function knotsAfter(limit, sparsest, share) {
@@ -86,7 +111,85 @@ const Antiphon = (() => {
     return out;
   }
 
-  // rows x in -> rows x out; four rows at a time, side by side in float64, so that each weight is read once for them.
+  // Code of a product of matrices for WebAssembly, `rows` rows at a time, eight outputs side by side: 4-lane arithmetic is
+  // what JavaScript itself lacks. (weights, biases, x, y, bytes of a row of x, bytes of a row of y), all addresses.
+  function productCode(rows) {
+    const get = (i) => [0x20, i], set = (i) => [0x21, i], add = [0x6a], constant = (n) => [0x41, n];
+    const load = (offset) => [0xfd, 0x00, 2, offset], splat = [0xfd, 0x09, 2, 0], store = (offset) => [0xfd, 0x0b, 2, offset];
+    const plus = [0xfd, 0xe4, 0x01], times = [0xfd, 0xe6, 0x01], loop = [0x03, 0x40], end = [0x0b];
+    const [weights, biases, x, y, wide, high, at, out] = [0, 1, 2, 3, 4, 5, 6, 7];
+    const base = (r) => 8 + r, [left, right, one] = [8, 9, 10].map((i) => i + rows), sum = (r, half) => one + 1 + 2 * r + half;
+    const row = (from, stride, r) => [...get(from), ...Array(r).fill([...get(stride), ...add]).flat()], body = [];
+    const again = (i, step, most) => [...get(i), ...constant(step), ...add, 0x22, i, ...get(most), 0x49, 0x0d, 0];
+    body.push(2, 2 + rows, 0x7f, 3 + 2 * rows, 0x7b); // integers, then vectors
+    for (let r = 0; r < rows; r++) body.push(...row(x, wide, r), ...set(base(r)));
+    body.push(...loop);
+    for (let r = 0; r < rows; r++) {
+      for (const half of [0, 1]) body.push(...get(biases), ...get(out), ...add, ...load(16 * half), ...set(sum(r, half)));
+    }
+    body.push(...constant(0), ...set(at), ...loop);
+    body.push(...get(weights), ...load(0), ...set(left), ...get(weights), ...load(16), ...set(right));
+    for (let r = 0; r < rows; r++) {
+      body.push(...get(base(r)), ...get(at), ...add, ...splat, ...set(one));
+      for (const [half, weight] of [[0, left], [1, right]]) {
+        body.push(...get(sum(r, half)), ...get(weight), ...get(one), ...times, ...plus, ...set(sum(r, half)));
+      }
+    }
+    body.push(...get(weights), ...constant(32), ...add, ...set(weights), ...again(at, 4, wide), ...end);
+    for (let r = 0; r < rows; r++) {
+      for (const half of [0, 1]) body.push(...row(y, high, r), ...get(out), ...add, ...get(sum(r, half)), ...store(16 * half));
+    }
+    return [...body, ...again(out, 32, high), ...end, ...end];
+  }
+
+  const PRODUCTS = (() => { // the module: imports a memory, exports a product of one row and of four
+    const number = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...number(n >> 7)]);
+    const section = (id, ...bytes) => [id, ...number(bytes.length), ...bytes], name = (c) => [1, c.charCodeAt(0)];
+    const codes = [productCode(1), productCode(4)].map((code) => [...number(code.length), ...code]).flat();
+    return Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+      ...section(1, 1, 0x60, 6, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0),
+      ...section(2, 1, ...name("e"), ...name("m"), 2, 0, 1),
+      ...section(3, 2, 0, 0),
+      ...section(7, 2, ...name("1"), 0, 0, ...name("4"), 0, 1),
+      ...section(10, 2, ...codes)]);
+  })();
+
+  // Layers in one memory, eight outputs side by side. -> (layer, x, rows) -> rows x out; null where the browser has no
+  // such arithmetic, or a page of its own forbids it.
+  function products(layers, mostRows) {
+    const eights = (n) => 8 * Math.ceil(n / 8), widest = Math.max(...layers.map((l) => Math.max(l.in, eights(l.out))));
+    const room = layers.reduce((sum, l) => sum + eights(l.out) * (l.in + 1), 2 * mostRows * widest);
+    let memory, code;
+    try {
+      memory = new WebAssembly.Memory({ initial: Math.ceil(room / (1 << 14)) });
+      code = new WebAssembly.Instance(new WebAssembly.Module(PRODUCTS), { e: { m: memory } }).exports;
+    } catch {
+      return null;
+    }
+    const all = new Float32Array(memory.buffer), xs = 0, ys = mostRows * widest, places = new Map();
+    let end = 2 * mostRows * widest;
+    for (const layer of layers) {
+      const { weight, bias, in: n, out: m } = layer, biases = end + eights(m) * n;
+      for (let o = 0; o < m; o++) {
+        for (let i = 0; i < n; i++) all[end + (o - (o % 8)) * n + 8 * i + (o % 8)] = weight[o * n + i];
+      }
+      all.set(bias, biases);
+      places.set(layer, [4 * end, 4 * biases]);
+      end = biases + eights(m);
+      layer.weight = null; // its only copy is that in the memory
+    }
+    return (layer, x, rows) => {
+      const { in: n, out: m } = layer, high = eights(m), y = new Float32Array(rows * m), [weights, biases] = places.get(layer);
+      all.set(x, xs);
+      for (let r = 0; r < rows; r += rows - r < 4 ? 1 : 4) {
+        code[rows - r < 4 ? 1 : 4](weights, biases, 4 * (xs + r * n), 4 * (ys + r * high), 4 * n, 4 * high);
+      }
+      for (let r = 0; r < rows; r++) y.set(all.subarray(ys + r * high, ys + r * high + m), r * m);
+      return y;
+    };
+  }
+
+  // The same without WebAssembly: four rows at a time, side by side in float64, so that each weight is read once for them.
   function linear(layer, x, rows) {
     const { weight, bias } = layer, n = layer.in, m = layer.out, y = new Float32Array(rows * m);
     let r = 0;
@@ -137,9 +240,10 @@ const Antiphon = (() => {
   // tensors: {name: {shape, data}}, those of the generator; config: its widths.
   class Trunk {
     constructor(config, tensors) {
-      const layer = (name) => {
+      const layers = [], layer = (name) => {
         const weight = tensors[`${name}.weight`], bias = tensors[`${name}.bias`];
-        return { weight: weight.data, bias: bias.data, out: weight.shape[0], in: weight.shape[1] };
+        layers.push({ weight: weight.data, bias: bias.data, out: weight.shape[0], in: weight.shape[1] });
+        return layers.at(-1);
       };
       this.config = config;
       this.conditioner = [layer("conditioner.0"), layer("conditioner.2")];
@@ -150,24 +254,25 @@ const Antiphon = (() => {
       const low = mel(30), high = mel(20000);
       const centres = (n) => Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
       this.centres = centres(config.bands);
+      this.linear = products(layers, AHEAD) || linear;
     }
 
     // What never changes in a note: where its partials lie, and what the trunk is told at each knot.
     begin(w, pitch, velocity) {
       const v = velocity / 127, features = pitchFeatures(pitch);
-      const told = linear(this.conditioner[1],
-        silu(linear(this.conditioner[0], Float32Array.from([...w, ...features, v, v * v]), 1)), 1);
+      const told = this.linear(this.conditioner[1],
+        silu(this.linear(this.conditioner[0], Float32Array.from([...w, ...features, v, v * v]), 1)), 1);
       const condition = silu(told);
       const tuning = this.tuning(w, features, v);
       const note = { pitch, velocity, ...this.partials(pitch, tuning) };
-      note.detune = 8 * Math.exp(bounded(linear(this.unison, condition, 1)[0], -2, 2));
-      note.greeting = linear(this.greet, condition, 1);
-      note.films = this.blocks.map((block) => linear(block.film, condition, 1));
+      note.detune = 8 * Math.exp(bounded(this.linear(this.unison, condition, 1)[0], -2, 2));
+      note.greeting = this.linear(this.greet, condition, 1);
+      note.films = this.blocks.map((block) => this.linear(block.film, condition, 1));
       return note;
     }
 
     tuning(w, features, v) {
-      const x = linear(this.tuner[1], silu(linear(this.tuner[0], Float32Array.from([...w, ...features, v]), 1)), 1);
+      const x = this.linear(this.tuner[1], silu(this.linear(this.tuner[0], Float32Array.from([...w, ...features, v]), 1)), 1);
       let at = 0;
       const take = (n) => x.subarray(at, (at += n));
       const [bend, b, place, active, cents, vibrato] = [MEASURED, 1, FREE, FREE, 1, 3].map(take);
@@ -203,10 +308,10 @@ const Antiphon = (() => {
       const rows = times.length, { width } = this.config;
       const given = Float32Array.from(times.flatMap((t) =>
         [...timeFeatures(t, release), ...slowWaves(waves, t), bend(t) / 12]));
-      let x = linear(this.enter, given, rows);
+      let x = this.linear(this.enter, given, rows);
       for (let i = 0; i < x.length; i++) x[i] += note.greeting[i % width];
       this.blocks.forEach((block, b) => this.step(block, note.films[b], x, rows));
-      const y = linear(this.heads, rmsNorm(x, rows, width), rows);
+      const y = this.linear(this.heads, rmsNorm(x, rows, width), rows);
       return times.map((time, r) => this.read(note, time, y.subarray(r * this.heads.out, (r + 1) * this.heads.out)));
     }
 
@@ -215,13 +320,13 @@ const Antiphon = (() => {
       for (let r = 0, i = 0; r < rows; r++) {
         for (let j = 0; j < width; j++, i++) h[i] = h[i] * (1 + film[j]) + film[width + j];
       }
-      const up = linear(block.up, h, rows);
+      const up = this.linear(block.up, h, rows);
       for (let r = 0; r < rows; r++) {
         for (let j = 0, i = 2 * r * hidden; j < hidden; j++, i++) {
           gated[r * hidden + j] = up[i] * sigmoid(up[i]) * up[i + hidden];
         }
       }
-      const down = linear(block.down, gated, rows);
+      const down = this.linear(block.down, gated, rows);
       for (let r = 0, i = 0; r < rows; r++) {
         for (let j = 0; j < width; j++, i++) x[i] += (1 + film[2 * width + j]) * down[i];
       }
@@ -271,6 +376,53 @@ const Antiphon = (() => {
       });
     }
 
+    fours() { // the first two rounds, which need no products
+      const { re, im } = this;
+      for (let i = 0; i < re.length; i += 4) {
+        const a = re[i] + re[i + 1], b = re[i] - re[i + 1], c = re[i + 2] + re[i + 3], d = re[i + 2] - re[i + 3];
+        const p = im[i] + im[i + 1], q = im[i] - im[i + 1], r = im[i + 2] + im[i + 3], s = im[i + 2] - im[i + 3];
+        re[i] = a + c;
+        re[i + 1] = b - s;
+        re[i + 2] = a - c;
+        re[i + 3] = b + s;
+        im[i] = p + r;
+        im[i + 1] = q + d;
+        im[i + 2] = p - r;
+        im[i + 3] = q - d;
+      }
+    }
+
+    rounds(length) { // two at once: pairs `length` / 4 apart, then `length` / 2
+      const { size, re, im, cos, sin } = this, half = size / 2, wide = length / 4, step = size / length;
+      for (let start = 0; start < half; start += length) {
+        for (let i = start, t = 0; i < start + wide; i++, t += step) {
+          const j = i + wide, k = j + wide, l = k + wide, c = cos[t], d = sin[t], c2 = cos[2 * t], d2 = sin[2 * t];
+          const a = re[j] * c2 - im[j] * d2, p = re[j] * d2 + im[j] * c2, b = re[l] * c2 - im[l] * d2, q = re[l] * d2 + im[l] * c2;
+          const e = re[k] + b, f = im[k] + q, g = re[k] - b, h = im[k] - q;
+          const u = e * c - f * d, v = e * d + f * c, x = g * c - h * d, y = g * d + h * c, m = re[i], n = im[i];
+          re[i] = m + a + u;
+          im[i] = n + p + v;
+          re[k] = m + a - u;
+          im[k] = n + p - v;
+          re[j] = m - a - y;
+          im[j] = n - p + x;
+          re[l] = m - a + y;
+          im[l] = n - p - x;
+        }
+      }
+    }
+
+    lastRound() {
+      const { re, im, cos, sin } = this, wide = re.length / 2;
+      for (let i = 0; i < wide; i++) {
+        const j = i + wide, c = cos[2 * i], d = sin[2 * i], a = re[j] * c - im[j] * d, b = re[j] * d + im[j] * c;
+        re[j] = re[i] - a;
+        im[j] = im[i] - b;
+        re[i] += a;
+        im[i] += b;
+      }
+    }
+
     run(real, imag) {
       const { size, re, im, cos, sin, order, out } = this, half = size / 2;
       for (let i = 0; i < half; i++) {
@@ -279,18 +431,10 @@ const Antiphon = (() => {
         re[i] = (real[k] + real[o] - a * sin[k] - b * cos[k]) / size;
         im[i] = (p + q + a * cos[k] - b * sin[k]) / size;
       }
-      for (let length = 2; length <= half; length *= 2) {
-        const wide = length / 2, step = size / length;
-        for (let start = 0; start < half; start += length) {
-          for (let i = start, t = 0; i < start + wide; i++, t += step) {
-            const j = i + wide, a = re[j] * cos[t] - im[j] * sin[t], b = re[j] * sin[t] + im[j] * cos[t];
-            re[j] = re[i] - a;
-            im[j] = im[i] - b;
-            re[i] += a;
-            im[i] += b;
-          }
-        }
-      }
+      this.fours();
+      let length = 16;
+      for (; length <= half; length *= 4) this.rounds(length);
+      if (length === 2 * half) this.lastRound();
       for (let i = 0; i < half; i++) {
         out[2 * i] = re[i];
         out[2 * i + 1] = im[i];
@@ -316,13 +460,13 @@ const Antiphon = (() => {
 
     // bands: nepers; white: (re, im) of a frame -> (window,) samples
     make(bands, white, gain = 1) {
-      for (let b = 0; b < this.re.length; b++) {
-        const i = this.left[b], s = this.share[b];
-        const g = gain * Math.exp(bands[i] * (1 - s) + bands[i + 1] * s);
-        this.re[b] = g * white.re[b];
-        this.im[b] = g * white.im[b];
+      const { left, share, re, im } = this;
+      for (let b = 0; b < re.length; b++) {
+        const i = left[b], s = share[b], g = gain * Math.exp(bands[i] * (1 - s) + bands[i + 1] * s);
+        re[b] = g * white.re[b];
+        im[b] = g * white.im[b];
       }
-      const wave = this.inverse.run(this.re, this.im), made = new Float32Array(wave.length);
+      const wave = this.inverse.run(re, im), made = new Float32Array(wave.length);
       for (let i = 0; i < made.length; i++) made[i] = this.shape[i] * wave[i];
       return made;
     }
@@ -429,7 +573,9 @@ const Antiphon = (() => {
       this.noise = { number: -1, held: null, after: null };
       this.strike = new Float32Array(0);
       this.noisiness = 1; // gain of all its noise
-      const count = this.ratios.length;
+      const count = this.ratios.length, room = count + 3;
+      [this.spare, this.other] = [0, 1].map(() => ({ re: new Float64Array(room), im: new Float64Array(room) }));
+      this.stretch_ = null; // of partials between two knots
       this.hz = Float64Array.from(this.ratios, (r) => toHz(this.pitch) * r);
       this.spin = Float64Array.from({ length: COPIES * count }, (_, i) => {
         const apart = random.apart[Math.floor(i / count)];
@@ -565,56 +711,77 @@ const Antiphon = (() => {
       const i = segment(knots, time), a = knots[i], b = knots[Math.min(i + 1, knots.length - 1)];
       const s = clamp((time - a.time) / Math.max(b.time - a.time, 1e-9), 0, 1);
       const share = a.ensemble * (1 - s) + b.ensemble * s, plainShare = Math.sqrt(Math.max(1 - share * share, 1e-4));
-      const active = this.activeIn(knots, a, b), size = active.length, count = this.ratios.length;
-      const re = new Float64Array(size), im = new Float64Array(size), { phase, copies } = this.random;
+      const stretch = this.stretchOf(n, a, b, s), { list, levels, rise, copies, spin } = stretch, { phase } = this.random;
+      const size = list.length, { re, im } = this.spare;
       let power = 0, moved = 0;
       for (let j = 0; j < size; j++) {
-        const k = active[j];
-        const level = (a.kept[k] ? a.level[k] : SILENT) * (1 - s) + (b.kept[k] ? b.level[k] : SILENT) * s;
-        let x = plainShare, y = 0;
-        for (let u = k; u < COPIES * count; u += count) {
-          const angle = 2 * Math.PI * (copies[u] + this.spin[u] * n);
-          x += (share * Math.cos(angle)) / 2;
-          y += (share * Math.sin(angle)) / 2;
+        let x = 0, y = 0;
+        for (let u = 2 * COPIES * j; u < 2 * COPIES * (j + 1); u += 2) {
+          const c = copies[u], d = copies[u + 1], p = spin[u], q = spin[u + 1];
+          x += c;
+          y += d;
+          copies[u] = c * p - d * q; // of the next block
+          copies[u + 1] = c * q + d * p;
         }
-        const size2 = Math.exp(2 * level);
-        power += size2;
-        moved += size2 * (x * x + y * y);
+        x = plainShare + (share * x) / 2;
+        y = (share * y) / 2;
+        const g = levels[j], k = list[j];
+        levels[j] *= rise[j];
+        power += g * g;
+        moved += g * g * (x * x + y * y);
         const turns = phase[k] + gone * this.ratios[k], angle = 2 * Math.PI * (turns - Math.floor(turns));
-        const g = Math.exp(level), c = Math.cos(angle), d = Math.sin(angle);
+        const c = Math.cos(angle), d = Math.sin(angle);
         re[j] = g * (c * x - d * y);
         im[j] = g * (c * y + d * x);
       }
-      const even = evened(power, moved, time / RATE);
-      for (let j = 0; j < size; j++) {
-        re[j] *= even;
-        im[j] *= even;
+      const even = evened(power, moved, time / RATE), fours = 4 * Math.ceil(size / 4);
+      for (let j = 0; j < fours; j++) {
+        re[j] = j < size ? re[j] * even : 0;
+        im[j] = j < size ? im[j] * even : 0;
       }
-      return { active, re, im, turn: this.turns(active, cycles), cycles };
+      const made = Object.assign(this.spare, { size, turn: this.turns(list, cycles) });
+      this.spare = this.other;
+      this.other = made;
+      return made;
     }
 
-    activeIn(knots, a, b) {
-      if (this.active && this.active.a === a && this.active.b === b && this.active.ka === a.kept && this.active.kb === b.kept) {
-        return this.active.list;
+    // The partials between two knots: their amplitudes and the turns of their copies at block `n`, and what these are
+    // multiplied with from block to block. It is made anew where the blocks do not follow one another evenly.
+    stretchOf(n, a, b, s) {
+      const last = this.stretch_, step = HOP / Math.max(b.time - a.time, 1e-9), kept = [a.kept, b.kept];
+      const same = last && last.a === a && last.b === b && last.kept[0] === kept[0] && last.kept[1] === kept[1];
+      if (same && last.n + 1 === n && Math.abs(s - last.s - step) < 1e-9) return Object.assign(last, { n, s });
+      const list = same ? last.list : activeIn(a, b), size = list.length, count = this.ratios.length;
+      const levels = new Float64Array(size), rise = new Float64Array(size);
+      const copies = new Float64Array(2 * COPIES * size), spin = new Float64Array(2 * COPIES * size);
+      for (let j = 0; j < size; j++) {
+        const k = list[j], from = a.kept[k] ? a.level[k] : SILENT, to = b.kept[k] ? b.level[k] : SILENT;
+        levels[j] = Math.exp(from * (1 - s) + to * s);
+        rise[j] = Math.exp((to - from) * step);
+        for (let u = 0; u < COPIES; u++) {
+          const at = 2 * (COPIES * j + u), turns = this.random.copies[u * count + k] + this.spin[u * count + k] * n;
+          const angle = 2 * Math.PI * (turns - Math.floor(turns)), each = 2 * Math.PI * this.spin[u * count + k];
+          copies[at] = Math.cos(angle);
+          copies[at + 1] = Math.sin(angle);
+          spin[at] = Math.cos(each);
+          spin[at + 1] = Math.sin(each);
+        }
       }
-      const list = [];
-      for (let k = 0; k < a.level.length; k++) if (a.kept[k] || b.kept[k]) list.push(k);
-      this.active = { a, b, ka: a.kept, kb: b.kept, list };
-      return list;
+      return (this.stretch_ = { a, b, kept, n, s, list, levels, rise, copies, spin });
     }
 
     // e^{iw} and e^{i128w} of each partial; kept while the pitch is steady.
-    turns(active, cycles) {
-      if (this.kept && this.kept.active === active && this.kept.cycles === cycles) return this.kept.turn;
-      const turn = new Float64Array(4 * active.length);
-      for (let j = 0; j < active.length; j++) {
-        const w = 2 * Math.PI * Math.min(cycles * this.ratios[active[j]], 0.49);
+    turns(list, cycles) {
+      if (this.kept && this.kept.list === list && this.kept.cycles === cycles) return this.kept.turn;
+      const turn = new Float64Array(16 * Math.ceil(list.length / 4)); // of whole fours
+      for (let j = 0; j < list.length; j++) {
+        const w = 2 * Math.PI * Math.min(cycles * this.ratios[list[j]], 0.49);
         turn[4 * j] = Math.cos(w);
         turn[4 * j + 1] = Math.sin(w);
         turn[4 * j + 2] = Math.cos(HOP * w);
         turn[4 * j + 3] = Math.sin(HOP * w);
       }
-      this.kept = { active, cycles, turn };
+      this.kept = { list, cycles, turn };
       return turn;
     }
 
@@ -625,16 +792,35 @@ const Antiphon = (() => {
       while (count > 0 && !this.done) {
         const within = this.at % HOP, part = Math.min(HOP - within, count, this.end - this.at);
         if (within === 0) this.hop();
-        for (let i = 0; i < part; i++) {
-          const t = this.at + i, noise = this.noiseAt(t) + (this.strike[t] || 0);
-          const sound = this.tone[within + i] + this.noisiness * noise;
-          out[offset + i] += gain * this.gainAt(t) * sound;
-        }
+        const plain = this.at >= STRIKE && this.at + part + LEAVE <= this.end;
+        const noise = plain && this.steadyNoise(this.at, part);
+        if (noise) this.plain(out, offset, part, within, noise, gain);
+        else this.varied(out, offset, part, within, gain);
         this.at += part;
         offset += part;
         count -= part;
       }
       this.at += count;
+    }
+
+    plain(out, offset, part, within, noise, gain) {
+      const { tone, noisiness } = this, from = this.at % LONG_HOP;
+      for (let i = 0; i < part; i++) out[offset + i] += gain * (tone[within + i] + noisiness * noise[from + i]);
+    }
+
+    varied(out, offset, part, within, gain) {
+      for (let i = 0; i < part; i++) {
+        const t = this.at + i, noise = this.noiseAt(t) + (this.strike[t] || 0);
+        out[offset + i] += gain * this.gainAt(t) * (this.tone[within + i] + this.noisiness * noise);
+      }
+    }
+
+    // The noise around samples from `t` on, if it is one frame's all along, neither at its release nor beside its edge.
+    steadyNoise(t, part) {
+      if (Math.floor(t / LONG_HOP) !== Math.floor((t + part - 1) / LONG_HOP)) return null;
+      this.noiseAt(t);
+      if (t + part <= this.releasedAt) return this.noise.held;
+      return t >= this.releasedAt + LETTING_GO ? this.noise.after : null;
     }
 
     gainAt(t) {
@@ -692,6 +878,13 @@ const Antiphon = (() => {
     }
   }
 
+  // Which partials are heard between two knots.
+  function activeIn(a, b) {
+    const list = [];
+    for (let k = 0; k < a.level.length; k++) if (a.kept[k] || b.kept[k]) list.push(k);
+    return list;
+  }
+
   // The index of the last knot at or before `time` that has another after it.
   function segment(knots, time) {
     let low = 0, high = knots.length - 2;
@@ -721,22 +914,33 @@ const Antiphon = (() => {
   }
 
   const FALL = Float64Array.from({ length: HOP }, (_, i) => 0.5 + 0.5 * Math.cos((Math.PI * i) / HOP));
-  const SCRATCH = new Float64Array(HOP);
+  const SCRATCH = new Float64Array(HOP), HERE = new Float64Array(12);
 
-  // Adds half a block: its second half (ahead 0), which fades out, or its first (ahead 128), which fades in.
-  function ring(out, block, ahead) {
-    const { re, im, turn } = block, sum = SCRATCH.fill(0), count = re.length;
-    for (let j = 0; j < count; j++) {
-      const c = turn[4 * j], d = turn[4 * j + 1];
-      let x = re[j], y = im[j];
-      if (ahead) [x, y] = [x * turn[4 * j + 2] + y * turn[4 * j + 3], y * turn[4 * j + 2] - x * turn[4 * j + 3]];
-      let before = x * c + y * d; // one sample earlier
-      const twice = 2 * c;
+  // Adds half a block: its second half (ahead 0), which fades out, or its first (ahead 128), which fades in. Four partials
+  // at a time, since each number of a partial waits for the one before.
+  function ring(out, { size, re, im, turn }, ahead) {
+    const sum = SCRATCH.fill(0);
+    for (let j = 0; j < size; j += 4) { // beyond the last one re and im are 0
+      for (let q = 0; q < 4; q++) {
+        const k = j + q, c = turn[4 * k], d = turn[4 * k + 1], p = ahead ? turn[4 * k + 2] : 1, r = ahead ? turn[4 * k + 3] : 0;
+        const x = re[k] * p + im[k] * r, y = im[k] * p - re[k] * r;
+        HERE[q] = x;
+        HERE[4 + q] = x * c + y * d; // one sample earlier
+        HERE[8 + q] = 2 * c;
+      }
+      let x0 = HERE[0], x1 = HERE[1], x2 = HERE[2], x3 = HERE[3], y0 = HERE[4], y1 = HERE[5], y2 = HERE[6], y3 = HERE[7];
+      const c0 = HERE[8], c1 = HERE[9], c2 = HERE[10], c3 = HERE[11];
       for (let i = 0; i < HOP; i += 2) {
-        sum[i] += x;
-        before = twice * x - before;
-        sum[i + 1] += before;
-        x = twice * before - x;
+        sum[i] += (x0 + x1) + (x2 + x3);
+        y0 = c0 * x0 - y0;
+        y1 = c1 * x1 - y1;
+        y2 = c2 * x2 - y2;
+        y3 = c3 * x3 - y3;
+        sum[i + 1] += (y0 + y1) + (y2 + y3);
+        x0 = c0 * y0 - x0;
+        x1 = c1 * y1 - x1;
+        x2 = c2 * y2 - x2;
+        x3 = c3 * y3 - x3;
       }
     }
     for (let i = 0; i < HOP; i++) out[i] += sum[i] * (ahead ? 1 - FALL[i] : FALL[i]);
@@ -778,7 +982,7 @@ const Antiphon = (() => {
 
   return {
     RATE, HOP, LONG_HOP, AHEAD, RELEASED, heldKnot, Trunk, Note, chance, dice, ownWhite, strikeNoise, sent, whole, segment,
-    knotsAfter, timeFeatures,
+    knotsAfter, timeFeatures, slerp, stepped, linear, products,
   };
 })();
 if (typeof module !== "undefined") module.exports = Antiphon;

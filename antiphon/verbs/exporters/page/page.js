@@ -35,20 +35,23 @@
   const styles = halves("styles"), size = voice.config.style, seeds = voice.seeds;
   const styleAt = (label, row) => styles.subarray((label * (seeds + 1) + row) * size, (label * (seeds + 1) + row + 1) * size);
 
-  function slerp(a, b, share) { // on the sphere of unit mean square
-    let dot = 0, aa = 0, bb = 0;
-    for (let i = 0; i < size; i++) {
-      dot += a[i] * b[i];
-      aa += a[i] * a[i];
-      bb += b[i] * b[i];
-    }
-    const angle = Math.acos(Math.min(Math.max(dot / Math.sqrt(aa * bb), -1), 1));
-    if (angle < 1e-6) return Float32Array.from(a);
-    const p = Math.sin((1 - share) * angle) / Math.sin(angle), q = Math.sin(share * angle) / Math.sin(angle);
-    return Float32Array.from(a, (x, i) => p * x + q * b[i]);
+  // ---- named controls: of each instrument, the step of its style vector for +1 of each; zeros where it lacks one
+
+  const directions = halves("directions"), named = voice.controls.map((name, i) => find(`control-${i}`));
+  const directionAt = (label, i) => directions.subarray((label * named.length + i) * size, (label * named.length + i + 1) * size);
+
+  function turned(w, label) {
+    const step = new Float32Array(size);
+    named.forEach((input, i) => directionAt(label, i).forEach((x, j) => { step[j] += +input.value * x; }));
+    return step.some((x) => x) ? Antiphon.stepped(w, step) : w;
   }
 
-  const sound = (label, seed, variation) => slerp(styleAt(label, 0), styleAt(label, 1 + seed), variation);
+  function offer() { // the controls that the chosen instrument has
+    named.forEach((input, i) => { input.disabled = !directionAt(chosen(), i).some((x) => x); });
+  }
+
+  const { slerp } = Antiphon;
+  const sound = (label, seed, variation) => turned(slerp(styleAt(label, 0), styleAt(label, 1 + seed), variation), label);
 
   function style() {
     const seed = Math.min(Math.max(Math.round(+find("seed").value) || 0, 0), seeds - 1);
@@ -239,6 +242,7 @@
   function told(id) {
     const at = +find(id).value, out = find(`${id}-said`);
     if (id === "velocity") out.textContent = at;
+    else if (id.startsWith("control-")) out.textContent = `${at > 0 ? "+" : ""}${at.toFixed(1)}`;
     else if (id === "bend") out.textContent = `${at > 0 ? "+" : ""}${at.toFixed(2)} semitones`;
     else out.textContent = `${Math.round(100 * at)} %`;
   }
@@ -252,6 +256,7 @@
     find("search").value = "";
     list();
     find("instrument").value = index;
+    offer();
     say(voice.labels[index]);
   }
 
@@ -270,6 +275,7 @@
     const kept = fit.some(([, i]) => String(i) === before);
     if (fit.length) find("instrument").value = kept ? before : fit[0][1];
     else say("No instrument is called that.");
+    offer();
   }
 
   function controls() {
@@ -278,7 +284,13 @@
     find("other").replaceChildren(option("", "nothing"), ...voice.labels.map((label, i) => option(i, label)));
     find("seed").max = seeds - 1;
     find("search").oninput = list;
-    for (const id of ["morph", "variation", "velocity", "bend", "modulation", "noise", "volume"]) {
+    find("instrument").addEventListener("change", offer);
+    offer();
+    find("plain")?.addEventListener("click", () => {
+      named.forEach(({ id }) => set(id, 0));
+      say("All controls are in the middle.");
+    });
+    for (const id of [...named.map((input) => input.id), "morph", "variation", "velocity", "bend", "modulation", "noise", "volume"]) {
       told(id);
       find(id).addEventListener("input", () => told(id));
     }
@@ -370,6 +382,7 @@
 
   function keyboard() {
     const writes = (target) => ["search", "number"].includes(target.type) || target.tagName === "SELECT";
+    const pressed = (target) => ["BUTTON", "SUMMARY"].includes(target.tagName); // by the space bar
     const keyOf = ({ code, target }) => {
       const at = CODES.indexOf(code), high = UPPER.indexOf(code);
       if (target.dataset?.key && ["Enter", "NumpadEnter"].includes(code)) return +target.dataset.key;
@@ -385,7 +398,7 @@
           codeDown.set(event.code, key);
           press(key);
         }
-      } else if (event.code === "Space" && (onKeys || event.target.tagName !== "BUTTON")) {
+      } else if (event.code === "Space" && (onKeys || !pressed(event.target))) {
         event.preventDefault();
         if (!event.repeat) sustain(true);
       } else if (onKeys && ["ArrowLeft", "ArrowRight"].includes(event.code)) {
@@ -401,7 +414,7 @@
       const key = codeDown.get(event.code);
       codeDown.delete(event.code);
       if (key !== undefined) lift(key);
-      if (event.code === "Space" && (event.target.dataset?.key !== undefined || event.target.tagName !== "BUTTON")) sustain(false);
+      if (event.code === "Space" && (event.target.dataset?.key !== undefined || !pressed(event.target))) sustain(false);
     });
     addEventListener("blur", () => {
       codeDown.forEach(lift);
@@ -432,7 +445,7 @@
     return (await target.startRendering()).getChannelData(0);
   }
 
-  window.antiphonPage = { offline, press, lift, midi, panic, playing, styleAt, labels: voice.labels, get context() { return context; }, ready: null };
+  window.antiphonPage = { offline, press, lift, midi, panic, playing, style, styleAt, labels: voice.labels, get context() { return context; }, ready: null };
   controls();
   draw();
   pointers();
