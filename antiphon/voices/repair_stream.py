@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from antiphon.core.parallel import one_thread
 from antiphon.networks.generators.repair import (
     BINS,
     HOP,
@@ -62,6 +63,7 @@ class RepairStream:
         self._behind = HALF  # of these, samples that lie before the sound
         self._frames = self._said = self._samples = 0
 
+    @one_thread()
     @torch.inference_mode()
     def __call__(self, block: np.ndarray) -> np.ndarray:
         new = torch.from_numpy(np.array(block.T, np.float32))
@@ -69,6 +71,7 @@ class RepairStream:
         self._input, self._sound = torch.cat([self._input, new], 1), torch.cat([self._sound, new], 1)
         return self._ready([])
 
+    @one_thread()
     @torch.inference_mode()
     def finish(self) -> np.ndarray:
         """(m, channels): what is left."""

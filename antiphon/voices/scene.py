@@ -15,7 +15,7 @@ from torch import Tensor
 from antiphon.audio.ops import resample
 from antiphon.core.errors import AntiphonError
 from antiphon.core.note import Note
-from antiphon.core.parallel import parallel_map
+from antiphon.core.parallel import one_thread, parallel_map
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pulse import Pulse, find_pulse
 from antiphon.data.scenes import cleaned
@@ -350,6 +350,7 @@ class Scene:
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
+    @one_thread()
     @torch.inference_mode()
     def _next(self) -> np.ndarray:
         """The next samples that no later frame reaches, (n, 2): none of those before the beginning."""
