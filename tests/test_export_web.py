@@ -75,6 +75,14 @@ def test_the_page_has_all_that_it_needs(page, voice):
     assert voice.info.licence in found.said
 
 
+def controls_of(labels, directions, turns) -> Controls:
+    count = len(labels)
+    effects = torch.zeros(count, 2, 2)
+    return Controls(
+        ("brightness", "attack"), (HOSTILE, "slower"), labels, directions, torch.zeros(count, 2, 3), effects, turns
+    )
+
+
 @pytest.fixture(scope="module")
 def turned(voice, tmp_path_factory):
     """The same voice with two named controls, of which its first label lacks one; and its page."""
@@ -83,8 +91,7 @@ def turned(voice, tmp_path_factory):
     labels, style = tuple(voice.instruments), len(voice.typical(voice.instruments[0]))
     directions = torch.randn(len(labels), 2, style, generator=torch.Generator().manual_seed(0)).half().float()
     directions[0, 1] = 0
-    spans, effects = torch.zeros(len(labels), 2, 3), torch.zeros(len(labels), 2, 2)
-    write_controls(Controls(("brightness", "attack"), (HOSTILE, "slower"), labels, directions, spans, effects), weights)
+    write_controls(controls_of(labels, directions, torch.zeros(len(labels), 2, 2, len(voice.knobs))), weights)
     known = antiphon.load(weights)
     return known, antiphon.export(known, weights.with_name("page.html"), format="web", quiet=True)
 
@@ -106,11 +113,24 @@ def test_named_controls_are_sliders(turned, page):
     np.testing.assert_array_equal(steps, known.controls.directions)
 
 
+def test_controls_that_turn_knobs_are_left_out(voice, tmp_path):
+    weights = tmp_path / "knobs.safetensors"
+    shutil.copy(voice.file, weights)
+    labels, style = tuple(voice.instruments), len(voice.typical(voice.instruments[0]))
+    directions, turns = torch.zeros(len(labels), 2, style), torch.zeros(len(labels), 2, 2, len(voice.knobs))
+    directions[:, 0], turns[1, 1, 0, 1] = 0.5, 0.5
+    write_controls(controls_of(labels, directions, turns), weights)
+    found = read(antiphon.export(antiphon.load(weights), tmp_path / "page.html", format="web", quiet=True))
+    assert json.loads(found.scripts["voice"])["controls"] == ["brightness"]
+    steps = np.frombuffer(base64.b64decode(found.scripts["directions"]), "<f2")
+    np.testing.assert_array_equal(steps, directions[:, :1].numpy().ravel())
+
+
 def test_a_slider_moves_a_sound_as_in_python(turned, antiphon_page):
     known, _ = turned
     name = known.instruments[1]
     w = known.imagine(name, seed=3)
-    expected = known.turned(w, name, {"brightness": 1.5, "attack": -0.5})
+    expected = known.turned(w, name, {"brightness": 1.5, "attack": -0.5}).w
     assert float((expected - w).square().mean()) > 0.1
     step = known.controls.step(name, {"brightness": 1.5, "attack": -0.5})
     found = antiphon_page(f"Array.from(Antiphon.stepped({w.tolist()}, {step.tolist()}))")

@@ -71,8 +71,17 @@ def _page(wish: Wish) -> bytes:
 
 
 def _controls(voice: PlayableVoice) -> Controls | None:
-    """The named controls of a voice, if it has any."""
-    return voice.controls if voice.file is not None and place_of(voice.file).is_file() else None
+    """The named controls of a voice that a page can turn, if it has any: engine.js knows no knobs."""
+    if voice.file is None or not place_of(voice.file).is_file():
+        return None
+    found = voice.controls
+    kept = torch.nonzero(~(found.turns != 0).any(3).any(2).any(0)).flatten().tolist()
+    if not kept:
+        return None
+    names, meanings = (tuple(texts[i] for i in kept) for texts in (found.names, found.meanings))
+    effects = found.effects[:, kept][..., kept]
+    tables = (found.directions[:, kept], found.spans[:, kept], effects, found.turns[:, kept])
+    return Controls(names, meanings, found.labels, *tables)
 
 
 def _sliders(controls: Controls) -> str:
