@@ -17,8 +17,10 @@ import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
+from antiphon.core.note import mixed
 from antiphon.networks.model import LabelTable
 from antiphon.voices.controls import Controls, write_controls
+from antiphon.voices.interpolation import slerp
 
 HERE = Path(__file__).parent
 PARTS = ["voice", "weights", "styles", "directions", "turns", "engine", "worklet", "worker", "page"]
@@ -125,6 +127,21 @@ def test_a_slider_turns_knobs_as_in_python(turned, antiphon_page):
     expected = known.controls.shaping(known.instruments[1], {"brightness": 1.5, "attack": -0.5})
     np.testing.assert_allclose(antiphon_page(f"Antiphon.shapingOf({each}, [1.5, -0.5], {knobs})"), expected, atol=1e-6)
     assert antiphon_page(f"Antiphon.shapingOf([], [1.5, -0.5], {knobs})") == [0] * knobs
+
+
+def test_a_pressed_key_is_turned_by_the_sliders(turned):
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("needs node")
+    known, place = turned
+    line = [node, str(HERE / "streaming" / "sliders.js"), str(place), "1", "0", "0.25", "1.5", "-0.5"]
+    said = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout)
+    asked, names = {"brightness": 1.5, "attack": -0.5}, (known.instruments[1], known.instruments[0])
+    shapings = [known.controls.shaping(name, asked) for name in names]
+    np.testing.assert_allclose(said["shaping"], mixed(shapings, (0.75, 0.25)), atol=1e-6)
+    ws = [known.stepped(known.typical(name), known.controls.step(name, asked)) for name in names]
+    np.testing.assert_allclose(said["w"], slerp(*ws, 0.25), atol=3e-3)
+    assert said["disabled"] == [False, True]
 
 
 def test_controls_that_only_turn_knobs_have_no_directions(voice, tmp_path):
