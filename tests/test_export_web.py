@@ -17,11 +17,13 @@ import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
+from antiphon.core.note import mixed
 from antiphon.networks.model import LabelTable
 from antiphon.voices.controls import Controls, write_controls
+from antiphon.voices.interpolation import slerp
 
 HERE = Path(__file__).parent
-PARTS = ["voice", "weights", "styles", "directions", "engine", "worklet", "worker", "page"]
+PARTS = ["voice", "weights", "styles", "directions", "turns", "engine", "worklet", "worker", "page"]
 HOSTILE = "</script><script>alert(1)</script><!-- \" ' & \u2028 </title><img src=x onerror=alert(2)>"
 
 
@@ -75,6 +77,14 @@ def test_the_page_has_all_that_it_needs(page, voice):
     assert voice.info.licence in found.said
 
 
+def controls_of(labels, directions, turns) -> Controls:
+    count = len(labels)
+    effects = torch.zeros(count, 2, 2)
+    return Controls(
+        ("brightness", "attack"), (HOSTILE, "slower"), labels, directions, torch.zeros(count, 2, 3), effects, turns
+    )
+
+
 @pytest.fixture(scope="module")
 def turned(voice, tmp_path_factory):
     """The same voice with two named controls, of which its first label lacks one; and its page."""
@@ -83,8 +93,9 @@ def turned(voice, tmp_path_factory):
     labels, style = tuple(voice.instruments), len(voice.typical(voice.instruments[0]))
     directions = torch.randn(len(labels), 2, style, generator=torch.Generator().manual_seed(0)).half().float()
     directions[0, 1] = 0
-    spans, effects = torch.zeros(len(labels), 2, 3), torch.zeros(len(labels), 2, 2)
-    write_controls(Controls(("brightness", "attack"), (HOSTILE, "slower"), labels, directions, spans, effects), weights)
+    turns = torch.randn(len(labels), 2, 2, len(voice.knobs), generator=torch.Generator().manual_seed(1)).half().float()
+    turns[0, 1] = 0
+    write_controls(controls_of(labels, directions, turns), weights)
     known = antiphon.load(weights)
     return known, antiphon.export(known, weights.with_name("page.html"), format="web", quiet=True)
 
@@ -106,11 +117,57 @@ def test_named_controls_are_sliders(turned, page):
     np.testing.assert_array_equal(steps, known.controls.directions)
 
 
+def test_a_slider_turns_knobs_as_in_python(turned, antiphon_page):
+    known, place = turned
+    found = read(place)
+    knobs = json.loads(found.scripts["voice"])["knobs"]
+    turns = np.frombuffer(base64.b64decode(found.scripts["turns"]), "<f2").astype(float)
+    np.testing.assert_array_equal(turns, known.controls.turns.numpy().ravel())
+    each = turns.reshape(len(known.instruments), -1)[1].tolist()
+    expected = known.controls.shaping(known.instruments[1], {"brightness": 1.5, "attack": -0.5})
+    np.testing.assert_allclose(antiphon_page(f"Antiphon.shapingOf({each}, [1.5, -0.5], {knobs})"), expected, atol=1e-6)
+    assert antiphon_page(f"Antiphon.shapingOf([], [1.5, -0.5], {knobs})") == [0] * knobs
+
+
+def test_a_pressed_key_is_turned_by_the_sliders(turned):
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("needs node")
+    known, place = turned
+    line = [node, str(HERE / "streaming" / "sliders.js"), str(place), "1", "0", "0.25", "1.5", "-0.5"]
+    said = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout)
+    asked, names = {"brightness": 1.5, "attack": -0.5}, (known.instruments[1], known.instruments[0])
+    shapings = [known.controls.shaping(name, asked) for name in names]
+    np.testing.assert_allclose(said["shaping"], mixed(shapings, (0.75, 0.25)), atol=1e-6)
+    ws = [known.stepped(known.typical(name), known.controls.step(name, asked)) for name in names]
+    np.testing.assert_allclose(said["w"], slerp(*ws, 0.25), atol=3e-3)
+    assert said["disabled"] == [False, True]
+
+
+def test_controls_that_only_turn_knobs_have_no_directions(voice, tmp_path):
+    weights = tmp_path / "knobs.safetensors"
+    shutil.copy(voice.file, weights)
+    labels, style = tuple(voice.instruments), len(voice.typical(voice.instruments[0]))
+    turns = torch.zeros(len(labels), 2, 2, len(voice.knobs))
+    turns[1, 1, 0, 1] = 0.5
+    write_controls(controls_of(labels, torch.zeros(len(labels), 2, style), turns), weights)
+    known = antiphon.load(weights)
+    own = type(known)(known.model, replace(known.info, shaping=(0.0, 0.25)))
+    told, clone = (
+        read(antiphon.export(v, tmp_path / f"{i}.html", format="web", quiet=True)).scripts
+        for i, v in enumerate((known, own))
+    )
+    assert told["directions"] == ""
+    assert len(base64.b64decode(told["turns"])) == 2 * turns.numel()
+    assert json.loads(told["voice"])["shaping"] == []
+    assert json.loads(clone["voice"])["shaping"] == [0, 0.25]
+
+
 def test_a_slider_moves_a_sound_as_in_python(turned, antiphon_page):
     known, _ = turned
     name = known.instruments[1]
     w = known.imagine(name, seed=3)
-    expected = known.turned(w, name, {"brightness": 1.5, "attack": -0.5})
+    expected = known.turned(w, name, {"brightness": 1.5, "attack": -0.5}).w
     assert float((expected - w).square().mean()) > 0.1
     step = known.controls.step(name, {"brightness": 1.5, "attack": -0.5})
     found = antiphon_page(f"Array.from(Antiphon.stepped({w.tolist()}, {step.tolist()}))")
@@ -202,7 +259,8 @@ def test_the_page_plays_without_a_browser(page):
     said = json.loads(subprocess.run(line, capture_output=True, text=True, check=True, timeout=120).stdout)
     assert said["before"] == said["after"] == said["left"] == 0
     assert 1e-4 < said["held"] < 1
+    assert said["risen"] > 3 * said["held"]
     assert said["sounding"] >= 3
-    assert said["ended"] == 5
+    assert said["ended"] == 6
     script = Path(antiphon.__file__).parent / "verbs" / "exporters" / "page" / "page.js"
     subprocess.run([node, "--check", str(script)], check=True)

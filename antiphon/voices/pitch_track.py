@@ -12,7 +12,7 @@ from antiphon.core.note import Note
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.gesture import Tuning
 from antiphon.networks.oscillators import HOP, TURN, cycles_from
-from antiphon.networks.shaping import VIBRATO
+from antiphon.networks.shaping import KNOBS, VIBRATO
 from antiphon.networks.timegrid import rounded_up
 
 STEADY = 1.5  # cents of drift and vibrato that count as none
@@ -87,7 +87,8 @@ class Pitches:
     @property
     def _added(self) -> float:
         """Cents of vibrato that the note's knob adds."""
-        return float(self.note.shaping[VIBRATO]) if len(self.note.shaping) > VIBRATO else 0.0
+        knob, turns = KNOBS[VIBRATO], self.note.shaping
+        return min(max(float(turns[VIBRATO]), knob.least), knob.most) if len(turns) > VIBRATO else 0.0
 
     @property
     def depth(self) -> float:

@@ -34,11 +34,11 @@ function white(window, row) {
 
 const trunk = new A.Trunk(fixtures.config, tensors), said = {};
 for (const [name, note] of Object.entries(fixtures.notes)) {
-  const { w, pitch, velocity, hold, bend, phase, copies, apart, rate, angle, ratios, detune } = note;
-  const own = trunk.begin(w, pitch, velocity); // its ratios are right to float32, and would drift from others in seconds
+  const { w, pitch, velocity, hold, bend, phase, copies, apart, rate, angle, ratios, detune, shaping } = note;
+  const own = trunk.begin(w, pitch, velocity, shaping); // its ratios are right to float32, and would drift from others in seconds
   const far = Math.max(Math.abs(own.detune / detune[0] - 1), ...ratios.map((x, k) => Math.abs(own.ratios[k] / x - 1)));
   const sound = A.whole(trunk, {
-    w, pitch, velocity, hold, bend, inTune: note.in_tune,
+    w, pitch, velocity, hold, bend, shaping, inTune: note.in_tune,
     about: { ratios, detune: detune[0] },
     random: { phase, copies, apart, waves: { rate, angle } },
     white: (window, frame) => white(window, (note.first_row + frame) % 1024),

@@ -29,12 +29,13 @@ from antiphon.voices.streams import NoteStream
 
 FILE = Path(__file__).with_name("fixtures.json")
 CONFIG = InstrumentConfig(8, 16, 24, 2, 16, 12, 8, 8, 8)
-NOTES = {  # (note, samples held): steady; bent, and let go in its attack; long and low; in and out of tune
+NOTES = {  # (note, samples held): steady; bent, and let go early; long and low; out of tune; with its knobs turned
     "steady": (Note(69, 1, 100, take=3), 9_000),
     "bent": (Note(76.5, 1, 60, take=4, bend=((0.0, 0.0), (0.05, 2.0), (0.1, -1.0))), 3_001),
     "low": (Note(45, 1, 120, take=5), 16_000),
     "short": (Note(81, 1, 30, take=6), 100),
     "free": (Note(57, 1, 90, take=7), 12_800),
+    "shaped": (Note(52, 1, 80, take=8, shaping=(-2.0, 1.0, 9.0, -0.7, 6.0, 5.0, 20.0, -0.8, 3.0)), 12_100),
 }
 LOUDER = 1.5  # of the heads' biases of noise
 EXCERPTS, LENGTH = 12, 48  # of a sound: how many, and samples of each
@@ -107,6 +108,7 @@ def given(network: InstrumentGenerator, name: str) -> dict[str, Any]:
     numbers |= {"ratios": known.bank.ratios[0].numpy(), "detune": known.detune.numpy()}  # for phases after seconds
     listed = {key: [round(float(x), 9) for x in value.flatten()] for key, value in numbers.items()}
     own = {"pitch": note.pitch, "velocity": note.velocity, "hold": hold, "in_tune": name != "free", "bend": note.bend}
+    own["shaping"] = note.shaping
     return own | {"first_row": take * 2_654_435_761 % TABLE} | listed
 
 

@@ -52,7 +52,8 @@ function play(seconds) { // the worker gets its turn after each block
 }
 
 const w = Array.from(floats("styles").slice(0, voice.config.style));
-const press = (id, pitch) => worker.onmessage({ data: { kind: "begin", id, w, pitch, velocity: 100, take: id, bend: 0 } });
+const press = (id, pitch, shaping) =>
+  worker.onmessage({ data: { kind: "begin", id, w, shaping, pitch, velocity: 100, take: id, bend: 0 } });
 const said = { before: play(0.1) };
 press(1, 60);
 said.held = play(1.2);
@@ -63,6 +64,10 @@ tell({ kind: "modulate", depth: 0 });
 tell({ kind: "release", id: 1 });
 play(4.2);
 said.after = play(0.1);
+press(6, 60, [0, 0, 20]); // 20 dB a second louder
+said.risen = play(1.2);
+tell({ kind: "cut", id: 6 });
+play(0.1);
 for (let id = 2; id < 6; id++) press(id, 50 + id);
 tell({ kind: "release", id: 2 }); // before it has begun
 play(0.5);

@@ -43,13 +43,16 @@ def _page(wish: Wish) -> bytes:
     if len(names) > MOST:
         raise AntiphonError(f"a page has room for {MOST} instruments: choose some with --instrument")
     controls = _controls(wish.voice)
-    styles, directions = _styles(wish, names, controls)
+    styles, labels = _styles(wish, names)
+    directions, turns = _tables(controls, labels)
     weights = {k: v for k, v in wish.voice.model.generator.named_parameters() if not k.startswith("white")}
     told = {
         "config": vars(wish.voice.model.generator.config),
         "tensors": [[name, list(tensor.shape)] for name, tensor in weights.items()],
         "labels": [printable(name) for name in names],
         "controls": [printable(name) for name in controls.names] if controls else [],
+        "knobs": len(wish.voice.knobs),
+        "shaping": wish.voice.info.shaping,
         "seeds": SEEDS,
         "programs": {PROGRAMS.index(name): i for i, name in enumerate(names) if name in PROGRAMS},
     }
@@ -58,6 +61,7 @@ def _page(wish: Wish) -> bytes:
         _script("weights", _halves(weights.values()), "text/plain"),
         _script("styles", _halves(styles), "text/plain"),
         _script("directions", _halves(directions), "text/plain"),
+        _script("turns", _halves(turns), "text/plain"),
         _script("engine", _part("engine.js")),
         _script("worklet", _part("worklet.js"), "text/plain"),
         _script("worker", _part("worker.js"), "text/plain"),
@@ -91,18 +95,29 @@ def _sliders(controls: Controls) -> str:
     )
 
 
-def _styles(wish: Wish, names: list[str], controls: Controls | None) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """For each name its typical style vector and one for each seed, and (controls, style) the steps of the controls; of
-    a blend, those of its largest share."""
-    found, steps = [], []
+def _styles(wish: Wish, names: list[str]) -> tuple[list[torch.Tensor], list[str]]:
+    """For each name its typical style vector and one for each seed; and its label, of a blend that of its largest
+    share."""
+    found, labels = [], []
     for done, name in enumerate(names, 1):
         typical = still(wish.voice, name, seed=wish.seed, variation=0.0)
         found.append(typical.first)
-        if controls:
-            steps.append(controls.directions[controls.labels.index(typical.labels[0])])
+        labels.append(typical.labels[0])
         found += [still(wish.voice, name, seed=wish.seed + i, variation=1.0).first for i in range(SEEDS)]
         wish.advance(done, len(names))
-    return found, steps
+    return found, labels
+
+
+def _tables(controls: Controls | None, labels: list[str]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """For each label (controls, style) the steps of its controls, and (controls, 2, knobs) how far they turn the
+    voice's knobs; nothing where all of a table is 0."""
+    if controls is None:
+        return [], []
+    at = [controls.labels.index(label) for label in labels]
+    steps, turns = (
+        [table[i] for i in at] if bool(table.any()) else [] for table in (controls.directions, controls.turns)
+    )
+    return steps, turns
 
 
 def _halves(tensors: Any) -> str:

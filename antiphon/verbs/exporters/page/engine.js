@@ -68,6 +68,87 @@ const Antiphon = (() => {
     return [i, clamp((x - knots[i]) / Math.max(knots[i + 1] - knots[i], 1e-9), 0, 1)];
   }
 
+  // ---- knobs: what a note's are turned to changes the moments that the trunk is asked for, and what it says -------------
+
+  const NEPERS = 0.115129, BEGINNING = 0.25 * RATE, BITE = 0.07, RAMP = 0.004, RISES = 3, SOON = 0.15;
+  const KNOBS = {
+    tilt: [-24, 24], rise: [-4, 4], slope: [-80, 80], ring: [-4, 3], noise: [-40, 40], odd: [-40, 40], vibrato: [-60, 60],
+    unison: [-4, 4], bite: [-24, 24],
+  };
+
+  // shaping: a number for each knob, missing ones 0 -> {tilt, ...}; null if none is turned
+  function knobsOf(shaping) {
+    if (!shaping || !shaping.some((x) => x)) return null;
+    const turned = Object.entries(KNOBS).map(([name, [low, high]], i) => [name, clamp(shaping[i] || 0, low, high)]);
+    return Object.fromEntries(turned);
+  }
+
+  // The shaping that controls make. turns: for each control, and each side of its middle, a number for each knob.
+  function shapingOf(turns, places, knobs) {
+    const sum = new Float64Array(knobs);
+    places.forEach((place, i) => {
+      const at = (2 * i + (place > 0 ? 1 : 0)) * knobs;
+      for (let k = 0; k < knobs; k++) sum[k] += Math.abs(place) * (turns[at + k] || 0);
+    });
+    return Array.from(sum);
+  }
+
+  const warped = (time, speed) => time + (speed - 1) * BEGINNING * (1 - Math.exp(-time / BEGINNING)); // Infinity stays
+
+  function bentTime(knobs, time, release) {
+    if (!knobs) return [time, release];
+    const begin = 2 ** -knobs.rise, after = Math.max(time - release, 0) * 2 ** -knobs.ring;
+    return [warped(Math.min(time, release), begin) + after, warped(release, begin)];
+  }
+
+  function swayed([rate, depth, delay], added) {
+    const deep = depth > FAINT || added <= 0 ? Math.max(depth + added, 0) : FAINT + added;
+    return [rate, deep, added > 0 ? Math.min(delay, SOON) : delay];
+  }
+
+  const octavesAbove = (ratio) => clamp(Math.log2(Math.max(ratio, 1e-6)), -3, 8);
+
+  // Of what a slope changes: octaves above the note's f0; how much each weighs in the power; what is added to each.
+  function slantOfPartials(ratios, odd) {
+    const octaves = Float64Array.from(ratios, octavesAbove);
+    const added = octaves.map((_, k) => (k < FREE ? 0 : NEPERS * odd * ((k - FREE) % 2 ? -0.5 : 0.5)));
+    return { octaves, weight: octaves.map(() => 1), added };
+  }
+
+  function slantOfBands(count, f0) {
+    const low = mel(30), high = mel(20000), last = count - 1;
+    const hz = Float64Array.from({ length: count }, (_, i) => 700 * (10 ** ((low + ((high - low) * i) / last) / 2595) - 1));
+    const weight = hz.map((_, i) => {
+      const a = Math.max(i - 1, 0), b = Math.min(i + 1, last);
+      return (hz[b] - hz[a]) / (b - a);
+    });
+    return { octaves: hz.map((x) => octavesAbove(x / f0)), weight, added: new Float64Array(count) };
+  }
+
+  // In place: levels in nepers at a slope of so many an octave, their power as it was, and then all louder.
+  function sloped(level, { octaves, weight, added }, slope, louder) {
+    let before = 0, after = 0;
+    for (let k = 0; k < level.length; k++) {
+      before += weight[k] * Math.exp(2 * level[k]);
+      after += weight[k] * Math.exp(2 * (level[k] + slope * octaves[k] + added[k]));
+    }
+    const even = Math.log(before / after) / 2 + louder;
+    for (let k = 0; k < level.length; k++) level[k] += slope * octaves[k] + added[k] + even;
+  }
+
+  // In place: a knot of a note whose knobs are turned.
+  function shape(knot, { knobs, slants }, release) {
+    const seconds = knot.time / RATE, held = Math.min(seconds, release / RATE), longer = RAMP * (2 ** knobs.rise - 1);
+    const slope = NEPERS * (knobs.tilt + knobs.bite * Math.exp(-seconds / BITE)), louder = NEPERS * knobs.noise;
+    const ramp = longer > 1e-6 ? Math.max(Math.log(-Math.expm1(-seconds / longer)), -6) : 0;
+    const gain = NEPERS * knobs.slope * (knobs.slope > 0 ? Math.min(held, RISES) : held) + ramp;
+    sloped(knot.level, slants.partials, slope, gain);
+    sloped(knot.noise, slants.noise, slope, louder + gain);
+    sloped(knot.strike, slants.strike, slope, louder + ramp);
+    const share = clamp(knot.ensemble, 1e-5, 1 - 1e-5);
+    knot.ensemble = sigmoid(Math.log(share / (1 - share)) + 2 * knobs.unison);
+  }
+
   // ---- the network ---------------------------------------------------------------------------------------------------
 
   function pitchFeatures(pitch) {
@@ -258,7 +339,8 @@ const Antiphon = (() => {
     }
 
     // What never changes in a note: where its partials lie, and what the trunk is told at each knot.
-    begin(w, pitch, velocity) {
+    // shaping: how far its knobs are turned.
+    begin(w, pitch, velocity, shaping = null) {
       const v = velocity / 127, features = pitchFeatures(pitch);
       const told = this.linear(this.conditioner[1],
         silu(this.linear(this.conditioner[0], Float32Array.from([...w, ...features, v, v * v]), 1)), 1);
@@ -268,7 +350,16 @@ const Antiphon = (() => {
       note.detune = 8 * Math.exp(bounded(this.linear(this.unison, condition, 1)[0], -2, 2));
       note.greeting = this.linear(this.greet, condition, 1);
       note.films = this.blocks.map((block) => this.linear(block.film, condition, 1));
-      return note;
+      return this.turn(note, knobsOf(shaping));
+    }
+
+    turn(note, knobs) {
+      if (!knobs) return note;
+      const { noise_bands: noise, strike_bands: strike } = this.config, f0 = toHz(note.pitch);
+      const partials = slantOfPartials(note.ratios, knobs.odd);
+      note.detune *= 2 ** Math.min(knobs.unison, 0);
+      note.vibrato = swayed(note.vibrato, knobs.vibrato);
+      return Object.assign(note, { knobs, slants: { partials, noise: slantOfBands(noise, f0), strike: slantOfBands(strike, f0) } });
     }
 
     tuning(w, features, v) {
@@ -307,12 +398,12 @@ const Antiphon = (() => {
     curves(note, times, release, waves, bend = () => 0) {
       const rows = times.length, { width } = this.config;
       const given = Float32Array.from(times.flatMap((t) =>
-        [...timeFeatures(t, release), ...slowWaves(waves, t), bend(t) / 12]));
+        [...timeFeatures(...bentTime(note.knobs, t, release)), ...slowWaves(waves, t), bend(t) / 12]));
       let x = this.linear(this.enter, given, rows);
       for (let i = 0; i < x.length; i++) x[i] += note.greeting[i % width];
       this.blocks.forEach((block, b) => this.step(block, note.films[b], x, rows));
       const y = this.linear(this.heads, rmsNorm(x, rows, width), rows);
-      return times.map((time, r) => this.read(note, time, y.subarray(r * this.heads.out, (r + 1) * this.heads.out)));
+      return times.map((time, r) => this.read(note, time, release, y.subarray(r * this.heads.out, (r + 1) * this.heads.out)));
     }
 
     step(block, film, x, rows) {
@@ -332,7 +423,7 @@ const Antiphon = (() => {
       }
     }
 
-    read(note, time, y) {
+    read(note, time, release, y) {
       const c = this.config;
       let at = 0;
       const take = (n) => y.subarray(at, (at += n));
@@ -341,16 +432,18 @@ const Antiphon = (() => {
       const strike = Float32Array.from(take(c.strike_bands), (z) => bounded(4 * z - 10, -16, 0));
       const ensemble = sigmoid(4 * take(1)[0] - 3), drift = 60 * Math.tanh((4 * take(1)[0]) / 60);
       const level = new Float32Array(note.ratios.length);
-      let power = 0;
       for (let k = 0; k < level.length; k++) {
         const i = note.left[k], share = note.share[k], h = k - FREE;
-        const shape = 4 * (envelope[i] * (1 - share) + envelope[i + 1] * share) - 4;
+        const common = 4 * (envelope[i] * (1 - share) + envelope[i + 1] * share) - 4;
         const own = h < 0 ? 4 * free[k] - 4 : h < c.free_harmonics ? 4 * low[h] : 0;
-        level[k] = bounded(shape + own, -14, 2) + note.gains[k];
-        power += Math.exp(2 * level[k]);
+        level[k] = bounded(common + own, -14, 2) + note.gains[k];
       }
-      const loud = Math.max(Math.log(power) / 2, Math.max(...noise) + NOISE_AS_TONE);
-      return { time, level, noise, strike, ensemble, drift, loud };
+      const knot = { time, level, noise, strike, ensemble, drift };
+      if (note.knobs) shape(knot, note, release);
+      let power = 0;
+      for (let k = 0; k < level.length; k++) power += Math.exp(2 * level[k]);
+      knot.loud = Math.max(Math.log(power) / 2, Math.max(...noise) + NOISE_AS_TONE);
+      return knot;
     }
   }
 
@@ -950,8 +1043,8 @@ const Antiphon = (() => {
 
   // A note of known length, as offline players and the tests make it. hold: samples; about: what is known otherwise of
   // what `begin` makes -> Float32Array
-  function whole(trunk, { w, pitch, velocity, hold, random, white, inTune, bend = [], take = 0, about = {} }) {
-    const begun = Object.assign(trunk.begin(w, pitch, velocity), about), dice_ = random || chance(take, begun.ratios.length);
+  function whole(trunk, { w, pitch, velocity, hold, random, white, inTune, bend = [], take = 0, about = {}, shaping = null }) {
+    const begun = Object.assign(trunk.begin(w, pitch, velocity, shaping), about), dice_ = random || chance(take, begun.ratios.length);
     const note = new Note(sent(begun), dice_, white || ownWhite(take), { inTune, bend });
     const off = (t) => note.bent(t);
     let asked = 0;
@@ -982,7 +1075,7 @@ const Antiphon = (() => {
 
   return {
     RATE, HOP, LONG_HOP, AHEAD, RELEASED, heldKnot, Trunk, Note, chance, dice, ownWhite, strikeNoise, sent, whole, segment,
-    knotsAfter, timeFeatures, slerp, stepped, linear, products,
+    knotsAfter, timeFeatures, slerp, stepped, shapingOf, linear, products,
   };
 })();
 if (typeof module !== "undefined") module.exports = Antiphon;

@@ -35,10 +35,15 @@
   const styles = halves("styles"), size = voice.config.style, seeds = voice.seeds;
   const styleAt = (label, row) => styles.subarray((label * (seeds + 1) + row) * size, (label * (seeds + 1) + row + 1) * size);
 
-  // ---- named controls: of each instrument, the step of its style vector for +1 of each; zeros where it lacks one
+  // ---- named controls: of each instrument, the step of its style vector for +1 of each, and how far the knobs of its notes
+  // are turned for -1 and for +1; zeros where it lacks one, no numbers at all where every instrument does
 
   const directions = halves("directions"), named = voice.controls.map((name, i) => find(`control-${i}`));
   const directionAt = (label, i) => directions.subarray((label * named.length + i) * size, (label * named.length + i + 1) * size);
+
+  const turns = halves("turns"), knobs = voice.knobs, sides = 2 * knobs; // numbers of one control
+  const turnsOf = (label) => turns.subarray(label * named.length * sides, (label + 1) * named.length * sides);
+  const turnAt = (label, i) => turnsOf(label).subarray(i * sides, (i + 1) * sides);
 
   function turned(w, label) {
     const step = new Float32Array(size);
@@ -47,7 +52,9 @@
   }
 
   function offer() { // the controls that the chosen instrument has
-    named.forEach((input, i) => { input.disabled = !directionAt(chosen(), i).some((x) => x); });
+    named.forEach((input, i) => {
+      input.disabled = ![directionAt, turnAt].some((numbers) => numbers(chosen(), i).some((x) => x));
+    });
   }
 
   const { slerp } = Antiphon;
@@ -58,6 +65,13 @@
     const variation = +find("variation").value, morph = +find("morph").value, first = sound(chosen(), seed, variation);
     const other = find("other").value;
     return other === "" || !morph ? first : slerp(first, sound(+other, seed, variation), morph);
+  }
+
+  function shaping() { // of the next note: the voice's own, and what its controls add
+    const places = named.map((input) => +input.value), added = (label) => Antiphon.shapingOf(turnsOf(label), places, knobs);
+    const other = find("other").value, morph = other === "" ? 0 : +find("morph").value;
+    const first = added(chosen()), second = morph ? added(+other) : first;
+    return first.map((x, k) => (1 - morph) * x + morph * second[k] + (voice.shaping[k] || 0));
   }
 
   // ---- sound
@@ -123,7 +137,9 @@
     }
     const id = next++;
     playing.push({ id, key, down: true, held: false });
-    worker.postMessage({ kind: "begin", id, w: style(), pitch: key, velocity, take: (id * 7919) & 0xffff, bend: wheel });
+    worker.postMessage({
+      kind: "begin", id, w: style(), shaping: shaping(), pitch: key, velocity, take: (id * 7919) & 0xffff, bend: wheel,
+    });
     show(key, true);
   }
 
@@ -445,7 +461,7 @@
     return (await target.startRendering()).getChannelData(0);
   }
 
-  window.antiphonPage = { offline, press, lift, midi, panic, playing, style, styleAt, labels: voice.labels, get context() { return context; }, ready: null };
+  window.antiphonPage = { offline, press, lift, midi, panic, playing, style, shaping, styleAt, labels: voice.labels, get context() { return context; }, ready: null };
   controls();
   draw();
   pointers();

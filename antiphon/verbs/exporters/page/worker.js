@@ -24,8 +24,8 @@ function pump() {
   setTimeout(pump, 0); // what was told in between may be more urgent
 }
 
-function begin({ id, w, pitch, velocity, take, bend, start, hold, about, random: given }) {
-  const begun = Object.assign(trunk.begin(w, pitch, velocity), about);
+function begin({ id, w, shaping, pitch, velocity, take, bend, start, hold, about, random: given }) {
+  const begun = Object.assign(trunk.begin(w, pitch, velocity, shaping), about);
   const random = given || Antiphon.chance(take, begun.ratios.length);
   const note = { begun, random, asked: 0, bend: bend || 0, white: Antiphon.ownWhite(take), first: [] };
   notes.set(id, note);
