@@ -317,10 +317,12 @@ def test_directions_are_corrected_by_what_they_did():
 
 
 def test_fitting_finds_directions_that_move_what_they_name(voice, monkeypatch):
-    """A voice whose sound is brighter the larger w_0, and whose attack is slower the larger w_1."""
+    """A voice without knobs whose sound is brighter the larger w_0, and whose attack is slower the larger w_1."""
     from antiphon.metrics import controls as fitting
 
-    def heard(self, voice, label, w):
+    monkeypatch.setattr(type(voice), "knobs", ())
+
+    def heard(self, voice, label, w, shapings=None):
         return (3 * w[:, :2] @ torch.tensor([[1.0, 0.2], [0.0, 1.0]])).double().numpy()
 
     how = describer(voice)
