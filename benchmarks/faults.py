@@ -363,15 +363,15 @@ MUTANTS = (
     Mutant(
         "live",
         "the pedal holds when it is up",
-        "        channel.sustain = down",
-        "        channel.sustain = not down",
+        "self._pedals(now, value >= 64, self.sostenuto)",
+        "self._pedals(now, value < 64, self.sostenuto)",
         "tests/test_live.py",
     ),
     Mutant(
         "live",
         "the youngest note is the first to be cut off",
-        "return self.down, self.held, self.born",
-        "return self.down, self.held, -self.born",
+        "return self.down, not self.released, self.born",
+        "return self.down, not self.released, -self.born",
         "tests/test_live.py",
     ),
     Mutant(
