@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,24 @@ def antiphon_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
         return Said(int(stop.value.code or 0), said.out.splitlines(), said.err.splitlines())
 
     return run
+
+
+@pytest.fixture
+def threads_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any, str], set[int]]]:
+    """threads_of(owner, name): the numbers of torch's threads at which a function is called from now on. Two are
+    offered, and have to be there again in the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def watch(owner: Any, name: str) -> set[int]:
+        inner, met = getattr(owner, name), set[int]()
+        monkeypatch.setattr(owner, name, lambda *a, **how: met.add(torch.get_num_threads()) or inner(*a, **how))
+        return met
+
+    yield watch
+    left = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert left == 2
 
 
 @pytest.fixture(scope="session")

@@ -456,15 +456,8 @@ def test_a_windows_answers_are_the_pieces(prepared: Scores):
     assert CHORDS == "chords"
 
 
-def test_a_piece_is_written_on_one_thread(voice, monkeypatch):
+def test_a_piece_is_written_on_one_thread(voice, threads_of):
     """More would wait for each other at every one of thousands of small steps: ten times as long on a busy machine."""
-    asked, met = writing.answer, set()
-    monkeypatch.setattr(writing, "answer", lambda *a: met.add(torch.get_num_threads()) or asked(*a))
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        voice.bars(1, seed=1)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    met = threads_of(writing, "answer")
+    voice.bars(1, seed=1)
     assert met == {1}

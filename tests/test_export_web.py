@@ -117,6 +117,15 @@ def test_named_controls_are_sliders(turned, page):
     np.testing.assert_array_equal(steps, known.controls.directions)
 
 
+def test_a_blend_is_turned_by_the_shares_of_its_labels(turned, tmp_path):
+    known, _ = turned
+    one, two = known.instruments[:2]
+    place = antiphon.export(known, tmp_path / "p.html", format="web", instrument=[f"{one}:0.7,{two}:0.3"], quiet=True)
+    turns = np.frombuffer(base64.b64decode(read(place).scripts["turns"]), "<f2")
+    expected = 0.7 * known.controls.turns[0] + 0.3 * known.controls.turns[1]
+    np.testing.assert_allclose(turns, expected.ravel(), atol=2e-3)
+
+
 def test_a_slider_turns_knobs_as_in_python(turned, antiphon_page):
     known, place = turned
     found = read(place)

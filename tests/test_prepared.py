@@ -168,6 +168,12 @@ def test_pickles_as_a_path(prepared: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(copy).audio(0), data.audio(0))
 
 
+def test_few_sounds_start_no_other_process(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("antiphon.data.prepare.started_pool", None)
+    prepare(folder, tmp_path / "p.safetensors", workers=2)
+    assert (tmp_path / "p.safetensors").is_file()
+
+
 def test_two_workers_make_the_same_file(folder: Path, prepared: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("antiphon.data.prepare.MANY", 2)
     prepare(folder, tmp_path / "again.safetensors", workers=2, licence="CC0", sources=["here"])

@@ -221,6 +221,12 @@ def test_it_does_not_know_what_comes_later(model: Repair):
         assert start + 256 - out <= LATENCY + 512 + 256
 
 
+def test_sound_is_repaired_on_one_thread(model, threads_of):
+    met = threads_of(RepairStream, "_correct")
+    run(RepairStream(model, torch.zeros(2 * len(NAMES)), 1), music(0.2), 4_000)
+    assert met == {1}
+
+
 def test_channels_are_changed_alike(model: Repair):
     told, mono = torch.zeros(2 * len(NAMES)), music(0.3)
     panned = mono * np.array([[0.9, 0.3, 0.0]], np.float32)

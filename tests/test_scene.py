@@ -28,6 +28,7 @@ from antiphon.verbs.scene import from_script, from_sound
 from antiphon.verbs.scene_events import loudest, one_shot, times
 from antiphon.verbs.scene_script import CONTROLS, EVENTS, HEADINGS, LAYERS, WORDS, Event, parse_script, read_script
 from antiphon.voices.places import Places
+from antiphon.voices.scene import Scene
 from antiphon.voices.voice import VoiceInfo
 
 VOICE = FakeScenes()
@@ -512,6 +513,12 @@ def test_a_real_voice_plays_scripts_and_loops(tiny):
     assert np.isfinite(sound).all()
     assert sound.any(axis=0).all()
     assert len(from_sound("rain", tiny, seconds=1.5, loop=True)) == 1.5 * RATE
+
+
+def test_a_scene_is_made_on_one_thread(tiny, threads_of):
+    met = threads_of(Scene, "_layers")
+    from_sound("rain", tiny, seconds=0.5)
+    assert met == {1}
 
 
 def test_other_voices_cannot(antiphon_line, tmp_path):

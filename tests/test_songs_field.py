@@ -20,6 +20,7 @@ from antiphon.music.casting import Player, cast
 from antiphon.music.drums import KEY_MAPS, Drummer
 from antiphon.music.midi import read_midi
 from antiphon.music.player import stem_names
+from antiphon.music.score import read_score
 from antiphon.music.song import Song
 from antiphon.music.sysex import BROKEN, EFFECTS, FOREIGN, Setting, decode
 from antiphon.music.text import guess, readable
@@ -102,6 +103,15 @@ def test_gs_makes_channel_10_melodic_and_back(song):
     off_and_on = [GS_RESET, gs(0x40, 0x10, 0x15, 0), *beat(9, 1), gs(0x40, 0x10, 0x15, 1), *beat(9, 2)]
     made = song([off_and_on[0], off_and_on[1], program(4, 10, 9), *off_and_on[2:]])
     assert (melodic(made), kits(made)) == ({10: 4}, {10: [KICK, SNARE]})
+
+
+def test_a_score_has_the_kits_that_are_played(tmp_path):
+    setup = [GS_RESET, gs(0x40, 0x11, 0x15, 1), gs(0x40, 0x1A, 0x15, 2)]
+    drums = beat(0), [program(16, channel=10), *beat(10)]
+    score = read_score(save(tmp_path / "a.mid", setup, *drums, [program(73, channel=2), *note(60, channel=2)]))
+    assert [(part.is_drum, part.program, len(part.notes)) for part in score.parts] == [
+        (True, 0, 4), (True, 16, 4), (False, 73, 1),
+    ]  # fmt: skip
 
 
 def test_banks_mean_nothing_to_gs(song):

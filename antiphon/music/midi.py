@@ -103,9 +103,7 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], in
         if status >> 4 in (8, 9):
             last = now
         if status == EXCLUSIVE:
-            source = file.tracks[track]
-            meant = [modules[ports[track]]] if source.ports else list(modules.values())
-            exclusive(now, meant, bytes(source.exclusive[first]))
+            hear_exclusive(now, file.tracks[track], first, modules, ports[track])
         elif status >= 0x80:
             modules[ports[track]].message(now, track, status, first, second)
         elif status == PORT:
@@ -120,6 +118,12 @@ def _play(file: Smf, pattern: list[int], start: float) -> tuple[list[Module], in
 def modules_of(file: Smf, pattern: list[int]) -> dict[int, Module]:
     """A sound module for each port that tracks mention."""
     return {port: Module() for port in {0}.union(*(file.tracks[number].ports for number in pattern))}
+
+
+def hear_exclusive(now: float, track: Track, index: int, modules: dict[int, Module], port: int) -> None:
+    """A system exclusive message of a track, for the module at its port; for all, where it names none."""
+    meant = [modules[port]] if track.ports else list(modules.values())
+    exclusive(now, meant, bytes(track.exclusive[index]))
 
 
 def _timed(file: Smf, pattern: list[int], start: float) -> Iterator[Timed]:

@@ -15,8 +15,7 @@ import numpy as np
 
 from antiphon.core.errors import AntiphonError
 from antiphon.music.drums import as_struck
-from antiphon.music.midi import in_order, modules_of, patterns
-from antiphon.music.module import exclusive
+from antiphon.music.midi import hear_exclusive, in_order, modules_of, patterns
 from antiphon.music.notation import (
     BASS,
     CHORDS,
@@ -138,9 +137,7 @@ def _listen(file: Smf, pattern: list[int], begin: int, found: dict[tuple[int, in
         if status == PORT:
             ports[number] = first
         elif status == EXCLUSIVE:
-            source = file.tracks[number]
-            exclusive(tick, [modules[ports[number]]] if source.ports else [*modules.values()],
-                      bytes(source.exclusive[first]))  # fmt: skip
+            hear_exclusive(tick, file.tracks[number], first, modules, ports[number])
         elif 0x80 <= status < 0xF0:
             stop = max(stop, tick)
             if kind == 9 and second:

@@ -54,7 +54,7 @@ class DrumsVoice(StyledVoice, Streams):
         threads: int | None = None,
         parts: bool = False,
     ) -> list[np.ndarray]:
-        w, notes = self._given(notes, w), self._rested(notes)
+        w, notes = self._given(notes, w), self._shaped(notes)
         batches = [range(i, min(i + BATCH, len(notes))) for i in range(0, len(notes), BATCH)]
 
         def play(batch: range) -> list[np.ndarray]:

@@ -49,7 +49,7 @@ class InstrumentVoice(StyledVoice, Streams):
         parts: bool = False,
     ) -> list[np.ndarray]:
         w, generator = self._given(notes, w), self._player
-        notes = self._rested(notes)
+        notes = self._shaped(notes)
         batches = _batches([n.seconds for n in notes])
 
         def play(batch: list[int]) -> list[np.ndarray]:
@@ -66,7 +66,7 @@ class InstrumentVoice(StyledVoice, Streams):
     @torch.inference_mode()
     def stream(self, note: Note, w: Tensor | None = None) -> NoteStream:
         w = self._given([note], None if w is None else w.unsqueeze(0))[0]
-        return NoteStream(self._player, self._rested([note])[0], w, takes=self.info.takes)
+        return NoteStream(self._player, self._shaped([note])[0], w, takes=self.info.takes)
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

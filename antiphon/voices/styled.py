@@ -33,7 +33,7 @@ class StyledVoice(PlayableVoice, Encodes):
         self._styles: dict[tuple[str, tuple[str, ...], int], Tensor] = {}
         self._known_samples: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
-    def _rested(self, notes: Sequence[Note]) -> Sequence[Note]:
+    def _shaped(self, notes: Sequence[Note]) -> Sequence[Note]:
         """Notes with the voice's own shaping added to theirs: that of a clone which was turned."""
         own = self.info.shaping
         return [replace(note, shaping=mixed([note.shaping, own], (1, 1))) for note in notes] if own else notes

@@ -21,12 +21,13 @@ from antiphon.data.labelling.gm import PROGRAMS
 from antiphon.verbs.exporters.pack import Files, printable
 from antiphon.verbs.exporters.whole import WholeExporter, Wish
 from antiphon.voices.controls import FURTHEST, Controls, place_of
-from antiphon.voices.expression import still
+from antiphon.voices.expression import parse, still
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.playable import PlayableVoice
 
 SEEDS = 8  # players of each instrument
 MOST = 512  # instruments
+Mix = list[tuple[str, float]]  # labels, each with its share
 
 
 def check(voice: PlayableVoice) -> None:
@@ -43,8 +44,8 @@ def _page(wish: Wish) -> bytes:
     if len(names) > MOST:
         raise AntiphonError(f"a page has room for {MOST} instruments: choose some with --instrument")
     controls = _controls(wish.voice)
-    styles, labels = _styles(wish, names)
-    directions, turns = _tables(controls, labels)
+    styles, mixes = _styles(wish, names)
+    directions, turns = _tables(controls, mixes)
     weights = {k: v for k, v in wish.voice.model.generator.named_parameters() if not k.startswith("white")}
     told = {
         "config": vars(wish.voice.model.generator.config),
@@ -95,29 +96,29 @@ def _sliders(controls: Controls) -> str:
     )
 
 
-def _styles(wish: Wish, names: list[str]) -> tuple[list[torch.Tensor], list[str]]:
-    """For each name its typical style vector and one for each seed; and its label, of a blend that of its largest
-    share."""
-    found, labels = [], []
+def _styles(wish: Wish, names: list[str]) -> tuple[list[torch.Tensor], list[Mix]]:
+    """For each name its typical style vector and one for each seed; and the labels that it is mixed of."""
+    found, mixes = [], []
     for done, name in enumerate(names, 1):
         typical = still(wish.voice, name, seed=wish.seed, variation=0.0)
         found.append(typical.first)
-        labels.append(typical.labels[0])
+        mixes.append([*zip(typical.blended, parse(name).first.shares, strict=True)])
         found += [still(wish.voice, name, seed=wish.seed + i, variation=1.0).first for i in range(SEEDS)]
         wish.advance(done, len(names))
-    return found, labels
+    return found, mixes
 
 
-def _tables(controls: Controls | None, labels: list[str]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """For each label (controls, style) the steps of its controls, and (controls, 2, knobs) how far they turn the
-    voice's knobs; nothing where all of a table is 0."""
+def _tables(controls: Controls | None, mixes: list[Mix]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """For each mix (controls, style) the steps of its controls, and (controls, 2, knobs) how far they turn the voice's
+    knobs; nothing where all of a table is 0. Knobs add up by share; a step of w is that of the largest share."""
     if controls is None:
         return [], []
-    at = [controls.labels.index(label) for label in labels]
-    steps, turns = (
-        [table[i] for i in at] if bool(table.any()) else [] for table in (controls.directions, controls.turns)
-    )
-    return steps, turns
+    shares = torch.zeros(len(mixes), len(controls.labels))
+    for row, mix in zip(shares, mixes, strict=True):
+        for label, share in mix:
+            row[controls.labels.index(label)] += share
+    steps, turns = controls.directions[shares.argmax(1)], torch.einsum("ml,lcsk->mcsk", shares, controls.turns)
+    return [*steps] if bool(steps.any()) else [], [*turns] if bool(turns.any()) else []
 
 
 def _halves(tensors: Any) -> str:
