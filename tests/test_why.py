@@ -23,6 +23,7 @@ from antiphon.metrics.nearest_sounds import Index, embedded, read_index, write_i
 from antiphon.metrics.ranks import spearman
 from antiphon.metrics.shapley import coalitions, shapley
 from antiphon.metrics.turns import _Fit
+from antiphon.networks.knobs import turned
 from antiphon.networks.shaping import KNOBS, NAMES
 from antiphon.verbs.explain import from_recording, parse_note
 from antiphon.voices.checkpoint import read_tensors, write_tensors
@@ -472,3 +473,11 @@ def test_scenes_are_turned_by_controls(tmp_path):
         from_sound("rain", voice, seconds=0.3, control={"loud": 1})
     with pytest.raises(AntiphonError, match="not a script"):
         scene(tmp_path / "x.wav", voice, script="layer rain", control={"wet": 1}, quiet=True)
+
+
+def test_knobs_stop_at_their_ends():
+    far, none = turned([[1e6] * len(KNOBS), ()], KNOBS)
+    assert far.tolist() == [knob.most for knob in KNOBS]
+    assert not none.any()
+    assert turned([[-1e6] * len(KNOBS)], KNOBS)[0].tolist() == [knob.least for knob in KNOBS]
+    assert turned([(), (0.0,)], KNOBS) is None
