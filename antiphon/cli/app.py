@@ -23,7 +23,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.stopping import deafen, listening
 
 if TYPE_CHECKING:
-    from antiphon.cli.commands import Command
+    from antiphon.cli.options import Command
 
 
 def main(argv: Sequence[str] | None = None) -> None:

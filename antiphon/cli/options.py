@@ -1,7 +1,8 @@
-"""How the command line's options are declared, and how results are shown."""
+"""How the command line's options are declared and read, and how results are shown."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
@@ -86,3 +87,15 @@ def show(renderable: Any) -> None:
 
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(renderable)
+
+
+def flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    """The words of an option, which may be given several times and with commas."""
+    return [word.strip() for group in groups for words in group for word in words.split(",") if word.strip()]
+
+
+def workers(asked: int | None) -> int:
+    """How many processes to use: one for each processor if nothing is asked for."""
+    if asked is not None and not 1 <= asked <= 1024:
+        raise AntiphonError(f"cannot use {asked} workers: use 1 to 1024")
+    return asked or os.cpu_count() or 1
