@@ -168,7 +168,7 @@ def generate(
     notes, ws = [], []
     for own, found in drawn:
         label = found.label()
-        usual = common_pitch(player, found.blended) if blend else _drawn_key(player, label, own)
+        usual = common_pitch(player, [part for part, _ in found.blended]) if blend else _drawn_key(player, label, own)
         for key in keys or [usual]:
             notes.append(Note(key, held, velocity, label, words, own, shaping=found.shaping()))
             ws.append(found.w().numpy())

@@ -134,15 +134,15 @@ def _blend(part: str, text: str) -> Blend:
 class Character:
     """What plays, over time. labels: the voice's label that describes each stage best, used for ranges and file names.
     first: (style,) w of the first stage; ways: from each stage to the next; spans: when, in seconds. voice: who renders
-    it in a song, if not the song's voice. blended: the labels that the first stage is mixed of. shapings: of each
-    stage's notes, by controls that were turned [Note.shaping]; () for none."""
+    it in a song, if not the song's voice. blended: the labels that the first stage is mixed of, each with its share.
+    shapings: of each stage's notes, by controls that were turned [Note.shaping]; () for none."""
 
     labels: tuple[str, ...]
     first: Tensor
     ways: tuple[Way, ...] = ()
     spans: tuple[tuple[float, float], ...] = ()
     voice: Voice | None = None
-    blended: tuple[str, ...] = ()
+    blended: tuple[tuple[str, float], ...] = ()
     shapings: tuple[tuple[float, ...], ...] = ()
 
     @property
@@ -231,7 +231,8 @@ class _Casting:
         shaping = mixed([turned.shaping for _, turned in found], blend.shares)
         loudest = max(range(len(labels)), key=lambda i: blend.shares[i])
         w = blended([turned.w for _, turned in found], blend.shares)
-        return Character((labels[loudest],), w, blended=tuple(labels), shapings=(shaping,))
+        mix = tuple(zip(labels, blend.shares, strict=True))
+        return Character((labels[loudest],), w, blended=mix, shapings=(shaping,))
 
     def moving(self, expression: Expression, seconds: float | None) -> Character:
         stages = [self.still(blend) for blend in (expression.first, *(turn.to for turn in expression.turns))]

@@ -21,13 +21,13 @@ from antiphon.data.labelling.gm import PROGRAMS
 from antiphon.verbs.exporters.pack import Files, printable
 from antiphon.verbs.exporters.whole import WholeExporter, Wish
 from antiphon.voices.controls import FURTHEST, Controls, place_of
-from antiphon.voices.expression import parse, still
+from antiphon.voices.expression import still
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.playable import PlayableVoice
 
 SEEDS = 8  # players of each instrument
 MOST = 512  # instruments
-Mix = list[tuple[str, float]]  # labels, each with its share
+Mix = tuple[tuple[str, float], ...]  # labels, each with its share
 
 
 def check(voice: PlayableVoice) -> None:
@@ -102,7 +102,7 @@ def _styles(wish: Wish, names: list[str]) -> tuple[list[torch.Tensor], list[Mix]
     for done, name in enumerate(names, 1):
         typical = still(wish.voice, name, seed=wish.seed, variation=0.0)
         found.append(typical.first)
-        mixes.append([*zip(typical.blended, parse(name).first.shares, strict=True)])
+        mixes.append(typical.blended)
         found += [still(wish.voice, name, seed=wish.seed + i, variation=1.0).first for i in range(SEEDS)]
         wish.advance(done, len(names))
     return found, mixes
