@@ -29,7 +29,7 @@ import torch
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.verbs.live.devices import NULL, find_speaker, open_speaker
 from antiphon.verbs.live.engine import Live
-from antiphon.verbs.live.process import LiveProcess
+from antiphon.verbs.live.processes import LiveProcesses
 
 VOICES = 16
 NAMES = ("acoustic grand piano", "violin", "string ensemble 1", "flute", "drawbar organ")
@@ -62,7 +62,7 @@ def spent(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def clock(engine: LiveProcess, buffer: int, null: bool, heard: Callable[[np.ndarray], None]) -> Iterator[None]:
+def clock(engine: LiveProcesses, buffer: int, null: bool, heard: Callable[[np.ndarray], None]) -> Iterator[None]:
     """Reads a buffer at a time, in real time."""
 
     def read(frames: int) -> np.ndarray:
@@ -99,7 +99,7 @@ def latency(buffer: int, null: bool, notes: int = 120) -> dict[str, Any]:
             first.append(time.perf_counter())
 
     waits, rng = [], random.Random(1)
-    with LiveProcess("gm", ahead=buffer) as engine:
+    with LiveProcesses("gm", ahead=buffer) as engine:
         engine.start()
         with clock(engine, buffer, null, heard):
             time.sleep(0.5)
@@ -114,9 +114,10 @@ def latency(buffer: int, null: bool, notes: int = 120) -> dict[str, Any]:
                 waits.append(1e3 * (first[0] - begin))
                 engine.send(bytes((0xFF,)))
                 time.sleep(0.05)
-            late = engine.late - late
+            late, ahead = engine.late - late, engine.ahead
     own = 1e3 * buffer / SAMPLE_RATE
-    return {"buffer_ms": own, "median_ms": np.median(waits), "p99_ms": np.percentile(waits, 99), "late": late}
+    found = {"buffer_ms": own, "median_ms": np.median(waits), "p99_ms": np.percentile(waits, 99)}
+    return found | {"late": late, "ahead": ahead}
 
 
 def shaken(rng: random.Random, down: list[int]) -> list[tuple[int, ...]]:
@@ -152,9 +153,9 @@ def messages(buffer: int, minutes: float) -> dict[str, Any]:
 def stress(buffer: int, null: bool, minutes: float) -> dict[str, Any]:
     rng, sent, most = random.Random(2), 0, 0
     down: list[int] = []
-    with LiveProcess("gm", ahead=buffer, polyphony=VOICES) as engine:
+    with LiveProcesses("gm", ahead=buffer, polyphony=VOICES) as engine:
         engine.start()
-        pid = engine._process.pid
+        pid = engine._all[0]._process.pid
         with clock(engine, buffer, null, lambda _: None):
             time.sleep(1)
             late, end, begin = engine.late, time.monotonic() + 60 * minutes, memory(pid)
@@ -163,13 +164,14 @@ def stress(buffer: int, null: bool, minutes: float) -> dict[str, Any]:
                     engine.send(bytes(message))
                 sent, most = sent + 1, max(most, engine.sounding)
                 time.sleep(0.2 * rng.random())
-            late, grown = engine.late - late, memory(pid) - begin
+            late, grown, ahead = engine.late - late, memory(pid) - begin, engine.ahead
             for number in (64, 123):
                 engine.send(bytes((0xB0, number, 0)))
             time.sleep(6)
             left = engine.sounding
     callbacks = round(60 * minutes * SAMPLE_RATE / buffer)
-    return {"messages": sent, "most_notes": most, "late": late, "callbacks": callbacks, "left": left, "grown_mb": grown}
+    found = {"messages": sent, "most_notes": most, "late": late, "callbacks": callbacks, "left": left}
+    return found | {"grown_mb": grown, "ahead": ahead}
 
 
 def memory(pid: int | None) -> float:

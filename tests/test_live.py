@@ -7,7 +7,6 @@ import multiprocessing as mp
 import random
 import time
 import tracemalloc
-from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +22,8 @@ from antiphon.music.player import HEADROOM
 from antiphon.verbs.live import devices, process, session
 from antiphon.verbs.live.engine import FADE, Live
 from antiphon.verbs.live.keyboard import Piano
-from antiphon.verbs.live.process import BLOCK, LiveProcess, limited
+from antiphon.verbs.live.process import BLOCK, LiveProcess
+from antiphon.verbs.live.processes import LiveProcesses, limited
 
 LEAST = 80.0  # dB, between a sound and what differs from it
 MIDDLE = HEADROOM * math.cos(math.pi / 4)  # a note's gain on either side
@@ -244,8 +244,8 @@ def test_who_cannot_be_played(gm):
 
 
 def test_the_engine_plays_in_another_process():
-    with LiveProcess("kit") as engine:
-        assert engine.start() == "kit"
+    with LiveProcesses("kit") as engine:
+        assert engine.start()[0] == "kit"
         engine.send(bytes(on(38, 100, 9)))
         heard, until = 0.0, time.monotonic() + 20
         while heard < 0.001 and time.monotonic() < until:
@@ -258,18 +258,83 @@ def test_the_engine_plays_in_another_process():
     engine.close()
 
 
-def test_keys_wait_for_each_other_but_not_for_long():
-    def waiting(*keys, came=1.0):
-        return deque((came, bytes(message)) for message in keys)
+@pytest.mark.parametrize("instrument", ["flute", "acoustic grand piano"])
+def test_a_key_is_added_to_what_was_rendered_before(gm, instrument):
+    plain, live = (Live(gm, instrument=instrument) for _ in range(2))
+    expected = played(plain, [(0, on(60)), (512, on(64)), (20_000, off(60))], 30_000)
+    ready = [live.process([(0, on(60))], 2_048)]
+    live.process([(0, on(64))], 0)
+    assert live.begun() == 1
+    ready[0][512:] += live.earlier(2_048 - 512)
+    assert live.begun() == 0
+    assert loud(live.earlier(256)) == 0
+    ready.append(played(live, [(20_000 - 2_048, off(60))], 30_000 - 2_048))
+    assert likeness(expected, np.concatenate(ready)) > LEAST
 
-    chord = waiting(control(64, 127), on(60), on(64), off(60))
-    assert process._now(chord, True, 1.001) == [bytes(control(64, 127)), bytes(on(60))]
-    assert process._now(chord, False, 1.002) == []
-    assert process._now(chord, True, 1.003) == [bytes(on(64))]
-    assert process._now(chord, False, 1.0 + process.PATIENCE) == [bytes(off(60))]
-    assert not chord
-    late = waiting(on(60), on(64), came=0.0)
-    assert process._now(late, False, 1.0) == [bytes(on(60)), bytes(on(64))]
+
+def test_what_two_engines_share_adds_up_to_what_one_plays(gm):
+    events = [*EVERYTHING, (1_000, on(46, 90, 9)), (4_000, on(38, 90, 9)), (7_000, on(42, 90, 9))]
+    expected = played(Live(gm), events, 40_000)
+    parts = [played(Live(gm, share=(i, 2)), events, 40_000) for i in range(2)]
+    assert min(map(loud, parts)) > 0.01
+    assert likeness(expected, parts[0] + parts[1]) > LEAST
+    assert [Live(gm, polyphony=5, share=(i, 2)).polyphony for i in range(2)] == [3, 3]
+
+
+def test_a_key_of_a_block_that_is_being_rendered_is_not_added_twice(gm):
+    live = Live(gm)
+    live.process([(0, on(60)), (100, on(64))], 512)
+    assert live.begun() == 0
+
+
+def test_the_engine_adds_keys_to_what_is_ready_and_not_to_what_is_being_read(gm):
+    live, numbers = Live(gm), np.zeros(process.NUMBERS, np.int64)
+    numbers[process.READ], numbers[process.WRITTEN] = process.RING - 500, process.RING + 524
+    ring = np.zeros((process.RING, 2), np.float32)
+    live.process([(0, on(60))], 0)
+    process._begin_now(live, numbers, ring)
+    (where,) = np.nonzero(np.abs(ring[:, 0]))
+    since = (where - numbers[process.READ]) % process.RING
+    assert process.GUARD <= since.min() < process.GUARD + 4
+    assert since.max() < 1_024
+    following = live.process([], 512)[:, 0]
+    whole = np.concatenate([ring[(numbers[process.READ] + np.arange(1_024)) % process.RING, 0], following])
+    expected = Live(gm).process([(0, on(60))], 1_536 - process.GUARD)[:, 0]
+    assert likeness(expected, whole[process.GUARD :]) > LEAST
+
+
+def test_more_is_kept_ready_for_a_loudspeaker_that_reads_more_at_once(monkeypatch):
+    engine, clock = object.__new__(LiveProcess), [0.0]
+    monkeypatch.setattr(process.time, "monotonic", lambda: clock[0])
+    engine._closed, engine._grown, engine._ring = False, -math.inf, np.zeros((process.RING, 2), np.float32)
+
+    def reads(frames: int, ahead: int, times: int) -> int:
+        """Interruptions after the first reads, twice each time and each in a spell of its own."""
+        engine._numbers = np.array([0, 0, 0, 0, ahead])
+        for i in range(times):
+            clock[0] += 2 * process.SPELL
+            engine._numbers[process.WRITTEN] = engine._numbers[process.READ] + engine.ahead
+            engine.read(frames), engine.read(frames)
+            if i == times // 2:
+                engine._numbers[process.LATE] = 0
+        return engine.late
+
+    assert reads(264, 256, 12) == 0
+    assert 2 * 264 <= engine.ahead <= 2 * 264 + BLOCK
+    assert reads(100, 256, 4) == 0
+    assert engine.ahead == 256
+    assert reads(4233, 4096, 80) == 0
+    assert engine.ahead == 2 * 4233
+    engine._numbers = np.array([0, 0, 0, 0, 256])
+    for _ in range(100):  # an interruption of a second
+        clock[0] += process.SPELL / 50
+        engine.read(256)
+    assert engine.late == 100
+    assert engine.ahead <= 256 + 3 * BLOCK
+    for _ in range(100):  # a computer that is too slow
+        clock[0] += 2 * process.SPELL
+        engine.read(256)
+    assert engine.ahead == process.MOST_AHEAD
 
 
 def test_an_engine_that_cannot_start_says_why(monkeypatch):
@@ -325,10 +390,10 @@ def test_what_is_wrong_is_said_in_a_line(antiphon_line, line, said):
 class Tone:
     """An engine that plays always the same."""
 
-    alive, late, asked = True, 5, 0
+    alive, late, asked, ahead = True, 5, 0, 512
 
     def __init__(self, voice, **how):
-        self.start = lambda: "flute"
+        self.start = lambda: ("flute", 7.0)
         self.send = self.close = lambda *_: None
 
     def __enter__(self):
@@ -344,13 +409,13 @@ class Tone:
 
 def test_a_session_with_a_loudspeaker_that_nobody_hears(antiphon_line, monkeypatch):
     pytest.importorskip("miniaudio")
-    monkeypatch.setattr(session, "LiveProcess", Tone)
+    monkeypatch.setattr(session, "LiveProcesses", Tone)
     found = antiphon_line("live", "kit", "--audio", "null", "--midi", "keys", "--seconds", "0.3")
     assert found.status == 0
     assert Tone.asked > 0.1 * RATE
     assert any("flute on channel 1" in line for line in found.err)
-    assert "interrupted 5 times: try --buffer 512" in found.err[-1]
-    assert any("latency: buffer 5.8 ms + engine" in line for line in found.err)
+    assert "interrupted 5 times: 12 ms are kept ready now; if it went on, try --buffer 512" in found.err[-1]
+    assert any("latency: buffer 5.8 ms + engine 8.5 ms" in line for line in found.err)
 
 
 def test_without_the_libraries_a_line_says_what_to_install(antiphon_line, monkeypatch):

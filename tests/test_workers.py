@@ -25,7 +25,7 @@ def test_results_come_in_order(processes):
 
 @forks
 def test_the_work_is_done_elsewhere_and_by_one_thread_each():
-    found = list(workers.in_order(lambda _: (os.getpid(), workers._processors()), 4, 2))
+    found = list(workers.in_order(lambda _: (os.getpid(), workers.processors()), 4, 2))
     assert {threads for _, threads in found} == {1}
     assert os.getpid() not in {pid for pid, _ in found}
 
@@ -104,6 +104,6 @@ def test_a_song_is_the_same_on_one_processor_and_on_two(monkeypatch):
     players = band(Song((Part(0, 0, 0, "", tuple(notes)),)))
     made = []
     for processors in (1, 2):
-        monkeypatch.setattr(workers, "_processors", lambda count=processors: count)
+        monkeypatch.setattr(workers, "processors", lambda count=processors: count)
         made.append(render(players, SineVoice(0.2)))
     assert np.array_equal(*made)

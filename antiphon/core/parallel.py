@@ -34,7 +34,7 @@ GONE = "one of the worker processes ended (killed? out of memory?): run the same
 
 def parallel_map(work: Callable[[int], T], count: int, threads: int | None = None) -> list[T]:
     """[work(0), ..., work(count - 1)], `threads` at once (default: as many as there are processors), in order."""
-    threads = min(threads or _processors(), count)
+    threads = min(threads or processors(), count)
     _keep_memory()
     with one_thread():
         if threads <= 1:
@@ -60,7 +60,7 @@ def in_order(work: Callable[[int], T], count: int, processes: int | None = None)
 
     A fork has all that `work` needs, whatever it is; results must be picklable. What `work` raises is raised here in
     its turn; an AntiphonError is raised if a process is lost."""
-    processes = min(processes or _processors(), count, MOST)
+    processes = min(processes or processors(), count, MOST)
     if processes > 1 and sys.platform == "linux" and not multiprocessing.current_process().daemon:
         return _by_crew(work, count, processes)
     return _by_thread(work, count)
@@ -245,7 +245,7 @@ def _free_memory() -> None:
         trim(0)
 
 
-def _processors() -> int:
+def processors() -> int:
     """How many processors this process may keep busy: one, if it is itself one of several."""
     if multiprocessing.current_process().daemon:
         return 1

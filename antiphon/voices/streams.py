@@ -71,7 +71,6 @@ class NoteStream:
         """Whether all that is left is silence."""
         return self._at >= self._end
 
-    @torch.inference_mode()
     def read(self, samples: int) -> np.ndarray:
         """(samples,) float32, the next ones; zeros once the note is done."""
         out = np.zeros(samples, np.float32)
@@ -105,12 +104,11 @@ class NoteStream:
         self._piece = self._ready = -1, self._piece[1]
         self._settle()
 
-    @torch.inference_mode()
     def prepare(self) -> bool:
         """Render the piece after the one that is being read, if that has not been done: in a pause, so that reading it
         takes no time. -> whether there was anything to do"""
-        number = self._piece[0] + 1
-        if number < 1 or self._ready[0] == number or number * PIECE >= self._end:
+        number = self._at // PIECE if self._piece[0] < 0 else self._piece[0] + 1
+        if self._ready[0] == number or number * PIECE >= self._end:
             return False
         self._ready = number, self._make(number)
         return True
@@ -175,6 +173,7 @@ class NoteStream:
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
+    @torch.inference_mode()
     def _make(self, number: int) -> np.ndarray:
         """(1024,) the piece that begins at sample 1024 * `number`."""
         begin = number * PIECE

@@ -95,7 +95,8 @@ class Live:
     voice: a bundled voice, run folder, weights file or loaded voice that streams notes. instrument: as of
     `voice.note`, or a blend; a program change chooses another (default: program 0, or the voice's first). kit: a drum
     voice for channel 10 (default: the bundled one). polyphony: the most notes at once; the next one takes the place of
-    the oldest that was released. seed: another player. Raises AntiphonError if the voice cannot be played live."""
+    the oldest that was released. seed: another player. share: (i, n), to play only the i-th of every n notes, where
+    others that hear the same messages play the rest. Raises AntiphonError if the voice cannot be played live."""
 
     def __init__(
         self,
@@ -106,11 +107,13 @@ class Live:
         polyphony: int = POLYPHONY,
         seed: int | str = 0,
         variation: float | None = None,
+        share: tuple[int, int] = (0, 1),
     ):
         if not 1 <= polyphony <= 256:
             raise AntiphonError(f"a polyphony of {polyphony} is out of range: use 1 to 256")
         self.voice = load(voice).able(Streams, "be played live")
-        self.sample_rate, self.polyphony = self.voice.sample_rate, polyphony
+        self.sample_rate, self.polyphony = self.voice.sample_rate, -(-polyphony // share[1])
+        self._share = share
         self._seed, self._variation = check_seed(seed), variation
         self._kit = self.voice if self.voice.song_part == KIT else _kit(kit)
         self._drums: dict[int, Stroke | None] = {}  # by key
@@ -118,6 +121,7 @@ class Live:
         self._module = Module()
         self._channels = [_Channel(state, self._player) for state in self._module.channels]
         self._sounding: list[_Sounding] = []
+        self._begun: list[_Sounding] = []  # since the last frame
         self._at = self._born = 0
 
     # ---- sound -------------------------------------------------------------------------------------------------------
@@ -132,6 +136,21 @@ class Live:
             done = until
             self._message(bytes(message))
         self._fill(out[done:])
+        return out
+
+    def begun(self) -> int:
+        """How many notes have begun since the last frame; their first sound is rendered ahead."""
+        for sounding in self._begun:
+            if isinstance(sounding.stream, Played):
+                sounding.stream.prepare()
+        return len(self._begun)
+
+    def earlier(self, frames: int) -> np.ndarray:
+        """(frames, 2) float32: the first frames of the notes that have begun since the last frame, which thereby have
+        begun as much earlier; to be added to what was rendered before."""
+        out = np.zeros((frames, 2), np.float32)
+        self._mix(self._begun, out)
+        self._begun = []
         return out
 
     def prepare(self) -> bool:
@@ -154,24 +173,33 @@ class Live:
         """Add all that sounds to the next frames; the vibrato of the modulation moves in steps of the clock, however
         the sound is cut."""
         done = 0
+        if len(out):
+            self._begun = []
         while done < len(out):
             if self._at % STEP == 0:
                 self._wobble()
             count = min(len(out) - done, STEP - self._at % STEP)
-            for sounding in self._sounding:
-                self._add(sounding, out[done : done + count])
+            self._mix(self._sounding, out[done : done + count])
             for over in [s for s in self._sounding if s.stream.done or s.left <= 0]:
                 self._sounding.remove(over)
                 over.channel.state.forget(over.key, over.note)
             done += count
             self._at += count
 
-    def _add(self, sounding: _Sounding, out: np.ndarray) -> None:
-        sound = sounding.stream.read(len(out)) * np.float32(sounding.gain)
-        if sounding.left < math.inf:
-            sound *= np.clip((sounding.left - np.arange(len(out), dtype=np.float32)) / FADE, 0, 1)
-            sounding.left -= len(out)
-        out += sound[:, None] * sounding.channel.gains
+    def _mix(self, soundings: Sequence[_Sounding], out: np.ndarray) -> None:
+        """Add the next frames of notes, each channel's at its level and place."""
+        mono: dict[int, np.ndarray] = {}  # by channel
+        for sounding in soundings:
+            sound = sounding.stream.read(len(out))
+            if sounding.gain != 1:
+                sound = sound * np.float32(sounding.gain)
+            if sounding.left < math.inf:
+                sound = sound * np.clip((sounding.left - np.arange(len(out), dtype=np.float32)) / FADE, 0, 1)
+                sounding.left -= len(out)
+            number = sounding.channel.state.number
+            mono[number] = mono[number] + sound if number in mono else sound
+        for number, sound in mono.items():
+            out += np.multiply.outer(sound, self._channels[number].gains)
 
     def _wobble(self) -> None:
         for channel in self._channels:
@@ -220,7 +248,13 @@ class Live:
     def _press(self, channel: _Channel, key: int, note: Key) -> None:
         stroke = channel.strokes.get(key, 0)
         channel.strokes[key] = (stroke + 1) % VARIANTS
-        begin = self._strike if note.kit or self.voice.song_part == KIT else self._begin
+        self._born += 1
+        drum = bool(note.kit) or self.voice.song_part == KIT
+        if drum:
+            self._choke(channel, key)
+        if (self._born - 1) % self._share[1] != self._share[0]:
+            return
+        begin = self._strike if drum else self._begin
         started = begin(channel, key, note, 100 * key * VARIANTS + stroke)
         if started is None:
             channel.state.forget(key, note)
@@ -229,7 +263,7 @@ class Live:
         if len(living) >= self.polyphony:
             self._cut([min(living, key=lambda s: s.rank)])
         self._sounding.append(_Sounding(started[0], channel, key, note, *started[1:], self._born))
-        self._born += 1
+        self._begun.append(self._sounding[-1])
 
     def _begin(self, channel: _Channel, key: int, note: Key, take: int) -> tuple[Stream, float, float] | None:
         """A key's stream, the pitch it begins with, and its level."""
@@ -241,18 +275,21 @@ class Live:
         return self.voice.stream(told, player.w()), start, 1.0
 
     def _strike(self, channel: _Channel, key: int, note: Key, take: int) -> tuple[Stream, float, float] | None:
-        """A drum's hit, as `_begin`; it silences what it chokes."""
+        """A drum's hit, as `_begin`."""
         if key not in self._drums:
             self._drums[key] = self._drum(key)
         stroke, kit = self._drums[key], self._kit
         if stroke is None or kit is None:
             return None
-        choked = {other for keys in CHOKED if key in keys for other in keys - {key}}
-        self._cut([s for s in self._of(channel) if s.key in choked])
         told = Note(AS_RECORDED + stroke.semitones, 1.0, note.velocity, stroke.drum, (), self._seed, take)
         style = kit_style(0, kit.info.styles_of.get(stroke.drum, []))
         w = character(kit, stroke.drum, seed=self._seed, style=style, variation=self._variation).w()
         return kit.stream(told, w), note.pitch, 10 ** (stroke.level / 20)
+
+    def _choke(self, channel: _Channel, key: int) -> None:
+        """Silence the drums that a drum silences, such as an open hi-hat."""
+        choked = {other for keys in CHOKED if key in keys for other in keys - {key}}
+        self._cut([s for s in self._of(channel) if s.key in choked])
 
     def _cut(self, soundings: Sequence[_Sounding]) -> None:
         """Fade them out."""

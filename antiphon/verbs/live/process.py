@@ -3,11 +3,11 @@ pipe, and sound comes out by a ring in shared memory, from which an audio callba
 
 from __future__ import annotations
 
+import math
 import multiprocessing as mp
 import os
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -22,41 +22,50 @@ from antiphon.core.parallel import start_resource_tracker
 from antiphon.core.stopping import unheard
 
 BLOCK = 128  # frames that the engine renders at once
-RING = 8192  # frames of the shared ring
+RING = 16384  # frames of the shared ring
 READY = 120.0  # seconds within which the engine has to have loaded its voice
-PATIENCE = 0.03  # seconds that a key waits at most for the keys before it
+MARGIN = 512  # frames that are kept ready beyond what is asked for: beginning a note takes some milliseconds
+GUARD = 64  # frames after those that are being read in which nothing is changed any more
 PAUSE = 0.001  # seconds of sleep where there is nothing to do
-READ, WRITTEN, LATE, NOTES = range(4)  # of the shared numbers: frames read and written, callbacks without sound, notes
+MOST_AHEAD = 2048  # frames that are kept ready at most, or twice what a loudspeaker reads at once
+SPELL = 0.25  # seconds of interruptions that count as one: a computer that woke up is no reason to be slower for ever
+# Of the shared numbers: frames read and written, callbacks without sound, notes, frames to keep ready.
+READ, WRITTEN, LATE, NOTES, AHEAD = range(NUMBERS := 5)
 _QUIT = b""
 
 
 class LiveProcess:
-    """A `Live` elsewhere. ahead: frames that it keeps ready beyond what is being read; how: keywords of `Live`."""
+    """A `Live` elsewhere. ahead: frames that it keeps ready beyond what is being read, at least; more for a loudspeaker
+    that reads more at once, or twice in a moment. how: keywords of `Live`."""
 
     def __init__(self, voice: str | Path = "gm", *, ahead: int = 256, **how: Any):
         context = mp.get_context("spawn")
         start_resource_tracker()
-        self._memory = SharedMemory(create=True, size=8 * 4 + RING * 2 * 4)
+        self._memory = SharedMemory(create=True, size=8 * NUMBERS + RING * 2 * 4)
         self._numbers, self._ring = _views(self._memory)
         self._numbers[:] = 0
+        self._numbers[AHEAD] = max(ahead, BLOCK) + MARGIN
+        self._grown = -math.inf
         self._pipe, theirs = context.Pipe()
         self._lock, self._closed = threading.Lock(), False
-        arguments = (theirs, self._memory.name, str(voice), how, max(ahead, BLOCK))
+        arguments = (theirs, self._memory.name, str(voice), how)
         self._process = context.Process(target=_work, args=arguments, name="antiphon live", daemon=True)
         with unheard():  # Ctrl-C is for the one who asked
             self._process.start()
         theirs.close()
 
-    def start(self) -> str:
-        """Wait until it can play. -> the name of its instrument. Raises AntiphonError if it cannot."""
+    def start(self) -> tuple[str, float]:
+        """Wait until it can play. -> the name of its instrument, and how many milliseconds it takes to begin a note.
+        Raises AntiphonError if it cannot."""
         try:
-            said = self._pipe.recv() if self._pipe.poll(READY) else ("error", "the engine did not start in time")
+            late = ("error", "the engine did not start in time")
+            said: tuple[Any, ...] = self._pipe.recv() if self._pipe.poll(READY) else late
         except EOFError:
             said = ("error", "the engine ended as it began: see the lines above")
         if said[0] == "error":
             self.close()
             raise AntiphonError(said[1])
-        return str(said[1])
+        return str(said[1]), float(said[2])
 
     def send(self, message: bytes) -> None:
         """A MIDI message, played as soon as possible; from any thread."""
@@ -74,8 +83,23 @@ class LiveProcess:
         place = (at + np.arange(ready)) % RING
         out[:ready] = self._ring[place]
         self._numbers[READ] = at + ready
-        self._numbers[LATE] += ready < frames
+        if ready < frames:
+            self._numbers[LATE] += 1
+            self._keep_more(frames)
         return out
+
+    def _keep_more(self, frames: int) -> None:
+        """After an interruption: at least what was asked for and a block, and a block more than before."""
+        now = time.monotonic()
+        if now - self._grown > SPELL:
+            most = min(max(MOST_AHEAD, 2 * frames), RING - BLOCK)
+            self._numbers[AHEAD] = max(min(max(self.ahead, frames) + BLOCK, most), self.ahead)
+            self._grown = now
+
+    @property
+    def ahead(self) -> int:
+        """Frames that are kept ready."""
+        return int(self._numbers[AHEAD])
 
     @property
     def late(self) -> int:
@@ -119,15 +143,15 @@ class LiveProcess:
 
 def _views(memory: SharedMemory) -> tuple[np.ndarray, np.ndarray]:
     """The shared numbers, and the ring, (RING, 2)."""
-    numbers = np.ndarray(4, np.int64, memory.buf)
-    return numbers, np.ndarray((RING, 2), np.float32, memory.buf, 8 * 4)
+    numbers = np.ndarray(NUMBERS, np.int64, memory.buf)
+    return numbers, np.ndarray((RING, 2), np.float32, memory.buf, 8 * NUMBERS)
 
 
-def _work(pipe: Connection, name: str, voice: str, how: dict[str, Any], ahead: int) -> None:
-    """The other process: renders whenever less than `ahead` frames are ready, and what will come next in pauses."""
+def _work(pipe: Connection, name: str, voice: str, how: dict[str, Any]) -> None:
+    """The other process: renders whenever fewer frames are ready than are to be kept, and what comes next in pauses."""
     memory = SharedMemory(name)
     try:
-        _play(pipe, memory, voice, how, ahead)
+        _play(pipe, memory, voice, how)
     except AntiphonError as error:
         pipe.send(("error", str(error)))
     except (EOFError, BrokenPipeError):
@@ -136,7 +160,7 @@ def _work(pipe: Connection, name: str, voice: str, how: dict[str, Any], ahead: i
         memory.close()
 
 
-def _play(pipe: Connection, memory: SharedMemory, voice: str, how: dict[str, Any], ahead: int) -> None:
+def _play(pipe: Connection, memory: SharedMemory, voice: str, how: dict[str, Any]) -> None:
     import torch
 
     from antiphon.verbs.live.engine import Live
@@ -145,55 +169,40 @@ def _play(pipe: Connection, memory: SharedMemory, voice: str, how: dict[str, Any
     with suppress(OSError, AttributeError):
         os.nice(-10)  # where it is allowed
     live = Live(voice, **how)
-    warm_up(live)
     numbers, ring = _views(memory)
-    pipe.send(("ready", live.playing))
-    waiting: deque[tuple[float, bytes]] = deque()
+    pipe.send(("ready", live.playing, warm_up(live)))
     while True:
         while pipe.poll(0):
             message = pipe.recv_bytes()
             if message == _QUIT:
                 return
-            waiting.append((time.monotonic(), message))
-        ready = int(numbers[WRITTEN] - numbers[READ])
-        if ready < ahead:
-            now = _now(waiting, ready >= ahead - BLOCK, time.monotonic())
-            at = int(numbers[WRITTEN])
-            ring[(at + np.arange(BLOCK)) % RING] = limited(live.process([(0, message) for message in now], BLOCK))
-            numbers[WRITTEN], numbers[NOTES] = at + BLOCK, live.sounding
+            live.process([(0, message)], 0)
+        if live.begun():
+            _begin_now(live, numbers, ring)
+        written = int(numbers[WRITTEN])
+        if written - int(numbers[READ]) < int(numbers[AHEAD]):
+            ring[(written + np.arange(BLOCK)) % RING] = live.process([], BLOCK)
+            numbers[WRITTEN], numbers[NOTES] = written + BLOCK, live.sounding
         elif not live.prepare():
             pipe.poll(PAUSE)
 
 
-def _now(waiting: deque[tuple[float, bytes]], calm: bool, time: float) -> list[bytes]:
-    """The messages to play in a block: those up to the first key, for which there is time only while it is `calm`, but
-    which does not wait for longer than PATIENCE. The keys of a chord begin some milliseconds apart, and what sounds
-    already is not interrupted. waiting: when each came, and the message; time: now, in seconds."""
-    now, keys = [], 0
-    while waiting:
-        came, message = waiting[0]
-        if message[0] & 0xE0 == 0x80:
-            keys += 1
-            if time - came < PATIENCE and (keys > 1 or not calm):
-                break
-        now.append(message)
-        waiting.popleft()
-    return now
+def _begin_now(live: Any, numbers: np.ndarray, ring: np.ndarray) -> None:
+    """Add the notes that have just begun to what is ready already, so that a key does not wait for its end."""
+    written = int(numbers[WRITTEN])
+    place = np.arange(int(numbers[READ]) + GUARD, written) % RING
+    ring[place] += live.earlier(len(place))
 
 
-def warm_up(live: Any) -> None:
-    """Play a few notes that nobody hears: the first is slow."""
-    for key in (48, 60, 72):
-        live.process([(0, (0x90, key, 64))], 2048)
+def warm_up(live: Any) -> float:
+    """Play a few notes that nobody hears: the first is slow. -> milliseconds until a key's first sample is made"""
+    took = 0.0
+    for key in (48, 60, 72, 48, 60, 72):
+        begin = time.perf_counter()
+        live.process([(0, (0x90, key, 64))], 1)
+        took = time.perf_counter() - begin
         live.process([(0, (0x80, key, 0))], 2048)
     live.process([(0, (0x99, 38, 64))], 1024)
     live.panic()
     live.process([], 1024)
-
-
-def limited(sound: np.ndarray) -> np.ndarray:
-    """Soft above 0.7, and always within 1."""
-    size = np.abs(sound)
-    if size.max(initial=0) <= 0.7:
-        return sound
-    return np.where(size > 0.7, np.sign(sound) * (0.7 + 0.3 * np.tanh((size - 0.7) / 0.3)), sound).astype(np.float32)
+    return 1000 * took

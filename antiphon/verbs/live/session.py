@@ -14,7 +14,8 @@ from antiphon.core.stopping import check, held
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.verbs.live import devices
 from antiphon.verbs.live.keyboard import WORDS, Piano, typing
-from antiphon.verbs.live.process import BLOCK, LiveProcess
+from antiphon.verbs.live.process import GUARD
+from antiphon.verbs.live.processes import LiveProcesses
 from antiphon.verbs.report import Report
 
 WAIT = 0.02  # seconds between looks at the keys
@@ -47,18 +48,20 @@ def live(
     port, speaker = _port(midi), devices.find_speaker(audio)
     with ExitStack() as stack:
         with held():  # a stop before it is known would leave its shared memory behind
-            engine = stack.enter_context(LiveProcess(voice, ahead=max(buffer, BLOCK), **how))
-        playing = engine.start()
+            engine = stack.enter_context(LiveProcesses(voice, ahead=buffer, **how))
+        playing, begin = engine.start()
         stack.enter_context(closing(devices.open_speaker(speaker, buffer, engine.read)))
         piano = _listen(stack, engine, port, report)
         if port is None and midi is None:
             report.say("no MIDI port was found: play with the computer's keys")
-        report.say(f"{playing} on channel 1, drums on channel 10; {_latency(buffer)}")
+        report.say(f"{playing} on channel 1, drums on channel 10; {_latency(buffer, begin)}")
         report.say("Ctrl-C ends")
         with suppress(KeyboardInterrupt):  # which is how it ends
             _until_stopped(engine, piano, seconds, stack)
         if engine.late > 1:
-            report.say(f"note: the sound was interrupted {engine.late} times: try --buffer {min(2 * buffer, LARGEST)}")
+            kept = f"{1000 * engine.ahead / SAMPLE_RATE:.0f} ms are kept ready now"
+            advice = f"{kept}; if it went on, try --buffer {min(2 * buffer, LARGEST)}"
+            report.say(f"note: the sound was interrupted {engine.late} times: {advice}")
 
 
 def listing() -> list[str]:
@@ -73,10 +76,11 @@ def listing() -> list[str]:
     return lines
 
 
-def _latency(buffer: int) -> str:
-    """What a key has to wait for: the buffer, what is kept ready, and the block that is being made."""
-    own, engine = 1000 * buffer / SAMPLE_RATE, 1000 * (max(buffer, BLOCK) + BLOCK) / SAMPLE_RATE
-    return f"latency: buffer {own:.1f} ms + engine {engine:.1f} ms at most, and what the loudspeaker adds"
+def _latency(buffer: int, begin: float) -> str:
+    """What a key has to wait for: the loudspeaker's buffer and the note's first samples, which took `begin` ms."""
+    engine = begin + 1000 * GUARD / SAMPLE_RATE
+    own = 1000 * buffer / SAMPLE_RATE
+    return f"latency: buffer {own:.1f} ms + engine {engine:.1f} ms, and what the loudspeaker adds"
 
 
 def _port(midi: str | None) -> tuple[int, str] | None:
@@ -89,7 +93,7 @@ def _port(midi: str | None) -> tuple[int, str] | None:
     return number, known[number]
 
 
-def _listen(stack: ExitStack, engine: LiveProcess, port: tuple[int, str] | None, report: Report) -> Piano | None:
+def _listen(stack: ExitStack, engine: LiveProcesses, port: tuple[int, str] | None, report: Report) -> Piano | None:
     """Open the MIDI port. -> the computer's keys instead, if there is none"""
     if port is None:
         report.say(WORDS)
@@ -99,7 +103,7 @@ def _listen(stack: ExitStack, engine: LiveProcess, port: tuple[int, str] | None,
     return None
 
 
-def _until_stopped(engine: LiveProcess, piano: Piano | None, seconds: float | None, stack: ExitStack) -> None:
+def _until_stopped(engine: LiveProcesses, piano: Piano | None, seconds: float | None, stack: ExitStack) -> None:
     """Play, until Ctrl-C, escape or the time is over."""
     key: Callable[[float], str] = stack.enter_context(typing()) if piano and sys.stdin.isatty() else _nothing
     end = time.monotonic() + (float("inf") if seconds is None else seconds)
