@@ -75,13 +75,15 @@ class Cut(Spoken):
     """the folder for the notes, with cut.html, a picture of where they were cut"""
     name: Annotated[str | None, opt("NAME")] = None
     """what to call the instrument (default: from the session's name)"""
+    repair: Flag = False
+    """rid the session of noise, hum, clicks and clipping first"""
     force: Flag = False
     """write into a folder that contains other files"""
 
     def run(self) -> None:
         from antiphon.verbs.data import cut
 
-        print(cut(self.session, self.out, name=self.name, force=self.force, quiet=self.quiet))
+        print(cut(self.session, self.out, name=self.name, repair=self.repair, force=self.force, quiet=self.quiet))
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class Prepare(Spoken):
     """licence of the sounds; recorded in the file and in voices trained on it"""
     as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
+    repair: Flag = False
+    """rid the notes of noise, hum, clicks and clipping first"""
     force: Flag = False
     """replace the file if it exists"""
 
@@ -142,5 +146,5 @@ class Prepare(Spoken):
         from antiphon.verbs.data import prepare
 
         how: dict[str, Any] = {"workers": workers(self.workers), "licence": self.licence, "force": self.force}
-        how |= {"as_": self.as_, "quiet": self.quiet}
+        how |= {"as_": self.as_, "repair": self.repair, "quiet": self.quiet}
         print(prepare(self.folder, self.out, one_shots=self.one_shots, pitch=self.pitch, **how))

@@ -59,6 +59,8 @@ class Train(Spoken):
     """licence of the sounds; recorded in the voice"""
     as_: Annotated[str, arg(name="as", metavar="LABEL", help_behavior_hint="")] = ""
     """what to call the instrument, if not by the names of folders and files"""
+    repair: Flag = False
+    """rid the sounds of noise, hum, clicks and clipping first: what is in them would be learned"""
     force: Flag = False
     """start over in a folder that holds another run"""
 
@@ -74,7 +76,7 @@ class Train(Spoken):
             "threads": self.threads,
         }
         how |= {"workers": workers(self.workers), "licence": self.licence, "as_": self.as_}
-        how |= {"force": self.force, "quiet": self.quiet}
+        how |= {"repair": self.repair, "force": self.force, "quiet": self.quiet}
         weights = train(self.source, self.out, settings=parse_settings(_settings(self.set)), **how)
         if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
             print(weights)
@@ -101,6 +103,8 @@ class Clone(Spoken):
     """the voice's instrument that it is most like, such as oboe (default: as heard)"""
     control: Annotated[Words, opt("NAME=-1..1 ...")] = ()
     """turn what was learned: brightness=+1 attack=-0.5 (`antiphon info V` lists the names)"""
+    repair: Flag = False
+    """learn from the recordings without their noise, hum, clicks and clipping"""
     seed: Annotated[str, arg(metavar="N|NAME")] = "0"
     """random seed, a number or any name"""
     force: Flag = False
@@ -112,7 +116,7 @@ class Clone(Spoken):
 
         how: dict[str, Any] = {"pitch": self.pitch, "name": self.name, "as_": self.as_}
         how["control"] = parse_controls(flat(self.control))
-        how |= {"seed": self.seed, "force": self.force, "quiet": self.quiet}
+        how |= {"repair": self.repair, "seed": self.seed, "force": self.force, "quiet": self.quiet}
         print(clone(self.voice, self.samples, self.out, **how))
 
 

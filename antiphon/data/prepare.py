@@ -32,6 +32,7 @@ TARGET_DB = -20.0  # loudness of a preset's 90th-percentile note
 PEAK = 32600 / 32768  # the largest sample allowed
 LONGEST = 20.0  # seconds kept of a note
 MANY = 500  # sounds that are worth more processes: starting one costs as much as measuring a hundred
+REPAIRED = "repaired"  # the fact, among a prepared file's labels, that its sounds were mended
 SILENCE_DB = -70.0  # a note whose peak is below this is refused
 FAINTEST_DB = (
     -62.0
@@ -115,11 +116,14 @@ def _packed(audio: np.ndarray, row: dict[str, Any]) -> Measured:
     return Measured(np.round(audio / scale).astype(np.int16), scale, row)
 
 
-def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measured | str:
+Mend = Callable[[np.ndarray], np.ndarray]
+
+
+def _work(job: tuple[str, float | None, float | None, str, str | None, Mend | None]) -> Measured | str:
     """One row in a worker: the measured note, or the reason why there is none."""
     from antiphon.audio.files import read_audio
 
-    path, pitch, hold_seconds, sort, right = job
+    path, pitch, hold_seconds, sort, right, mend = job
     if pitch is None or not 0 <= pitch <= 127:
         return "its pitch is unknown" if pitch is None else f"its pitch, MIDI {pitch:g}, is out of range"
     try:
@@ -127,6 +131,7 @@ def _work(job: tuple[str, float | None, float | None, str, str | None]) -> Measu
         if right is not None:
             other = read_audio(right, mono=True, sample_rate=SAMPLE_RATE, max_seconds=LONGEST)
             audio = to_mono(np.stack([part[: min(len(audio), len(other))] for part in (audio, other)], 1))
+        audio = mend(audio) if mend else audio
         if sort == "note":
             return measure(audio, pitch, hold_seconds)
         return measure_one_shot(audio) if sort == "hit" else measure_sound(audio)
@@ -165,12 +170,13 @@ def prepare(
     licence: str = "",
     sources: Sequence[str] = (),
     force: bool = False,
+    mend: Mend | None = None,
 ) -> Report:
     """Measures every note of a folder (or of a manifest of one) into the prepared file `out_path`.
 
     progress(done, total) is called after every note. `licence` and `sources` are stored in the metadata. workers:
-    processes to use for a large folder. Raises AntiphonError when nothing usable is found or, without force, when
-    `out_path` exists.
+    processes to use for a large folder. mend: changes each sound, (samples,) float32, after it is read. Raises
+    AntiphonError when nothing usable is found or, without force, when `out_path` exists.
     """
     out_path = Path(out_path)
     check_place(out_path, force=force)
@@ -179,7 +185,9 @@ def prepare(
     report = Report(out_path, refused=list(manifest.refused))
     kept: Kept = []
     sort = "hit" if manifest.one_shots else "note" if manifest.pitched else "sound"
-    jobs = [(str(row.path), row.pitch, row.hold_seconds, sort, str(row.right) if row.right else None) for row in rows]
+    jobs = [
+        (str(row.path), row.pitch, row.hold_seconds, sort, str(row.right) if row.right else None, mend) for row in rows
+    ]
     with _spooling(out_path) as spool, closing(_results(jobs, workers)) as results:
         for done, (row, result) in enumerate(zip(rows, results, strict=True), 1):
             if isinstance(result, str):
@@ -201,6 +209,7 @@ def prepare(
         report.refused += [Refused(row.path, "too faint compared with the rest of its preset") for row in faint]
         kept = [pair for pair, db in zip(kept, loud, strict=True) if db >= FAINTEST_DB]
         said: dict[str, Any] = {"licence": licence, "sources": list(sources)}
+        said |= {REPAIRED: True} if mend else {}
         said |= {"hit": {"one_shots": True}, "sound": {"unpitched": True}}.get(sort, {})
         labels, tables = _tabulate(kept, gains, said)
         write_prepared(out_path, labels, tables, _scaled(spool, kept, gains))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +18,8 @@ from antiphon.training.recipe import Recipe, Reporter
 from antiphon.voices.voice import VoiceInfo
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from antiphon.data.labelling.row import Manifest, Refused
     from antiphon.data.prepare import Report
 
@@ -36,8 +38,17 @@ class SoundsRecipe(Recipe[Prepared], ABC):
         return "yes"
 
     def prepare(
-        self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
+        self,
+        source: Path,
+        target: Path,
+        report: Reporter,
+        *,
+        workers: int = 1,
+        licence: str = "",
+        label: str = "",
+        mend: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
+        """As of every recipe. mend: changes each sound, (samples,) float32, before it is measured."""
         from antiphon.data.labelling.manifest import scan
         from antiphon.data.prepare import prepare
 
@@ -47,7 +58,7 @@ class SoundsRecipe(Recipe[Prepared], ABC):
         check_sort(manifest)
         for remark in manifest.remarks:
             report.say(f"note: {remark}")
-        how = {"workers": workers, "licence": licence, "sources": [source.name]}
+        how = {"workers": workers, "licence": licence, "sources": [source.name], "mend": mend}
         with report.bar("measuring") as advance:
             done = prepare(manifest, target, progress=advance, force=True, **how)  # type: ignore[arg-type]
         _say_what_was_found(manifest, done, report)

@@ -50,6 +50,7 @@ def from_audio(
     label: str = "clone",
     as_: str | int | None = None,
     control: Mapping[str, float] | None = None,
+    repair: bool = False,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -58,8 +59,10 @@ def from_audio(
     recordings: each (samples,) float32 at 44.1 kHz, of one note. pitches: MIDI, or None to estimate it.
     velocities: 1..127, how hard they were played. names: what to call the recordings in error messages. as_: the
     instrument of the voice that they are most like, where you know it (default: as heard). control: named controls by
-    which what was learned is turned, as in `generate`. Raises AntiphonError, in one
-    line, for a recording that is not one clean pitched note, and for an instrument that the voice does not know."""
+    which what was learned is turned, as in `generate`. repair: learn from the recordings without their noise, hum,
+    clicks and clipping; what they are like is heard in them as they are, since that is what the voice learned to hear
+    through. Raises AntiphonError, in one line, for a recording that is not one clean pitched note, and for an
+    instrument that the voice does not know."""
     number = check_seed(seed)
     if not 1 <= len(recordings) <= MOST:
         raise AntiphonError(f"cannot clone {len(recordings)} recordings: give 1 to {MOST}")
@@ -69,8 +72,14 @@ def from_audio(
         check_sound(recording, name)
         hint = None if pitch is not None else parse_name(Path(name).stem).pitch
         heard.append(one_note(recording, name, pitch, hint))
+    clean = heard
+    if repair:
+        from antiphon.verbs.repair import mended
+
+        rid = [mended(np.asarray(recording, np.float32)) for recording in recordings]
+        clean = [one_note(sound, name, note.pitch) for sound, name, note in zip(rid, names, heard, strict=True)]
     base, velocities = load(voice), velocities or [VELOCITY] * len(heard)
-    return _learned(heard, names, velocities, base, label, as_, control or {}, number, Report(quiet))
+    return _learned(heard, clean, names, velocities, base, label, as_, control or {}, number, Report(quiet))
 
 
 def from_files(
@@ -81,6 +90,7 @@ def from_files(
     name: str | None = None,
     as_: str | int | None = None,
     control: Mapping[str, float] | None = None,
+    repair: bool = False,
     seed: int | str = 0,
     quiet: bool = True,
 ) -> Voice:
@@ -98,6 +108,7 @@ def from_files(
         label=name or (_label(files[0].stem) if files else ""),
         as_=as_,
         control=control,
+        repair=repair,
         seed=seed,
         quiet=quiet,
     )
@@ -112,6 +123,7 @@ def clone(
     name: str | None = None,
     as_: str | int | None = None,
     control: Mapping[str, float] | None = None,
+    repair: bool = False,
     seed: int | str = 0,
     force: bool = False,
     quiet: bool = False,
@@ -121,7 +133,8 @@ def clone(
     voice: the voice to begin from. samples: sound files, of which the first 20 s are used. out: the file; .safetensors
     is added to its name. pitch: "A3" or 57, or a list with each recording's (default: estimated from the sound). name:
     what to call the instrument. as_: the instrument of the voice that it is most like (default: as heard). control:
-    named controls by which what was learned is turned, such as {"brightness": 1}. The same recordings and seed give the
+    named controls by which what was learned is turned, such as {"brightness": 1}. repair: learn from the recordings
+    without their noise, hum, clicks and clipping, as `repair` takes them away. The same recordings and seed give the
     same bytes. The clone keeps the controls of the instrument that it is most like, in a file beside it. A voice of
     scenes hears places instead, by the first minute of each, and becomes a voice of the one place between them. Raises
     AntiphonError for a recording that is not one clean pitched note, for an instrument that the voice does not know,
@@ -138,11 +151,13 @@ def clone(
     files = [samples] if isinstance(samples, str | Path) else samples
     base = load(voice)
     if isinstance(base, ImaginesScenes):
-        if pitch or as_ is not None or control:
-            raise base.cannot("learn notes, with pitches, what they are like, and controls")
+        if pitch or as_ is not None or control or repair:
+            raise base.cannot("learn notes, with pitches, what they are like, controls and repair")
         made: Voice = clone_place(base, files, name or _label(Path(files[0]).stem))
     else:
-        made = from_files(files, base, pitch=pitch, name=name, as_=as_, control=control, seed=seed, quiet=quiet)
+        made = from_files(
+            files, base, pitch=pitch, name=name, as_=as_, control=control, repair=repair, seed=seed, quiet=quiet
+        )
     with in_folder(target.parent):
         save_voice(target, made.model, made.info)
         if "controls" in vars(made):
@@ -155,6 +170,7 @@ def clone(
 
 def _learned(
     notes: Sequence[OneNote],
+    clean: Sequence[OneNote],
     names: Sequence[str],
     velocities: Sequence[int],
     base: Voice,
@@ -181,7 +197,11 @@ def _learned(
     with scratch() as folder:
         with report.bar("cloning") as advance:
             data = _measured(notes, names, velocities, label, folder)
-            start, source = _heard(base, data), ExcerptSource(data, CROP, seed)
+            start = _heard(base, data)
+            if clean is not notes:
+                (folder / "clean").mkdir()
+                data = _measured(clean, names, velocities, label, folder / "clean")
+            source = ExcerptSource(data, CROP, seed)
             known = _known(base, start, like)
             # operations on one thread, so that the same recording gives the same bytes everywhere
             generator, w = parallel_map(lambda _: invert(base.model, source, start, known, Inversion(), advance), 1)[0]

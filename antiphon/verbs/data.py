@@ -189,15 +189,18 @@ def prepare(
     workers: int = 1,
     licence: str = "",
     as_: str = "",
+    repair: bool = False,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Analyse a folder of notes into one file; returns its path. Besides the package, it is all that training needs.
 
     one_shots, pitch, as_: as in `inspect`. workers: processes to use. licence: of the sounds, recorded in the file
-    and in voices trained on it. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
+    and in voices trained on it. repair: rid the notes of noise, hum, clicks and clipping first, as the verb `repair`
+    does. Raises AntiphonError if nothing usable is found or (without force) if `out` exists."""
     from antiphon.data.labelling.manifest import scan
     from antiphon.data.prepare import prepare as measure
+    from antiphon.verbs.repair import mended
 
     out, report = Path(out), Report(quiet)
     if out.suffix != ".safetensors":
@@ -208,9 +211,9 @@ def prepare(
     for remark in manifest.remarks:
         report.say(f"note: {remark}")
     with report.bar("measuring") as advance:
-        done = measure(
-            manifest, out, workers=workers, progress=advance, licence=licence, sources=[Path(folder).name], force=force
-        )
+        how: dict[str, Any] = {"licence": licence, "sources": [Path(folder).name], "force": force}
+        how["mend"] = mended if repair else None
+        done = measure(manifest, out, workers=workers, progress=advance, **how)
     for item in done.refused[:10]:
         report.say(f"refused: {item.path}: {item.reason}")
     if len(done.refused) > 10:
@@ -224,6 +227,7 @@ def cut(
     out: str | Path,
     *,
     name: str | None = None,
+    repair: bool = False,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -231,18 +235,21 @@ def cut(
 
     Each file is called by its pitch, as it is heard, and its velocity, from its level (the loudest is 115):
     clarinet_A3_v087_1.wav. Releases are kept. name: what to call the instrument; from the session's name, if not said.
+    repair: rid the session of noise, hum, clicks and clipping first, as the verb `repair` does.
     cut.html shows what was cut where. Raises AntiphonError if no notes are found, for a missing tracker, or (without
     force) if the folder exists and is not empty."""
     from antiphon.audio.files import encode, read_audio
     from antiphon.audio.ops import to_mono
     from antiphon.data.analysis.tracker import open_tracker
     from antiphon.verbs.cutting import label_of, named, page_of, spans_of
+    from antiphon.verbs.repair import mended
 
     path, folder, report = Path(session), Path(out), Report(quiet)
     open_tracker(demand=True)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
         raise AntiphonError(f"{folder} exists and is not empty: choose another folder, or add --force to add to it")
     sound = read_audio(path, mono=False)
+    sound = mended(sound) if repair else sound
     audio = to_mono(sound)
     spans = spans_of(audio)
     if not spans:

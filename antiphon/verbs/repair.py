@@ -32,6 +32,7 @@ COARSE = 90  # kbit/s of a channel, below which a codec is heard
 SHOWN = 30  # seconds of a sound on a page, those that changed most
 SINGLE = np.dtype("<f4")
 INSTEAD = ".wav"  # where a format can be read and not written
+TAKEN_AWAY = ("noise", "hum", "clicks", "clipping")  # what a sound to learn from is rid of: nothing is invented
 
 
 # ---- the ladder ------------------------------------------------------------------------------------------------------
@@ -59,6 +60,15 @@ def from_audio(
     job = _Job(faults, chosen(what, faults), sample_rate, whole.shape[1], _checked(strength), voice)
     out = np.concatenate([*job([whole]), np.zeros((0, whole.shape[1]), np.float32)])
     return out if sound.ndim == 2 else out[:, 0]
+
+
+def mended(audio: np.ndarray, *, voice: str | Path | Voice = USUAL) -> np.ndarray:
+    """A sound to learn from, rid of the noise, hum, clicks and clipping that are heard in it; the same array if there
+    are none. audio: (samples,) or (samples, channels) float32 at 44.1 kHz."""
+    whole = audio if audio.ndim == 2 else audio[:, None]
+    faults = _heard([whole], SAMPLE_RATE)
+    wanted = [name for name in TAKEN_AWAY if name in faults.amounts]
+    return from_audio(audio, what=wanted, voice=voice) if wanted else audio
 
 
 def listen(path: str | Path, report: Report | None = None) -> Faults:

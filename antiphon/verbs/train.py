@@ -107,6 +107,7 @@ def train(
     workers: int = 1,
     licence: str = "",
     as_: str = "",
+    repair: bool = False,
     force: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -120,8 +121,8 @@ def train(
     nothing. seed: random seed, a number or a name (default: 0). settings: any settings of the recipe by their dotted
     names, {"game.rule": "hinge"}. threads: of the processor, each in a process of its own that plays its share of the
     batch (default: all). workers: processes that prepare the folder. licence: of the recordings, noted in the voice.
-    as_: what to call the instrument, if not by the names of folders and files. force: start over in a folder that holds
-    another run.
+    as_: what to call the instrument, if not by the names of folders and files. repair: rid the sounds of noise, hum,
+    clicks and clipping first, as `repair` does. force: start over in a folder that holds another run.
 
     Raises AntiphonError for anything a person can fix; KeyboardInterrupt, after saving, for Ctrl-C and SIGTERM."""
     source, folder = Path(source), Path(out)
@@ -145,9 +146,10 @@ def train(
             prepared = source if source.is_file() else folder / PREPARED
             with undone(folder):
                 if not prepared.exists():
-                    _prepare(source, prepared, plan, workers, licence, as_, report)
+                    _prepare(source, prepared, plan, workers, licence, as_, repair, report)
                 data = plan.open(prepared)
                 _check_label(data, as_, source)
+                _check_repaired(data, repair, source)
                 plan.fits(data)
         if team:
             team.begin({"path": str(prepared), "folder": str(folder)})
@@ -273,9 +275,23 @@ def _plan(request: Request, report: Report) -> tuple[Recipe[Any], str | None]:
 
 
 def _prepare(
-    source: Path, target: Path, recipe: Recipe[Any], workers: int, licence: str, label: str, report: Report
+    source: Path,
+    target: Path,
+    recipe: Recipe[Any],
+    workers: int,
+    licence: str,
+    label: str,
+    repair: bool,
+    report: Report,
 ) -> None:
-    named = {"label": label} if label else {}  # a recipe of one's own may know no labels
+    named: dict[str, Any] = {"label": label} if label else {}  # a recipe of one's own may know no labels
+    if repair:
+        from antiphon.recipes.sounds import SoundsRecipe
+        from antiphon.verbs.repair import mended
+
+        if not isinstance(recipe, SoundsRecipe):
+            raise AntiphonError("only recipes that learn from notes, hits or other short sounds can repair them first")
+        named["mend"] = mended
     try:
         recipe.prepare(source, target, report, workers=workers, licence=licence, **named)
     except KeyboardInterrupt:
@@ -287,6 +303,12 @@ def _check_label(data: Any, label: str, source: Path) -> None:
     known = tuple(getattr(getattr(data, "labels", None), "instruments", ()))
     if label and known != (label,):
         raise AntiphonError(f"{source} was prepared as {', '.join(known[:4])}: leave --as out, or begin anew (--force)")
+
+
+def _check_repaired(data: Any, repair: bool, source: Path) -> None:
+    """Raises AntiphonError if sounds that were to be repaired have been prepared as they are."""
+    if repair and not getattr(getattr(data, "labels", None), "extra", {}).get("repaired"):
+        raise AntiphonError(f"{source} was prepared without --repair: leave it out, or begin anew (--force)")
 
 
 def _start_warm(run: Run, start_from: str | Path, report: Report) -> None:
