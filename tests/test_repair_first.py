@@ -1,4 +1,4 @@
-"""Sounds that are repaired before anything is learned from them: `--repair` of clone, train, data prepare and data cut."""
+"""Sounds that are repaired before anything is learned from them: `--repair` of clone, train and data."""
 
 from __future__ import annotations
 
