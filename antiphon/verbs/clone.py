@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -142,7 +143,8 @@ def clone(
     from antiphon.voices.checkpoint import save_voice
 
     if not isinstance(samples, str | Path) and not len(samples):
-        raise AntiphonError(f"no recording to learn from: begin with a voice, as in antiphon clone gm {voice} -o {out}")
+        line = shlex.join(["antiphon", "clone", "gm", str(voice), "-o", str(out)])
+        raise AntiphonError(f"no recording to learn from: begin with a voice, as in {line}")
     target = Path(out)
     if target.suffix != ".safetensors":
         target = target.with_name(f"{target.name}.safetensors")
