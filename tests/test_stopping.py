@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,21 @@ def stop_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(place, name, called)
 
     return arm
+
+
+def test_a_stop_while_the_folder_for_temporary_files_is_tried_leaves_nothing(tmp_path, monkeypatch):
+    def tried() -> str:  # as tempfile does it
+        probe = tmp_path / "probe"
+        probe.write_bytes(b"blat")
+        stop("SIGTERM")
+        probe.unlink()
+        return str(tmp_path)
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", tried)
+    with pytest.raises(KeyboardInterrupt), listening(), atomic.scratch():
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 # ---- signals ---------------------------------------------------------------------------------------------------------

@@ -51,13 +51,19 @@ def all_atomic(paths: Sequence[Path]) -> Iterator[list[Path]]:
         _remove(*drafts)
 
 
+def temporary_folder() -> Path:
+    """Where the system keeps temporary files. Raises OSError if nothing can be written anywhere."""
+    import tempfile
+
+    with held():  # the first time, a file is written there to see whether that can be done
+        return Path(tempfile.gettempdir())
+
+
 @contextmanager
 def scratch(place: Path | None = None) -> Iterator[Path]:
     """A folder for what is needed during the block only: in `place`, or where the system keeps such things."""
-    import tempfile
-
     try:
-        folder = Path(place or tempfile.gettempdir(), f".antiphon-{os.urandom(6).hex()}")
+        folder = (place or temporary_folder()) / f".antiphon-{os.urandom(6).hex()}"
     except OSError:  # its message is a list of folders
         raise AntiphonError("no folder for temporary files can be written to: set TMPDIR to one that can") from None
     _under_way.add(folder)

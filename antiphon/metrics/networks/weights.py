@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from antiphon.core.atomic import atomic
+from antiphon.core.atomic import atomic, temporary_folder
 from antiphon.core.errors import AntiphonError
 
 INSTALL = "pip install 'antiphon[eval]' and then pip install --no-deps aisfx==0.1.2 musicnn==0.1.0"
@@ -29,7 +28,7 @@ def default_cache() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "antiphon"
     except RuntimeError:
-        return Path(tempfile.gettempdir(), "antiphon")
+        return temporary_folder() / "antiphon"
 
 
 def installed(package: str) -> bool:
