@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from antiphon.audio.files import write_audio
+from antiphon.core import parallel
 from antiphon.core.errors import AntiphonError
+from antiphon.data.labelling import manifest as manifests
 from antiphon.data.labelling.inspect import summary
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.labelling.row import note_name
@@ -33,6 +35,24 @@ def named(tmp_path_factory):
     for pitch in range(60, 68):
         note(root / "Flute" / "mellow" / f"{pitch}.wav", pitch, 0.2)
     return root
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_many_files_are_examined_by_all_processors_to_the_same_end(named, monkeypatch, check):
+    pytest.importorskip("swift_f0")
+    (named / "violin" / "violin_A9_0_forte.wav").write_bytes(b"RIFF")
+    monkeypatch.setattr(manifests, "LOT", 12)
+    found, told = {}, {}
+    for many in (1, 1000):
+        monkeypatch.setattr(manifests, "MANY", many)
+        monkeypatch.setattr(parallel, "processors", lambda count=3 - (many > 1): count)
+        progress = told[many] = []
+        found[many] = scan(named, check=check, progress=lambda *state, progress=progress: progress.append(state))
+    (named / "violin" / "violin_A9_0_forte.wav").unlink()
+    assert found[1] == found[1000]
+    assert len(found[1].refused) == 1
+    assert told[1] == [(8, 39), (20, 39), (32, 39), (39, 39)]
+    assert told[1000] == [(i, 39) for i in range(1, 40)]
 
 
 def test_folders_and_names(named):

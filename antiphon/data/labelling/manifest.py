@@ -19,6 +19,7 @@ from typing import Any
 
 from antiphon.audio.files import Probe, check_sound, find_audio, probe, read_audio
 from antiphon.core.errors import AntiphonError
+from antiphon.core.parallel import in_order
 from antiphon.data.analysis.session import holds_several, surely_one
 from antiphon.data.analysis.tracker import open_tracker
 from antiphon.data.labelling import gm, labels
@@ -39,6 +40,8 @@ MOST_STYLES = 32  # of a note
 UNHEARD = {"yes": 1.0, "auto": 0.5, "no": 0.0}  # share of unknown pitches above which none is used
 _FEW = 3  # sounds without a pitch that must share a name to make it a label
 _LONGEST_LINE = 1 << 16  # characters of a table's first line
+LOT = 250  # files of an instrument that are examined one after another
+MANY = 500  # files that are worth more processes
 _LONG = 5.0  # seconds of a sound from which it might be several notes
 Listed = tuple[Row, str | None]  # a row and why it cannot be used
 
@@ -91,16 +94,13 @@ def scan(
     listed = [pair for pair in listed if pair[0].role == "note"]
     hears = not one_shots and pitch != "no" and track is not False
     ear = Ear(open_tracker() if hears and any(row.source in DOUBTED for row, _ in listed) else None)
-    for number, (row, why) in enumerate(listed, 1):
-        if one_shots:
-            row, why = as_hit(row, root, listed=bool(sidecars))
-        why = why or _unusable(row, check, None if one_shots else ear)
+    if one_shots:
+        listed = [as_hit(row, root, listed=bool(sidecars)) for row, _ in listed]
+    for (row, _), why in zip(listed, _examined(listed, check, None if one_shots else ear, progress), strict=True):
         if why:
             refused.append(Refused(row.path, why))
         else:
             rows.append(row)
-        if progress:
-            progress(number, len(listed))
     found = Manifest(root, rows, refused, remarks, one_shots, pitched=not one_shots, aside=aside)
     if one_shots:
         found = _heard(found, said, False, ear)
@@ -132,6 +132,57 @@ def _with_roles(listed: list[Listed], *, needs_pitch: bool) -> list[Listed]:
     alone = all(row.role != "note" for row, _ in listed)
     free = {"noise", "release"} if alone else set() if needs_pitch else {"noise"}
     return [(replace(row, role="note") if row.role in free else row, why) for row, why in listed]
+
+
+def _examined(
+    listed: Sequence[Listed], check: bool, ear: Ear | None, progress: Callable[[int, int], None] | None
+) -> list[str | None]:
+    """Why each file cannot be used, if it cannot, in order; `ear` has then heard those that are doubted. A lot of one
+    instrument's files is examined by itself, and many lots by all processors, so that the answers do not depend on how
+    many there are."""
+    lots = _lots(listed)
+    many = len(listed) >= MANY
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(done, len(listed))
+
+    def work(number: int) -> tuple[list[str | None], dict[Path, Heard | None]]:
+        own, found = Ear(ear.tracker) if ear else None, []
+        for at in lots[number]:
+            row, why = listed[at]
+            why = why or _unusable(row, check, own)
+            if own and own.tracker and not why and row.source in DOUBTED:
+                own.hear(row)
+            found.append(why)
+            if not many:
+                advance(1)
+        return found, own.heard if own else {}
+
+    whys: list[str | None] = [None] * len(listed)
+    for lot, (found, heard) in zip(
+        lots, in_order(work, len(lots)) if many else map(work, range(len(lots))), strict=True
+    ):
+        for at, why in zip(lot, found, strict=True):
+            whys[at] = why
+        if ear:
+            ear.heard |= heard
+        if many:
+            advance(len(lot))
+    return whys
+
+
+def _lots(listed: Sequence[Listed]) -> list[list[int]]:
+    """The places in a list of rows of one instrument each, LOT of them at most, in order."""
+    lots: dict[tuple[str, int], list[int]] = {}
+    counts: Counter[str] = Counter()
+    for at, (row, _) in enumerate(listed):
+        lots.setdefault((row.instrument, counts[row.instrument] // LOT), []).append(at)
+        counts[row.instrument] += 1
+    return list(lots.values())
 
 
 def _unusable(row: Row, check: bool, ear: Ear | None) -> str | None:
