@@ -326,7 +326,8 @@ def test_the_bundled_voice_is_the_usual_beginning(prepared, run_folder, tmp_path
     assert read_record(tmp_path / "scratch").start_from is None
 
 
-def test_training_needs_neither_audio_nor_terminal_libraries(prepared, tmp_path):
+def test_training_needs_neither_audio_nor_terminal_libraries_nor_a_compiler(prepared, tmp_path):
+    """The compiler is torch.compile's, which takes longer to import than all the rest [networks/optimisers.py]."""
     code = f"""
 import sys
 for name in ("soundfile", "soxr", "mido", "tyro", "rich", "scipy"):
@@ -334,6 +335,7 @@ for name in ("soundfile", "soxr", "mido", "tyro", "rich", "scipy"):
 import torch; torch.set_num_threads(1)
 import antiphon
 print(antiphon.train({str(prepared)!r}, {str(tmp_path / "run")!r}, steps=1, size="tiny", settings={TINY!r}))
+assert "torch._dynamo" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
