@@ -411,7 +411,7 @@ def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypa
 @pytest.mark.parametrize("recipe", ["instrument", "dcgan", "wavegan"])
 def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
     settings = (OFTEN if recipe == "instrument" else {}) | {"health": 1, "batch": 4}
-    how = {"recipe": recipe, "settings": settings, "steps": 3}
+    how = {"recipe": recipe, "settings": settings, "steps": 2}  # the second with the dials
     monkeypatch.setattr(Run, "_preview_if_due", lambda run, bar: None)
     weights = {}
     for name, dials in {"rest": Dials(), "r1": Dials(r1=1.0), "augment": Dials(augment=0.8)}.items():
