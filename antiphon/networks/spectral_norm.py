@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization, remove_parametrizations
 
 from antiphon.networks.equalised import EqualConv2d, EqualLinear
 
@@ -23,5 +24,23 @@ def spectrally_normed(critic: M) -> M:
         if isinstance(layer, NORMED) and not isinstance(layer, EqualConv2d | EqualLinear):
             if is_parametrized(layer, "weight"):
                 remove_parametrizations(layer, "weight")
-            spectral_norm(layer)
+            if layer.weight.is_meta:
+                register_parametrization(layer, "weight", _Outline(layer), unsafe=True)
+            else:
+                spectral_norm(layer)
     return critic
+
+
+class _Outline(nn.Module):
+    """The shapes of spectral norm's two vectors, for a network that is nothing but shapes: a power iteration on those
+    takes seconds."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        shape, turned = layer.weight.shape, isinstance(layer, nn.modules.conv._ConvTransposeNd)
+        rows = shape[int(turned)]
+        self.register_buffer("_u", torch.empty(rows, device="meta"))
+        self.register_buffer("_v", torch.empty(shape.numel() // rows, device="meta"))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight
