@@ -25,22 +25,21 @@ def spectrally_normed(critic: M) -> M:
             if is_parametrized(layer, "weight"):
                 remove_parametrizations(layer, "weight")
             if layer.weight.is_meta:
-                register_parametrization(layer, "weight", _Outline(layer), unsafe=True)
+                turned = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+                register_parametrization(layer, "weight", _Outline(layer.weight.shape, int(turned)), unsafe=True)
             else:
                 spectral_norm(layer)
     return critic
 
 
 class _Outline(nn.Module):
-    """The shapes of spectral norm's two vectors, for a network that is nothing but shapes: a power iteration on those
-    takes seconds."""
+    """The shapes of spectral norm's two vectors, of a weight whose outputs lie along `axis`, for a network that is
+    nothing but shapes: a power iteration on those takes seconds."""
 
-    def __init__(self, layer: nn.Module):
+    def __init__(self, shape: torch.Size, axis: int):
         super().__init__()
-        shape, turned = layer.weight.shape, isinstance(layer, nn.modules.conv._ConvTransposeNd)
-        rows = shape[int(turned)]
-        self.register_buffer("_u", torch.empty(rows, device="meta"))
-        self.register_buffer("_v", torch.empty(shape.numel() // rows, device="meta"))
+        self.register_buffer("_u", torch.empty(shape[axis], device="meta"))
+        self.register_buffer("_v", torch.empty(shape.numel() // shape[axis], device="meta"))
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight
