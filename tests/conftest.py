@@ -45,12 +45,15 @@ def write_notes(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_sheet() -> Iterator[None]:
-    """Pictures would take most of a tiny run's time: one at its end, with a note of each instrument, will do."""
+def brief_reports() -> Iterator[None]:
+    """Pictures and examinations would take most of a tiny run's time. One picture at its end, with a note of each
+    instrument, will do; so will a few sounds for its health."""
     from antiphon.training import loop
+    from antiphon.training.health import findings
     from antiphon.training.reports import sheet
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(findings, "KNOWN", 32)
         patch.setattr(loop, "PREVIEWS", 1)
         patch.setattr(sheet, "PLACES", sheet.PLACES[1:2])
         yield

@@ -21,6 +21,7 @@ from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.timegrid import knots, pad_knots
 from antiphon.training.losses.partials import partials_loss
 from antiphon.training.prefetch import Prefetcher
+from antiphon.voices import synthesis
 from antiphon.voices.instrument import InstrumentVoice
 from antiphon.voices.voice import VoiceInfo
 
@@ -224,9 +225,13 @@ def test_playing_asks_the_trunk_for_few_shapes(model, monkeypatch):
         return curves(self, w, g)
 
     monkeypatch.setattr(type(model.generator), "curves", watched)
-    counts, holds = (1, 2, 3, 4, 5, 8, 9, 16), (0.05, 0.3, 0.6, 0.9)  # at both ends of each power of two
-    sounds = [voice.notes([Note(60, hold)] * count, threads=1) for count in counts for hold in holds]
+    counts, holds = (1, 16, 2, 3, 4, 5, 8, 9), (0.05, 0.3, 0.6, 0.9)  # at both ends of each power of two
+    sounds = []
+    for count in counts:
+        if count == 2:  # the sounds of the others are not compared
+            monkeypatch.setattr(synthesis, "_draw", lambda *how: (np.zeros(n, np.float32) for n in how[4]))
+        sounds += [voice.notes([Note(60, hold)] * count, threads=1) for hold in holds]
     assert {rows for rows, _ in met} == {1, 2, 4, 8, 16}
     assert len(met) <= 15
-    for few, more in zip(sounds[: len(holds)], sounds[-len(holds) :], strict=True):
+    for few, more in zip(sounds[: len(holds)], sounds[len(holds) : 2 * len(holds)], strict=True):
         assert few[0] == pytest.approx(more[-1], abs=0.02 * float(np.abs(few[0]).max()))

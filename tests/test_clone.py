@@ -16,7 +16,7 @@ from antiphon.audio.files import read_audio, write_audio
 from antiphon.audio.mel import fit_length, mel_distance
 from antiphon.data.analysis.pitch import measure_f0
 from antiphon.data.analysis.recording import OneNote, chord_tone, octave_of, one_note, second_attack, without_noise
-from antiphon.metrics.takes import nearest_takes
+from antiphon.metrics import takes
 from antiphon.music.room import Room
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.training import invert
@@ -34,9 +34,10 @@ def recorded(*notes: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Make learning short."""
+    """Make learning short, and the choice among takes small."""
     how = invert.Inversion(pivot_steps=2, steps=2, batch=2)
     monkeypatch.setattr(invert, "Inversion", lambda: how)
+    monkeypatch.setattr(takes, "ALTOGETHER", 16)
 
 
 @pytest.fixture
@@ -222,6 +223,7 @@ def test_a_recording_of_nothing_is_silent():
 def test_inversion_comes_nearer_than_the_encoder(voice, monkeypatch):
     how = invert.Inversion(pivot_steps=20, steps=50, batch=4, head_rate=2e-3)
     monkeypatch.setattr(invert, "Inversion", lambda: how)
+    monkeypatch.setattr(takes, "ALTOGETHER", 8)  # they are chosen afterwards
     sound = tone(57, 0.6, level=0.2)
     w = voice.encode([sound], [57.0], [0.55])
     made = clone.from_audio([recorded(sound)], voice, pitches=[57.0])
@@ -320,9 +322,9 @@ def test_the_take_that_was_recorded_is_found(voice, tmp_path, quick):
     made.info = replace(made.info, takes={})
     recording = np.float32(0.5) * made.note(57, seconds=2, velocity=90, seed=11)[: 2 * RATE]
     data = clone._measured([OneNote(recording, 57.0)], ["x"], [90], "clone", tmp_path)
-    takes = nearest_takes(made, data, tried=16, kept=3)[57.0]
-    assert takes[0] == 11
-    assert len(set(takes)) == 3
+    nearest = takes.nearest_takes(made, data, tried=16, kept=3)[57.0]
+    assert nearest[0] == 11
+    assert len(set(nearest)) == 3
 
 
 def test_at_a_recorded_key_its_takes_are_played_by_turns(voice):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from antiphon.core.errors import AntiphonError
 from antiphon.data.prepared import Prepared
 from antiphon.networks.mapping import Mapping
+from antiphon.networks.optimisers import Adam
 from antiphon.recipes.image import ImageRecipe
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.recipes.lookup import recipe, recipes
@@ -168,7 +169,7 @@ def test_the_critic_of_styles_tells_heard_from_imagined_and_the_mapping_deceives
     game, mapping = styles()
     found = [apart(game, mapping)]
     for loss, player in ((game.critic_loss, game.critic), (game.mapping_loss, mapping)):
-        optimiser, rng = torch.optim.Adam(player.parameters(), 3e-3), torch.Generator().manual_seed(1)
+        optimiser, rng = Adam(player.parameters(), 3e-3), torch.Generator().manual_seed(1)
         for _ in range(15):
             optimiser.zero_grad()
             loss(mapping, rng).backward()

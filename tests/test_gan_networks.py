@@ -24,6 +24,7 @@ from antiphon.networks.generators.specgan import SpecGANConfig
 from antiphon.networks.generators.wavegan import SIZES as WAVEGAN_SIZES
 from antiphon.networks.generators.wavegan import WaveGANConfig, WaveGANGenerator
 from antiphon.networks.image_gan import Conditions, ImageCritic, ImageGenerator, limits_of
+from antiphon.networks.optimisers import Adam
 from antiphon.networks.spectral_norm import spectrally_normed
 from antiphon.representations.instantaneous_frequency import MagnitudeIF, MelMagnitudeIF
 from antiphon.representations.log_magnitude import LogMagnitude
@@ -139,7 +140,7 @@ def test_the_critic_learns_in_a_few_steps(name: str) -> None:
     real = torch.sin(torch.arange(generator.shape[-1]) / 2).expand(3, *generator.shape) * 0.7
     fake = generator(noise(generator), none).detach()
     rate = 2e-2 if name == "gansynth" else 2e-3  # equalised weights are ten times larger
-    optimiser = torch.optim.Adam(critic.parameters(), rate)
+    optimiser = Adam(critic.parameters(), rate)
     losses = []
     for _ in range(20):
         loss = rule_called("relativistic").discriminator(critic(real, none).logits, critic(fake, none).logits)

@@ -33,6 +33,7 @@ from antiphon.training.health.interventions import (
 )
 from antiphon.training.loop import Run
 from antiphon.training.losses.adversarial import rule_called, rules
+from antiphon.training.reports import progress
 from antiphon.training.reports.page import Outlook, write_page
 from antiphon.voices.checkpoint import read_metadata, read_tensors
 
@@ -353,12 +354,21 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_a_run_looks_at_itself_logs_it_and_draws_a_page(prepared, tmp_path):
-    train(prepared, tmp_path / "run", steps=20)
-    seen = next(row for row in rows(tmp_path / "run")[::-1] if "said" not in row)
+@pytest.fixture(scope="module")
+def looked(prepared, tmp_path_factory):
+    """A run that looked at itself, with two lines in its log."""
+    folder = tmp_path_factory.mktemp("looked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "EVERY", 4)
+        train(prepared, folder, settings=OFTEN | {"health": 4})
+    return folder
+
+
+def test_a_run_looks_at_itself_logs_it_and_draws_a_page(looked):
+    seen = next(row for row in rows(looked)[::-1] if "said" not in row)
     assert {"health.real", "health.certainty", "health.spread", "health.loudness", "answer.rate"} <= seen.keys()
     assert 0 <= seen["health.certainty"] <= 1
-    page = (tmp_path / "run" / "page.html").read_text()
+    page = (looked / "page.html").read_text()
     assert "Is this normal?" in page
     assert page.count("<polyline") >= 8
     assert "data:image/png;base64," in page
@@ -367,8 +377,8 @@ def test_a_run_looks_at_itself_logs_it_and_draws_a_page(prepared, tmp_path):
 
 def test_looking_changes_nothing(prepared, tmp_path):
     """The same bytes with and without, as long as no sign calls for an intervention."""
-    seen = train(prepared, tmp_path / "seen", settings=OFTEN | {"answers": "none"})
-    unseen = train(prepared, tmp_path / "unseen", settings=OFTEN | {"health": 0})
+    seen = train(prepared, tmp_path / "seen", settings=OFTEN | {"answers": "none"}, steps=4)
+    unseen = train(prepared, tmp_path / "unseen", settings=OFTEN | {"health": 0}, steps=4)
     assert seen.read_bytes() == unseen.read_bytes()
     assert not (tmp_path / "unseen" / "healthy.safetensors").exists()
 
@@ -376,7 +386,7 @@ def test_looking_changes_nothing(prepared, tmp_path):
 def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypatch):
     dials = Dials(1.0, 0.5, 0.4)
     monkeypatch.setattr(Interventions, "decide", lambda self, found, _: setattr(self, "dials", dials) or [])
-    train(prepared, tmp_path / "whole")
+    train(prepared, tmp_path / "whole", steps=6)
     one_step = Run._one_step
 
     def stopping(run):
@@ -388,20 +398,20 @@ def test_stopped_and_gone_on_with_it_finds_the_same(prepared, tmp_path, monkeypa
     monkeypatch.setattr(Run, "_one_step", stopping)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            train(prepared, tmp_path / "run")
+            train(prepared, tmp_path / "run", steps=6)
     monkeypatch.setattr(Run, "_one_step", one_step)
-    train(prepared, tmp_path / "run")
+    train(prepared, tmp_path / "run", steps=6)
     (state, meta), (other, expected) = (read_tensors(tmp_path / n / "state.safetensors") for n in ("run", "whole"))
     assert all(torch.equal(state[k], other[k]) for k in other)
     assert meta["watch"] == expected["watch"]
     assert meta["watch"]["answers"]["dials"] == {"rate": 1.0, "r1": 0.5, "augment": 0.4}
-    assert len(meta["watch"]["health"]["findings"]) == 4
+    assert len(meta["watch"]["health"]["findings"]) == 3
 
 
 @pytest.mark.parametrize("recipe", ["instrument", "dcgan", "wavegan"])
 def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
     settings = (OFTEN if recipe == "instrument" else {}) | {"health": 1, "batch": 4}
-    how = {"recipe": recipe, "settings": settings, "steps": 3}
+    how = {"recipe": recipe, "settings": settings, "steps": 2}  # the second with the dials
     monkeypatch.setattr(Run, "_preview_if_due", lambda run, bar: None)
     weights = {}
     for name, dials in {"rest": Dials(), "r1": Dials(r1=1.0), "augment": Dials(augment=0.8)}.items():
@@ -416,26 +426,27 @@ def test_the_dials_reach_the_game(prepared, tmp_path, monkeypatch, recipe):
 
 def test_a_run_that_comes_apart_goes_back_and_on_slower(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "REMEMBER", 1)
-    wild = {"game.learning_rate": 1.0, "game.critic_rate": 1.0, "health": 5, "cool_down": 0.0}
-    train(prepared, tmp_path / "run", steps=60, settings=OFTEN | wild)
+    wild = {"game.learning_rate": 1.0, "game.critic_rate": 1.0, "health": 2, "cool_down": 0.0}
+    train(prepared, tmp_path / "run", steps=24, settings=OFTEN | wild)
     words = [row["said"] for row in rows(tmp_path / "run") if "said" in row]
     assert any("going back to the last good state" in said for said in words)
     assert "going back" in (tmp_path / "run" / "page.html").read_text()
     kept = read_metadata(tmp_path / "run" / "state.safetensors")["watch"]
     assert kept["answers"]["dials"]["rate"] < 1
-    assert kept["remembered"] % 5 == 0
+    assert kept["remembered"] % 2 == 0
     assert kept["health"]["attempt"] == kept["answers"]["returns"]  # each attempt is judged anew
     antiphon.load(tmp_path / "run")
 
 
 def test_a_state_kept_as_healthy_gets_its_name_after_a_kill(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "is_healthy", lambda finding: True)
-    train(prepared, tmp_path / "run", steps=10)
+    monkeypatch.setattr(watch, "REMEMBER", 2)
+    train(prepared, tmp_path / "run", steps=4)
     healthy, state = tmp_path / "run" / "healthy.safetensors", tmp_path / "run" / "state.safetensors"
-    assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 10
+    assert read_metadata(healthy)["step"] == read_metadata(state)["watch"]["remembered"] == 4
     healthy.unlink()
-    train(prepared, tmp_path / "run", steps=11)
-    assert read_metadata(healthy)["step"] == 10
+    train(prepared, tmp_path / "run", steps=5)
+    assert read_metadata(healthy)["step"] == 4
 
 
 def test_unknown_answers_are_refused_before_training(prepared, tmp_path):
@@ -462,10 +473,10 @@ def test_a_page_without_a_log(tmp_path):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"settings": OFTEN | {"health": 50}}, "health has not been checked yet: it is every 50 steps."),
-        ({"settings": OFTEN | {"health": 0}}, "health is not checked, because health=0."),
+        ({"settings": OFTEN | {"health": 50}, "steps": 1}, "health has not been checked yet: it is every 50 steps."),
+        ({"settings": OFTEN | {"health": 0}, "steps": 1}, "health is not checked, because health=0."),
         ({"settings": OFTEN, "steps": 4}, "Nothing unusual in 2 checks."),
-        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 2}, "health is not checked: its recipe imitates"),
+        ({"recipe": "vocoder", "settings": {"batch": 2}, "steps": 1}, "health is not checked: its recipe imitates"),
     ],
 )
 def test_the_page_says_what_has_been_looked_at(prepared, tmp_path, how, words):
@@ -476,19 +487,19 @@ def test_the_page_says_what_has_been_looked_at(prepared, tmp_path, how, words):
 
 
 def test_held_out_sounds_are_asked_about_whatever_their_split(prepared, tmp_path, monkeypatch):
-    train(prepared, tmp_path / "few", steps=10)  # two are held out, as a block
+    monkeypatch.setattr(progress, "EVERY", 2)
+    train(prepared, tmp_path / "few", steps=2)  # two are held out, as a block
     assert not any("health.held_out" in row for row in rows(tmp_path / "few"))
     assert "cannot be told: fewer than 4 are held out" in (tmp_path / "few" / "page.html").read_text()
     monkeypatch.setattr(watch, "ENOUGH", 2)
-    train(prepared, tmp_path / "block", steps=10)
+    train(prepared, tmp_path / "block", steps=2)
     assert any("health.held_out" in row for row in rows(tmp_path / "block"))
     assert "cannot be told" not in (tmp_path / "block" / "page.html").read_text()
 
 
-def test_the_constant_in_what_is_played_is_in_log_and_page(prepared, tmp_path):
-    train(prepared, tmp_path / "run", steps=20)
-    assert any("health.offset" in row for row in rows(tmp_path / "run"))
-    assert "Constant offset of generated sounds (DC)" in (tmp_path / "run" / "page.html").read_text()
+def test_the_constant_in_what_is_played_is_in_log_and_page(looked):
+    assert any("health.offset" in row for row in rows(looked))
+    assert "Constant offset of generated sounds (DC)" in (looked / "page.html").read_text()
 
 
 def test_a_page_costs_no_run(tmp_path):

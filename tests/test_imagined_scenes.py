@@ -22,6 +22,7 @@ from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance
 from antiphon.networks.generators.scene import SIZES, SceneGenerator
 from antiphon.networks.model import LabelTable
 from antiphon.networks.noise import shape_noise
+from antiphon.networks.optimisers import Adam
 from antiphon.networks.place import RATES, SceneModel, Teller
 from antiphon.networks.texture import STATISTICS, TextureView, descriptors, joined, power, statistics
 from antiphon.recipes.lookup import recipe
@@ -236,7 +237,7 @@ def test_a_teller_learns_a_rate():
     torch.manual_seed(0)
     teller, w = Teller(16), torch.randn(8, 16)
     rate, strength = torch.logspace(0, 1.8, 8), torch.tensor([0.9] * 7 + [0.0])
-    optimiser = torch.optim.Adam(teller.parameters(), 1e-2)
+    optimiser = Adam(teller.parameters(), 1e-2)
     for _ in range(100):
         optimiser.zero_grad()
         teller.loss(w, rate, strength, torch.zeros(8, 4)).backward()

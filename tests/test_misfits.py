@@ -18,6 +18,7 @@ from antiphon.data.prepare import prepare
 from antiphon.data.prepared import Prepared
 
 TINY = ["--size", "tiny", "--steps", "1", "--threads", "1", "--from-scratch", "--set", "batch=2", "health=0"]
+SHORT = ["samples=8192", "game.imagined=1", "rehearsal_batch=4"]  # settings that only the usual recipe has
 
 
 def burst(seed: int, seconds: float = 0.5) -> np.ndarray:
@@ -135,7 +136,7 @@ def test_drums_are_no_notes_and_notes_no_drums(antiphon_line, tmp_path):
 def test_drums_with_a_pitch_in_their_names_are_notes(tmp_path, antiphon_line):
     for pitch in ("C4", "E4", "G4"):
         write_audio(tmp_path / "bells" / f"bell_{pitch}.wav", tone({"C4": 60, "E4": 64, "G4": 67}[pitch], plucked=True))
-    assert antiphon_line("train", tmp_path / "bells", "-o", tmp_path / "run", *TINY).status == 0
+    assert antiphon_line("train", tmp_path / "bells", "-o", tmp_path / "run", *TINY, *SHORT).status == 0
 
 
 def test_a_run_that_failed_can_be_begun_as_another(antiphon_line, tmp_path):
@@ -146,7 +147,7 @@ def test_a_run_that_failed_can_be_begun_as_another(antiphon_line, tmp_path):
     assert "--recipe instrument" in said.err[-1]
     assert "wavegan" not in said.err[-1]
     assert not run.exists()
-    said = antiphon_line("train", folder, "-o", run, *TINY)
+    said = antiphon_line("train", folder, "-o", run, *TINY, *SHORT[1:])
     assert said.status == 0
     assert any("0.06 s" in line and "silence" in line for line in said.err)
 
@@ -155,7 +156,7 @@ def test_more_refused_than_kept_is_said_first(antiphon_line, tmp_path):
     folder = notes(tmp_path / "notes")
     for i in range(5):
         write_audio(folder / f"door{'abcde'[i]}.wav", burst(i))
-    said = antiphon_line("train", folder, "-o", tmp_path / "run", *TINY)
+    said = antiphon_line("train", folder, "-o", tmp_path / "run", *TINY, *SHORT)
     assert said.status == 0
     assert any("more files were refused than are learned from" in line for line in said.err)
 
@@ -180,7 +181,7 @@ def test_one_drum_and_one_key_are_remarked_on(antiphon_line, tmp_path):
     assert any("one drum, snare" in line for line in said.err), said.err
     for i in range(2):
         write_audio(tmp_path / "key" / f"flute{'ab'[i]}_A4.wav", tone(69))
-    said = antiphon_line("train", tmp_path / "key", "-o", tmp_path / "b", *TINY)
+    said = antiphon_line("train", tmp_path / "key", "-o", tmp_path / "b", *TINY, *SHORT)
     assert any("all of these notes are A4" in line for line in said.err)
 
 
@@ -199,7 +200,7 @@ def test_names_that_are_no_utf8_train(antiphon_line, tmp_path):
         shutil.copy(os.fsencode(path), other + b"/\xff" + os.fsencode(path.name))
     with open(other + b"/\xfe_C4.wav", "w") as file:
         file.write("no sound")
-    line = [sys.executable, "-m", "antiphon", "train", other, "-o", str(tmp_path / "run"), *TINY]
+    line = [sys.executable, "-m", "antiphon", "train", other, "-o", str(tmp_path / "run"), *TINY, *SHORT]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert b"\xfe_C4.wav" in (tmp_path / "run" / "refused.txt").read_bytes()

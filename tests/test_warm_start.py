@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from conftest import tone
+from torch import nn
 
 import antiphon
 from antiphon.audio.files import write_audio
 from antiphon.networks.image_gan import Conditions
 from antiphon.networks.model import LabelTable
+from antiphon.networks.spectral_norm import spectrally_normed
 from antiphon.recipes.lookup import recipe
 from antiphon.training.games.image import ImageGame
 from antiphon.voices.image_model import ImageConfig, ImageModel, generators
@@ -104,3 +106,12 @@ def test_a_run_says_what_begins_anew(notes, tmp_path, antiphon_line) -> None:
     assert said.status == 0
     assert any("has nothing for instrument violin: these start from scratch" in words for words in said.err)
     assert antiphon.load(tmp_path / "b").instruments == ("flute", "violin")
+
+
+def test_a_network_of_shapes_has_those_of_spectral_norm() -> None:
+    def shapes(device: str) -> dict[str, torch.Size]:
+        with torch.device(device):
+            layers = [nn.Linear(3, 5), nn.Conv2d(4, 6, (3, 2)), nn.ConvTranspose1d(4, 6, 3), nn.Embedding(7, 3)]
+            return {name: x.shape for name, x in spectrally_normed(nn.Sequential(*layers)).state_dict().items()}
+
+    assert shapes("meta") == shapes("cpu")

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from antiphon.core.parallel import in_order
 from antiphon.metrics.describers.describer import Describer, describer
 from antiphon.metrics.turns import fit_turns, scales
+from antiphon.networks.optimisers import Adam, AdamW
 from antiphon.voices.capabilities import Imagines
 from antiphon.voices.controls import Controls
 
@@ -166,7 +167,7 @@ def taught(heard: Sequence[Heard], listening: Listening) -> tuple[Ear, np.ndarra
         ear = Ear(w.shape[1], y.numpy())
     unseen = torch.arange(len(w)) % 8 == 7
     known = torch.nonzero(~unseen).flatten()
-    optimiser = torch.optim.AdamW(ear.parameters(), 2e-3, weight_decay=1e-2)
+    optimiser = AdamW(ear.parameters(), 2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=listening.lessons)
     rng = np.random.default_rng(0)
     for _ in range(listening.lessons):
@@ -235,7 +236,7 @@ def imagined(
     amounts = torch.tensor(AMOUNTS).view(-1, 1, 1, 1)
     target = amounts * torch.eye(count).view(1, count, 1, count)
     before, pitch = ear(bases, torch.full((len(bases),), heard.pitch)), heard.pitch
-    optimiser = torch.optim.Adam([inner], 0.03)
+    optimiser = Adam([inner], 0.03)
     for turn in range(listening.turns):
         for group in optimiser.param_groups:
             group["lr"] = 0.06 * (1 - turn / listening.turns) + 1e-3

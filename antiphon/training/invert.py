@@ -32,6 +32,7 @@ from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.instrument import InstrumentGenerator
 from antiphon.networks.gesture import Curves, Gesture, Tuning
 from antiphon.networks.model import InstrumentModel, LabelTable
+from antiphon.networks.optimisers import Adam
 from antiphon.networks.oscillators import block_count
 from antiphon.networks.physics import midi_to_hz
 from antiphon.networks.precision import mixed, multiplies_bfloat16
@@ -138,7 +139,7 @@ class _Learning:
         """The w that sounds most like the recording, near one of `known`. heard: (style,); known: (n, style)"""
         start, home = self._choice(heard, known)
         how, moving = self.how, start.clone().requires_grad_(True)
-        optimiser = torch.optim.Adam([moving], how.style_rate, betas=(0.8, 0.99))
+        optimiser = Adam([moving], how.style_rate, betas=(0.8, 0.99))
         for left in range(how.pivot_steps, 0, -1):
             w, batch = on_sphere(moving), self._batch()
             loss = self._sound_loss(self.base, w, batch, self._states(w, batch.gesture))
@@ -172,7 +173,7 @@ class _Learning:
         heads, tuner = own.heads.requires_grad_(True), own.tuner.last.bias.requires_grad_(True)
         rates = {heads.weight: how.head_rate, heads.bias: how.bias_rate, tuner: how.tuner_rate}
         groups = [{"params": [weights], "lr": rate} for weights, rate in rates.items()]
-        optimiser = torch.optim.Adam(groups, betas=(0.8, 0.99))
+        optimiser = Adam(groups, betas=(0.8, 0.99))
         with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as helper:
             for left in range(how.steps, 0, -1):
                 batch = self._batch()

@@ -23,6 +23,7 @@ from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, C
 from antiphon.networks.encoders.note import on_sphere
 from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
+from antiphon.networks.optimisers import Adam
 from antiphon.networks.place import REGULAR, SceneModel
 from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
@@ -71,7 +72,7 @@ class SceneVoice(StyledVoice, ImaginesScenes):
         with torch.no_grad():
             told = self.model.teller(w.unsqueeze(0))[2]
         moved = w.clone().requires_grad_(True)
-        optimiser = torch.optim.Adam([moved], 0.03)
+        optimiser = Adam([moved], 0.03)
         with torch.enable_grad():
             for _ in range(80):
                 optimiser.zero_grad()

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Adam, AdamW, Optimizer, RMSprop
+from torch.optim import Optimizer
 
 from antiphon.core.errors import AntiphonError
 from antiphon.core.registry import choose
+from antiphon.networks.optimisers import Adam, AdamW, RMSprop
 
 
 class OptimisticAdam(Adam):
@@ -90,7 +91,7 @@ class ReconstructionOptimiser(OptimiserConfig):
         return replace(self, beta1=beta1, weight_decay=0.0)
 
 
-def _adam(kind: type[Adam]) -> Callable[[Any, float, OptimiserConfig], Optimizer]:
+def _adam(kind: type[Adam] | type[AdamW]) -> Callable[[Any, float, OptimiserConfig], Optimizer]:
     return lambda p, rate, c: kind(p, lr=rate, betas=(c.beta1, c.beta2), weight_decay=c.weight_decay)
 
 
