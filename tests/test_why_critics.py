@@ -51,7 +51,7 @@ def test_a_critic_that_hears_one_cell_lights_up_that_cell():
     found = critics_map(nn.ModuleList([OneCell()]), noise(), HELD, 0)
     parts = np.abs(found.values)
     assert np.unravel_index(parts.argmax(), parts.shape) == HEARD
-    assert parts[HEARD] > 1.8 * np.sort(parts.ravel())[-2] > 0  # neighbours overlap with it by half
+    assert 1.7 < parts[HEARD] / np.sort(parts.ravel())[-2] < 2.3  # masks are smooth: neighbours overlap by half
     far = [part for cell, part in np.ndenumerate(parts) if np.abs(np.subtract(cell, HEARD)).max() > 2]
     np.testing.assert_allclose(far, 0, atol=1e-6)
 

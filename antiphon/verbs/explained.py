@@ -253,9 +253,11 @@ def _judged(
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recording from its onset, (samples,) at the level of what the voice makes of it: note, (samples,) made."""
+    """A recording from its onset, (samples,) at the level of what the voice makes of it: a note of a label, (samples,)
+    made."""
 
     audio: np.ndarray
+    label: str
     note: Note
     w: Tensor
     made: np.ndarray
@@ -270,10 +272,11 @@ def recorded(voice: Any, path: Path) -> Recorded:
     one = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint)
     audio = one.audio[find_onset(one.audio) :]
     held = min(max(len(audio) / SAMPLE_RATE - 0.3, 0.2), 6.0)
-    note = Note(one.pitch if voice.pitched else 60.0, held, 100, listener.nearest(w))
+    label = listener.nearest(w)
+    note = Note(one.pitch if voice.pitched else 60.0, held, 100, label)
     (made,) = voice.notes([note], w=w.unsqueeze(0))
     level = np.float32(np.sqrt((np.square(made).mean() + 1e-12) / (np.square(audio[: len(made)]).mean() + 1e-12)))
-    return Recorded(audio * level, note, w, made)
+    return Recorded(audio * level, label, note, w, made)
 
 
 def recording_explained(
@@ -282,7 +285,7 @@ def recording_explained(
     """Where a recording of one note lies, what the voice makes of it, what it cannot say, and what the critics hear in
     both."""
     it = recorded(voice, path)
-    audio, note, w, made, label = it.audio, it.note, it.w, it.made, it.note.instrument
+    audio, label, note, w, made = it.audio, it.label, it.note, it.w, it.made
     size = min(len(audio), len(made))
     apart = levels_of(made[:size]) - levels_of(audio[:size])
     facts: dict[str, Any] = {"of": "recording", "voice": voice.info.name, "recording": path.name}
