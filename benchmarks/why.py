@@ -2,6 +2,7 @@
 
     python benchmarks/why.py gm --labels 20 --seeds 1
     python benchmarks/why.py gm --labels 7 --fit            # as they would be fitted now, in memory
+    python benchmarks/why.py gm --only map --labels 6 --seeds 2 --recordings NOTE.wav   # what the critics hear
 
 For each label and control nine steps from -1 to 1, of seeds that the controls were not fitted to: Spearman's rank
 correlation between asked and measured, the change of every trait (the matrix of side effects), the pitch, and whether
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import why_map
 
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pitch import measure_f0
@@ -39,6 +41,10 @@ def main() -> None:
     voice = load(args.voice).able(Imagines, "imagine sounds")
     how, rng = describer(voice), np.random.default_rng(0)
     labels = [voice.instruments[i] for i in rng.permutation(len(voice.instruments))[: args.labels]]
+    if args.only == "map":
+        found = why_map.measured(voice, labels, range(FIRST_SEED, FIRST_SEED + args.seeds), args.recordings)
+        print(why_map.table(found))
+        return _keep(found, args.out)
     if args.fit:
         voice.__dict__["controls"] = fit_controls(voice, labels, processes=1)
     controls = voice.controls
@@ -53,8 +59,12 @@ def main() -> None:
         print(f"{done}/{len(labels)} {label}", flush=True)
     found = _summary(controls.names, rows, others, labels)
     print(_table(found))
-    if args.out:
-        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    _keep(found, args.out)
+
+
+def _keep(found: dict, out: Path | None) -> None:
+    if out:
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -63,6 +73,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--fit", action="store_true", help="fit the controls of these labels first, and keep them not")
+    parser.add_argument("--only", choices=("controls", "map"), default="controls")
+    parser.add_argument("--recordings", type=Path, nargs="*", default=[], help="with --only map: notes of instruments")
     parser.add_argument("--out", type=Path, help="figures as JSON")
     return parser.parse_args()
 

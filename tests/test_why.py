@@ -418,6 +418,8 @@ def test_the_pages_and_their_json(turnable, run_folder, tmp_path, antiphon_line)
     said = json.loads((tmp_path / "voice.json").read_text())
     assert [c["name"] for c in said["controls"]] == ["brightness", "attack"]
     assert said["controls"][1]["instruments"] == 1
+    assert said["at_one_note"]["instruments"].keys() == {"violin", "harp"}
+    assert "all at C4 (the 2 that were heard there)" in (tmp_path / "voice.html").read_text()
 
 
 def test_a_recording_is_placed_and_compared(turnable, notes):

@@ -1,4 +1,4 @@
-"""What each of a few causes contributes to a difference: Shapley values, exact, over all coalitions.
+"""What each of a few causes contributes to a difference: Shapley values, exact, over all coalitions; of many, sampled.
 
     phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))          sum_i phi_i = v(all) - v(none)
 
@@ -7,6 +7,7 @@ coalitions.)"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from math import factorial
 
@@ -33,3 +34,18 @@ def shapley(values: dict[frozenset[int], np.ndarray], count: int) -> np.ndarray:
                 total += weight * (values[some | {cause}] - values[some])
         shares.append(total)
     return np.stack(shares)
+
+
+def sampled_shapley(
+    value: Callable[[np.ndarray], np.ndarray], count: int, orders: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(count,) the contributions of many causes, on average over orders in which they join (Castro 2009), each of them
+    followed by its reverse. They sum to v(all) - v(none), whatever was drawn.
+
+    value: (n, count) coalitions, 1 for each cause inside and 0 for others -> (n,) values."""
+    total, order = np.zeros(count), np.arange(count)
+    for i in range(orders):
+        order = order[::-1] if i % 2 else rng.permutation(count)
+        joined = np.argsort(order)[None] < np.arange(count + 1)[:, None]
+        total[order] += np.diff(value(joined.astype(np.float64)))
+    return total / orders

@@ -17,7 +17,10 @@ from antiphon.core.seeds import check_seed
 from antiphon.data.labelling.labels import parse_pitch
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.controls import fit_controls
+from antiphon.metrics.critics_map import read_critics
 from antiphon.metrics.nearest_sounds import Index, found_beside, make_index, write_index
+from antiphon.networks.discriminators.logmel import Discriminators
+from antiphon.training.run_folder import critics_of
 from antiphon.verbs.explained import Explained, note_explained, recording_explained, voice_explained
 from antiphon.verbs.explanation_page import explanation_page
 from antiphon.verbs.report import Report
@@ -45,18 +48,21 @@ def from_voice(
 
 
 def from_note(note: str | Note, voice: str | Path | Voice = "gm", *, quiet: bool = True) -> dict[str, Any]:
-    """What made one sound, as plain JSON: its parts, its conditions' contributions, and the nearest training sounds.
+    """What made one sound, as plain JSON: its parts, its conditions' contributions, the nearest training sounds, and
+    what the critics hear in it, if they lie beside the voice.
 
     note: "flute C5 seed 7", with "velocity 90" and "seconds 1.5" if you like, or a Note."""
     player, report = _player(voice), Report(quiet)
     wanted = parse_note(note, player) if isinstance(note, str) else note
-    return note_explained(player, wanted, _controls(player, report), _index(player, None, report)).facts
+    found = _controls(player, report), _index(player, None, report), _critics(player)
+    return note_explained(player, wanted, *found).facts
 
 
 def from_recording(path: str | Path, voice: str | Path | Voice = "gm", *, quiet: bool = True) -> dict[str, Any]:
     """Where a recording of one note lies among a voice's sounds, and what the voice makes of it, as plain JSON."""
     player, report = _player(voice), Report(quiet)
-    return recording_explained(player, Path(path), _controls(player, report), _index(player, None, report)).facts
+    found = _controls(player, report), _index(player, None, report), _critics(player)
+    return recording_explained(player, Path(path), *found).facts
 
 
 def explain(
@@ -93,9 +99,9 @@ def explain(
     controls, index = _controls(player, report), _index(player, sounds, report)
     with report.warnings():
         if wanted is not None:
-            made = note_explained(player, wanted, controls, index)
+            made = note_explained(player, wanted, controls, index, _critics(player))
         elif recording is not None:
-            made = recording_explained(player, Path(recording), controls, index)
+            made = recording_explained(player, Path(recording), controls, index, _critics(player))
         else:
             made = voice_explained(player, controls, label)
     _write(made, page, facts)
@@ -139,6 +145,12 @@ def _index(player: PlayableVoice, sounds: str | Path | None, report: Report) -> 
             return make_index(Prepared(sounds), advance)
         assert player.file is not None
         return found_beside(player.file, player.file.with_name(PREPARED), advance)
+
+
+def _critics(player: PlayableVoice) -> Discriminators | None:
+    """The critics that were published beside a voice, or its run's; None if there are none, or of another sort."""
+    file = None if player.file is None else critics_of(player.file)
+    return None if file is None else read_critics(file, len(player.instruments))
 
 
 def _fit(player: PlayableVoice, sounds: str | Path | None, workers: int | None, report: Report) -> None:

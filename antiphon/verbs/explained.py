@@ -21,8 +21,11 @@ from antiphon.data.labelling.labels import parse_name
 from antiphon.data.labelling.row import note_name
 from antiphon.data.prepare import LONGEST
 from antiphon.metrics.conditions import CAUSES, Sound, contributions, levels_of, places, typical_w
+from antiphon.metrics.critics_map import CriticsMap, critics_map, gesture_of, in_json
 from antiphon.metrics.describers.describer import describer
+from antiphon.metrics.describers.notes import HELD as MEASURED
 from antiphon.metrics.nearest_sounds import Index
+from antiphon.networks.discriminators.logmel import Discriminators
 from antiphon.voices.capabilities import Encodes
 from antiphon.voices.controls import Controls
 from antiphon.voices.expression import common_pitch, heard
@@ -30,15 +33,18 @@ from antiphon.voices.expression import common_pitch, heard
 HELD = 1.2  # seconds of the sounds that show a control
 STEPS = (-1.0, 0.0, 1.0)
 STRIKE = 0.08  # seconds
+C4 = 60  # MIDI
 Sounds = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Explained:
-    """facts: plain JSON. sounds: to hear and see, in groups with a heading each; a group shares one scale."""
+    """facts: plain JSON. sounds: to hear and see, in groups with a heading each; a group shares one scale. maps: what
+    the critics heard in some of them, by name."""
 
     facts: dict[str, Any]
     sounds: dict[str, Sounds] = field(default_factory=dict)
+    maps: dict[str, tuple[np.ndarray, CriticsMap]] = field(default_factory=dict)
 
 
 # ---- a voice ---------------------------------------------------------------------------------------------------------
@@ -50,6 +56,8 @@ def voice_explained(voice: Any, controls: Controls | None, label: str | None) ->
     facts: dict[str, Any] = {"of": "voice", "voice": voice.info.name, "kind": voice.kind, "instrument": shown}
     facts["instruments"] = [_instrument(voice, name, controls) for name in voice.instruments]
     facts["never_heard"] = _never_heard(voice)
+    if voice.pitched:
+        facts["at_one_note"] = _at_one_note(voice)
     sounds: dict[str, Sounds] = {}
     if controls is not None:
         facts["controls"] = _controls(controls)
@@ -88,6 +96,21 @@ def _instrument(voice: Any, label: str, controls: Controls | None) -> dict[str, 
     return row
 
 
+def _at_one_note(voice: Any) -> dict[str, Any]:
+    """The traits of the typical sounds of all labels that were heard there at C4, where they can be compared."""
+    ranges = voice.info.range_of
+    labels = [label for label in voice.instruments if label in ranges and ranges[label][0] <= C4 <= ranges[label][1]]
+    facts: dict[str, Any] = {"pitch": C4, "name": note_name(C4), "instruments": {}}
+    if not labels:
+        return facts
+    how, w = describer(voice), torch.stack([typical_w(voice, label) for label in labels])
+    sounds = voice.notes([Note(C4, MEASURED, 100, label) for label in labels], w=w)
+    for label, sound in zip(labels, sounds, strict=True):
+        values = how.measure(sound, C4)
+        facts["instruments"][label] = {name: _round(x) for name, x in zip(how.names, values, strict=True)}
+    return facts
+
+
 def _never_heard(voice: Any) -> list[str]:
     """What a voice knows least of, in words."""
     said, info = [], voice.info
@@ -114,7 +137,9 @@ def _turned(voice: Any, controls: Controls, label: str) -> dict[str, Sounds]:
     made = voice.notes(notes, w=torch.stack([one.w for one in turned])) if turned else []
     titles = [f"{amount:+g}" if amount else "0" for amount in STEPS]
     return {
-        f"{name}: {label}": dict(zip(titles, made[len(STEPS) * i : len(STEPS) * (i + 1)], strict=True))
+        f"{label}, its {name} turned": dict(
+            zip([f"{name} {title}" for title in titles], made[len(STEPS) * i : len(STEPS) * (i + 1)], strict=True)
+        )
         for i, name in enumerate(names)
     }
 
@@ -122,8 +147,10 @@ def _turned(voice: Any, controls: Controls, label: str) -> dict[str, Sounds]:
 # ---- a note ----------------------------------------------------------------------------------------------------------
 
 
-def note_explained(voice: Any, note: Note, controls: Controls | None, index: Index | None) -> Explained:
-    """What made one sound: parts, conditions, traits, and the nearest training sounds."""
+def note_explained(
+    voice: Any, note: Note, controls: Controls | None, index: Index | None, critics: Discriminators | None = None
+) -> Explained:
+    """What made one sound: parts, conditions, traits, the nearest training sounds, and what the critics hear in it."""
     label = voice.resolve(note.instrument, note.seed)
     note = replace(note, instrument=label)
     w = voice.imagine(label, note.style, note.seed)
@@ -142,8 +169,10 @@ def note_explained(voice: Any, note: Note, controls: Controls | None, index: Ind
     }
     usual = voice.notes([found.typical.note], w=found.typical.w.unsqueeze(0))[0]
     facts |= _near(index, sound)
-    sounds = {_title(voice, note): sound, **parts, "typical": usual}
-    return Explained(facts, {"The sound, its parts, and the voice's typical sound": sounds})
+    title = _title(voice, note)
+    facts["critics"], maps = _judged(voice, critics, note, {title: sound})
+    sounds = {title: sound, **parts, "typical": usual}
+    return Explained(facts, {"The sound, its parts, and the voice's typical sound": sounds}, maps)
 
 
 def _note(voice: Any, note: Note) -> dict[str, Any]:
@@ -160,7 +189,10 @@ def _traits(voice: Any, label: str, w: Tensor, controls: Controls | None) -> dic
     10th and 90th percentile."""
     how = describer(voice)
     values = how.heard(voice, label, w.unsqueeze(0))[0]
-    return _placed(how.names, values, label, controls)
+    found = _placed(how.names, values, label, controls)
+    for trait in how.traits:
+        found[trait.name]["unit"] = trait.unit
+    return found
 
 
 def _placed(names: Sequence[str], values: np.ndarray, label: str, controls: Controls | None) -> dict[str, Any]:
@@ -205,23 +237,55 @@ def _near(index: Index | None, sound: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _judged(
+    voice: Any, critics: Discriminators | None, note: Note, sounds: Sounds
+) -> tuple[dict[str, Any] | None, dict[str, tuple[np.ndarray, CriticsMap]]]:
+    """What the critics hear in sounds of one note; none without critics."""
+    if critics is None:
+        return None, {}
+    played, label = gesture_of(note, voice.pitched), voice.instruments.index(note.instrument)
+    maps = {name: (sound, critics_map(critics, sound, played, label)) for name, sound in sounds.items()}
+    return {name: in_json(found) for name, (_, found) in maps.items()}, maps
+
+
 # ---- a recording -----------------------------------------------------------------------------------------------------
 
 
-def recording_explained(voice: Any, path: Path, controls: Controls | None, index: Index | None) -> Explained:
-    """Where a recording of one note lies, what the voice makes of it, and what it cannot say."""
+@dataclass(frozen=True)
+class Recorded:
+    """A recording from its onset, (samples,) at the level of what the voice makes of it: a note of a label, (samples,)
+    made."""
+
+    audio: np.ndarray
+    label: str
+    note: Note
+    w: Tensor
+    made: np.ndarray
+
+
+def recorded(voice: Any, path: Path) -> Recorded:
+    """A recording of one note, and what a voice plays in its place."""
     listener = voice.able(Encodes, "listen to a recording")
     w = heard(listener, path)
     said = parse_name(path.stem)
     hint = None if said.several else said.pitch
     one = one_note(read_audio(path, max_seconds=LONGEST), path.name, hint=hint)
     audio = one.audio[find_onset(one.audio) :]
-    label = listener.nearest(w)
     held = min(max(len(audio) / SAMPLE_RATE - 0.3, 0.2), 6.0)
+    label = listener.nearest(w)
     note = Note(one.pitch if voice.pitched else 60.0, held, 100, label)
     (made,) = voice.notes([note], w=w.unsqueeze(0))
     level = np.float32(np.sqrt((np.square(made).mean() + 1e-12) / (np.square(audio[: len(made)]).mean() + 1e-12)))
-    audio = audio * level
+    return Recorded(audio * level, label, note, w, made)
+
+
+def recording_explained(
+    voice: Any, path: Path, controls: Controls | None, index: Index | None, critics: Discriminators | None = None
+) -> Explained:
+    """Where a recording of one note lies, what the voice makes of it, what it cannot say, and what the critics hear in
+    both."""
+    it = recorded(voice, path)
+    audio, label, note, w, made = it.audio, it.label, it.note, it.w, it.made
     size = min(len(audio), len(made))
     apart = levels_of(made[:size]) - levels_of(audio[:size])
     facts: dict[str, Any] = {"of": "recording", "voice": voice.info.name, "recording": path.name}
@@ -231,7 +295,9 @@ def recording_explained(voice: Any, path: Path, controls: Controls | None, index
     facts["made_of_it"]["log_mel_distance_db"] = _round(mel_distance(made[:size], audio[:size]))
     facts["cannot_say"] = _cannot_say(apart)
     facts |= _near(index, audio)
-    return Explained(facts, {"The recording, and what the voice makes of it": {path.name: audio, f"as {label}": made}})
+    sounds = {path.name: audio, f"as {label}": made}
+    facts["critics"], maps = _judged(voice, critics, note, sounds)
+    return Explained(facts, {"The recording, and what the voice makes of it": sounds}, maps)
 
 
 def _cannot_say(apart: np.ndarray) -> list[str]:

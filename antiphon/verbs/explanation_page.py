@@ -11,6 +11,8 @@ import numpy as np
 from antiphon.audio.mel import cut_tail
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.labelling.row import note_name
+from antiphon.metrics.critics_map import SAMPLES, CriticsMap
+from antiphon.metrics.plots.critics import critics_panels
 from antiphon.metrics.plots.sheet import spectrogram_panels
 from antiphon.verbs.explained import Explained, Sounds
 from antiphon.verbs.page import Chapter, Figure, Group, html_page
@@ -20,8 +22,14 @@ STYLE = """
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td.text { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
+th:first-child, .text { text-align: left; } .scroll { overflow-x: auto; margin: 1.5rem 0; }
 """
+TEXT = ' class="text"'
+CRITICS = (
+    "While the voice was trained, critics told real sounds from made ones. Red is what makes this sound real to them, "
+    "blue what gives it away, grey what they do not mind: how much their verdict would lose if that part were blurred. "
+    "Of two sounds of a note the one with the higher verdict is realer to them. The first 0.74 s, as in training."
+)
 WORDS = {  # of a place above the label's typical sound, and below it
     "brightness": ("bright", "dark"),
     "attack": ("slow to begin", "quick to begin"),
@@ -44,7 +52,40 @@ def explanation_page(made: Explained) -> str:
     facts = made.facts
     title, text, body = {"voice": _voice, "note": _one_note, "recording": _recording}[facts["of"]](facts)
     chapters = [Chapter("To hear and see", "Pictures in a row share their scales.", _groups(made.sounds))]
+    if made.maps:
+        chapters.append(_critics(made))
+    elif facts["of"] != "voice":
+        body += f"<p>No critics lie beside {escape(facts['voice'])}: what they hear cannot be shown.</p>"
     return html_page(title, text, chapters if made.sounds else [], body, STYLE)
+
+
+def _critics(made: Explained) -> Chapter:
+    """What the critics heard, drawn over the spectrograms."""
+    pictures = critics_panels(*zip(*made.maps.values(), strict=True))
+    figures = [
+        Figure(f"{name}: {found.verdict:.2f}", cut_tail(sound[:SAMPLES]), picture)
+        for (name, (sound, found)), picture in zip(made.maps.items(), pictures, strict=True)
+    ]
+    said = " ".join(f"{name}: {in_words(found)}" for name, (_, found) in made.maps.items())
+    return Chapter("What the critics hear", CRITICS, [Group(figures, remark=said)])
+
+
+def in_words(found: CriticsMap) -> str:
+    """The parts of a sound that speak most for and against it, as a sentence."""
+
+    def cell(place: int) -> str:
+        band, stretch = divmod(place, found.values.shape[1])
+        hertz, seconds = found.hertz[band : band + 2], found.seconds[stretch : stretch + 2]
+        return f"{_in_hertz(hertz[0])} to {_in_hertz(hertz[1])} from {seconds[0]:.2f} to {seconds[1]:.2f} s"
+
+    best, worst = int(found.values.argmax()), int(found.values.argmin())
+    against = f"; most against it, {cell(worst)} ({found.values.min():+.2f})" if found.values.min() < -0.005 else ""
+    whole = f"the critics' verdict is {found.verdict:.2f}, and {found.blurred:.2f} once all of it is blurred"
+    return f"{whole}; most for it speaks {cell(best)} ({found.values.max():+.2f}){against}."
+
+
+def _in_hertz(x: float) -> str:
+    return f"{x / 1000:.1f} kHz" if x >= 1000 else f"{round(x, -1):.0f} Hz"
 
 
 def _groups(sounds: Mapping[str, Sounds]) -> list[Group]:
@@ -73,25 +114,35 @@ def _voice(facts: Mapping[str, Any]) -> tuple[str, str, str]:
         body += _table(note, ("", *names), moves, shade=1.0)
     lines = "".join(f"<li>{escape(line)}</li>" for line in facts["never_heard"])
     body += f"<h2>What it never heard</h2><ul>{lines}</ul>" if lines else ""
-    body += _instruments(facts["instruments"])
+    body += _instruments(facts["instruments"], facts.get("at_one_note"))
     return f"Why {facts['voice']} sounds as it does", text, body
 
 
-def _instruments(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The instruments' typical sounds; the highest and the lowest of each trait come first, in words."""
+def _ends(title: str, values: Mapping[str, Mapping[str, float]]) -> str:
+    """The labels with the highest and the lowest five values of each trait; values: by label and trait."""
+    rows = []
+    for name in next(iter(values.values())):
+        order = sorted(values, key=lambda label, name=name: -values[label][name])  # type: ignore[misc]
+        rows.append([name, *(", ".join(some) for some in (order[:5], order[:-6:-1]))])
+    return _table(title, ("", "most", "least"), rows)
+
+
+def _instruments(rows: Sequence[Mapping[str, Any]], beside: Mapping[str, Any] | None) -> str:
+    """The instruments' typical sounds; the highest and the lowest of each trait come first, in words, and so do those
+    of all that play one note."""
     traits = list(rows[0].get("traits", {}))
     most = ""
     if traits and len(rows) > 1:
-        ends = []
-        for name in traits:
-            order = sorted(rows, key=lambda row, name=name: -row["traits"][name]["typical"])  # type: ignore[misc]
-            ends.append([name, *(", ".join(r["label"] for r in some) for some in (order[:5], order[:-6:-1]))])
-        most = _table("Which instrument has most and least of it, each at its usual note", ("", "most", "least"), ends)
+        typical = {row["label"]: {name: t["typical"] for name, t in row["traits"].items()} for row in rows}
+        most = _ends("Which instrument has most and least of it, each at its usual note", typical)
     cells = []
     for row in rows:
         key = [note_name(round(row[k])) if row.get(k) is not None else "" for k in ("lowest", "highest", "usual_note")]
-        typical = [row["traits"][name]["typical"] for name in traits]
-        cells.append([row["label"], " to ".join(x for x in key[:2] if x), key[2], row["sounds"] or "", *typical])
+        middle = [row["traits"][name]["typical"] for name in traits]
+        cells.append([row["label"], " to ".join(x for x in key[:2] if x), key[2], row["sounds"] or "", *middle])
+    if beside and len(beside["instruments"]) > 1:
+        title = f"The same, all at {beside['name']} (the {len(beside['instruments'])} that were heard there)"
+        most += _ends(title, beside["instruments"])
     return most + _table("Typical sounds", ("", "heard from, to", "usual note", "sounds heard", *traits), cells)
 
 
@@ -130,8 +181,14 @@ def _in_words(facts: Mapping[str, Any]) -> str:
 
 
 def _traits_table(traits: Mapping[str, Any]) -> str:
-    keys = [k for k in ("measured", "place", "low", "typical", "high") if k in next(iter(traits.values()), {})]
-    heads = {"place": "place (-1..1 is usual)", "low": "label's 10 %", "typical": "median", "high": "90 %"}
+    keys = [k for k in ("measured", "unit", "place", "low", "typical", "high") if k in next(iter(traits.values()), {})]
+    heads = {
+        "unit": "in",
+        "place": "place (-1..1 is usual)",
+        "low": "label's 10 %",
+        "typical": "median",
+        "high": "90 %",
+    }
     rows = [[name, *(row[k] for k in keys)] for name, row in traits.items()]
     return _table("Traits, at the label's usual note", ("", *(heads.get(k, k) for k in keys)), rows)
 
@@ -166,7 +223,8 @@ def _near_table(facts: Mapping[str, Any]) -> str:
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], shade: float = 0.0) -> str:
     """shade: the value at which a cell is fully coloured, red above 0 and blue below; 0 for none."""
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    words = [isinstance(x, str) for x in rows[0]] if rows else [False] * len(heads)
+    head = "".join(f"<th{TEXT * left}>{escape(text)}</th>" for text, left in zip(heads, words, strict=True))
     body = "".join(
         f"<tr><th>{escape(str(row[0]))}</th>{''.join(_cell(x, shade) for x in row[1:])}</tr>\n" for row in rows
     )
@@ -176,7 +234,7 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], shad
 
 def _cell(x: Any, shade: float) -> str:
     if isinstance(x, str):
-        return f'<td class="text">{escape(x)}</td>'
+        return f"<td{TEXT}>{escape(x)}</td>"
     text = f"{x:.2f}" if isinstance(x, float) else str(x)
     if not shade:
         return f"<td>{text}</td>"
