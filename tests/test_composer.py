@@ -12,6 +12,7 @@ import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
+from antiphon.data.bar_measures import NAMES
 from antiphon.data.phrases import AT, END, KEYS, Reading, likeness, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.music.harmony import estimate_key
@@ -34,7 +35,7 @@ from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
 from antiphon.voices.writing_many import together
 
 TINY = {"network.width": 16, "network.layers": 1, "network.heads": 2, "batch": 2, "tokens": 64, "health": 0,
-        "game.critic_channels": 4, "game.siblings": 2}  # fmt: skip
+        "game.critic_width": 4, "game.siblings": 2}  # fmt: skip
 
 
 def piece(seed: int, bars: int = 12, metre: Metre = Metre(4, 4)) -> Score:  # noqa: B008
@@ -405,7 +406,7 @@ def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: p
     game, source = new_game(prepared, made), made.source(prepared)
 
     def likes_notes(views: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
-        return views[:, :5].sum((1, 3)).unflatten(1, (-1, 16)).sum(2)[:, 2:]
+        return views[..., NAMES.index("notes of a part")]
 
     monkeypatch.setattr(game, "_teach", lambda *_: {})
     monkeypatch.setattr(game, "_verdicts", likes_notes)

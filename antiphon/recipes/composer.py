@@ -37,6 +37,7 @@ SIZES = {
     "base": ComposerConfig(192, 3, 6),
     "large": ComposerConfig(384, 6, 6),
 }
+KNOWN = 64  # real phrases from which the critic has its scale
 FEW = 300  # bars of a style, fewer of which hardly teach it
 
 
@@ -66,7 +67,7 @@ class ComposerRecipe(Recipe[Scores]):
         "game.weight": (0, 1e3),
         "game.siblings": (2, 64),
         "game.critic_steps": (1, 100),
-        "game.critic_channels": (2, 512),
+        "game.critic_width": (2, 512),
         "batch": (1, 4096),
         "tokens": (32, 1024),
         "average": (0, 0.999999),
@@ -140,7 +141,10 @@ class ComposerRecipe(Recipe[Scores]):
         model = ComposerModel(self.network, LabelTable(data.styles, ()))
         for name, table in counted(data, SETTINGS).items():
             getattr(model, name).copy_(torch.from_numpy(table))
-        return ComposerGame(model, self.game)
+        game = ComposerGame(model, self.game)
+        source = self.source(data)
+        game.know([source.context(i) for i in range(KNOWN)])
+        return game
 
 
 def composer(size: str = "base", seed: int = 0) -> ComposerRecipe:

@@ -22,12 +22,12 @@ def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
     for i, writing in enumerate(writings):
         _go_on(pending, i, writing, None)
     while pending:
-        answers: dict[int, Tensor] = {}
-        for kind in {_kind(question) for question in pending.values()}:
-            mine = [i for i, question in pending.items() if _kind(question) == kind]
-            answers |= _answered(model, memory, mine, [pending[i] for i in mine])
-        for i in sorted(answers):
-            _go_on(pending, i, writings[i], answers[i])
+        waiting: dict[tuple[str, int], list[int]] = {}
+        for i in sorted(pending):
+            waiting.setdefault(_kind(pending[i]), []).append(i)
+        mine = max(waiting.values(), key=len)  # the others wait, so that more and more are asked together
+        for i, found in _answered(model, memory, mine, [pending[i] for i in mine]).items():
+            _go_on(pending, i, writings[i], found)
 
 
 def _kind(question: Question) -> tuple[str, int]:

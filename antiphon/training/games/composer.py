@@ -23,12 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from antiphon.data.bar_measures import bar_measures
 from antiphon.data.phrases import END, KEYS, Piece, Reading, Window, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.metrics.plots.png import write_png
 from antiphon.metrics.plots.roll import draw_roll
 from antiphon.networks.composer import ComposerModel
-from antiphon.networks.discriminators.phrase import PhraseCritic, rolls
+from antiphon.networks.discriminators.measured import MeasuredCritic
 from antiphon.training.batches.phrases import PHRASE, Context, Phrases, collated
 from antiphon.training.contract import Examined, Game, Judged, StepContext, take_over
 from antiphon.training.games.adversary import AdversaryConfig, Seen
@@ -67,7 +68,7 @@ class ComposerOptimiser(OptimiserConfig):
 class ComposerGameConfig(AdversaryConfig):
     """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
     the policy gradient. siblings: phrases that are written in each place. critic_steps: moves of the critic for
-    each of the generator, on the same phrases, which cost most. critic_channels: its width. half: the transformer in
+    each of the generator, on the same phrases, which cost most. critic_width: its width. half: the transformer in
     bfloat16."""
 
     rule: str = "relativistic"
@@ -79,8 +80,8 @@ class ComposerGameConfig(AdversaryConfig):
     rising: float = 0.1
     weight: float = 0.5
     siblings: int = 4
-    critic_steps: int = 1
-    critic_channels: int = 24
+    critic_steps: int = 4
+    critic_width: int = 48
     half: bool = True
 
 
@@ -91,7 +92,7 @@ class ComposerGame(Game, Examined):
     def __init__(self, model: ComposerModel, config: ComposerGameConfig):
         super().__init__()
         self.model, self.config, self.rule = model, config, rule_called(config.rule)
-        self.critics = config.normed(PhraseCritic(config.critic_channels, len(model.labels.instruments)))
+        self.critics = config.normed(MeasuredCritic(config.critic_width, len(model.labels.instruments)))
         o = config.optimiser
         self.set_optimizers(
             {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
@@ -169,11 +170,13 @@ class ComposerGame(Game, Examined):
 
     def _verdicts(self, views: Tensor, styles: Tensor) -> Tensor:
         """(n, PHRASE) logits of the bars that were written."""
-        logits: Tensor = self.critics(views, styles)[:, BEFORE:]
+        logits: Tensor = self.critics(views, styles)
         return logits
 
     def _views(self, pieces: Sequence[Piece], contexts: Sequence[Context]) -> Tensor:
-        return rolls(pieces, [range(c.begin - BEFORE, c.begin + PHRASE) for c in contexts])
+        """(n, PHRASE, measures)"""
+        bars = [bar_measures(p, c.begin, c.begin + PHRASE) for p, c in zip(pieces, contexts, strict=True)]
+        return torch.from_numpy(np.stack(bars))
 
     def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Piece]:
         """Each piece up to its phrase, and the phrase as the generator writes it."""
@@ -213,11 +216,12 @@ class ComposerGame(Game, Examined):
         return self._verdicts(views, torch.tensor([c.piece.style for c in contexts])).mean(1)
 
     def embed(self, view: Tensor) -> Tensor:
-        """Where notes begin by role and eighth of a bar, and which pitches sound."""
-        phrase = view[:, :, -view.shape[2] * PHRASE // (PHRASE + BEFORE) :]
-        begun = F.avg_pool2d(phrase[:, : view.shape[1] // 2 + 1].sum(-1, keepdim=True), (2, 1)).flatten(1)
-        pitches = F.avg_pool2d(phrase.sum(2, keepdim=True), (1, 3)).flatten(1)
-        return torch.cat([begun, pitches / 4], 1)
+        """Measures in standard deviations of real bars."""
+        return ((view - self.critics.mean) / self.critics.spread).flatten(1)
+
+    def know(self, contexts: Sequence[Context]) -> None:
+        """Take the critic's scale from real phrases."""
+        self.critics.know(self._views([c.piece for c in contexts], contexts).flatten(0, 1))
 
     def preview(self, voice: Voice, data: Scores, folder: Path, step: int) -> Path:
         """A piano roll of a short piece in each style, and their MIDI files."""
