@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
-from antiphon.data.bar_measures import NAMES
+from antiphon.data.bar_measures import NAMES, bar_measures
 from antiphon.data.phrases import AT, END, KEYS, Reading, likeness, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.music.harmony import estimate_key
@@ -28,14 +29,14 @@ from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices import writing
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.checkpoint import load_voice, save_voice
+from antiphon.voices.checkpoint import load_voice, read_tensors, save_voice, write_tensors
 from antiphon.voices.composer import ComposerVoice
 from antiphon.voices.forms import form, markers, plan, tacet
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
-from antiphon.voices.writing_many import together
+from antiphon.voices.writing_many import best_of, together
 
 TINY = {"network.width": 16, "network.layers": 1, "network.heads": 2, "batch": 2, "tokens": 64, "health": 0,
-        "game.critic_width": 4, "game.siblings": 2}  # fmt: skip
+        "network.judge": 4, "game.siblings": 2}  # fmt: skip
 
 
 def piece(seed: int, bars: int = 12, metre: Metre = Metre(4, 4)) -> Score:  # noqa: B008
@@ -207,6 +208,74 @@ def test_many_are_written_as_each_alone(voice: ComposerVoice, prepared: Scores):
     together(voice.model, [writer.write() for writer in others])
     for one, other in zip(ones, others, strict=True):
         assert one.draft.written().notes.tolist() == other.draft.written().notes.tolist()
+
+
+def test_of_several_ways_to_write_a_phrase_the_preferred_is_kept(voice: ComposerVoice, prepared: Scores):
+    """With a judge who likes notes there are more than otherwise; every writer ends with the same piece, and what it
+    has shown the network is what it has written."""
+    heard = []
+
+    def likes_notes(tried: Sequence[Draft], first: int, stop: int) -> int:
+        counts = [len(draft.excerpt(first, stop).notes) for draft in tried]
+        heard.append((first, stop, max(counts), float(np.mean(counts))))
+        return int(np.argmax(counts))
+
+    draft = drafts(prepared, 1)[0]
+    writers = [Writer(d, Taste(), np.random.default_rng(i), 2) for i, d in enumerate((draft, draft.copy(), draft.copy()))]
+    best_of(voice.model, writers, likes_notes)
+    written = [writer.draft.written() for writer in writers]
+    assert [(first, stop) for first, stop, *_ in heard] == [(6, 8), (8, 10)]
+    assert len(written[0].notes) == sum(most for *_, most, _ in heard) > sum(usual for *_, usual in heard)
+    for other in written[1:]:
+        assert other.notes.tolist() == written[0].notes.tolist()
+        assert other.chords.tolist() == written[0].chords.tolist()
+    made = replace(prepared.piece(0), notes=draft.excerpt(0, 10).notes, chords=draft.piece.chords)
+    kept = [i for name, i in AT.items() if name not in ("like", "before", "count")]
+    shown = np.concatenate([writers[1].begin[None], *writers[1].bars])
+    np.testing.assert_array_equal(window(made, 0, draft.order, 10_000, stop=10).tokens[:, kept], shown[:, kept])
+
+
+def test_a_taught_critic_chooses(voice: ComposerVoice, monkeypatch: pytest.MonkeyPatch):
+    """A voice whose critic has been taught composes otherwise, the same from the same seed; an untaught one has no
+    say."""
+    asked = {"count": 6, "style": "song", "seed": 3}
+    plain = voice.bars(**asked).encode()
+    monkeypatch.setattr(voice.model.judge, "moves", torch.ones((), dtype=torch.long))
+    judged = voice.bars(**asked)
+    assert plain != judged.encode() == voice.bars(**asked).encode()
+    check_score(judged)
+    check_score(voice.bars(given=piece(8), keep=[0], parts=["bass"], seed=1))
+    longer = voice.bars(5, before=piece(8), seed=1)
+    check_score(longer)
+
+
+def test_an_older_voice_has_no_critic(voice: ComposerVoice, tmp_path: Path):
+    older = type(voice.model)(replace(voice.model.config, judge=0), voice.model.labels)
+    path = tmp_path / "old.safetensors"
+    save_voice(path, older, voice.info)
+    tensors, meta = read_tensors(path)
+    del meta["config"]["judge"]
+    write_tensors(path, tensors, meta)
+    check_score(load_voice(path).bars(2, seed=1))
+
+
+def test_measures_of_bars(prepared: Scores):
+    """A A' B A, three bars each: what returns is like what was there, and what lies too far back is not looked at."""
+    known = prepared.piece(0)
+    found = bar_measures(known, 0, known.bars)
+    assert found.shape == (known.bars, len(NAMES))
+    column = {name: found[:, i] for i, name in enumerate(NAMES)}
+    assert column["has 4 before"].tolist() == [0.0] * 4 + [1.0] * (known.bars - 4)
+    assert (column["drums at 1"][1:] == 1).all()
+    assert column["strokes"] == pytest.approx(np.log(5.0))
+    assert column["density"] == pytest.approx(4 / 16)
+    assert column["on the beat"] == pytest.approx(1.0)
+    assert (column["silent parts"] == 0).all()
+    again = bar_measures(replace(known, notes=known.notes), 8, 11)
+    np.testing.assert_array_equal(again, found[8:11])
+    alone = bar_measures(known, 8, 11, 8)
+    assert alone[0, NAMES.index("has 1 before")] == 0
+    assert alone[0, NAMES.index("rhythm at 1")] == 0 < found[8, NAMES.index("rhythm at 1")]
 
 
 def test_forms():

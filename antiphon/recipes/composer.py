@@ -61,13 +61,13 @@ class ComposerRecipe(Recipe[Scores]):
     shown: ClassVar = {"nats": "nats", "pitch": "pitch", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        "network.judge": (2, 1024),
         **GAME_LIMITS,
         "game.begin": (0, 1),
         "game.rising": (0, 1),
         "game.weight": (0, 1e3),
         "game.siblings": (2, 64),
         "game.critic_steps": (1, 100),
-        "game.critic_width": (2, 512),
         "batch": (1, 4096),
         "tokens": (32, 1024),
         "average": (0, 0.999999),
@@ -122,7 +122,7 @@ class ComposerRecipe(Recipe[Scores]):
     def like(self, voice: Voice) -> ComposerRecipe:
         if not isinstance(voice.model.config, ComposerConfig):
             raise AntiphonError(f"{voice.info.name} does not compose: start from another voice, or use --from-scratch")
-        return replace(self, network=voice.model.config)
+        return replace(self, network=replace(voice.model.config, judge=self.network.judge))
 
     def shared(self, count: int) -> ComposerRecipe:
         return replace(self, batch=-(-self.batch // count))

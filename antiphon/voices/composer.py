@@ -11,17 +11,20 @@ import numpy as np
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
+from antiphon.data.bar_measures import NAMES as MEASURES
 from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, habits, tempo_class
 from antiphon.music.harmony import estimate_key, home
 from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
+from antiphon.voices.choosing import CANDIDATES, PHRASE, judge_of
 from antiphon.voices.forms import SOMETIMES, backs, form, markers, plan, tacet
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
+from antiphon.voices.writing_many import best_of
 
 BARS, MOST = 32, 1000
 USUAL_KEYS = (0, 7, 5, 2, 10, 9, 3)  # tonics of major keys, the most usual first; minor ones lie three semitones lower
@@ -183,7 +186,14 @@ class _Request:
 
     def _write(self, draft: Draft, style: int, taste: Taste) -> None:
         draft.dynamic = float(self.model.dynamic[style]) > 0.5
-        alone(self.model, Writer(draft, taste, self.rng).write())
+        judge = judge_of(self.model, style)
+        if judge is None or draft.model is not None:
+            alone(self.model, Writer(draft, taste, self.rng).write())
+            return
+        seeds = self.rng.integers(1 << 62, size=CANDIDATES).tolist()
+        drafts = [draft, *(draft.copy() for _ in seeds[1:])]
+        writers = [Writer(d, taste, np.random.default_rng(s), PHRASE) for d, s in zip(drafts, seeds, strict=True)]
+        best_of(self.model, writers, judge)
 
     # ---- along with given parts ----------------------------------------------------------------------------------
 
@@ -359,11 +369,11 @@ def _loudness(score: Score, chosen: Sequence[int]) -> list[float]:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64)}
+LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64), "judge": (0, 1024)}
 
 
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerModel:
-    config = read_numbers(ComposerConfig, meta["config"], LIMITS)
+    config = read_numbers(ComposerConfig, {"judge": 0} | meta["config"], LIMITS)  # older voices have none
     if config.width % (2 * config.heads):
         raise ValueError("its width is not a multiple of twice its heads")
     labels = read_labels(meta["labels"])
@@ -371,7 +381,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerMode
         "embed.weight": (None, config.width),
         f"layers.{config.layers - 1}.up.weight": (config.hidden, config.width),
         "dynamic": (len(labels.instruments),),
-    }
+    } | ({"judge.first.weight": (config.judge, len(MEASURES))} if config.judge else {})
     check_sizes(claims, tensors)
     settings_of(tensors["settings"], len(labels.instruments))
     return ComposerModel(config, labels)

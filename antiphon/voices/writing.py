@@ -7,7 +7,7 @@ its part's range, a block that says it repeats a rhythm and does not, a part tha
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -120,22 +120,37 @@ class Draft:
 
     def written(self) -> Piece:
         """The piece with its notes."""
+        return self._with(sorted(self.blocks.items()))
+
+    def excerpt(self, first: int, stop: int) -> Piece:
+        """The piece with the notes of some bars, which are written or were there."""
+        places = [(bar, part) for bar in range(max(first, 0), stop) for part in range(self.piece.parts)]
+        return self._with([(place, self.blocks[place]) for place in places])
+
+    def _with(self, blocks: Sequence[tuple[tuple[int, int], Block]]) -> Piece:
         rows = [
             np.concatenate([np.full((len(b.notes), 1), bar), np.full((len(b.notes), 1), part), b.notes], 1)
-            for (bar, part), b in sorted(self.blocks.items())
+            for (bar, part), b in blocks
             if len(b.notes)
         ]
         notes = np.concatenate([np.zeros((0, 6), np.int64), *rows]).astype(np.int16)
         values = {name: value for name, value in vars(self.piece).items() if name not in ("starts", "notes")}
         return Piece(notes=notes, **values)
 
+    def copy(self) -> Draft:
+        """One that can be written otherwise."""
+        blocks = Blocks(self.blocks.known)
+        blocks.update(self.blocks)
+        return replace(self, piece=replace(self.piece, chords=self.piece.chords.copy()), blocks=blocks)
+
 
 # ---- questions -------------------------------------------------------------------------------------------------------
 
 
 class Question(NamedTuple):
-    """kind: begin (tokens, forgetting what was before), read (tokens), bar, block, place, length, pitch or velocity;
-    inputs: arrays of one row, or of tokens; state: the network's state, a (width,) tensor."""
+    """kind: begin (tokens, forgetting what was before), read (tokens), bar, block, place, length, pitch or velocity, or
+    choose (the bar up to which it is written), which no network answers; inputs: arrays of one row, or of tokens;
+    state: the network's state, a (width,) tensor."""
 
     kind: str
     inputs: tuple[np.ndarray, ...]
@@ -196,10 +211,11 @@ def alone(model: ComposerModel, writing: Writing) -> None:
 
 
 class Writer:
-    """Writes the bars of a draft. rng: draws everything."""
+    """Writes the bars of a draft. rng: draws everything. phrase: bars after which it asks whether it may go on, 0 for
+    never [voices/choosing.py]."""
 
-    def __init__(self, draft: Draft, taste: Taste, rng: np.random.Generator):
-        self.draft, self.taste, self.rng = draft, taste, rng
+    def __init__(self, draft: Draft, taste: Taste, rng: np.random.Generator, phrase: int = 0):
+        self.draft, self.taste, self.rng, self.phrase = draft, taste, rng, phrase
         self.piece = draft.piece
         self.told = piece_told(draft.piece)
         self.begin = Told(self.told).row(kind=BEGIN)
@@ -215,10 +231,21 @@ class Writer:
         for bar in range(max(draft.begin - LOOKED_BACK, 0), draft.begin):
             self._recall(bar)
         yield from self._remember()
-        for bar in range(draft.begin, draft.stop or draft.piece.bars):
+        stop = draft.stop or draft.piece.bars
+        for bar in range(draft.begin, stop):
             if self.seen + 64 > MEMORY:
                 yield from self._remember()
             yield from self._bar(bar)
+            if self.phrase and ((bar + 1 - draft.begin) % self.phrase == 0 or bar + 1 == stop):
+                yield Question("choose", (np.array([bar + 1]),))
+
+    def become(self, other: Writer) -> None:
+        """Go on from where another writer of the same piece has come to."""
+        self.draft.blocks.clear()
+        self.draft.blocks.update(other.draft.blocks)
+        self.piece.chords[:] = other.piece.chords
+        self.bars, self.last, self.loud = list(other.bars), list(other.last), list(other.loud)
+        self.seen, self.state, self.met = other.seen, other.state, other.met.copy()
 
     def _remember(self) -> Writing:
         """Begin anew with the last bars."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from antiphon.core.parallel import one_thread
 from antiphon.networks.composer import ComposerModel, turned, turns
-from antiphon.voices.writing import MEMORY, Question, Writing, logits
+from antiphon.voices.writing import MEMORY, Draft, Question, Writer, Writing, logits
 
+Judge = Callable[[Sequence[Draft], int, int], int]
 ROOM = 2 * MEMORY  # tokens that are kept of each
 
 
@@ -22,12 +24,16 @@ def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
     for i, writing in enumerate(writings):
         _go_on(pending, i, writing, None)
     while pending:
-        waiting: dict[tuple[str, int], list[int]] = {}
-        for i in sorted(pending):
-            waiting.setdefault(_kind(pending[i]), []).append(i)
-        mine = max(waiting.values(), key=len)  # the others wait, so that more and more are asked together
+        mine = max(_by_kind(pending).values(), key=len)  # the others wait, so that more and more are asked together
         for i, found in _answered(model, memory, mine, [pending[i] for i in mine]).items():
             _go_on(pending, i, writings[i], found)
+
+
+def _by_kind(pending: dict[int, Question]) -> dict[tuple[str, int], list[int]]:
+    found: dict[tuple[str, int], list[int]] = {}
+    for i in sorted(pending):
+        found.setdefault(_kind(pending[i]), []).append(i)
+    return found
 
 
 def _kind(question: Question) -> tuple[str, int]:
@@ -58,6 +64,35 @@ def _answered(model: ComposerModel, memory: _Memory, who: list[int], questions: 
     return dict(zip(who, found.unbind(), strict=True))
 
 
+@one_thread()
+@torch.inference_mode()
+def best_of(model: ComposerModel, writers: Sequence[Writer], judge: Judge) -> None:
+    """Let several writers, with a `phrase`, write the same piece: after each phrase `judge` hears all of them, from
+    which bar to which, and all go on from the one that it prefers. In the end their drafts are the same."""
+    memory, writings = _Memory(model, len(writers)), [writer.write() for writer in writers]
+    pending: dict[int, Question] = {}
+    for i, writing in enumerate(writings):
+        _go_on(pending, i, writing, None)
+    first = writers[0].draft.begin
+    while pending:
+        waiting = _by_kind(pending)
+        meeting = waiting.pop(("choose", 0), [])
+        if waiting:
+            mine = max(waiting.values(), key=len)
+            for i, found in _answered(model, memory, mine, [pending[i] for i in mine]).items():
+                _go_on(pending, i, writings[i], found)
+            continue
+        stop = int(pending[meeting[0]].inputs[0][0])
+        best = judge([writer.draft for writer in writers], first, stop)
+        for i in meeting:
+            if i != best:
+                writers[i].become(writers[best])
+                memory.copy(best, i)
+        for i in meeting:
+            _go_on(pending, i, writings[i], writers[i].state)
+        first = stop
+
+
 class _Memory:
     """Keys and values of what every piece's network has seen: (layers, pieces, heads, ROOM, width of a head)."""
 
@@ -68,6 +103,11 @@ class _Memory:
         self.values = torch.zeros_like(self.keys)
         self.sizes = torch.zeros(pieces, dtype=torch.long)
         self.turns = turns(0, ROOM, self.size)
+
+    def copy(self, source: int, target: int) -> None:
+        for table in (self.keys, self.values):
+            table[:, target] = table[:, source]
+        self.sizes[target] = self.sizes[source]
 
     def read(self, who: list[int], tokens: list[Tensor]) -> Tensor:
         """Let each of some pieces see further tokens. -> (n, width) the states after the last"""

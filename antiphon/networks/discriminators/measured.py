@@ -15,15 +15,18 @@ FARTHEST = 4.0  # standard deviations: what is farther out counts as this
 
 
 class MeasuredCritic(nn.Module):
-    """(batch, bars, NAMES) measures, (batch,) styles -> (batch, bars) logits. mean, spread: of real bars."""
+    """(batch, bars, NAMES) measures, (batch,) styles -> (batch, bars) logits. mean, spread: of real bars. moves: how
+    often it has been taught."""
 
     mean: Tensor
     spread: Tensor
+    moves: Tensor
 
     def __init__(self, width: int, styles: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(len(NAMES)))
         self.register_buffer("spread", torch.ones(len(NAMES)))
+        self.register_buffer("moves", torch.zeros((), dtype=torch.long))
         self.first, self.second = nn.Linear(len(NAMES), width), nn.Linear(width, width)
         self.verdict, self.style = nn.Linear(width, 1), nn.Embedding(styles, width)
         nn.init.zeros_(self.style.weight)

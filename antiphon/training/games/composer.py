@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from antiphon.core.errors import AntiphonError
 from antiphon.data.bar_measures import bar_measures
 from antiphon.data.phrases import END, KEYS, Piece, Reading, Window, window
 from antiphon.data.prepared_scores import Scores
@@ -68,8 +69,7 @@ class ComposerOptimiser(OptimiserConfig):
 class ComposerGameConfig(AdversaryConfig):
     """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
     the policy gradient. siblings: phrases that are written in each place. critic_steps: moves of the critic for
-    each of the generator, on the same phrases, which cost most. critic_width: its width. half: the transformer in
-    bfloat16."""
+    each of the generator, on the same phrases, which cost most. half: the transformer in bfloat16."""
 
     rule: str = "relativistic"
     r1: float = 0.02
@@ -81,8 +81,12 @@ class ComposerGameConfig(AdversaryConfig):
     weight: float = 0.5
     siblings: int = 4
     critic_steps: int = 4
-    critic_width: int = 48
     half: bool = True
+
+    def check(self) -> None:
+        super().check()
+        if self.spectral:
+            raise AntiphonError("game.spectral cannot work here: the critic is kept with the voice, as it is")
 
 
 class ComposerGame(Game, Examined):
@@ -92,11 +96,15 @@ class ComposerGame(Game, Examined):
     def __init__(self, model: ComposerModel, config: ComposerGameConfig):
         super().__init__()
         self.model, self.config, self.rule = model, config, rule_called(config.rule)
-        self.critics = config.normed(MeasuredCritic(config.critic_width, len(model.labels.instruments)))
+        mine = [weight for name, weight in model.named_parameters() if not name.startswith("judge.")]
         o = config.optimiser
-        self.set_optimizers(
-            {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
-        )
+        self.set_optimizers({"generator": o.generator(mine), "critics": o.critic(self.critics.parameters())})
+
+    @property
+    def critics(self) -> MeasuredCritic:  # type: ignore[override]
+        """Saved with the voice, since it chooses among phrases when the voice composes."""
+        assert self.model.judge is not None
+        return self.model.judge
 
     @torch.no_grad()
     def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
@@ -106,6 +114,8 @@ class ComposerGame(Game, Examined):
         left = []
         for name, mine in self.model.named_parameters():
             rest = slice(None)
+            if name.startswith("judge."):
+                continue
             if name == "embed.weight":
                 left += self._take_styles(mine, theirs[name], voice.instruments)
                 rest = slice(len(self.model.labels.instruments), None)
@@ -114,6 +124,8 @@ class ComposerGame(Game, Examined):
                 mine[rest] = theirs[name]
             else:
                 left.append(name)
+        if voice.model.judge is not None and voice.instruments == self.model.labels.instruments:
+            left += take_over(self.critics, voice.model.judge.state_dict())
         return left + (take_over(self.critics, critic_weights) if critic_weights else [])
 
     def _take_styles(self, mine: Tensor, theirs: Tensor, known: Sequence[str]) -> list[str]:
@@ -166,6 +178,7 @@ class ComposerGame(Game, Examined):
 
         penalty = self.config.penalty([true], lambda: [Seen(score, real, fake)], moment.r1, moment.step, rng)
         norm = self.update("critics", loss + penalty)
+        self.critics.moves += 1
         return {"critic": loss, "penalty": penalty, "critic_norm": norm}
 
     def _verdicts(self, views: Tensor, styles: Tensor) -> Tensor:
