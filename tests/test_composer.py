@@ -221,7 +221,8 @@ def test_of_several_ways_to_write_a_phrase_the_preferred_is_kept(voice: Composer
         return int(np.argmax(counts))
 
     draft = drafts(prepared, 1)[0]
-    writers = [Writer(d, Taste(), np.random.default_rng(i), 2) for i, d in enumerate((draft, draft.copy(), draft.copy()))]
+    three = draft, draft.copy(), draft.copy()
+    writers = [Writer(d, Taste(), np.random.default_rng(i), 2) for i, d in enumerate(three)]
     best_of(voice.model, writers, likes_notes)
     written = [writer.draft.written() for writer in writers]
     assert [(first, stop) for first, stop, *_ in heard] == [(6, 8), (8, 10)]

@@ -159,5 +159,3 @@ def _beats(rows: np.ndarray, drums: np.ndarray) -> list[float]:
         float(((keys == KICK) & (strokes[:, 2] == 0)).any()), float(np.isin(keys, SNARE).sum()) / many,
         float(np.isin(keys, TOMS).sum()) / many,
     ]  # fmt: skip
-
-
