@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +25,8 @@ from antiphon.recipes.composer import ComposerRecipe
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training.contract import StepContext
-from antiphon.training.games.composer import advantages
+from antiphon.training.games import composer as composing
+from antiphon.training.games.composer import ComposerGame, advantages
 from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices import writing
@@ -76,6 +78,12 @@ def prepared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scores:
     path = tmp_path_factory.mktemp("scores") / "scores.safetensors"
     prepare_scores(folder, path, "CC0", "", lambda done, total: None)
     return Scores(path)
+
+
+@pytest.fixture(autouse=True)
+def short_pieces(monkeypatch: pytest.MonkeyPatch):
+    """In the game."""
+    monkeypatch.setattr(composing, "BARS", 4)
 
 
 def tiny(**settings) -> ComposerRecipe:
@@ -236,18 +244,18 @@ def test_of_several_ways_to_write_a_phrase_the_preferred_is_kept(voice: Composer
     np.testing.assert_array_equal(window(made, 0, draft.order, 10_000, stop=10).tokens[:, kept], shown[:, kept])
 
 
-def test_a_taught_critic_chooses(voice: ComposerVoice, monkeypatch: pytest.MonkeyPatch):
+def test_a_taught_critic_chooses(voice: ComposerVoice):
     """A voice whose critic has been taught composes otherwise, the same from the same seed; an untaught one has no
     say."""
-    asked = {"count": 6, "style": "song", "seed": 3}
-    plain = voice.bars(**asked).encode()
-    monkeypatch.setattr(voice.model.judge, "moves", torch.ones((), dtype=torch.long))
-    judged = voice.bars(**asked)
-    assert plain != judged.encode() == voice.bars(**asked).encode()
-    check_score(judged)
-    check_score(voice.bars(given=piece(8), keep=[0], parts=["bass"], seed=1))
-    longer = voice.bars(5, before=piece(8), seed=1)
-    check_score(longer)
+    judged = ComposerVoice(copy.deepcopy(voice.model), voice.info)
+    asked = {"count": 3, "style": "song", "seed": 3, "parts": ["melody", "bass"]}
+    assert judged.bars(**asked).encode() == voice.bars(**asked).encode()
+    judged.model.judge.moves.fill_(1)
+    made = judged.bars(**asked)
+    assert voice.bars(**asked).encode() != made.encode() == judged.bars(**asked).encode()
+    check_score(made)
+    check_score(judged.bars(given=piece(8, 3), keep=[0], parts=["bass"], seed=1))
+    check_score(judged.bars(2, before=piece(8, 4), seed=1))
 
 
 def test_an_older_voice_has_no_critic(voice: ComposerVoice, tmp_path: Path):
@@ -472,25 +480,45 @@ def test_both_players_move_in_the_game(prepared: Scores):
 
 def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: pytest.MonkeyPatch):
     """With a critic that likes full bars, more notes are written."""
-    made = tiny(**{"game.optimiser.rate": 0.02, "game.siblings": 4})
+    made = tiny(batch=4, **{"game.optimiser.rate": 0.02, "game.siblings": 4})
     game, source = new_game(prepared, made), made.source(prepared)
 
-    def likes_notes(views: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
-        return views[..., NAMES.index("notes of a part")]
+    class LikesNotes(torch.nn.Module):
+        def forward(self, views: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+            return views[..., NAMES.index("notes of a part")]
 
     monkeypatch.setattr(game, "_teach", lambda *_: {})
-    monkeypatch.setattr(game, "_verdicts", likes_notes)
-    contexts = source.batch(0, 2).contexts
+    monkeypatch.setattr(ComposerGame, "critics", LikesNotes())
+    contexts = source.batch(0, 4).contexts
 
     def fullness() -> float:
-        made = game._written(contexts * 2, torch.Generator().manual_seed(5))
-        return float(np.mean([(m.notes[:, 0] >= c.begin).sum() for m, c in zip(made, contexts * 2, strict=True)]))
+        made = game._written(contexts, torch.Generator().manual_seed(5))
+        return float(np.mean([len(draft.written().notes) for draft in made]))
 
     before = fullness()
-    for k in range(3):
+    for k in range(5):
         played, _ = game._play(contexts, StepContext(k, 1.0, 2, 1.0), torch.Generator().manual_seed(k))
         game.update("generator", played)
     assert fullness() > 1.15 * before
+
+
+def test_pieces_of_the_game_are_composed_as_for_a_person(voice: ComposerVoice, prepared: Scores):
+    """The same sketch, dice and notes; siblings share a sketch and differ in notes."""
+    game, source = new_game(prepared, tiny()), tiny().source(prepared)
+    game.model.load_state_dict(voice.model.state_dict())
+    contexts = source.batch(0, 2).contexts
+    one, other = game._written(contexts, torch.Generator().manual_seed(3))
+    seeds = torch.randint(1 << 31, (2,), generator=torch.Generator().manual_seed(3)).tolist()
+    sketch = voice.sketch(4, voice.styles[contexts[0].piece.style], seeds[0])
+    alone(voice.model, Writer(sketch, Taste(), np.random.default_rng(seeds[0])).write())
+    assert one.written().notes.tolist() == sketch.written().notes.tolist() != other.written().notes.tolist()
+    assert (one.tacet, one.piece.earlier.tolist()) == (other.tacet, other.piece.earlier.tolist())
+
+
+def test_the_batch_holds_whole_sets_of_siblings():
+    with pytest.raises(AntiphonError, match=r"batch=4 cannot work: use a multiple of game.siblings=3"):
+        tiny(batch=4, **{"game.siblings": 3}).check()
+    assert replace(tiny(batch=12), batch=12).shared(5).batch == 4
 
 
 def test_a_run_begins_from_a_voice_of_other_styles(voice: ComposerVoice, prepared: Scores):

@@ -37,7 +37,7 @@ SIZES = {
     "base": ComposerConfig(192, 3, 6),
     "large": ComposerConfig(384, 6, 6),
 }
-KNOWN = 64  # real phrases from which the critic has its scale
+KNOWN = 32  # real phrases from which the critic has its scale
 FEW = 300  # bars of a style, fewer of which hardly teach it
 
 
@@ -79,6 +79,8 @@ class ComposerRecipe(Recipe[Scores]):
         self.game.check()
         if self.network.width % (2 * self.network.heads):
             raise AntiphonError(f"network.width={self.network.width} cannot work: use a multiple of 2 network.heads")
+        if self.batch % self.game.siblings:
+            raise AntiphonError(f"batch={self.batch} cannot work: use a multiple of game.siblings={self.game.siblings}")
 
     def prepare(
         self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
@@ -125,7 +127,8 @@ class ComposerRecipe(Recipe[Scores]):
         return replace(self, network=replace(voice.model.config, judge=self.network.judge))
 
     def shared(self, count: int) -> ComposerRecipe:
-        return replace(self, batch=-(-self.batch // count))
+        own = self.game.siblings
+        return replace(self, batch=own * -(-self.batch // (own * count)))
 
     def at(self, step: int, total: int) -> StepContext:
         sooner = min((step + 1) / self.warm_up, 1.0) / min((step + 1) / 100, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -19,7 +19,7 @@ from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabu
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
 from antiphon.voices.choosing import CANDIDATES, PHRASE, judge_of
-from antiphon.voices.forms import SOMETIMES, backs, form, markers, plan, tacet
+from antiphon.voices.forms import SOMETIMES, Section, backs, form, markers, plan, tacet
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
@@ -82,6 +82,11 @@ class ComposerVoice(ComposesMusic):
             return request.continuation(before, _count(count), taste)
         return request.piece(_count(count), taste)
 
+    def sketch(self, count: int, style: str, seed: int) -> Draft:
+        """The draft of a piece as `bars` begins it, with no notes yet."""
+        rng = np.random.default_rng((seed, 24))
+        return _Request(self, rng, self._style(style), None, None, None, None, {}).sketch(count).draft
+
     def _style(self, name: str | None) -> int | None:
         if name is None:
             return None
@@ -125,6 +130,15 @@ def _bins(told: Mapping[str, float]) -> dict[str, int]:
     return {name: min(int(value * BINS), BINS - 1) + 1 for name, value in told.items()}
 
 
+class _Sketch(NamedTuple):
+    draft: Draft
+    seats: Sequence[Seat]
+    sections: Sequence[Section]
+    metre: Metre
+    key: Key
+    tempo: float
+
+
 class _Request:
     """What was asked for, and the four ways to write it."""
 
@@ -138,6 +152,15 @@ class _Request:
     # ---- a new piece ---------------------------------------------------------------------------------------------
 
     def piece(self, count: int, taste: Taste) -> Score:
+        sketch = self.sketch(count)
+        self._write(sketch.draft, sketch.draft.piece.style, taste)
+        notator = Notator(home(sketch.key), self.rng, sketch.tempo)
+        parts = [notator.part(sketch.draft, i, seat.name, seat.program) for i, seat in enumerate(sketch.seats)]
+        metres, marks = (sketch.metre,) * count, tuple(markers(sketch.sections))
+        return Score(tuple(parts), metres, ((0, float(sketch.tempo)),), ((0, sketch.key),), marks)
+
+    def sketch(self, count: int) -> _Sketch:
+        """All of a piece but its notes."""
         setting = self._setting()
         metre = self.metre or setting.metre
         key = self.key or self._usual_key(setting.mode)
@@ -150,12 +173,8 @@ class _Request:
         draft.habits = _habits(seats)
         draft.tacet = tacet(sections, draft.habits[:, 0], self.rng)
         draft.habits[:, 0] *= draft.habits[:, 0] < SOMETIMES  # the others rest by whole sections
-        self._write(draft, setting.style, taste)
-        notator = Notator(home(key), self.rng, tempo)
-        parts = [notator.part(draft, i, seat.name, seat.program) for i, seat in enumerate(seats)]
-        return Score(
-            tuple(parts), (metre,) * count, ((0, float(tempo)),), ((0, key),), tuple(markers(sections)),
-        )  # fmt: skip
+        draft.dynamic = float(self.model.dynamic[setting.style]) > 0.5
+        return _Sketch(draft, seats, sections, metre, key, tempo)
 
     def _setting(self, **wanted: Any) -> Setting:
         """One of the training pieces', in the style and metre and with the mode that are asked for, as far as it can

@@ -1,21 +1,24 @@
-"""The game of composing: a generator that writes phrases, note by note, and a critic that judges their bars.
+"""The game of composing: a generator that writes pieces, note by note, and a critic that judges their bars.
 
-First the generator learns by likelihood alone. Then, while the ramp rises, it also plays: it goes on from places in
-real pieces, several times from each, and the critic compares every bar that it writes with the real one in its place.
+First the generator learns by likelihood alone. Then, while the ramp rises, it also plays: it composes pieces as it
+does for a person, several to each sketch, and the critic compares their bars with those of real pieces, by what can
+be measured of them [data/bar_measures.py].
 
     L_D = softplus(D(fake) - D(real)) + R1                       relativistic pairs, by bar
     L_G = -log p(real) - ramp * w * sum_t A(t) log p(written_t)  A: how much better the bars from t on are judged than
-                                                                 those that it wrote in the same place the other times
+                                                                 those that it wrote to the same sketch the other times
 
 Notes are not differentiable, so that the second term is a policy gradient, as in SeqGAN (Yu 2017), with the mean of its
-siblings as each phrase's baseline (Kool 2019); likelihood first and all along, as in Transformer-GAN (Muhamed 2021)."""
+siblings as each piece's baseline (Kool 2019); likelihood first and all along, as in Transformer-GAN (Muhamed 2021). The
+critic is saved with the voice, and chooses among phrases when it composes [voices/choosing.py]."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +27,7 @@ from torch.optim import Optimizer
 
 from antiphon.core.errors import AntiphonError
 from antiphon.data.bar_measures import bar_measures
-from antiphon.data.phrases import END, KEYS, Piece, Reading, Window, window
+from antiphon.data.phrases import END, Piece, Window, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.metrics.plots.png import write_png
 from antiphon.metrics.plots.roll import draw_roll
@@ -37,13 +40,13 @@ from antiphon.training.games.optimisers import OptimiserConfig
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.writing import Blocks, Draft, Taste, Writer
+from antiphon.voices.composer import ComposerVoice
+from antiphon.voices.voice import Voice, VoiceInfo
+from antiphon.voices.writing import Draft, Taste, Writer
 from antiphon.voices.writing_many import together
 
-if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
-
-BEFORE = 2  # bars before a phrase that the critic sees
+BARS = 32  # of a piece that is composed: as many as a person gets who does not say how many
+BEFORE = 2  # bars before a phrase from which on the network is asked how likely it was
 LONGEST = 512  # tokens of a phrase and what comes before it
 UNSURE = 0.5  # standard deviation of verdicts below which they count for less
 FADING = 0.5  # how much less each further bar's verdict counts for a decision
@@ -67,18 +70,19 @@ class ComposerOptimiser(OptimiserConfig):
 @dataclass(frozen=True, kw_only=True)
 class ComposerGameConfig(AdversaryConfig):
     """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
-    the policy gradient. siblings: phrases that are written in each place. critic_steps: moves of the critic for
-    each of the generator, on the same phrases, which cost most. half: the transformer in bfloat16."""
+    the policy gradient; at 0 only the critic learns from what is composed. siblings: pieces that are written to each
+    sketch, of which a batch holds whole sets. critic_steps: moves of the critic for each of the generator, on the same
+    pieces, which cost most. half: the transformer in bfloat16."""
 
     rule: str = "relativistic"
     r1: float = 0.02
     every: int = 4
     finite: bool = True
     optimiser: OptimiserConfig = field(default_factory=ComposerOptimiser)
-    begin: float = 0.7
-    rising: float = 0.1
+    begin: float = 0.9
+    rising: float = 0.02
     weight: float = 0.5
-    siblings: int = 4
+    siblings: int = 3
     critic_steps: int = 4
     half: bool = True
 
@@ -152,64 +156,75 @@ class ComposerGame(Game, Examined):
     def _play(
         self, contexts: Sequence[Context], moment: StepContext, rng: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Write phrases, teach the critic, and -> the generator's loss."""
-        many = [context for context in contexts for _ in range(self.config.siblings)]
-        written = self._written(many, rng)
-        styles = torch.tensor([context.piece.style for context in many])
-        real = self._views([context.piece for context in contexts], contexts).repeat_interleave(self.config.siblings, 0)
-        fake = self._views(written, many)
+        """Compose pieces, teach the critic, and -> the generator's loss."""
+        drafts = self._written(contexts, rng)
+        written = [draft.written() for draft in drafts]
+        true, false = _styles([c.piece for c in contexts]), _styles(written)
+        real, fake = self._views(contexts), _measured(written)
         for _ in range(self.config.critic_steps):
-            log = self._teach(real, fake, styles, moment, rng)
+            log = self._teach((real, true), (fake, false), moment, rng)
         with torch.no_grad():
-            verdicts = self._verdicts(fake, styles)
-        advantage = advantages(verdicts, self.config.siblings)
-        log["judged"] = (self._verdicts(real, styles) - verdicts).mean()
-        return self._gradient(written, many, advantage), log
+            verdicts = self.critics(fake, false)
+            log["judged"] = (self.critics(real, true) - verdicts).mean()
+        if not self.config.weight:
+            return torch.zeros(()), log
+        return self._gradient(written, drafts, advantages(verdicts, self.config.siblings)), log
 
     def _teach(
-        self, real: Tensor, fake: Tensor, styles: Tensor, moment: StepContext, rng: torch.Generator
+        self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor], moment: StepContext, rng: torch.Generator
     ) -> dict[str, Tensor]:
-        true, false = self._verdicts(real, styles), self._verdicts(fake, styles)
+        """real, fake: views and styles."""
+        true, false = self.critics(*real), self.critics(*fake)
         loss = self.rule.discriminator(true, false)
 
         def score(x: Tensor) -> Tensor:
-            return self._verdicts(x, styles).mean(1)
+            return self.critics(x, real[1]).mean(1)
 
-        penalty = self.config.penalty([true], lambda: [Seen(score, real, fake)], moment.r1, moment.step, rng)
+        penalty = self.config.penalty([true], lambda: [Seen(score, real[0], fake[0])], moment.r1, moment.step, rng)
         norm = self.update("critics", loss + penalty)
         self.critics.moves += 1
         return {"critic": loss, "penalty": penalty, "critic_norm": norm}
 
-    def _verdicts(self, views: Tensor, styles: Tensor) -> Tensor:
-        """(n, PHRASE) logits of the bars that were written."""
-        logits: Tensor = self.critics(views, styles)
-        return logits
+    def _views(self, contexts: Sequence[Context]) -> Tensor:
+        """(n, BARS, measures) of real pieces from their contexts on, as if they began there; short ones are gone
+        through again."""
+        found = []
+        for c in contexts:
+            begin = max(min(c.begin, c.piece.bars - BARS), 0)
+            bars = bar_measures(c.piece, begin, min(begin + BARS, c.piece.bars), begin)
+            found.append(bars[np.arange(BARS) % len(bars)])
+        return torch.from_numpy(np.stack(found))
 
-    def _views(self, pieces: Sequence[Piece], contexts: Sequence[Context]) -> Tensor:
-        """(n, PHRASE, measures)"""
-        bars = [bar_measures(p, c.begin, c.begin + PHRASE) for p, c in zip(pieces, contexts, strict=True)]
-        return torch.from_numpy(np.stack(bars))
-
-    def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Piece]:
-        """Each piece up to its phrase, and the phrase as the generator writes it."""
-        drafts = [_draft(context) for context in contexts]
-        seeds = torch.randint(1 << 31, (len(drafts),), generator=rng).tolist()
-        taste = Taste(kept=1.0)
-        writers = [Writer(d, taste, np.random.default_rng(seed)) for d, seed in zip(drafts, seeds, strict=True)]
+    def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Draft]:
+        """As many pieces as there are contexts, in the style of every first one of `siblings`, who are written to one
+        sketch."""
+        voice, own = ComposerVoice(copy.deepcopy(self.model), VoiceInfo("")), self.config.siblings  # it freezes it
+        seeds = torch.randint(1 << 31, (len(contexts),), generator=rng).tolist()
+        drafts: list[Draft] = []
+        for i, context in enumerate(contexts):
+            known = drafts[i - i % own].copy() if i % own else None
+            drafts.append(known or voice.sketch(BARS, voice.styles[context.piece.style], seeds[i]))
+        writers = [Writer(d, Taste(), np.random.default_rng(seed)) for d, seed in zip(drafts, seeds, strict=True)]
         self.model.eval()
         together(self.model, [writer.write() for writer in writers])
         self.model.train()
-        return [_with_phrase(context.piece, draft) for context, draft in zip(contexts, drafts, strict=True)]
+        return drafts
 
-    def _gradient(self, written: Sequence[Piece], contexts: Sequence[Context], advantage: Tensor) -> Tensor:
-        """How surprising the phrases' decisions are, each times its advantage, per note. advantage: (n, PHRASE)."""
-        firsts = [max(c.begin - BEFORE, 0) for c in contexts]
+    def _gradient(self, written: Sequence[Piece], drafts: Sequence[Draft], advantage: Tensor) -> Tensor:
+        """How surprising the pieces' decisions are, each times its advantage, per note. advantage: (n, BARS)."""
+        phrases = [
+            Context(piece, begin, tuple(draft.order))
+            for piece, draft in zip(written, drafts, strict=True)
+            for begin in range(0, BARS, PHRASE)
+        ]
+        firsts = [max(c.begin - BEFORE, 0) for c in phrases]
         windows = [
-            window(piece, first, c.order, LONGEST, stop=c.begin + PHRASE)
-            for piece, c, first in zip(written, contexts, firsts, strict=True)
+            window(c.piece, first, c.order, LONGEST, stop=c.begin + PHRASE)
+            for c, first in zip(phrases, firsts, strict=True)
         ]
         batch = collated(windows)
-        weights, total = _weights(windows, contexts, firsts, advantage), torch.zeros(())
+        weights = _weights(windows, phrases, firsts, advantage.reshape(len(phrases), PHRASE))
+        total = torch.zeros(())
         for name, nats in surprises(self.model, batch, self.config.half).items():
             total = total + (nats * weights[DECIDED[name]]).sum()
         return total / max(len(batch.places), 1)
@@ -217,15 +232,13 @@ class ComposerGame(Game, Examined):
     # ---- to be looked at -----------------------------------------------------------------------------------------
 
     def judge_real(self, batch: Phrases) -> Judged:
-        views = self._views([c.piece for c in batch.contexts], batch.contexts)
-        return Judged(views, self._mean(views, batch.contexts))
+        views = self._views(batch.contexts)
+        return Judged(views, self.critics(views, _styles([c.piece for c in batch.contexts])).mean(1))
 
     def judge_generated(self, batch: Phrases, rng: torch.Generator) -> Judged:
-        views = self._views(self._written(batch.contexts, rng), batch.contexts)
-        return Judged(views, self._mean(views, batch.contexts))
-
-    def _mean(self, views: Tensor, contexts: Sequence[Context]) -> Tensor:
-        return self._verdicts(views, torch.tensor([c.piece.style for c in contexts])).mean(1)
+        written = [draft.written() for draft in self._written(batch.contexts, rng)]
+        views = _measured(written)
+        return Judged(views, self.critics(views, _styles(written)).mean(1))
 
     def embed(self, view: Tensor) -> Tensor:
         """Measures in standard deviations of real bars."""
@@ -233,7 +246,7 @@ class ComposerGame(Game, Examined):
 
     def know(self, contexts: Sequence[Context]) -> None:
         """Take the critic's scale from real phrases."""
-        self.critics.know(self._views([c.piece for c in contexts], contexts).flatten(0, 1))
+        self.critics.know(self._views(contexts).flatten(0, 1))
 
     def preview(self, voice: Voice, data: Scores, folder: Path, step: int) -> Path:
         """A piano roll of a short piece in each style, and their MIDI files."""
@@ -267,22 +280,12 @@ def advantages(verdicts: Tensor, siblings: int) -> Tensor:
     return (apart / apart.std().clamp_min(UNSURE)).flatten(0, 1).clamp(-3, 3)
 
 
-def _draft(context: Context) -> Draft:
-    """A piece whose phrase is to be written."""
-    piece = replace(context.piece, chords=context.piece.chords.copy())
-    stop = min(context.begin + PHRASE, piece.bars)
-    piece.chords[context.begin : stop] = -1
-    ranges = np.array([(128, KEYS - 1) if family == 16 else (0, 127) for family in piece.families])
-    dynamic = bool((piece.notes[:64, 5] < 8).any())
-    blocks = Blocks(Reading(context.piece))
-    return Draft(piece, ranges, context.order, blocks, context.begin, stop, dynamic=dynamic, ends=False)
+def _measured(pieces: Sequence[Piece]) -> Tensor:
+    return torch.from_numpy(np.stack([bar_measures(piece, 0, piece.bars) for piece in pieces]))
 
 
-def _with_phrase(piece: Piece, draft: Draft) -> Piece:
-    """The piece up to its phrase, and the phrase."""
-    known = piece.notes[piece.notes[:, 0] < draft.begin]
-    written = draft.written()
-    return replace(written, notes=np.concatenate([known, written.notes]))
+def _styles(pieces: Sequence[Piece]) -> Tensor:
+    return torch.tensor([piece.style for piece in pieces])
 
 
 def _weights(
