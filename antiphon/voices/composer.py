@@ -18,7 +18,7 @@ from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.choosing import CANDIDATES, PHRASE, judge_of
+from antiphon.voices.choosing import CANDIDATES, judge_of, phrases
 from antiphon.voices.forms import SOMETIMES, Section, backs, form, markers, plan, tacet
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
@@ -211,8 +211,8 @@ class _Request:
             return
         seeds = self.rng.integers(1 << 62, size=CANDIDATES).tolist()
         drafts = [draft, *(draft.copy() for _ in seeds[1:])]
-        writers = [Writer(d, taste, np.random.default_rng(s), PHRASE) for d, s in zip(drafts, seeds, strict=True)]
-        best_of(self.model, writers, judge)
+        writers = [Writer(d, taste, np.random.default_rng(s)) for d, s in zip(drafts, seeds, strict=True)]
+        best_of(self.model, writers, phrases(draft), judge)
 
     # ---- along with given parts ----------------------------------------------------------------------------------
 

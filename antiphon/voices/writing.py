@@ -148,9 +148,8 @@ class Draft:
 
 
 class Question(NamedTuple):
-    """kind: begin (tokens, forgetting what was before), read (tokens), bar, block, place, length, pitch or velocity, or
-    choose (the bar up to which it is written), which no network answers; inputs: arrays of one row, or of tokens;
-    state: the network's state, a (width,) tensor."""
+    """kind: begin (tokens, forgetting what was before), read (tokens), bar, block, place, length, pitch or velocity;
+    inputs: arrays of one row, or of tokens; state: the network's state, a (width,) tensor."""
 
     kind: str
     inputs: tuple[np.ndarray, ...]
@@ -211,11 +210,10 @@ def alone(model: ComposerModel, writing: Writing) -> None:
 
 
 class Writer:
-    """Writes the bars of a draft. rng: draws everything. phrase: bars after which it asks whether it may go on, 0 for
-    never [voices/choosing.py]."""
+    """Writes the bars of a draft. rng: draws everything."""
 
-    def __init__(self, draft: Draft, taste: Taste, rng: np.random.Generator, phrase: int = 0):
-        self.draft, self.taste, self.rng, self.phrase = draft, taste, rng, phrase
+    def __init__(self, draft: Draft, taste: Taste, rng: np.random.Generator):
+        self.draft, self.taste, self.rng = draft, taste, rng
         self.piece = draft.piece
         self.told = piece_told(draft.piece)
         self.begin = Told(self.told).row(kind=BEGIN)
@@ -227,17 +225,21 @@ class Writer:
         self.met = np.zeros((draft.piece.parts, 3, 2))  # of each habit: where it could show, and where it did
 
     def write(self) -> Writing:
-        draft = self.draft
-        for bar in range(max(draft.begin - LOOKED_BACK, 0), draft.begin):
+        yield from self.open()
+        yield from self.go_on(self.draft.begin, self.draft.stop or self.draft.piece.bars)
+
+    def open(self) -> Writing:
+        """Let the network see what there is."""
+        for bar in range(max(self.draft.begin - LOOKED_BACK, 0), self.draft.begin):
             self._recall(bar)
         yield from self._remember()
-        stop = draft.stop or draft.piece.bars
-        for bar in range(draft.begin, stop):
+
+    def go_on(self, first: int, stop: int) -> Writing:
+        """Bars first to stop - 1."""
+        for bar in range(first, stop):
             if self.seen + 64 > MEMORY:
                 yield from self._remember()
             yield from self._bar(bar)
-            if self.phrase and ((bar + 1 - draft.begin) % self.phrase == 0 or bar + 1 == stop):
-                yield Question("choose", (np.array([bar + 1]),))
 
     def become(self, other: Writer) -> None:
         """Go on from where another writer of the same piece has come to."""
@@ -548,9 +550,8 @@ class Writer:
         order = np.argsort(-chances, kind="stable")
         before = np.cumsum(chances[order]) - chances[order]
         chances[order[before >= self.taste.kept]] = 0
-        return int(
-            np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right").clip(0, len(chances) - 1)
-        )
+        chosen = int(np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right"))
+        return min(chosen, len(chances) - 1)
 
 
 def _named(answers: Sequence[int]) -> dict[str, int]:

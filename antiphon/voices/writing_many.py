@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +17,44 @@ Judge = Callable[[Sequence[Draft], int, int], int]
 ROOM = 2 * MEMORY  # tokens that are kept of each
 
 
+class Phrase(NamedTuple):
+    """Bars first to stop - 1; many: whether they are worth several tries."""
+
+    first: int
+    stop: int
+    many: bool
+
+
 @torch.inference_mode()
 def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
     """Write all of them to their ends. Each comes out as if written alone, within rounding."""
-    memory = _Memory(model, len(writings))
+    _finish(model, _Memory(model, len(writings)), dict(enumerate(writings)))
+
+
+@one_thread()
+@torch.inference_mode()
+def best_of(model: ComposerModel, writers: Sequence[Writer], phrases: Sequence[Phrase], judge: Judge) -> None:
+    """Let several writers write the same piece: of their ways to write a phrase `judge` chooses one, from which all go
+    on. The first one's draft is the piece."""
+    memory, leads = _Memory(model, len(writers)), 0
+    _finish(model, memory, {0: writers[0].open()})
+    for phrase in phrases:
+        if not phrase.many:
+            _finish(model, memory, {leads: writers[leads].go_on(phrase.first, phrase.stop)})
+            continue
+        for i, writer in enumerate(writers):
+            if i != leads:
+                writer.become(writers[leads])
+                memory.copy(leads, i)
+        _finish(model, memory, {i: writer.go_on(phrase.first, phrase.stop) for i, writer in enumerate(writers)})
+        leads = judge([writer.draft for writer in writers], phrase.first, phrase.stop)
+    if leads:
+        writers[0].become(writers[leads])
+
+
+def _finish(model: ComposerModel, memory: _Memory, writings: Mapping[int, Writing]) -> None:
     pending: dict[int, Question] = {}
-    for i, writing in enumerate(writings):
+    for i, writing in writings.items():
         _go_on(pending, i, writing, None)
     while pending:
         mine = max(_by_kind(pending).values(), key=len)  # the others wait, so that more and more are asked together
@@ -62,35 +95,6 @@ def _answered(model: ComposerModel, memory: _Memory, who: list[int], questions: 
         states = torch.stack([q.state for q in questions if q.state is not None])
         found = logits(model, questions[0].kind, states, inputs)
     return dict(zip(who, found.unbind(), strict=True))
-
-
-@one_thread()
-@torch.inference_mode()
-def best_of(model: ComposerModel, writers: Sequence[Writer], judge: Judge) -> None:
-    """Let several writers, with a `phrase`, write the same piece: after each phrase `judge` hears all of them, from
-    which bar to which, and all go on from the one that it prefers. In the end their drafts are the same."""
-    memory, writings = _Memory(model, len(writers)), [writer.write() for writer in writers]
-    pending: dict[int, Question] = {}
-    for i, writing in enumerate(writings):
-        _go_on(pending, i, writing, None)
-    first = writers[0].draft.begin
-    while pending:
-        waiting = _by_kind(pending)
-        meeting = waiting.pop(("choose", 0), [])
-        if waiting:
-            mine = max(waiting.values(), key=len)
-            for i, found in _answered(model, memory, mine, [pending[i] for i in mine]).items():
-                _go_on(pending, i, writings[i], found)
-            continue
-        stop = int(pending[meeting[0]].inputs[0][0])
-        best = judge([writer.draft for writer in writers], first, stop)
-        for i in meeting:
-            if i != best:
-                writers[i].become(writers[best])
-                memory.copy(best, i)
-        for i in meeting:
-            _go_on(pending, i, writings[i], writers[i].state)
-        first = stop
 
 
 class _Memory:
