@@ -57,6 +57,9 @@ def piece(seed: int, bars: int = 12, metre: Metre = Metre(4, 4)) -> Score:  # no
     return Score((*parts, ScorePart("Kit", DRUMS, tuple(kit))), (metre,) * bars, ((0, 96.0 + seed),))
 
 
+ENDLESS = replace(piece(1, 4), metres=(Metre(4, 4),) * 1001)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pieces of two styles, one twice, one in three, one broken and one too short."""
@@ -425,6 +428,8 @@ def test_a_variation(voice: ComposerVoice):
         ({"given": piece(1), "keep": [7]}, "no such part"),
         ({"vary": piece(1), "amount": 2.0}, "amount of 2"),
         ({"before": piece(1, 4, Metre(9, 4))}, "longer than 8 beats"),
+        ({"given": ENDLESS}, "1,001 bars is too long"),
+        ({"vary": ENDLESS}, "1,001 bars is too long"),
     ],
 )
 def test_what_cannot_be_composed_is_refused_in_one_line(voice: ComposerVoice, asked: dict, says: str):

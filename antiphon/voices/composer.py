@@ -100,6 +100,11 @@ def _count(count: int | None) -> int:
     return count
 
 
+def _check_length(score: Score) -> None:
+    if score.bars > MOST:  # one stray note makes thousands of bars, each of which would be written
+        raise AntiphonError(f"a piece of {score.bars:,} bars is too long: give one of {MOST:,} at most")
+
+
 def _key(key: Key | str | None) -> Key | None:
     return Key.parse(key) if isinstance(key, str) else key
 
@@ -217,6 +222,7 @@ class _Request:
     # ---- along with given parts ----------------------------------------------------------------------------------
 
     def company(self, given: Score, keep: list[int], count: int | None, taste: Taste) -> Score:
+        _check_length(given)
         kept = self._kept(given, keep)
         if count not in (None, given.bars):
             raise AntiphonError(f"the piece that is given has {given.bars} bars: leave the count out")
@@ -305,6 +311,7 @@ class _Request:
     def variation(self, vary: Score, amount: float, taste: Taste) -> Score:
         if not 0 <= amount <= 1:
             raise AntiphonError(f"an amount of {amount:g} is out of range: use 0 (hardly varied) to 1 (a new piece)")
+        _check_length(vary)
         chosen = chosen_parts(vary, 1)
         known = tabulate(vary, self.key or estimate_key(vary), chosen)
         setting = self._setting_like(known)
