@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from antiphon.data.phrases import GRID, LENGTHS, PLACES, Piece
+from antiphon.data.phrases import CHORDS, GRID, LENGTHS, PLACES, Piece
 
 BACK = (1, 2, 4, 8, 16)  # bars
 COPIED = (1, 4, 8)
@@ -18,12 +18,14 @@ HEARD = 8  # bars whose pitch classes a bar's are compared with
 SCALE = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))  # pieces are in C major or A minor
 CONSONANT = np.isin(np.arange(12), (0, 3, 4, 5, 7, 8, 9))
 KICK, SNARE, TOMS = 128 + 36 - 27, (128 + 38 - 27, 128 + 40 - 27), tuple(128 + k - 27 for k in (41, 43, 45, 47, 48, 50))
+_SHAPES = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 6), (0, 3, 7, 10), (0, 4, 7, 11))
+TONES = np.array([np.isin((np.arange(12) - chord // 6) % 12, _SHAPES[chord % 6]) for chord in range(CHORDS)])
 NAMES = (
     *(f"has {n} before" for n in BACK), *(f"rhythm at {n}" for n in BACK), *(f"notes at {n}" for n in BACK),
     *(f"drums at {n}" for n in BACK), *(f"copied parts at {n}" for n in COPIED), "onsets at 1", "silent parts",
     "fallen silent", "density", "on the beat", "on a weak sixteenth", "off the grid", "notes of a part",
     "most notes of a part", "notes at once", "pitch classes of a part", "pitch classes", "new pitch classes",
-    "entropy of pitch classes", "in the scale", "consonance", "sound together",
+    "entropy of pitch classes", "in the scale", "in the chord", "chords alike", "consonance", "sound together",
     "interval", "steps", "leaps", "repeated notes", "length", "short notes", "long notes", "spread of lengths",
     "mean pitch", "lowest", "highest", "drums", "strokes", "keys of drums", "kick begins", "snares", "toms",
 )  # fmt: skip
@@ -43,7 +45,7 @@ def bar_measures(piece: Piece, first: int, stop: int, begin: int = 0) -> np.ndar
         values += [value for kind in range(3) for value in _likeness(seen, bar - low, kind)]
         values += _copied(bars, bar - low, drums)
         values += _texture(piece, bars, bar, low, drums)
-        values += _harmony(bars, bar - low, drums)
+        values += _harmony(piece, bars, bar, low, drums)
         values += _lines(bars[bar - low], drums)
         values += _beats(bars[bar - low], drums)
         found.append(values)
@@ -98,16 +100,19 @@ def _texture(piece: Piece, bars: list[np.ndarray], bar: int, low: int, drums: np
     ]
 
 
-def _harmony(bars: list[np.ndarray], at: int, drums: np.ndarray) -> list[float]:
-    """Chords are not in it: those of real pieces are estimated, those of composed ones planned."""
-    rows = bars[at]
+def _harmony(piece: Piece, bars: list[np.ndarray], bar: int, low: int, drums: np.ndarray) -> list[float]:
+    rows = bars[bar - low]
     tuned = rows[~drums[rows[:, 1]]]
     classes = tuned[:, 3] % 12
     by_part = len(np.unique(tuned[:, 1] * 12 + classes)) / max(len(np.unique(tuned[:, 1])), 1)
-    around = np.concatenate(bars[max(at - HEARD + 1, 0) : at + 1])
+    around = np.concatenate(bars[max(bar - low - HEARD + 1, 0) : bar - low + 1])
     heard = np.bincount(around[~drums[around[:, 1]], 3] % 12, minlength=12)
     own = np.bincount(classes, minlength=12)
     share = heard[heard > 0] / max(heard.sum(), 1)
+    chord = piece.chords[bar][(2 * tuned[:, 2] >= piece.places[bar]).astype(int)]
+    known = (chord >= 0) & (chord < CHORDS)
+    fits = TONES[np.clip(chord, 0, CHORDS - 1), classes] & known
+    same = piece.chords[bar - 1] == piece.chords[bar] if bar > low else np.zeros(2, bool)
     first, second = np.triu_indices(len(tuned), 1)
     together = (tuned[first, 2] == tuned[second, 2]) & (tuned[first, 3] != tuned[second, 3])
     right = CONSONANT[np.abs(tuned[first, 3] - tuned[second, 3]) % 12][together]
@@ -118,6 +123,8 @@ def _harmony(bars: list[np.ndarray], at: int, drums: np.ndarray) -> list[float]:
         float(((own > 0) & (heard == own)).sum()) / max(float((own > 0).sum()), 1.0),
         float(-(share * np.log2(share)).sum()),
         float(SCALE[classes].sum()) / many,
+        float(fits.sum()) / many,
+        float(same.mean()),
         float(right.mean()) if len(right) else 0.8,
         float(np.log1p(len(right))),
     ]

@@ -79,7 +79,7 @@ class ComposerRecipe(Recipe[Scores]):
         self.game.check()
         if self.network.width % (2 * self.network.heads):
             raise AntiphonError(f"network.width={self.network.width} cannot work: use a multiple of 2 network.heads")
-        if self.batch % self.game.siblings:
+        if self.game.weight and self.batch % self.game.siblings:
             raise AntiphonError(f"batch={self.batch} cannot work: use a multiple of game.siblings={self.game.siblings}")
 
     def prepare(
@@ -127,7 +127,7 @@ class ComposerRecipe(Recipe[Scores]):
         return replace(self, network=replace(voice.model.config, judge=self.network.judge))
 
     def shared(self, count: int) -> ComposerRecipe:
-        own = self.game.siblings
+        own = self.game.siblings if self.game.weight else 1
         return replace(self, batch=own * -(-self.batch // (own * count)))
 
     def at(self, step: int, total: int) -> StepContext:

@@ -12,18 +12,16 @@ import torch
 
 from antiphon.data.bar_measures import BACK, bar_measures
 from antiphon.networks.composer import ComposerModel
-from antiphon.voices.writing import SECTION, Draft
-from antiphon.voices.writing_many import Judge, Phrase
+from antiphon.voices.writing import Draft
+from antiphon.voices.writing_many import Judge
 
 CANDIDATES, PHRASE = 3, 4  # ways to write a phrase; bars of a phrase
 
 
-def phrases(draft: Draft) -> list[Phrase]:
-    """Of the bars to be written. What returns of an earlier section is written once: it is mostly copied."""
+def phrases(draft: Draft) -> list[tuple[int, int]]:
+    """(first, stop) of the bars to be written."""
     stop = draft.stop or draft.piece.bars
-    starts = range(draft.begin, stop, PHRASE)
-    new = [not 0 <= int(draft.piece.earlier[first]) <= first - SECTION for first in starts]
-    return [Phrase(first, min(first + PHRASE, stop), many) for first, many in zip(starts, new, strict=True)]
+    return [(first, min(first + PHRASE, stop)) for first in range(draft.begin, stop, PHRASE)]
 
 
 def judge_of(model: ComposerModel, style: int) -> Judge | None:

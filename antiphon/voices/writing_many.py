@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,14 +16,6 @@ Judge = Callable[[Sequence[Draft], int, int], int]
 ROOM = 2 * MEMORY  # tokens that are kept of each
 
 
-class Phrase(NamedTuple):
-    """Bars first to stop - 1; many: whether they are worth several tries."""
-
-    first: int
-    stop: int
-    many: bool
-
-
 @torch.inference_mode()
 def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
     """Write all of them to their ends. Each comes out as if written alone, within rounding."""
@@ -33,21 +24,18 @@ def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
 
 @one_thread()
 @torch.inference_mode()
-def best_of(model: ComposerModel, writers: Sequence[Writer], phrases: Sequence[Phrase], judge: Judge) -> None:
-    """Let several writers write the same piece: of their ways to write a phrase `judge` chooses one, from which all go
-    on. The first one's draft is the piece."""
+def best_of(model: ComposerModel, writers: Sequence[Writer], phrases: Iterable[tuple[int, int]], judge: Judge) -> None:
+    """Let several writers write the same piece: of their ways to write a phrase, bars first to stop - 1, `judge`
+    chooses one, from which all go on. The first one's draft is the piece."""
     memory, leads = _Memory(model, len(writers)), 0
     _finish(model, memory, {0: writers[0].open()})
-    for phrase in phrases:
-        if not phrase.many:
-            _finish(model, memory, {leads: writers[leads].go_on(phrase.first, phrase.stop)})
-            continue
+    for first, stop in phrases:
         for i, writer in enumerate(writers):
             if i != leads:
                 writer.become(writers[leads])
                 memory.copy(leads, i)
-        _finish(model, memory, {i: writer.go_on(phrase.first, phrase.stop) for i, writer in enumerate(writers)})
-        leads = judge([writer.draft for writer in writers], phrase.first, phrase.stop)
+        _finish(model, memory, {i: writer.go_on(first, stop) for i, writer in enumerate(writers)})
+        leads = judge([writer.draft for writer in writers], first, stop)
     if leads:
         writers[0].become(writers[leads])
 

@@ -57,7 +57,7 @@ SHOWN = 16  # bars of a preview, of each style
 class ComposerOptimiser(OptimiserConfig):
     name: str = "adamw"
     rate: float = 1.5e-3
-    critic_rate: float = 1e-3
+    critic_rate: float = 3e-3
     beta1: float = 0.9
     beta2: float = 0.98
     weight_decay: float = 0.01
@@ -69,19 +69,20 @@ class ComposerOptimiser(OptimiserConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ComposerGameConfig(AdversaryConfig):
-    """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
-    the policy gradient; at 0 only the critic learns from what is composed. siblings: pieces that are written to each
-    sketch, of which a batch holds whole sets. critic_steps: moves of the critic for each of the generator, on the same
-    pieces, which cost most. half: the transformer in bfloat16."""
+    """begin: the share of a run after which the critic plays: never, as it is not worth its time yet
+    [docs/composer-figures.md]; rising: the share over which its weight rises. weight: of the policy gradient; at 0 only
+    the critic learns from what is composed. siblings: pieces that are written to each sketch for the policy gradient; a
+    batch holds whole sets. critic_steps: moves of the critic for each of the generator, on the same pieces, which cost
+    most. half: the transformer in bfloat16."""
 
     rule: str = "relativistic"
     r1: float = 0.02
     every: int = 4
     finite: bool = True
     optimiser: OptimiserConfig = field(default_factory=ComposerOptimiser)
-    begin: float = 0.9
+    begin: float = 1.0
     rising: float = 0.02
-    weight: float = 0.5
+    weight: float = 0.0
     siblings: int = 3
     critic_steps: int = 4
     half: bool = True
@@ -141,6 +142,7 @@ class ComposerGame(Game, Examined):
 
     def step(self, batch: Phrases, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         self.set_rates(moment.rate)
+        self.optimisers["critics"].param_groups[0]["lr"] = self.rates["critics"]  # it begins when others cool down
         found = surprises(self.model, batch, self.config.half)
         log = {name: nats.mean() for name, nats in found.items()}
         log["nats"] = total = torch.stack([nats.sum() for nats in found.values()]).sum() / max(len(batch.places), 1)
@@ -198,7 +200,8 @@ class ComposerGame(Game, Examined):
     def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Draft]:
         """As many pieces as there are contexts, in the style of every first one of `siblings`, who are written to one
         sketch."""
-        voice, own = ComposerVoice(copy.deepcopy(self.model), VoiceInfo("")), self.config.siblings  # it freezes it
+        voice = ComposerVoice(copy.deepcopy(self.model), VoiceInfo(""))  # a voice freezes its model
+        own = self.config.siblings if self.config.weight else 1
         seeds = torch.randint(1 << 31, (len(contexts),), generator=rng).tolist()
         drafts: list[Draft] = []
         for i, context in enumerate(contexts):
