@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 
 import antiphon
 from antiphon.core.errors import AntiphonError
+from antiphon.data.bar_measures import NAMES, bar_measures
 from antiphon.data.phrases import AT, END, KEYS, Reading, likeness, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.music.harmony import estimate_key
@@ -22,19 +25,20 @@ from antiphon.recipes.composer import ComposerRecipe
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.training.contract import StepContext
-from antiphon.training.games.composer import advantages
+from antiphon.training.games import composer as composing
+from antiphon.training.games.composer import ComposerGame, advantages
 from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices import writing
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.checkpoint import load_voice, save_voice
+from antiphon.voices.checkpoint import load_voice, read_tensors, save_voice, write_tensors
 from antiphon.voices.composer import ComposerVoice
 from antiphon.voices.forms import form, markers, plan, tacet
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
-from antiphon.voices.writing_many import together
+from antiphon.voices.writing_many import best_of, together
 
 TINY = {"network.width": 16, "network.layers": 1, "network.heads": 2, "batch": 2, "tokens": 64, "health": 0,
-        "game.critic_channels": 4, "game.siblings": 2}  # fmt: skip
+        "network.judge": 4, "game.siblings": 2, "game.weight": 0.5}  # fmt: skip
 
 
 def piece(seed: int, bars: int = 12, metre: Metre = Metre(4, 4)) -> Score:  # noqa: B008
@@ -50,6 +54,9 @@ def piece(seed: int, bars: int = 12, metre: Metre = Metre(4, 4)) -> Score:  # no
         bass.append(ScoreNote(bar, 0, 36 + seed % 5 + int(degrees[0]) % 7, metre.steps, 80))
     parts = ScorePart("Tune", MELODY, tuple(tune), 73), ScorePart("Bass", BASS, tuple(bass), 33)
     return Score((*parts, ScorePart("Kit", DRUMS, tuple(kit))), (metre,) * bars, ((0, 96.0 + seed),))
+
+
+ENDLESS = replace(piece(1, 4), metres=(Metre(4, 4),) * 1001)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +81,12 @@ def prepared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scores:
     path = tmp_path_factory.mktemp("scores") / "scores.safetensors"
     prepare_scores(folder, path, "CC0", "", lambda done, total: None)
     return Scores(path)
+
+
+@pytest.fixture(autouse=True)
+def short_pieces(monkeypatch: pytest.MonkeyPatch):
+    """In the game."""
+    monkeypatch.setattr(composing, "BARS", 4)
 
 
 def tiny(**settings) -> ComposerRecipe:
@@ -206,6 +219,72 @@ def test_many_are_written_as_each_alone(voice: ComposerVoice, prepared: Scores):
     together(voice.model, [writer.write() for writer in others])
     for one, other in zip(ones, others, strict=True):
         assert one.draft.written().notes.tolist() == other.draft.written().notes.tolist()
+
+
+def test_of_several_ways_to_write_a_phrase_the_preferred_is_kept(voice: ComposerVoice, prepared: Scores):
+    """With a judge who likes notes there are more than otherwise; and what the network was shown is what is written in
+    the end."""
+    heard = []
+
+    def likes_notes(tried: Sequence[Draft], first: int, stop: int) -> int:
+        counts = [len(draft.excerpt(first, stop).notes) for draft in tried]
+        heard.append((first, stop, max(counts), float(np.mean(counts))))
+        return int(np.argmax(counts))
+
+    draft = drafts(prepared, 1)[0]
+    three = draft, draft.copy(), draft.copy()
+    writers = [Writer(d, Taste(), np.random.default_rng(i)) for i, d in enumerate(three)]
+    best_of(voice.model, writers, [(6, 8), (8, 10)], likes_notes)
+    assert [(first, stop) for first, stop, *_ in heard] == [(6, 8), (8, 10)]
+    for first, stop, most, usual in heard:
+        assert len(draft.excerpt(first, stop).notes) == most > usual
+    made = replace(prepared.piece(0), notes=draft.excerpt(0, 10).notes, chords=draft.piece.chords)
+    kept = [i for name, i in AT.items() if name not in ("like", "before", "count")]
+    shown = np.concatenate([writers[0].begin[None], *writers[0].bars])
+    np.testing.assert_array_equal(window(made, 0, draft.order, 10_000, stop=10).tokens[:, kept], shown[:, kept])
+
+
+def test_a_taught_critic_chooses(voice: ComposerVoice):
+    """A voice whose critic has been taught composes otherwise, the same from the same seed; an untaught one has no
+    say."""
+    judged = ComposerVoice(copy.deepcopy(voice.model), voice.info)
+    asked = {"count": 3, "style": "song", "seed": 3, "parts": ["melody", "bass"]}
+    assert judged.bars(**asked).encode() == voice.bars(**asked).encode()
+    judged.model.judge.moves.fill_(1)
+    made = judged.bars(**asked)
+    assert voice.bars(**asked).encode() != made.encode() == judged.bars(**asked).encode()
+    check_score(made)
+    check_score(judged.bars(given=piece(8, 3), keep=[0], parts=["bass"], seed=1))
+    check_score(judged.bars(2, before=piece(8, 4), seed=1))
+
+
+def test_an_older_voice_has_no_critic(voice: ComposerVoice, tmp_path: Path):
+    older = type(voice.model)(replace(voice.model.config, judge=0), voice.model.labels)
+    path = tmp_path / "old.safetensors"
+    save_voice(path, older, voice.info)
+    tensors, meta = read_tensors(path)
+    del meta["config"]["judge"]
+    write_tensors(path, tensors, meta)
+    check_score(load_voice(path).bars(2, seed=1))
+
+
+def test_measures_of_bars(prepared: Scores):
+    """A A' B A, three bars each: what returns is like what was there, and what lies too far back is not looked at."""
+    known = prepared.piece(0)
+    found = bar_measures(known, 0, known.bars)
+    assert found.shape == (known.bars, len(NAMES))
+    column = {name: found[:, i] for i, name in enumerate(NAMES)}
+    assert column["has 4 before"].tolist() == [0.0] * 4 + [1.0] * (known.bars - 4)
+    assert (column["drums at 1"][1:] == 1).all()
+    assert column["strokes"] == pytest.approx(np.log(5.0))
+    assert column["density"] == pytest.approx(4 / 16)
+    assert column["on the beat"] == pytest.approx(1.0)
+    assert (column["silent parts"] == 0).all()
+    again = bar_measures(replace(known, notes=known.notes), 8, 11)
+    np.testing.assert_array_equal(again, found[8:11])
+    alone = bar_measures(known, 8, 11, 8)
+    assert alone[0, NAMES.index("has 1 before")] == 0
+    assert alone[0, NAMES.index("rhythm at 1")] == 0 < found[8, NAMES.index("rhythm at 1")]
 
 
 def test_forms():
@@ -341,6 +420,8 @@ def test_a_variation(voice: ComposerVoice):
         ({"given": piece(1), "keep": [7]}, "no such part"),
         ({"vary": piece(1), "amount": 2.0}, "amount of 2"),
         ({"before": piece(1, 4, Metre(9, 4))}, "longer than 8 beats"),
+        ({"given": ENDLESS}, "1,001 bars is too long"),
+        ({"vary": ENDLESS}, "1,001 bars is too long"),
     ],
 )
 def test_what_cannot_be_composed_is_refused_in_one_line(voice: ComposerVoice, asked: dict, says: str):
@@ -401,25 +482,58 @@ def test_both_players_move_in_the_game(prepared: Scores):
 
 def test_what_is_judged_better_becomes_likelier(prepared: Scores, monkeypatch: pytest.MonkeyPatch):
     """With a critic that likes full bars, more notes are written."""
-    made = tiny(**{"game.optimiser.rate": 0.02, "game.siblings": 4})
+    made = tiny(batch=4, **{"game.optimiser.rate": 0.02, "game.siblings": 4})
     game, source = new_game(prepared, made), made.source(prepared)
 
-    def likes_notes(views: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
-        return views[:, :5].sum((1, 3)).unflatten(1, (-1, 16)).sum(2)[:, 2:]
+    class LikesNotes(torch.nn.Module):
+        def forward(self, views: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+            return views[..., NAMES.index("notes of a part")]
 
     monkeypatch.setattr(game, "_teach", lambda *_: {})
-    monkeypatch.setattr(game, "_verdicts", likes_notes)
-    contexts = source.batch(0, 2).contexts
+    monkeypatch.setattr(ComposerGame, "critics", LikesNotes())
+    contexts = source.batch(0, 4).contexts
 
     def fullness() -> float:
-        made = game._written(contexts * 2, torch.Generator().manual_seed(5))
-        return float(np.mean([(m.notes[:, 0] >= c.begin).sum() for m, c in zip(made, contexts * 2, strict=True)]))
+        made = game._written(contexts, torch.Generator().manual_seed(5))
+        return float(np.mean([len(draft.written().notes) for draft in made]))
 
     before = fullness()
     for k in range(3):
         played, _ = game._play(contexts, StepContext(k, 1.0, 2, 1.0), torch.Generator().manual_seed(k))
         game.update("generator", played)
     assert fullness() > 1.15 * before
+
+
+def test_pieces_of_the_game_are_composed_as_for_a_person(voice: ComposerVoice, prepared: Scores):
+    """The same sketch, dice and notes; siblings share a sketch and differ in notes."""
+    game, source = new_game(prepared, tiny()), tiny().source(prepared)
+    game.model.load_state_dict(voice.model.state_dict())
+    contexts = source.batch(0, 2).contexts
+    one, other = game._written(contexts, torch.Generator().manual_seed(3))
+    seeds = torch.randint(1 << 31, (2,), generator=torch.Generator().manual_seed(3)).tolist()
+    sketch = voice.sketch(4, voice.styles[contexts[0].piece.style], seeds[0])
+    alone(voice.model, Writer(sketch, Taste(), np.random.default_rng(seeds[0])).write())
+    assert one.written().notes.tolist() == sketch.written().notes.tolist() != other.written().notes.tolist()
+    assert (one.tacet, one.piece.earlier.tolist()) == (other.tacet, other.piece.earlier.tolist())
+
+
+def test_without_a_policy_gradient_only_the_critic_learns_from_pieces(prepared: Scores):
+    """At its full rate, though the generator's has fallen; every piece has a sketch of its own."""
+    made = tiny(**{"game.weight": 0.0})
+    game, source = new_game(prepared, made), made.source(prepared)
+    one, other = game._written(source.batch(0, 2).contexts, torch.Generator().manual_seed(1))
+    assert one.piece.seats.tolist() != other.piece.seats.tolist()
+    before = {name: p.clone() for name, p in game.named_parameters()}
+    game.step(source.batch(0, 2), StepContext(1, 0.0, 2, 1.0), torch.Generator().manual_seed(1))
+    moved = {name for name, p in game.named_parameters() if not torch.equal(p, before[name])}
+    assert moved
+    assert all(name.startswith("model.judge.") for name in moved)
+
+
+def test_the_batch_holds_whole_sets_of_siblings():
+    with pytest.raises(AntiphonError, match=r"batch=4 cannot work: use a multiple of game.siblings=3"):
+        tiny(batch=4, **{"game.siblings": 3}).check()
+    assert replace(tiny(batch=12), batch=12).shared(5).batch == 4
 
 
 def test_a_run_begins_from_a_voice_of_other_styles(voice: ComposerVoice, prepared: Scores):

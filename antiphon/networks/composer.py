@@ -34,6 +34,7 @@ from antiphon.data.phrases import (
     SMALL_SIZES,
     UNKNOWN_CHORD,
 )
+from antiphon.networks.discriminators.measured import MeasuredCritic
 from antiphon.networks.model import LabelTable
 
 REACH = 25  # semitones of an interval that has a weight of its own
@@ -45,9 +46,12 @@ SETTINGS = 256  # pieces whose settings are kept
 
 @dataclass(frozen=True)
 class ComposerConfig:
+    """judge: the width of the critic that chooses among phrases while composing, 0 for none."""
+
     width: int = 192
     layers: int = 3
     heads: int = 6
+    judge: int = 48
 
     @property
     def hidden(self) -> int:
@@ -129,6 +133,7 @@ class ComposerModel(nn.Module):
         self.norm = nn.RMSNorm(width)
         self.bar, self.block = BarHead(width), BlockHead(width)
         self.place, self.note = PlaceHead(width), NoteHead(width)
+        self.judge = MeasuredCritic(config.judge, styles) if config.judge else None
         nn.init.normal_(self.embed.weight, std=0.3 / len(sizes) ** 0.5)
         for name, weight in self.layers.named_parameters():
             if name.endswith(("out.weight", "down.weight")):

@@ -37,6 +37,7 @@ SIZES = {
     "base": ComposerConfig(192, 3, 6),
     "large": ComposerConfig(384, 6, 6),
 }
+KNOWN = 32  # real phrases from which the critic has its scale
 FEW = 300  # bars of a style, fewer of which hardly teach it
 
 
@@ -60,13 +61,13 @@ class ComposerRecipe(Recipe[Scores]):
     shown: ClassVar = {"nats": "nats", "pitch": "pitch", "critic": "critic"}
     limits: ClassVar = {
         **{f"network.{name}": limits for name, limits in NETWORK_LIMITS.items()},
+        "network.judge": (2, 1024),
         **GAME_LIMITS,
         "game.begin": (0, 1),
         "game.rising": (0, 1),
         "game.weight": (0, 1e3),
         "game.siblings": (2, 64),
         "game.critic_steps": (1, 100),
-        "game.critic_channels": (2, 512),
         "batch": (1, 4096),
         "tokens": (32, 1024),
         "average": (0, 0.999999),
@@ -78,6 +79,8 @@ class ComposerRecipe(Recipe[Scores]):
         self.game.check()
         if self.network.width % (2 * self.network.heads):
             raise AntiphonError(f"network.width={self.network.width} cannot work: use a multiple of 2 network.heads")
+        if self.game.weight and self.batch % self.game.siblings:
+            raise AntiphonError(f"batch={self.batch} cannot work: use a multiple of game.siblings={self.game.siblings}")
 
     def prepare(
         self, source: Path, target: Path, report: Reporter, *, workers: int = 1, licence: str = "", label: str = ""
@@ -121,10 +124,11 @@ class ComposerRecipe(Recipe[Scores]):
     def like(self, voice: Voice) -> ComposerRecipe:
         if not isinstance(voice.model.config, ComposerConfig):
             raise AntiphonError(f"{voice.info.name} does not compose: start from another voice, or use --from-scratch")
-        return replace(self, network=voice.model.config)
+        return replace(self, network=replace(voice.model.config, judge=self.network.judge))
 
     def shared(self, count: int) -> ComposerRecipe:
-        return replace(self, batch=-(-self.batch // count))
+        own = self.game.siblings if self.game.weight else 1
+        return replace(self, batch=own * -(-self.batch // (own * count)))
 
     def at(self, step: int, total: int) -> StepContext:
         sooner = min((step + 1) / self.warm_up, 1.0) / min((step + 1) / 100, 1.0)
@@ -140,7 +144,10 @@ class ComposerRecipe(Recipe[Scores]):
         model = ComposerModel(self.network, LabelTable(data.styles, ()))
         for name, table in counted(data, SETTINGS).items():
             getattr(model, name).copy_(torch.from_numpy(table))
-        return ComposerGame(model, self.game)
+        game = ComposerGame(model, self.game)
+        source = self.source(data)
+        game.know([source.context(i) for i in range(KNOWN)])
+        return game
 
 
 def composer(size: str = "base", seed: int = 0) -> ComposerRecipe:

@@ -5,23 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from antiphon.core.errors import AntiphonError
+from antiphon.data.bar_measures import NAMES as MEASURES
 from antiphon.data.phrases import BINS, CONTROLS, MOST_PARTS, Piece, Reading, habits, tempo_class
 from antiphon.music.harmony import estimate_key, home
 from antiphon.music.notation import ROLES, Key, Metre, Score
 from antiphon.music.tabulate import FINER, PLACES, Tabulated, chosen_parts, tabulate, taken_up
 from antiphon.networks.composer import ComposerConfig, ComposerModel
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.forms import SOMETIMES, backs, form, markers, plan, tacet
+from antiphon.voices.choosing import CANDIDATES, judge_of, phrases
+from antiphon.voices.forms import SOMETIMES, Section, backs, form, markers, plan, tacet
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
 from antiphon.voices.lineups import Seat, Setting, part_range, seats_for, settings_of
 from antiphon.voices.notating import Notator
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
+from antiphon.voices.writing_many import best_of
 
 BARS, MOST = 32, 1000
 USUAL_KEYS = (0, 7, 5, 2, 10, 9, 3)  # tonics of major keys, the most usual first; minor ones lie three semitones lower
@@ -79,6 +82,11 @@ class ComposerVoice(ComposesMusic):
             return request.continuation(before, _count(count), taste)
         return request.piece(_count(count), taste)
 
+    def sketch(self, count: int, style: str, seed: int) -> Draft:
+        """The draft of a piece as `bars` begins it, with no notes yet."""
+        rng = np.random.default_rng((seed, 24))
+        return _Request(self, rng, self._style(style), None, None, None, None, {}).sketch(count).draft
+
     def _style(self, name: str | None) -> int | None:
         if name is None:
             return None
@@ -90,6 +98,11 @@ def _count(count: int | None) -> int:
     if not 1 <= count <= MOST:
         raise AntiphonError(f"cannot compose {count} bars: use 1 to {MOST:,}")
     return count
+
+
+def _check_length(score: Score) -> None:
+    if score.bars > MOST:  # one stray note makes thousands of bars, each of which would be written
+        raise AntiphonError(f"a piece of {score.bars:,} bars is too long: give one of {MOST:,} at most")
 
 
 def _key(key: Key | str | None) -> Key | None:
@@ -122,6 +135,15 @@ def _bins(told: Mapping[str, float]) -> dict[str, int]:
     return {name: min(int(value * BINS), BINS - 1) + 1 for name, value in told.items()}
 
 
+class _Sketch(NamedTuple):
+    draft: Draft
+    seats: Sequence[Seat]
+    sections: Sequence[Section]
+    metre: Metre
+    key: Key
+    tempo: float
+
+
 class _Request:
     """What was asked for, and the four ways to write it."""
 
@@ -135,6 +157,15 @@ class _Request:
     # ---- a new piece ---------------------------------------------------------------------------------------------
 
     def piece(self, count: int, taste: Taste) -> Score:
+        sketch = self.sketch(count)
+        self._write(sketch.draft, sketch.draft.piece.style, taste)
+        notator = Notator(home(sketch.key), self.rng, sketch.tempo)
+        parts = [notator.part(sketch.draft, i, seat.name, seat.program) for i, seat in enumerate(sketch.seats)]
+        metres, marks = (sketch.metre,) * count, tuple(markers(sketch.sections))
+        return Score(tuple(parts), metres, ((0, float(sketch.tempo)),), ((0, sketch.key),), marks)
+
+    def sketch(self, count: int) -> _Sketch:
+        """All of a piece but its notes."""
         setting = self._setting()
         metre = self.metre or setting.metre
         key = self.key or self._usual_key(setting.mode)
@@ -147,12 +178,8 @@ class _Request:
         draft.habits = _habits(seats)
         draft.tacet = tacet(sections, draft.habits[:, 0], self.rng)
         draft.habits[:, 0] *= draft.habits[:, 0] < SOMETIMES  # the others rest by whole sections
-        self._write(draft, setting.style, taste)
-        notator = Notator(home(key), self.rng, tempo)
-        parts = [notator.part(draft, i, seat.name, seat.program) for i, seat in enumerate(seats)]
-        return Score(
-            tuple(parts), (metre,) * count, ((0, float(tempo)),), ((0, key),), tuple(markers(sections)),
-        )  # fmt: skip
+        draft.dynamic = float(self.model.dynamic[setting.style]) > 0.5
+        return _Sketch(draft, seats, sections, metre, key, tempo)
 
     def _setting(self, **wanted: Any) -> Setting:
         """One of the training pieces', in the style and metre and with the mode that are asked for, as far as it can
@@ -183,11 +210,19 @@ class _Request:
 
     def _write(self, draft: Draft, style: int, taste: Taste) -> None:
         draft.dynamic = float(self.model.dynamic[style]) > 0.5
-        alone(self.model, Writer(draft, taste, self.rng).write())
+        judge = judge_of(self.model, style)
+        if judge is None or draft.model is not None:
+            alone(self.model, Writer(draft, taste, self.rng).write())
+            return
+        seeds = self.rng.integers(1 << 62, size=CANDIDATES).tolist()
+        drafts = [draft, *(draft.copy() for _ in seeds[1:])]
+        writers = [Writer(d, taste, np.random.default_rng(s)) for d, s in zip(drafts, seeds, strict=True)]
+        best_of(self.model, writers, phrases(draft), judge)
 
     # ---- along with given parts ----------------------------------------------------------------------------------
 
     def company(self, given: Score, keep: list[int], count: int | None, taste: Taste) -> Score:
+        _check_length(given)
         kept = self._kept(given, keep)
         if count not in (None, given.bars):
             raise AntiphonError(f"the piece that is given has {given.bars} bars: leave the count out")
@@ -276,6 +311,7 @@ class _Request:
     def variation(self, vary: Score, amount: float, taste: Taste) -> Score:
         if not 0 <= amount <= 1:
             raise AntiphonError(f"an amount of {amount:g} is out of range: use 0 (hardly varied) to 1 (a new piece)")
+        _check_length(vary)
         chosen = chosen_parts(vary, 1)
         known = tabulate(vary, self.key or estimate_key(vary), chosen)
         setting = self._setting_like(known)
@@ -359,11 +395,11 @@ def _loudness(score: Score, chosen: Sequence[int]) -> list[float]:
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
 
-LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64)}
+LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64), "judge": (0, 1024)}
 
 
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerModel:
-    config = read_numbers(ComposerConfig, meta["config"], LIMITS)
+    config = read_numbers(ComposerConfig, {"judge": 0} | meta["config"], LIMITS)  # older voices have none
     if config.width % (2 * config.heads):
         raise ValueError("its width is not a multiple of twice its heads")
     labels = read_labels(meta["labels"])
@@ -371,7 +407,7 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerMode
         "embed.weight": (None, config.width),
         f"layers.{config.layers - 1}.up.weight": (config.hidden, config.width),
         "dynamic": (len(labels.instruments),),
-    }
+    } | ({"judge.first.weight": (config.judge, len(MEASURES))} if config.judge else {})
     check_sizes(claims, tensors)
     settings_of(tensors["settings"], len(labels.instruments))
     return ComposerModel(config, labels)

@@ -7,7 +7,7 @@ its part's range, a block that says it repeats a rhythm and does not, a part tha
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -120,14 +120,28 @@ class Draft:
 
     def written(self) -> Piece:
         """The piece with its notes."""
+        return self._with(sorted(self.blocks.items()))
+
+    def excerpt(self, first: int, stop: int) -> Piece:
+        """The piece with the notes of some bars, which are written or were there."""
+        places = [(bar, part) for bar in range(max(first, 0), stop) for part in range(self.piece.parts)]
+        return self._with([(place, self.blocks[place]) for place in places])
+
+    def _with(self, blocks: Sequence[tuple[tuple[int, int], Block]]) -> Piece:
         rows = [
             np.concatenate([np.full((len(b.notes), 1), bar), np.full((len(b.notes), 1), part), b.notes], 1)
-            for (bar, part), b in sorted(self.blocks.items())
+            for (bar, part), b in blocks
             if len(b.notes)
         ]
         notes = np.concatenate([np.zeros((0, 6), np.int64), *rows]).astype(np.int16)
         values = {name: value for name, value in vars(self.piece).items() if name not in ("starts", "notes")}
         return Piece(notes=notes, **values)
+
+    def copy(self) -> Draft:
+        """One that can be written otherwise."""
+        blocks = Blocks(self.blocks.known)
+        blocks.update(self.blocks)
+        return replace(self, piece=replace(self.piece, chords=self.piece.chords.copy()), blocks=blocks)
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------
@@ -211,14 +225,29 @@ class Writer:
         self.met = np.zeros((draft.piece.parts, 3, 2))  # of each habit: where it could show, and where it did
 
     def write(self) -> Writing:
-        draft = self.draft
-        for bar in range(max(draft.begin - LOOKED_BACK, 0), draft.begin):
+        yield from self.open()
+        yield from self.go_on(self.draft.begin, self.draft.stop or self.draft.piece.bars)
+
+    def open(self) -> Writing:
+        """Let the network see what there is."""
+        for bar in range(max(self.draft.begin - LOOKED_BACK, 0), self.draft.begin):
             self._recall(bar)
         yield from self._remember()
-        for bar in range(draft.begin, draft.stop or draft.piece.bars):
+
+    def go_on(self, first: int, stop: int) -> Writing:
+        """Bars first to stop - 1."""
+        for bar in range(first, stop):
             if self.seen + 64 > MEMORY:
                 yield from self._remember()
             yield from self._bar(bar)
+
+    def become(self, other: Writer) -> None:
+        """Go on from where another writer of the same piece has come to."""
+        self.draft.blocks.clear()
+        self.draft.blocks.update(other.draft.blocks)
+        self.piece.chords[:] = other.piece.chords
+        self.bars, self.last, self.loud = list(other.bars), list(other.last), list(other.loud)
+        self.seen, self.state, self.met = other.seen, other.state, other.met.copy()
 
     def _remember(self) -> Writing:
         """Begin anew with the last bars."""
@@ -521,9 +550,8 @@ class Writer:
         order = np.argsort(-chances, kind="stable")
         before = np.cumsum(chances[order]) - chances[order]
         chances[order[before >= self.taste.kept]] = 0
-        return int(
-            np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right").clip(0, len(chances) - 1)
-        )
+        chosen = int(np.searchsorted(np.cumsum(chances), self.rng.random() * chances.sum(), "right"))
+        return min(chosen, len(chances) - 1)
 
 
 def _named(answers: Sequence[int]) -> dict[str, int]:

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from antiphon.core.parallel import one_thread
 from antiphon.networks.composer import ComposerModel, turned, turns
-from antiphon.voices.writing import MEMORY, Question, Writing, logits
+from antiphon.voices.writing import MEMORY, Draft, Question, Writer, Writing, logits
 
+Judge = Callable[[Sequence[Draft], int, int], int]
 ROOM = 2 * MEMORY  # tokens that are kept of each
 
 
 @torch.inference_mode()
 def together(model: ComposerModel, writings: Sequence[Writing]) -> None:
     """Write all of them to their ends. Each comes out as if written alone, within rounding."""
-    memory = _Memory(model, len(writings))
+    _finish(model, _Memory(model, len(writings)), dict(enumerate(writings)))
+
+
+@one_thread()
+@torch.inference_mode()
+def best_of(model: ComposerModel, writers: Sequence[Writer], phrases: Iterable[tuple[int, int]], judge: Judge) -> None:
+    """Let several writers write the same piece: of their ways to write a phrase, bars first to stop - 1, `judge`
+    chooses one, from which all go on. The first one's draft is the piece."""
+    memory, leads = _Memory(model, len(writers)), 0
+    _finish(model, memory, {0: writers[0].open()})
+    for first, stop in phrases:
+        for i, writer in enumerate(writers):
+            if i != leads:
+                writer.become(writers[leads])
+                memory.copy(leads, i)
+        _finish(model, memory, {i: writer.go_on(first, stop) for i, writer in enumerate(writers)})
+        leads = judge([writer.draft for writer in writers], first, stop)
+    if leads:
+        writers[0].become(writers[leads])
+
+
+def _finish(model: ComposerModel, memory: _Memory, writings: Mapping[int, Writing]) -> None:
     pending: dict[int, Question] = {}
-    for i, writing in enumerate(writings):
+    for i, writing in writings.items():
         _go_on(pending, i, writing, None)
     while pending:
-        answers: dict[int, Tensor] = {}
-        for kind in {_kind(question) for question in pending.values()}:
-            mine = [i for i, question in pending.items() if _kind(question) == kind]
-            answers |= _answered(model, memory, mine, [pending[i] for i in mine])
-        for i in sorted(answers):
-            _go_on(pending, i, writings[i], answers[i])
+        mine = max(_by_kind(pending).values(), key=len)  # the others wait, so that more and more are asked together
+        for i, found in _answered(model, memory, mine, [pending[i] for i in mine]).items():
+            _go_on(pending, i, writings[i], found)
+
+
+def _by_kind(pending: dict[int, Question]) -> dict[tuple[str, int], list[int]]:
+    found: dict[tuple[str, int], list[int]] = {}
+    for i in sorted(pending):
+        found.setdefault(_kind(pending[i]), []).append(i)
+    return found
 
 
 def _kind(question: Question) -> tuple[str, int]:
@@ -68,6 +95,11 @@ class _Memory:
         self.values = torch.zeros_like(self.keys)
         self.sizes = torch.zeros(pieces, dtype=torch.long)
         self.turns = turns(0, ROOM, self.size)
+
+    def copy(self, source: int, target: int) -> None:
+        for table in (self.keys, self.values):
+            table[:, target] = table[:, source]
+        self.sizes[target] = self.sizes[source]
 
     def read(self, who: list[int], tokens: list[Tensor]) -> Tensor:
         """Let each of some pieces see further tokens. -> (n, width) the states after the last"""

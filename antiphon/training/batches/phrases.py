@@ -14,7 +14,7 @@ from antiphon.data.prepared_scores import Scores
 
 HIDDEN = 0.4  # share of the windows in which a control is not told
 UNTOLD_END = 0.2  # share of the windows in which it is not told how many bars are left
-PHRASE = 2  # bars that the generator writes at a time in the game
+PHRASE = 4  # bars that the generator writes at a time in the game
 BEGINNINGS = 0.12  # share of the windows that begin where their piece does
 SHUFFLED = 0.5  # share of the windows whose parts are in any order
 

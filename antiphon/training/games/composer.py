@@ -1,34 +1,38 @@
-"""The game of composing: a generator that writes phrases, note by note, and a critic that judges their bars.
+"""The game of composing: a generator that writes pieces, note by note, and a critic that judges their bars.
 
-First the generator learns by likelihood alone. Then, while the ramp rises, it also plays: it goes on from places in
-real pieces, several times from each, and the critic compares every bar that it writes with the real one in its place.
+First the generator learns by likelihood alone. Then, while the ramp rises, it also plays: it composes pieces as it
+does for a person, several to each sketch, and the critic compares their bars with those of real pieces, by what can
+be measured of them [data/bar_measures.py].
 
     L_D = softplus(D(fake) - D(real)) + R1                       relativistic pairs, by bar
     L_G = -log p(real) - ramp * w * sum_t A(t) log p(written_t)  A: how much better the bars from t on are judged than
-                                                                 those that it wrote in the same place the other times
+                                                                 those that it wrote to the same sketch the other times
 
 Notes are not differentiable, so that the second term is a policy gradient, as in SeqGAN (Yu 2017), with the mean of its
-siblings as each phrase's baseline (Kool 2019); likelihood first and all along, as in Transformer-GAN (Muhamed 2021)."""
+siblings as each piece's baseline (Kool 2019); likelihood first and all along, as in Transformer-GAN (Muhamed 2021). The
+critic is saved with the voice, and chooses among phrases when it composes [voices/choosing.py]."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from antiphon.data.phrases import END, KEYS, Piece, Reading, Window, window
+from antiphon.core.errors import AntiphonError
+from antiphon.data.bar_measures import bar_measures
+from antiphon.data.phrases import END, Piece, Window, window
 from antiphon.data.prepared_scores import Scores
 from antiphon.metrics.plots.png import write_png
 from antiphon.metrics.plots.roll import draw_roll
 from antiphon.networks.composer import ComposerModel
-from antiphon.networks.discriminators.phrase import PhraseCritic, rolls
+from antiphon.networks.discriminators.measured import MeasuredCritic
 from antiphon.training.batches.phrases import PHRASE, Context, Phrases, collated
 from antiphon.training.contract import Examined, Game, Judged, StepContext, take_over
 from antiphon.training.games.adversary import AdversaryConfig, Seen
@@ -36,13 +40,13 @@ from antiphon.training.games.optimisers import OptimiserConfig
 from antiphon.training.losses.adversarial import rule_called
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.writing import Blocks, Draft, Taste, Writer
+from antiphon.voices.composer import ComposerVoice
+from antiphon.voices.voice import Voice, VoiceInfo
+from antiphon.voices.writing import Draft, Taste, Writer
 from antiphon.voices.writing_many import together
 
-if TYPE_CHECKING:
-    from antiphon.voices.voice import Voice
-
-BEFORE = 2  # bars before a phrase that the critic sees
+BARS = 32  # of a piece that is composed: as many as a person gets who does not say how many
+BEFORE = 2  # bars before a phrase from which on the network is asked how likely it was
 LONGEST = 512  # tokens of a phrase and what comes before it
 UNSURE = 0.5  # standard deviation of verdicts below which they count for less
 FADING = 0.5  # how much less each further bar's verdict counts for a decision
@@ -53,7 +57,7 @@ SHOWN = 16  # bars of a preview, of each style
 class ComposerOptimiser(OptimiserConfig):
     name: str = "adamw"
     rate: float = 1.5e-3
-    critic_rate: float = 1e-3
+    critic_rate: float = 3e-3
     beta1: float = 0.9
     beta2: float = 0.98
     weight_decay: float = 0.01
@@ -65,23 +69,28 @@ class ComposerOptimiser(OptimiserConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ComposerGameConfig(AdversaryConfig):
-    """begin: the share of a run after which the critic plays; rising: the share over which its weight rises. weight: of
-    the policy gradient. siblings: phrases that are written in each place. critic_steps: moves of the critic for
-    each of the generator, on the same phrases, which cost most. critic_channels: its width. half: the transformer in
-    bfloat16."""
+    """begin: the share of a run after which the critic plays: never, as it is not worth its time yet
+    [docs/composer-figures.md]; rising: the share over which its weight rises. weight: of the policy gradient; at 0 only
+    the critic learns from what is composed. siblings: pieces that are written to each sketch for the policy gradient; a
+    batch holds whole sets. critic_steps: moves of the critic for each of the generator, on the same pieces, which cost
+    most. half: the transformer in bfloat16."""
 
     rule: str = "relativistic"
     r1: float = 0.02
     every: int = 4
     finite: bool = True
     optimiser: OptimiserConfig = field(default_factory=ComposerOptimiser)
-    begin: float = 0.7
-    rising: float = 0.1
-    weight: float = 0.5
-    siblings: int = 4
-    critic_steps: int = 1
-    critic_channels: int = 24
+    begin: float = 1.0
+    rising: float = 0.02
+    weight: float = 0.0
+    siblings: int = 3
+    critic_steps: int = 4
     half: bool = True
+
+    def check(self) -> None:
+        super().check()
+        if self.spectral:
+            raise AntiphonError("game.spectral cannot work here: the critic is kept with the voice, as it is")
 
 
 class ComposerGame(Game, Examined):
@@ -91,11 +100,15 @@ class ComposerGame(Game, Examined):
     def __init__(self, model: ComposerModel, config: ComposerGameConfig):
         super().__init__()
         self.model, self.config, self.rule = model, config, rule_called(config.rule)
-        self.critics = config.normed(PhraseCritic(config.critic_channels, len(model.labels.instruments)))
+        mine = [weight for name, weight in model.named_parameters() if not name.startswith("judge.")]
         o = config.optimiser
-        self.set_optimizers(
-            {"generator": o.generator(model.parameters()), "critics": o.critic(self.critics.parameters())}
-        )
+        self.set_optimizers({"generator": o.generator(mine), "critics": o.critic(self.critics.parameters())})
+
+    @property
+    def critics(self) -> MeasuredCritic:  # type: ignore[override]
+        """Saved with the voice, since it chooses among phrases when the voice composes."""
+        assert self.model.judge is not None
+        return self.model.judge
 
     @torch.no_grad()
     def begin_from(self, voice: Voice, critic_weights: Mapping[str, Tensor]) -> list[str]:
@@ -105,6 +118,8 @@ class ComposerGame(Game, Examined):
         left = []
         for name, mine in self.model.named_parameters():
             rest = slice(None)
+            if name.startswith("judge."):
+                continue
             if name == "embed.weight":
                 left += self._take_styles(mine, theirs[name], voice.instruments)
                 rest = slice(len(self.model.labels.instruments), None)
@@ -113,6 +128,8 @@ class ComposerGame(Game, Examined):
                 mine[rest] = theirs[name]
             else:
                 left.append(name)
+        if voice.model.judge is not None and voice.instruments == self.model.labels.instruments:
+            left += take_over(self.critics, voice.model.judge.state_dict())
         return left + (take_over(self.critics, critic_weights) if critic_weights else [])
 
     def _take_styles(self, mine: Tensor, theirs: Tensor, known: Sequence[str]) -> list[str]:
@@ -125,6 +142,7 @@ class ComposerGame(Game, Examined):
 
     def step(self, batch: Phrases, moment: StepContext, rng: torch.Generator) -> dict[str, Tensor]:
         self.set_rates(moment.rate)
+        self.optimisers["critics"].param_groups[0]["lr"] = self.rates["critics"]  # it begins when others cool down
         found = surprises(self.model, batch, self.config.half)
         log = {name: nats.mean() for name, nats in found.items()}
         log["nats"] = total = torch.stack([nats.sum() for nats in found.values()]).sum() / max(len(batch.places), 1)
@@ -140,61 +158,76 @@ class ComposerGame(Game, Examined):
     def _play(
         self, contexts: Sequence[Context], moment: StepContext, rng: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Write phrases, teach the critic, and -> the generator's loss."""
-        many = [context for context in contexts for _ in range(self.config.siblings)]
-        written = self._written(many, rng)
-        styles = torch.tensor([context.piece.style for context in many])
-        real = self._views([context.piece for context in contexts], contexts).repeat_interleave(self.config.siblings, 0)
-        fake = self._views(written, many)
+        """Compose pieces, teach the critic, and -> the generator's loss."""
+        drafts = self._written(contexts, rng)
+        written = [draft.written() for draft in drafts]
+        true, false = _styles([c.piece for c in contexts]), _styles(written)
+        real, fake = self._views(contexts), _measured(written)
         for _ in range(self.config.critic_steps):
-            log = self._teach(real, fake, styles, moment, rng)
+            log = self._teach((real, true), (fake, false), moment, rng)
         with torch.no_grad():
-            verdicts = self._verdicts(fake, styles)
-        advantage = advantages(verdicts, self.config.siblings)
-        log["judged"] = (self._verdicts(real, styles) - verdicts).mean()
-        return self._gradient(written, many, advantage), log
+            verdicts = self.critics(fake, false)
+            log["judged"] = (self.critics(real, true) - verdicts).mean()
+        if not self.config.weight:
+            return torch.zeros(()), log
+        return self._gradient(written, drafts, advantages(verdicts, self.config.siblings)), log
 
     def _teach(
-        self, real: Tensor, fake: Tensor, styles: Tensor, moment: StepContext, rng: torch.Generator
+        self, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor], moment: StepContext, rng: torch.Generator
     ) -> dict[str, Tensor]:
-        true, false = self._verdicts(real, styles), self._verdicts(fake, styles)
+        """real, fake: views and styles."""
+        true, false = self.critics(*real), self.critics(*fake)
         loss = self.rule.discriminator(true, false)
 
         def score(x: Tensor) -> Tensor:
-            return self._verdicts(x, styles).mean(1)
+            return self.critics(x, real[1]).mean(1)
 
-        penalty = self.config.penalty([true], lambda: [Seen(score, real, fake)], moment.r1, moment.step, rng)
+        penalty = self.config.penalty([true], lambda: [Seen(score, real[0], fake[0])], moment.r1, moment.step, rng)
         norm = self.update("critics", loss + penalty)
+        self.critics.moves += 1
         return {"critic": loss, "penalty": penalty, "critic_norm": norm}
 
-    def _verdicts(self, views: Tensor, styles: Tensor) -> Tensor:
-        """(n, PHRASE) logits of the bars that were written."""
-        logits: Tensor = self.critics(views, styles)[:, BEFORE:]
-        return logits
+    def _views(self, contexts: Sequence[Context]) -> Tensor:
+        """(n, BARS, measures) of real pieces from their contexts on, as if they began there; short ones are gone
+        through again."""
+        found = []
+        for c in contexts:
+            begin = max(min(c.begin, c.piece.bars - BARS), 0)
+            bars = bar_measures(c.piece, begin, min(begin + BARS, c.piece.bars), begin)
+            found.append(bars[np.arange(BARS) % len(bars)])
+        return torch.from_numpy(np.stack(found))
 
-    def _views(self, pieces: Sequence[Piece], contexts: Sequence[Context]) -> Tensor:
-        return rolls(pieces, [range(c.begin - BEFORE, c.begin + PHRASE) for c in contexts])
-
-    def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Piece]:
-        """Each piece up to its phrase, and the phrase as the generator writes it."""
-        drafts = [_draft(context) for context in contexts]
-        seeds = torch.randint(1 << 31, (len(drafts),), generator=rng).tolist()
-        taste = Taste(kept=1.0)
-        writers = [Writer(d, taste, np.random.default_rng(seed)) for d, seed in zip(drafts, seeds, strict=True)]
+    def _written(self, contexts: Sequence[Context], rng: torch.Generator) -> list[Draft]:
+        """As many pieces as there are contexts, in the style of every first one of `siblings`, who are written to one
+        sketch."""
+        voice = ComposerVoice(copy.deepcopy(self.model), VoiceInfo(""))  # a voice freezes its model
+        own = self.config.siblings if self.config.weight else 1
+        seeds = torch.randint(1 << 31, (len(contexts),), generator=rng).tolist()
+        drafts: list[Draft] = []
+        for i, context in enumerate(contexts):
+            known = drafts[i - i % own].copy() if i % own else None
+            drafts.append(known or voice.sketch(BARS, voice.styles[context.piece.style], seeds[i]))
+        writers = [Writer(d, Taste(), np.random.default_rng(seed)) for d, seed in zip(drafts, seeds, strict=True)]
         self.model.eval()
         together(self.model, [writer.write() for writer in writers])
         self.model.train()
-        return [_with_phrase(context.piece, draft) for context, draft in zip(contexts, drafts, strict=True)]
+        return drafts
 
-    def _gradient(self, written: Sequence[Piece], contexts: Sequence[Context], advantage: Tensor) -> Tensor:
-        """How surprising the phrases' decisions are, each times its advantage, per note. advantage: (n, PHRASE)."""
-        firsts = [max(c.begin - BEFORE, 0) for c in contexts]
+    def _gradient(self, written: Sequence[Piece], drafts: Sequence[Draft], advantage: Tensor) -> Tensor:
+        """How surprising the pieces' decisions are, each times its advantage, per note. advantage: (n, BARS)."""
+        phrases = [
+            Context(piece, begin, tuple(draft.order))
+            for piece, draft in zip(written, drafts, strict=True)
+            for begin in range(0, BARS, PHRASE)
+        ]
+        firsts = [max(c.begin - BEFORE, 0) for c in phrases]
         windows = [
-            window(piece, first, c.order, LONGEST, stop=c.begin + PHRASE)
-            for piece, c, first in zip(written, contexts, firsts, strict=True)
+            window(c.piece, first, c.order, LONGEST, stop=c.begin + PHRASE)
+            for c, first in zip(phrases, firsts, strict=True)
         ]
         batch = collated(windows)
-        weights, total = _weights(windows, contexts, firsts, advantage), torch.zeros(())
+        weights = _weights(windows, phrases, firsts, advantage.reshape(len(phrases), PHRASE))
+        total = torch.zeros(())
         for name, nats in surprises(self.model, batch, self.config.half).items():
             total = total + (nats * weights[DECIDED[name]]).sum()
         return total / max(len(batch.places), 1)
@@ -202,22 +235,21 @@ class ComposerGame(Game, Examined):
     # ---- to be looked at -----------------------------------------------------------------------------------------
 
     def judge_real(self, batch: Phrases) -> Judged:
-        views = self._views([c.piece for c in batch.contexts], batch.contexts)
-        return Judged(views, self._mean(views, batch.contexts))
+        views = self._views(batch.contexts)
+        return Judged(views, self.critics(views, _styles([c.piece for c in batch.contexts])).mean(1))
 
     def judge_generated(self, batch: Phrases, rng: torch.Generator) -> Judged:
-        views = self._views(self._written(batch.contexts, rng), batch.contexts)
-        return Judged(views, self._mean(views, batch.contexts))
-
-    def _mean(self, views: Tensor, contexts: Sequence[Context]) -> Tensor:
-        return self._verdicts(views, torch.tensor([c.piece.style for c in contexts])).mean(1)
+        written = [draft.written() for draft in self._written(batch.contexts, rng)]
+        views = _measured(written)
+        return Judged(views, self.critics(views, _styles(written)).mean(1))
 
     def embed(self, view: Tensor) -> Tensor:
-        """Where notes begin by role and eighth of a bar, and which pitches sound."""
-        phrase = view[:, :, -view.shape[2] * PHRASE // (PHRASE + BEFORE) :]
-        begun = F.avg_pool2d(phrase[:, : view.shape[1] // 2 + 1].sum(-1, keepdim=True), (2, 1)).flatten(1)
-        pitches = F.avg_pool2d(phrase.sum(2, keepdim=True), (1, 3)).flatten(1)
-        return torch.cat([begun, pitches / 4], 1)
+        """Measures in standard deviations of real bars."""
+        return ((view - self.critics.mean) / self.critics.spread).flatten(1)
+
+    def know(self, contexts: Sequence[Context]) -> None:
+        """Take the critic's scale from real phrases."""
+        self.critics.know(self._views(contexts).flatten(0, 1))
 
     def preview(self, voice: Voice, data: Scores, folder: Path, step: int) -> Path:
         """A piano roll of a short piece in each style, and their MIDI files."""
@@ -251,22 +283,12 @@ def advantages(verdicts: Tensor, siblings: int) -> Tensor:
     return (apart / apart.std().clamp_min(UNSURE)).flatten(0, 1).clamp(-3, 3)
 
 
-def _draft(context: Context) -> Draft:
-    """A piece whose phrase is to be written."""
-    piece = replace(context.piece, chords=context.piece.chords.copy())
-    stop = min(context.begin + PHRASE, piece.bars)
-    piece.chords[context.begin : stop] = -1
-    ranges = np.array([(128, KEYS - 1) if family == 16 else (0, 127) for family in piece.families])
-    dynamic = bool((piece.notes[:64, 5] < 8).any())
-    blocks = Blocks(Reading(context.piece))
-    return Draft(piece, ranges, context.order, blocks, context.begin, stop, dynamic=dynamic, ends=False)
+def _measured(pieces: Sequence[Piece]) -> Tensor:
+    return torch.from_numpy(np.stack([bar_measures(piece, 0, piece.bars) for piece in pieces]))
 
 
-def _with_phrase(piece: Piece, draft: Draft) -> Piece:
-    """The piece up to its phrase, and the phrase."""
-    known = piece.notes[piece.notes[:, 0] < draft.begin]
-    written = draft.written()
-    return replace(written, notes=np.concatenate([known, written.notes]))
+def _styles(pieces: Sequence[Piece]) -> Tensor:
+    return torch.tensor([piece.style for piece in pieces])
 
 
 def _weights(
