@@ -20,7 +20,6 @@ from antiphon.metrics.critics_map import SAMPLES, Cells, CriticsMap, critics_map
 from antiphon.metrics.plots.critics import critics_panels
 from antiphon.metrics.shapley import sampled_shapley
 from antiphon.representations.spectral import LogMel
-from antiphon.verbs.explain import from_note
 from antiphon.verbs.explanation_page import in_words
 
 HELD = gesture_of(Note(60, 1.0), True)
@@ -135,4 +134,3 @@ def test_the_page_shows_what_they_hear_and_says_so_without_them(run_folder, tmp_
     assert len(found["bands_hz"]) == len(found["seconds"]) == 9
     assert np.sum(found["parts"]) == pytest.approx(found["verdict"] - found["of_blurred"], abs=0.02)
     assert facts | {"critics": None} == plain  # nothing else changes
-    assert from_note(note, alone)["critics"] == facts["critics"]
