@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0, 2 after a user's error (one line on stderr), 130 after Ctrl-C."""
-    atexit.register(deafen)  # the result is there: what comes while Python clears up would only hide the status
     with listening():
         try:
             status = _status(list(sys.argv[1:] if argv is None else argv))
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             if argv is None:  # Python itself would end by SIGINT, if a library's C code has seen the interrupt
                 atexit.register(os._exit, status)
         sweep_up()
+    if argv is None:  # the result is there: what comes while Python ends its threads would only hide the status
+        deafen()
     sys.exit(status)
 
 
