@@ -363,6 +363,17 @@ def test_a_song_that_is_stopped_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stop_after_the_result_is_there_is_not_heard_while_threads_end():
+    code = """
+import os, signal, sys, threading
+from antiphon.cli.app import main
+threading.Thread(target=lambda: (threading.main_thread().join(), os.kill(os.getpid(), signal.SIGTERM))).start()
+sys.argv = ["antiphon", "--version"]
+main()
+"""
+    assert python(code).startswith("antiphon ")
+
+
 def test_a_hangup_that_is_ignored_stays_ignored():
     """Under nohup a song is finished although the terminal is gone."""
     code = """
