@@ -31,7 +31,7 @@ from antiphon.training.loop import new_game
 from antiphon.training.losses.decisions import surprises
 from antiphon.voices import writing
 from antiphon.voices.capabilities import ComposesMusic
-from antiphon.voices.checkpoint import load_voice, read_tensors, save_voice, write_tensors
+from antiphon.voices.checkpoint import load_voice, read_tensors, save_voice
 from antiphon.voices.composer import ComposerVoice
 from antiphon.voices.forms import form, markers, plan, tacet
 from antiphon.voices.writing import Blocks, Draft, Taste, Writer, alone
@@ -262,9 +262,7 @@ def test_an_older_voice_has_no_critic(voice: ComposerVoice, tmp_path: Path):
     older = type(voice.model)(replace(voice.model.config, judge=0), voice.model.labels)
     path = tmp_path / "old.safetensors"
     save_voice(path, older, voice.info)
-    tensors, meta = read_tensors(path)
-    del meta["config"]["judge"]
-    write_tensors(path, tensors, meta)
+    assert "judge" not in read_tensors(path)[1]["config"]
     check_score(load_voice(path).bars(2, seed=1))
 
 

@@ -398,6 +398,12 @@ def _loudness(score: Score, chosen: Sequence[int]) -> list[float]:
 LIMITS = {"width": (16, 2048), "layers": (1, 48), "heads": (1, 64), "judge": (0, 1024)}
 
 
+def write(model: ComposerModel) -> dict[str, Any]:
+    """As voices without a critic have always been written."""
+    config = write_config(model)["config"]
+    return {"config": {name: value for name, value in config.items() if name != "judge" or value}}
+
+
 def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerModel:
     config = read_numbers(ComposerConfig, {"judge": 0} | meta["config"], LIMITS)  # older voices have none
     if config.width % (2 * config.heads):
@@ -413,4 +419,4 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ComposerMode
     return ComposerModel(config, labels)
 
 
-KINDS = {"composer": Kind(ComposerModel, ComposerVoice, write_config, read)}
+KINDS = {"composer": Kind(ComposerModel, ComposerVoice, write, read)}
