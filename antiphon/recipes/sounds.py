@@ -98,6 +98,13 @@ def describe(data: Prepared, name: str) -> VoiceInfo:
     )
 
 
+def is_repaired(data: object) -> bool:
+    """Whether these are sounds that were mended before they were measured."""
+    from antiphon.data.prepare import REPAIRED
+
+    return isinstance(data, Prepared) and bool(data.labels.extra.get(REPAIRED))
+
+
 def _say_what_was_found(manifest: Manifest, done: Report, report: Reporter) -> None:
     from antiphon.data.labelling.row import PITCHLESS
 

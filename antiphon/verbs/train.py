@@ -307,7 +307,9 @@ def _check_label(data: Any, label: str, source: Path) -> None:
 
 def _check_repaired(data: Any, repair: bool, source: Path) -> None:
     """Raises AntiphonError if sounds that were to be repaired have been prepared as they are."""
-    if repair and not getattr(getattr(data, "labels", None), "extra", {}).get("repaired"):
+    from antiphon.recipes.sounds import is_repaired
+
+    if repair and not is_repaired(data):
         raise AntiphonError(f"{source} was prepared without --repair: leave it out, or begin anew (--force)")
 
 

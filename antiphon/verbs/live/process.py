@@ -8,6 +8,7 @@ import multiprocessing as mp
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -34,7 +35,22 @@ READ, WRITTEN, LATE, NOTES, AHEAD = range(NUMBERS := 5)
 _QUIT = b""
 
 
-class LiveProcess:
+class Closed(ABC):
+    """What is closed at the end of a with block."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LiveProcess(Closed):
     """A `Live` elsewhere. ahead: frames that it keeps ready beyond what is being read, at least; more for a loudspeaker
     that reads more at once, or twice in a moment. how: keywords of `Live`."""
 
@@ -131,14 +147,6 @@ class LiveProcess:
         self._memory.close()
         with suppress(FileNotFoundError):
             self._memory.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _views(memory: SharedMemory) -> tuple[np.ndarray, np.ndarray]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from antiphon.core.parallel import processors
-from antiphon.verbs.live.process import LiveProcess
+from antiphon.verbs.live.process import Closed, LiveProcess
 
 MOST = 2  # processes: the computer has other things to do
 
 
-class LiveProcesses:
+class LiveProcesses(Closed):
     """A `Live` in processes [LiveProcess], as one. ahead: frames kept ready, at least; how: keywords of `Live`."""
 
     def __init__(self, voice: str | Path = "gm", *, ahead: int = 256, **how: Any):
@@ -65,14 +64,6 @@ class LiveProcesses:
     def close(self) -> None:
         """End the processes."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def limited(sound: np.ndarray) -> np.ndarray:
