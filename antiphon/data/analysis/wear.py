@@ -11,6 +11,7 @@ import numpy as np
 
 from antiphon.audio.mending.clicks import BLOCK, clicks, prediction
 from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.damage.damage import damages
 
 SIZE = 4096  # samples of a spectrum
 LONG = 32_768  # of those in which lines are looked for
@@ -52,6 +53,12 @@ class Faults:
         if "codec" in a:
             said.append(f"a lossy codec of {a['codec']:.0f} kbit/s a channel")
         return ", ".join(said) or "nothing found"
+
+    @property
+    def dominant(self) -> str | None:
+        """The damage that is worst for its kind; None if nothing is wrong."""
+        known = damages()
+        return max(self.amounts, key=lambda name: known[name].severity(self.amounts[name]), default=None)
 
 
 class Listener:
