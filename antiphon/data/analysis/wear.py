@@ -19,8 +19,12 @@ LOWEST, STEP, LEVELS = -150.0, 1.5, 110  # dB of the first level that is counted
 LINES = 2000  # bins of a long spectrum: up to 2.7 kHz
 SILENT = -85.0  # dB of full scale, of a frame's power
 SEEN = 9.0  # dB by which a line stands out
-LOUD_NOISE = 7.0  # dB below the sound, at most, for noise that has no steady level
-SOFT_NOISE = 34.0  # dB below the sound: recordings that nobody calls noisy have as much
+FAINT = 6.0  # dB by which one does at least
+ASIDE = 0.35  # Hz by which it may seem to be elsewhere
+HUM = 24.0  # what the lines of hum add up to at least
+LOUD_NOISE = 2.5  # dB below the sound, at most, for noise that has no steady level
+SOFT_NOISE = 32.0  # dB below the sound: recordings that nobody calls noisy have as much
+MUCH = 0.02  # share of samples that are clipped, from which on that sounds like noise between the partials
 FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
 
@@ -83,7 +87,7 @@ class Listener:
         self._samples += len(block)
         size = np.abs(block)
         self._peak = max(self._peak, float(size.max()))
-        self._square += float(np.square(_mixed(block), dtype=float).sum())
+        self._square += float(np.square(np.abs(_mixed(block)), dtype=float).sum())
         heights = np.clip(20 * np.log10(size[size > 1e-3]) + 60, 0, 80) * 50
         self._heights += np.bincount(heights.astype(int), minlength=4001)
         self._kept = np.concatenate([self._kept.reshape(-1, block.shape[1]), block])
@@ -97,13 +101,13 @@ class Listener:
 
     def _look(self, part: np.ndarray) -> None:
         """The next BLOCK samples: spectra and clicks."""
-        window = np.hanning(SIZE + 1)[:-1] * (4 / SIZE)
+        window = (np.hanning(SIZE + 1)[:-1] * (4 / SIZE)).astype(np.float32)
         mixed = _mixed(part)
         for start in range(0, BLOCK - SIZE + 1, SIZE // 2):
             frame = mixed[start : start + SIZE]
-            if 10 * np.log10(np.square(frame, dtype=float).mean() + 1e-20) < SILENT:
+            if not _loud(frame):
                 continue
-            power = np.square(np.abs(np.fft.rfft(frame * window)))
+            power = _powers(frame * window, SIZE // 2 + 1)
             self._mean += power
             self._frames += 1
             self._levels[np.arange(len(power)), _level_of(power)] += 1
@@ -113,11 +117,11 @@ class Listener:
             self._looked += BLOCK
 
     def _look_long(self, part: np.ndarray) -> None:
-        mono = _mixed(part)
-        if 10 * np.log10(np.square(mono, dtype=float).mean() + 1e-20) < SILENT:
+        mixed = _mixed(part)
+        if not _loud(mixed):
             return
-        window = np.blackman(LONG) * (2 / (0.42 * LONG))
-        power = np.square(np.abs(np.fft.rfft(mono * window)[:LINES]))
+        window = (np.blackman(LONG) * (2 / (0.42 * LONG))).astype(np.float32)
+        power = _powers(mixed * window, LINES)
         self._lines[np.arange(LINES), _level_of(power)] += 1
         self._line_levels += 10 * np.log10(power + 1e-20)
 
@@ -133,12 +137,19 @@ class Listener:
             amounts["hum"] = hum
         if (cut := cut_off(self._share(0.9))) is not None:
             amounts["bandwidth"] = cut
-        noise = noise_distance(self._share(0.1), self._share(0.5), self._share(0.9), self._mean / self._frames, cut)
-        if noise is not None:
-            amounts["noise"] = noise
+        noise = noise_distance(
+            self._share(0.1),
+            self._share(0.5),
+            self._share(0.9),
+            self._mean / self._frames,
+            cut,
+            1.05 * max(lines, default=0.0),
+        )
         clipped, ceiling, bent = pile_up(self._heights)
         if clipped:
             amounts["clipping"] = -10 * float(np.log10(clipped))
+        if noise is not None and not (clipped > MUCH and noise > 0.6 * amounts["clipping"]):
+            amounts["noise"] = noise
         rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
@@ -153,13 +164,28 @@ class Listener:
         if count < 3:
             return (), 0.0
         power = self._square / max(self._samples, 1)
-        return hum_lines(_percentile(self._lines, 0.25), self._line_levels / count, power)
+        quiet, loud = (_percentile(self._lines, share) for share in (0.25, 0.75))
+        return hum_lines(quiet, loud, self._line_levels / count, power)
 
 
 def _mixed(part: np.ndarray) -> np.ndarray:
-    """(samples,) all channels in one, none of them as loud as another, lest opposite ones cancel out. Noise of several
-    channels added up is distributed as that of one is; a mean of their powers would not be."""
-    return np.asarray(part @ (0.6 ** np.arange(part.shape[1])))
+    """(samples,) two channels as a complex number, whose power is the sum of theirs, be they alike, opposite or
+    unrelated; the others are added, ever softer, lest they cancel out."""
+    if part.shape[1] == 1:
+        return part[:, 0]
+    weights = 0.6 ** np.arange(part.shape[1]) * np.resize([1, 1j], part.shape[1])
+    weights[1] = 1j
+    return np.asarray(part @ weights.astype(np.complex64))
+
+
+def _loud(frame: np.ndarray) -> bool:
+    return bool(10 * np.log10(np.square(np.abs(frame)).mean(dtype=float) + 1e-20) > SILENT)
+
+
+def _powers(frame: np.ndarray, bins: int) -> np.ndarray:
+    """Of the lowest frequencies of a windowed frame."""
+    spectrum = np.fft.fft(frame) if np.iscomplexobj(frame) else np.fft.rfft(frame)
+    return np.square(np.abs(spectrum[:bins]), dtype=float)
 
 
 def _level_of(power: np.ndarray) -> np.ndarray:
@@ -178,47 +204,82 @@ def _median(x: np.ndarray, span: int) -> np.ndarray:
 
 
 HZ = np.arange(SIZE // 2 + 1) * SAMPLE_RATE / SIZE
+HIGHEST = 17_500.0  # Hz, of a band limit: most lossy codecs have one above
+OCTAVE = 16  # bands in one
+GRID = 2.0 ** np.arange(np.log2(300), np.log2(20_700), 1 / OCTAVE)  # their middles, Hz
+EDGES = np.searchsorted(HZ, [GRID * 2 ** (-0.7 / OCTAVE), GRID * 2 ** (0.7 / OCTAVE)])
+AHEAD = (4, 8, 12, 16)  # bands above a band limit where something is missing
+GENTLE, STEEPER = 14.3, 25.0  # dB at once, and an octave, by which music may fall below a straight line
 
 
 def cut_off(loud: np.ndarray) -> float | None:
     """Hz above which a spectrum, dB by bin, falls as no instrument's does, and stays low; None if there is no such
-    place below 17.5 kHz."""
+    place below 17.5 kHz.
+
+    A line through the octave below a frequency says how loud it should be above: the less clearly, the less straight
+    that octave is. What is soft anyway may fall further: synthesisers and old samples end there."""
     smooth = np.convolve(np.pad(loud, 6, mode="edge"), np.ones(13) / 13, "valid")
-    best, where = 25.0, None
-    for f in np.geomspace(1200, 17_500, 320):
-        low, below, above = (smooth[(f * a < HZ) & (f * b > HZ)] for a, b in ((0.62, 0.8), (0.82, 0.985), (1.05, 1.2)))
-        beyond = np.percentile(smooth[f * 1.05 < HZ], 90)
-        if below.mean() - beyond < 22 or below.mean() < -95:
-            continue
-        fall = below.mean() - above.mean() - 1.5 * max(low.mean() - below.mean(), 0)
-        if fall > best:
-            best, where = float(fall), float(f)
-    return where
+    bands = np.array([loud[first:last].mean() for first, last in zip(*EDGES, strict=True)])
+    x = np.arange(-OCTAVE, 0) / OCTAVE
+    best, where = 0.0, None
+    for k in range(int(np.searchsorted(GRID, 1200)), int(np.searchsorted(GRID, HIGHEST))):
+        slope, level = np.polyfit(x, bands[k - OCTAVE : k], 1)
+        rough = float(np.std(bands[k - OCTAVE : k] - level - slope * x))
+        least = GENTLE + 2 * rough + 0.2 * max(-80 - level, 0)
+        for ahead in AHEAD:
+            if k + ahead >= len(GRID):
+                break
+            missing = level + (min(slope, 0) - STEEPER) * ahead / OCTAVE - bands[k + ahead :].max()
+            if missing - least > best:
+                best, where = float(missing - least), k
+    edge = HIGHEST if where is None else _edge(smooth, bands, where)
+    return edge if edge < HIGHEST else None
+
+
+def _edge(smooth: np.ndarray, bands: np.ndarray, found: int) -> float:
+    """Hz at which a spectrum falls 3 dB below the line through the octave below, near a band."""
+    x, edge, last = np.arange(-OCTAVE, 0) / OCTAVE, GRID[found], GRID[min(found + AHEAD[-1], len(GRID) - 1)]
+    for _ in range(3):
+        k = max(int(np.searchsorted(GRID, 0.93 * edge)), OCTAVE)
+        slope, level = np.polyfit(x, bands[k - OCTAVE : k], 1)
+        line = level + slope * np.log2(np.maximum(HZ, 1) / GRID[k])
+        near = np.flatnonzero((GRID[found] / 2 < HZ) & (last > HZ) & (smooth > line - 3))
+        edge = float(HZ[near[-1]]) if len(near) else float(GRID[found])
+    return edge
 
 
 def noise_distance(
-    quiet: np.ndarray, usual: np.ndarray, loud: np.ndarray, mean: np.ndarray, cut: float | None
+    quiet: np.ndarray, usual: np.ndarray, loud: np.ndarray, mean: np.ndarray, cut: float | None, hum: float = 0.0
 ) -> float | None:
     """dB from a sound down to its noise; None if none matters. quiet, usual, loud: dB below which each bin
-    is 10, 50 and 90 % of the time; mean: its mean power.
+    is 10, 50 and 90 % of the time; mean: its mean power; hum: Hz below which lines of hum would be taken for noise.
 
     The power of noise in a bin is exponentially distributed: its percentiles are 8.2 and 5.2 dB apart, and the first is
     9.8 dB below its mean. Music is either steadier or livelier than that."""
     low, high = (_median(b - a, 41) for a, b in ((quiet, usual), (usual, loud)))
-    inside = (HZ > 60) & ((cut or 18_000) * 0.95 > HZ)
+    inside = (max(60, hum) < HZ) & ((cut or 18_000) * 0.95 > HZ)
     noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
-    floor = np.minimum(10 ** ((_median(quiet, 41) + 9.2) / 10), mean)
-    total = float(mean[inside].sum())
-    if total < 1e-9:  # an offset, and nothing else
+    floor = np.minimum(10 ** ((_median(quiet, 41) + 9.8 + _swell(quiet, loud, noisy & (high < 6.8))) / 10), mean)
+    everywhere = (HZ > 60) & (cut * 0.95 > HZ if cut else True)
+    total = float(mean[everywhere].sum())
+    if total < 1e-9 or not inside.any():  # an offset, and nothing else
         return None
-    treble = inside & (HZ > 3000) if cut is None or cut > 6000 else inside
-    if noisy[treble].mean() < 0.55:  # loud noise that comes and goes, as outdoors; music is never so near its quietest
+    dull = cut is not None and cut < 6000
+    treble = inside if dull else inside & (HZ > 3000)
+    if noisy[treble].mean() < (
+        0.85 if dull else 0.55
+    ):  # loud noise that comes and goes, as outdoors; music is never so near its quietest
         distance = _distance(total, float(floor[inside].sum()))
         return distance if distance < LOUD_NOISE else None
     seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these
-    whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[inside].sum())
+    whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[everywhere].sum())
     distance = _distance(total, float(np.sqrt(seen * whole)))
     return distance if distance < SOFT_NOISE else None
+
+
+def _swell(quiet: np.ndarray, loud: np.ndarray, alone: np.ndarray) -> float:
+    """dB by which noise that comes and goes is louder than its quietest moments suggest, in bins where it is alone."""
+    return min(max(float(np.mean((loud - quiet)[alone])) - 13.4, 0.0), 4.0) if alone.any() else 0.0
 
 
 def _distance(total: float, noise: float) -> float:
@@ -243,19 +304,20 @@ def pile_up(heights: np.ndarray) -> tuple[float, float, bool]:
     return share, 10 ** ((top / 50 - 60) / 20), True
 
 
-def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[float, ...], float]:
-    """The frequencies of the hum's lines, and dB from the sound down to them; none if there are none. quiet: dB by bin
-    of a long spectrum that each is above nearly always; mean: its mean in dB."""
+def hum_lines(quiet: np.ndarray, loud: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[float, ...], float]:
+    """The frequencies of the hum's lines, and dB from the sound down to them; none if there are none. quiet, loud: dB
+    by bin of a long spectrum that each is above 75 and 25 % of the time; mean: its mean in dB."""
     above = quiet - _median(quiet, 31)
-    best, base = 33.0, 0.0
+    best, base = HUM, 0.0
     for f in (*np.arange(49.7, 50.31, 0.05), *np.arange(59.7, 60.31, 0.05)):
-        heights = np.array([_height(above, k * f) for k in range(1, 9)])
-        score = float(np.minimum(heights, 25)[heights > SEEN].sum())
-        if score > best and (heights[:6] > SEEN).sum() >= 3:
-            best, base = score, float(f)
+        scores = np.array([_line(above, loud - quiet, mean, k * f) for k in range(1, 13)])
+        if scores.sum() > best and scores[:2].any() and (scores > 0).sum() >= 3:
+            best, base = float(scores.sum()), float(f)
     if not base:
         return (), 0.0
-    lines = [k for k in range(1, 33) if _height(above, k * base) > SEEN]
+    lines = [
+        k for k in range(1, 33) if _height(above, k * base) > SEEN or _line(above, loud - quiet, mean, k * base) > 0
+    ]
     peaks = np.array([_peak(mean, k * base) / k for k in lines])
     order = np.argsort(peaks)
     weights = np.cumsum(np.array(lines, float)[order])
@@ -263,6 +325,17 @@ def hum_lines(quiet: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[
     total = sum(10 ** (quiet[round(k * base * LONG / SAMPLE_RATE)] / 10) / 2 for k in lines)
     distance = 10 * float(np.log10(max(power - total, 1e-2 * power) / max(total, 1e-20)))
     return tuple(k * base for k in lines), distance
+
+
+def _line(above: np.ndarray, swing: np.ndarray, mean: np.ndarray, hertz: float) -> float:
+    """How much a line of hum is to be seen there, 0 to 25. Hum is as loud at all times, which no note is, and exactly
+    where it should be. swing: dB by which each bin is louder at times."""
+    height = _height(above, hertz)
+    if height < FAINT or abs(_peak(mean, hertz) - hertz) > ASIDE:
+        return 0.0
+    at = round(hertz * LONG / SAMPLE_RATE) - 1
+    at += int(np.argmax(above[at : at + 3]))
+    return min(height, 25.0) * float(np.clip((8 - swing[at]) / 5, 0, 1))
 
 
 def _height(above: np.ndarray, hertz: float) -> float:
