@@ -1,4 +1,4 @@
-"""Missing treble, put there by a rule: the envelope goes on above the band limit as it falls below it, and the
+"""Missing treble, put there by a rule: from the level just below the band limit it falls as music does, and the
 harmonics are those of the rectified sound [networks/generators/repair.py, U].
 
 It has the form of the network, so that it runs in the same stream, and nothing in it is trained."""
@@ -21,8 +21,8 @@ from antiphon.networks.generators.repair import (
     WINDOW,
 )
 
-NEAR, FAR = (0.7, 0.93), (0.5, 0.7)  # bands below the limit, as shares of it, from which the envelope goes on
-GENTLE, STEEP = -0.7, -4.0  # nepers an octave between which it may fall
+NEAR = (0.7, 0.93)  # the band below the limit, as shares of it, from whose level it goes on
+FALL = -1.5  # nepers an octave: what falls more steeply below the limit does not above it, nor the reverse
 SOFTER = 0.5  # nepers by which it is softer than that, lest it be noticed
 ADDS = 4  # which of the heads
 
@@ -32,10 +32,8 @@ class Extension:
 
     def __init__(self, cut: float):
         hz = torch.arange(BINS) * SAMPLE_RATE / WINDOW
-        self._near, self._far = ((hz > low * cut) & (hz < high * cut) for low, high in (NEAR, FAR))
-        middles = [math.log2(sum(band) / 2 * cut) for band in (NEAR, FAR)]
-        self._octave = middles[0] - middles[1]
-        self._above = torch.log2(hz.clamp_min(1)) - middles[0]
+        self._near = (hz > NEAR[0] * cut) & (hz < NEAR[1] * cut)
+        self._below = FALL * torch.log2(hz.clamp_min(1) / (sum(NEAR) / 2 * cut)) - SOFTER
 
     def begin(self, batch: int) -> list[Tensor]:
         """What was said about frames that nobody has asked about yet."""
@@ -47,12 +45,13 @@ class Extension:
     def __call__(self, features: Tensor, told: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """As networks/generators/repair.py's forward."""
         level = (features[..., :BINS] - 1) * (2 * math.log(10))  # nepers
-        near, far = level[..., self._near].mean(-1), level[..., self._far].mean(-1)
-        slope = ((near - far) / self._octave).clamp(STEEP, GENTLE)
-        wanted = near.unsqueeze(-1) + slope.unsqueeze(-1) * self._above - SOFTER
-        over = (wanted - math.log(FLOOR) - LEAST_ADDED).clamp(1e-3, 20)
+        near = (
+            2 * (level[..., self._near].mean(-1, keepdim=True) - math.log(FLOOR))
+        ).exp()  # features end at the floor
+        wanted = (near - 1).clamp_min(0).sqrt() * self._below.exp()
+        over = torch.log(wanted + math.exp(LEAST_ADDED)) - LEAST_ADDED
         said = torch.zeros(*features.shape[:2], HEADS, BINS)
-        said[:, :, ADDS] = torch.log(torch.expm1(over)) / ADDED  # the head's softplus, undone
+        said[:, :, ADDS] = torch.log(torch.expm1(over.clamp(1e-4, 20))) / ADDED  # the head's softplus, undone
         said[:, :, ADDS - 1] = -10.0  # no noise
         line = torch.cat([past[0], said.flatten(2)], 1)
         return line[:, : said.shape[1]], [line[:, said.shape[1] :]]

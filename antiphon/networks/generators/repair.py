@@ -12,11 +12,12 @@ missing. What is told apart in one bin by Wiener's rule (P = |X|^2) need not pas
 narrower than a spectrum. They are alike for all channels, so that a stereo image stands still. U is the spectrum of
 |x|, flattened: a guitarist's exciter. Its harmonics go on where x has none, so what is missing above a band limit
 starts from there and not from the rounding noise of an empty bin. At the start d = r = 0, N is at -100 dB, and a at
--75 dB where something is missing, otherwise at nothing. Digital silence stays silent.
+-81 dB where something is missing, otherwise at nothing. Digital silence stays silent.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -157,7 +158,7 @@ def corrected(spectra: Spectra, said: Tensor, adds: Tensor) -> Tensor:
     unwanted = FLOOR**2 * bounded(NOISE * noise + FIRST_NOISE, -25.0, 25.0).exp()
     wanted = power.mean(1, keepdim=True) / (power.mean(1, keepdim=True) + unwanted)
     share = (power.sum(2, keepdim=True) + TINY) / (power.sum(2, keepdim=True).mean(1, keepdim=True) + TINY)
-    level = FLOOR * (F.softplus(ADDED * added) + LEAST_ADDED).clamp_max(MOST_ADDED).exp()
+    level = FLOOR * ((F.softplus(ADDED * added) + LEAST_ADDED).clamp_max(MOST_ADDED).exp() - math.exp(LEAST_ADDED))
     fill = _flattened(spectra.rectified) * (level * share.sqrt() * adds.view(-1, 1, 1, 1))
     return (spectra.sound * (gain * wanted) + fill) * turn
 
