@@ -55,6 +55,7 @@ class RepairStream:
         self._mask = torch.ones(BINS) if mask is None else torch.from_numpy(np.asarray(mask, np.float32))
         self._mask = (self._mask * strength).view(1, 1, BINS, 1)
         self._past, self._adds = model.begin(1), model.adds(self._told)
+        self._adding = bool(self._adds.any())
         self._input = torch.zeros(channels, HALF)  # from the left edge of the next frame on
         self._sound = torch.zeros(channels, 0)  # what came in and has not come out
         self._known: list[Spectra] = []  # frames about which nothing has been said yet
@@ -100,7 +101,8 @@ class RepairStream:
         self._input = self._input[:, count * HOP :]
         self._frames += count
         window = hann_window(WINDOW, frames.device) * (4 / WINDOW)
-        return Spectra(*(_spectrum(x * window).unsqueeze(0) for x in (frames, frames.abs())))
+        sound = _spectrum(frames * window).unsqueeze(0)
+        return Spectra(sound, _spectrum(frames.abs() * window).unsqueeze(0) if self._adding else None)
 
     def _correct(self, features: Tensor) -> Tensor:
         """Ask the network about the next frames. -> (channels, samples) of the change that are complete now, from the
@@ -111,8 +113,11 @@ class RepairStream:
         said = said[:, early:]
         if not (count := said.shape[1]):
             return self._change[:, :0]
-        whole = Spectra(*(torch.cat(parts, -1) for parts in zip(*self._known, strict=True)))
-        now, later = (Spectra(*(x[..., part] for x in whole)) for part in (slice(count), slice(count, None)))
+        whole = [None if None in parts else torch.cat(parts, -1) for parts in zip(*self._known, strict=True)]
+        now, later = (
+            Spectra(*(None if x is None else x[..., part] for x in whole))  # type: ignore[arg-type]
+            for part in (slice(count), slice(count, None))
+        )
         self._known = [later]
         change = (corrected(now, said, self._adds) - now.sound) * self._mask
         return self._overlap(change[0])

@@ -3,6 +3,8 @@ prediction expects is put in its place (Godsill & Rayner 1998, "Digital Audio Re
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 ORDER = 32  # of the prediction
@@ -19,9 +21,8 @@ AROUND = 512
 
 def prediction(x: np.ndarray, order: int = ORDER) -> np.ndarray:
     """(order + 1,) the filter 1, a1, ... whose output is what linear prediction did not expect [Levinson-Durbin]."""
-    size = 1 << (2 * len(x)).bit_length()
-    power = np.abs(np.fft.rfft(x * np.hanning(len(x)), size)) ** 2
-    r = np.fft.irfft(power, size)[: order + 1]
+    part = x * _window(len(x))
+    r = np.array([part[: len(x) - lag] @ part[lag:] for lag in range(order + 1)])
     a = np.zeros(order + 1)
     a[0], error = 1.0, r[0] * (1 + 1e-9) + 1e-12
     for i in range(1, order + 1):
@@ -29,6 +30,11 @@ def prediction(x: np.ndarray, order: int = ORDER) -> np.ndarray:
         a[1 : i + 1] += k * a[i - 1 :: -1][:i]
         error *= max(1 - k * k, 1e-9)
     return a
+
+
+@lru_cache(4)
+def _window(samples: int) -> np.ndarray:
+    return np.hanning(samples)
 
 
 def clicks(x: np.ndarray, a: np.ndarray) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ No part of it is trained. It takes sound in blocks and needs the same memory how
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -101,13 +102,12 @@ class Listener:
 
     def _look(self, part: np.ndarray) -> None:
         """The next BLOCK samples: spectra and clicks."""
-        window = (np.hanning(SIZE + 1)[:-1] * (4 / SIZE)).astype(np.float32)
         mixed = _mixed(part)
         for start in range(0, BLOCK - SIZE + 1, SIZE // 2):
             frame = mixed[start : start + SIZE]
             if not _loud(frame):
                 continue
-            power = _powers(frame * window, SIZE // 2 + 1)
+            power = _powers(frame * _hann(), SIZE // 2 + 1)
             self._mean += power
             self._frames += 1
             self._levels[np.arange(len(power)), _level_of(power)] += 1
@@ -120,8 +120,7 @@ class Listener:
         mixed = _mixed(part)
         if not _loud(mixed):
             return
-        window = (np.blackman(LONG) * (2 / (0.42 * LONG))).astype(np.float32)
-        power = _powers(mixed * window, LINES)
+        power = _powers(mixed * _blackman(), LINES)
         self._lines[np.arange(LINES), _level_of(power)] += 1
         self._line_levels += 10 * np.log10(power + 1e-20)
 
@@ -176,6 +175,16 @@ def _mixed(part: np.ndarray) -> np.ndarray:
     weights = 0.6 ** np.arange(part.shape[1]) * np.resize([1, 1j], part.shape[1])
     weights[1] = 1j
     return np.asarray(part @ weights.astype(np.complex64))
+
+
+@cache
+def _hann() -> np.ndarray:
+    return np.asarray(np.hanning(SIZE + 1)[:-1] * (4 / SIZE), np.float32)
+
+
+@cache
+def _blackman() -> np.ndarray:
+    return np.asarray(np.blackman(LONG) * (2 / (0.42 * LONG)), np.float32)
 
 
 def _loud(frame: np.ndarray) -> bool:

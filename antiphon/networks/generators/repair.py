@@ -54,10 +54,11 @@ class RepairConfig:
 
 
 class Spectra(NamedTuple):
-    """Of a sound, complex (batch, channels, BINS, frames): itself, and of its absolute values."""
+    """Of a sound, complex (batch, channels, BINS, frames): itself, and of its absolute values, None if nothing is to be
+    added."""
 
     sound: Tensor
-    rectified: Tensor
+    rectified: Tensor | None
 
 
 class CausalBlock(nn.Module):
@@ -157,10 +158,13 @@ def corrected(spectra: Spectra, said: Tensor, adds: Tensor) -> Tensor:
     power = _power(spectra.sound)
     unwanted = FLOOR**2 * bounded(NOISE * noise + FIRST_NOISE, -25.0, 25.0).exp()
     wanted = power.mean(1, keepdim=True) / (power.mean(1, keepdim=True) + unwanted)
+    mended = spectra.sound * (gain * wanted)
+    if spectra.rectified is None:
+        return mended * turn
     share = (power.sum(2, keepdim=True) + TINY) / (power.sum(2, keepdim=True).mean(1, keepdim=True) + TINY)
     level = FLOOR * ((F.softplus(ADDED * added) + LEAST_ADDED).clamp_max(MOST_ADDED).exp() - math.exp(LEAST_ADDED))
     fill = _flattened(spectra.rectified) * (level * share.sqrt() * adds.view(-1, 1, 1, 1))
-    return (spectra.sound * (gain * wanted) + fill) * turn
+    return (mended + fill) * turn
 
 
 def _flattened(spectrum: Tensor) -> Tensor:
