@@ -31,7 +31,8 @@ import numpy as np
 import antiphon
 from antiphon.audio.files import find_audio, read_audio
 from antiphon.data.analysis.wear import Faults, Listener
-from antiphon.data.damage.damage import at_distance, inflict
+from antiphon.data.damage.codec import through
+from antiphon.data.damage.damage import Field, at_distance, inflict
 from antiphon.data.damage.noise import recorded
 from antiphon.metrics.bootstrap import mean_margin
 from antiphon.metrics.plots.sheet import spectrogram_grid
@@ -47,11 +48,15 @@ ROWS: dict[str, dict[str, float]] = {
     **{f"clipping {db} dB": {"clipping": float(db)} for db in (3, 7, 15)},
     **{f"cut off at {k} kHz": {"bandwidth": 1000.0 * k} for k in (4, 8, 11)},
     **{f"codec {k} kbit/s": {"codec": float(k)} for k in (12, 24, 48)},
+    **{f"MP3 {k} kbit/s": {"codec": k / 2} for k in (76, 96)},
+    "Opus 24 kbit/s": {"codec": 12.0},
+    "Vorbis q0": {"codec": 65.0},
     **{f"reverberation {s} s": {"reverb": s} for s in (0.3, 0.7, 1.5)},
     "noise 15 dB + 8 kHz": {"noise": 15.0, "bandwidth": 8000.0},
     "noise 20 dB + hum 15 dB + clicks 10/s": {"noise": 20.0, "hum": 15.0, "clicks": 10.0},
     "room 0.5 s + noise 20 dB + codec 32": {"reverb": 0.5, "noise": 20.0, "codec": 32.0},
 }
+CODECS = {"MP3": "mp3", "Opus": "opus", "Vorbis": "vorbis"}  # rows that begin so; of the others chance chooses one
 Way = Callable[[np.ndarray, Mapping[str, float]], np.ndarray]
 
 
@@ -155,6 +160,13 @@ def by_voice(voice: str, told: bool) -> Way:
     return repaired
 
 
+def damaged_by(
+    row: str, sound: np.ndarray, amounts: dict[str, float], rng: np.random.Generator, field: Field | None = None
+) -> np.ndarray:
+    codec = CODECS.get(row.split()[0])
+    return through(sound, codec, amounts["codec"]) if codec else inflict(sound, amounts, rng, field)
+
+
 def heard(sound: np.ndarray) -> Faults:
     listener = Listener()
     listener(sound)
@@ -181,11 +193,13 @@ def field_of(folder: Path) -> Callable[[int], np.ndarray] | None:
     return lambda n: np.resize(read_audio(files[int(rng.integers(len(files)))]), n)
 
 
-def measured(ways: Mapping[str, Way], clean: list[np.ndarray], amounts: dict[str, float], folder: Path) -> dict:
+def measured(
+    row: str, ways: Mapping[str, Way], clean: list[np.ndarray], amounts: dict[str, float], folder: Path
+) -> dict:
     """{way: {measure: values by file}}, and what was heard."""
     field, out, listened = field_of(folder), {name: {} for name in ways}, []
     for i, sound in enumerate(clean):
-        damaged = inflict(sound, amounts, np.random.default_rng((7, i)), field)
+        damaged = damaged_by(row, sound, amounts, np.random.default_rng((7, i)), field)
         listened.append(heard(damaged).amounts)
         for name, way in ways.items():
             made = way(damaged, amounts)
@@ -292,7 +306,7 @@ def main() -> None:
     results = {}
     for name, amounts in rows.items():
         began = time.monotonic()
-        results[name] = found = measured(ways, clean, amounts, args.folder)
+        results[name] = found = measured(name, ways, clean, amounts, args.folder)
         cells = [cell(found["ways"][way], not amounts) for way in ways]
         wanted = set(amounts)
         right = sum(set(h) == wanted for h in found["heard"])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from repair import RATE, ROWS, classical, excerpts, field_of, si_sdr, untouched
+from repair import RATE, ROWS, classical, damaged_by, excerpts, field_of, si_sdr, untouched
 
 import antiphon
 from antiphon.audio.files import find_audio, read_audio
@@ -171,7 +171,7 @@ def music(folder: Path, count: int, seconds: float, rows: Iterable[str]) -> None
         ways["repair"] = repair
         found: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
         for i, sound in enumerate(clean):
-            damaged = inflict(sound, amounts, np.random.default_rng((7, i)), field)
+            damaged = damaged_by(row, sound, amounts, np.random.default_rng((7, i)), field)
             for name, way in ways.items():
                 made = way(damaged, amounts)
                 found[name].append((si_sdr(made, sound) if amounts else np.inf, visqol(made, sound)))

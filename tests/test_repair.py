@@ -277,6 +277,22 @@ def test_what_is_wrong_is_heard():
     assert "cut off at 5.0 kHz" in band.words
 
 
+def test_gentle_damages_are_heard():
+    sound, rng = np.repeat(music(6), 2, 1), np.random.default_rng(0)
+    hiss = heard(sound + 0.1 * float(sound.std()) * rng.standard_normal(sound.shape).astype(np.float32))
+    assert hiss.dominant == "noise"
+    assert hiss.amounts["noise"] == pytest.approx(20, abs=2)  # of a mono mix it would be 23
+    gentle = heard(filtered(sound, lambda hz: 1 / np.sqrt(1 + (hz / 5000) ** 16)))
+    assert gentle.amounts.keys() == {"bandwidth"}
+    assert gentle.amounts["bandwidth"] == pytest.approx(5000, rel=0.15)
+    t = np.arange(len(sound))[:, None] / RATE
+    hum = sum(np.sin(2 * np.pi * 60 * k * t) / k for k in (1, 2, 3, 4)).astype(np.float32)
+    assert heard(sound + 0.05 * float(sound.std()) * hum).dominant == "hum"
+    lively = np.interp(t, np.arange(7), [1, 0.1, 0.9, 0.05, 1, 0.2, 0.1]).astype(np.float32)  # notes of these pitches
+    assert "hum" not in heard(sound + 0.05 * float(sound.std()) * hum * lively).amounts
+    assert heard(sound).dominant is None
+
+
 @pytest.mark.parametrize(
     "sound", [np.zeros((30_000, 2)), np.full((30_000, 1), 0.5), np.zeros((1, 1)), np.zeros((0, 1))]
 )
