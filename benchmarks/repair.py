@@ -221,23 +221,30 @@ def cell(figures: Mapping[str, list[float]], clean: bool) -> str:
 
 def listening(clean: list[np.ndarray], folder: Path, rows: Mapping[str, dict[str, float]]) -> None:
     """Print a table of what is heard in files with one damage, or none; recorded noise has rows of its own."""
-    field = field_of(folder)
+    field, total = field_of(folder), np.zeros((2, 2), int)
     print("| | worst heard | amount right | median error | heard besides |\n|---|---:|---:|---:|---|", flush=True)
     for row, amounts in rows.items():
         if len(amounts) > 1 or UNHEARD & amounts.keys():
             continue
         rngs = [np.random.default_rng((7, i)) for i in range(len(clean))]
         damaged = [inflict(sound, amounts, rng) for sound, rng in zip(clean, rngs, strict=True)]
-        print(listened_row(row, amounts, clean, damaged), flush=True)
+        found = [heard(sound) for sound in damaged]
+        print(listened_row(row, amounts, clean, damaged, found), flush=True)
+        right = np.array([faults.dominant in amounts for faults in found])
+        audible = np.array([lsd(a, b) >= AUDIBLE for a, b in zip(damaged, clean, strict=True)])
+        total += [[right.sum(), len(right)], [right[audible].sum(), audible.sum()]] if amounts else 0
         if "noise" in amounts and field is not None:
             noises = [recorded(sound, field, rng) for sound, rng in zip(clean, rngs, strict=True)]
             damaged = [x + at_distance(x, noise, amounts["noise"]) for x, noise in zip(clean, noises, strict=True)]
-            print(listened_row(f"{row}, recorded", amounts, clean, damaged), flush=True)
+            found = [heard(sound) for sound in damaged]
+            print(listened_row(f"{row}, recorded", amounts, clean, damaged, found), flush=True)
+    print("\nwithout recorded noise {}/{}; of those that differ audibly {}/{}".format(*total.ravel()))
 
 
-def listened_row(row: str, amounts: Mapping[str, float], clean: list[np.ndarray], damaged: list[np.ndarray]) -> str:
+def listened_row(
+    row: str, amounts: Mapping[str, float], clean: list[np.ndarray], damaged: list[np.ndarray], found: list[Faults]
+) -> str:
     name = next(iter(amounts), None)
-    found = [heard(sound) for sound in damaged]
     right = [i for i, faults in enumerate(found) if faults.dominant == name]
     besides = Counter(other for faults in found for other in faults.amounts if other != name)
     said = ", ".join(f"{other} {count}" for other, count in besides.most_common()) or "nothing"
@@ -260,6 +267,7 @@ def limit(clean: np.ndarray, damaged: np.ndarray) -> float:
 
 NEAR = {"noise": (3.0, "dB"), "hum": (3.0, "dB"), "bandwidth": (10.0, "%")}
 UNHEARD = {"codec", "reverb"}
+AUDIBLE = 0.05  # log-spectral distance; less is what lies below -80 dB
 
 
 def sheet(ways: Mapping[str, Way], clean: list[np.ndarray], folder: Path, path: Path) -> None:

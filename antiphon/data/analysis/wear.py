@@ -32,13 +32,15 @@ FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 @dataclass(frozen=True)
 class Faults:
     """What was heard. amounts: of each damage that is there, in its own unit. lines: frequencies of the hum, Hz.
-    clipped: share of the samples, those at `ceiling`. peak: the largest sample."""
+    clipped: share of the samples, those at `ceiling`. peak: the largest sample. softly: as an amount of clipping, if
+    peaks are bent in place of being cut off, which nothing mends."""
 
     amounts: dict[str, float] = field(default_factory=dict)
     lines: tuple[float, ...] = ()
     clipped: float = 0.0
     ceiling: float = np.inf
     peak: float = 0.0
+    softly: float | None = None
 
     @property
     def words(self) -> str:
@@ -49,6 +51,8 @@ class Faults:
             said.append(f"cut off at {a['bandwidth'] / 1000:.1f} kHz")
         if "clipping" in a:
             said.append(f"{100 * self.clipped:.2g} % clipped")
+        elif self.softly is not None:
+            said.append("softly clipped")
         if "noise" in a:
             said.append(f"noise {a['noise']:.0f} dB below the sound")
         if "hum" in a:
@@ -62,8 +66,9 @@ class Faults:
     @property
     def dominant(self) -> str | None:
         """The damage that is worst for its kind; None if nothing is wrong."""
+        all_of_it = self.amounts if self.softly is None else {"clipping": self.softly, **self.amounts}
         known = damages()
-        return max(self.amounts, key=lambda name: known[name].severity(self.amounts[name]), default=None)
+        return max(all_of_it, key=lambda name: known[name].severity(all_of_it[name]), default=None)
 
 
 class Listener:
@@ -77,6 +82,9 @@ class Listener:
         self._long = np.zeros((0, 0), np.float32)
         self._mean = np.zeros(SIZE // 2 + 1)
         self._heights = np.zeros(4001, np.int64)  # of samples, by 0.02 dB from -60 to +20 dB of full scale
+        self._peaks = np.zeros(
+            (801, 3)
+        )  # blocks by their peak, by 0.1 dB from -60 dB on: how many, sums of dB and dB^2
         self._samples = self._clicks = self._frames = self._looked = 0
         self._square = self._peak = 0.0
 
@@ -111,6 +119,9 @@ class Listener:
             self._mean += power
             self._frames += 1
             self._levels[np.arange(len(power)), _level_of(power)] += 1
+        for half in np.split(part, 2):
+            peak, level = 20 * np.log10(np.abs(half).max() + 1e-9), 10 * np.log10(np.square(half).mean() + 1e-18)
+            self._peaks[int(np.clip(10 * (peak + 60), 0, 800))] += 1, level, level**2
         side = part[:, 0].astype(float)
         if np.abs(side).max() > 1e-3:
             self._clicks += len(clicks(side, prediction(side)))
@@ -152,7 +163,7 @@ class Listener:
         rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
-        return Faults(amounts, lines, clipped, ceiling, self._peak)
+        return Faults(amounts, lines, clipped, ceiling, self._peak, None if clipped else bent_peaks(self._peaks))
 
     def _share(self, share: float) -> np.ndarray:
         """The level, in dB, below which each bin is for a share of the time."""
@@ -218,6 +229,7 @@ OCTAVE = 16  # bands in one
 GRID = 2.0 ** np.arange(np.log2(300), np.log2(20_700), 1 / OCTAVE)  # their middles, Hz
 EDGES = np.searchsorted(HZ, [GRID * 2 ** (-0.7 / OCTAVE), GRID * 2 ** (0.7 / OCTAVE)])
 AHEAD = (4, 8, 12, 16)  # bands above a band limit where something is missing
+GAP = 11.0  # dB by which the gaps before mirror images are deep
 GENTLE, STEEPER = 14.3, 25.0  # dB at once, and an octave, by which music may fall below a straight line
 
 
@@ -241,8 +253,32 @@ def cut_off(loud: np.ndarray) -> float | None:
             missing = level + (min(slope, 0) - STEEPER) * ahead / OCTAVE - bands[k + ahead :].max()
             if missing - least > best:
                 best, where = float(missing - least), k
-    edge = HIGHEST if where is None else _edge(smooth, bands, where)
+    if where is None:
+        return mirrored(loud)
+    edge = _edge(smooth, bands, where)
     return edge if edge < HIGHEST else None
+
+
+def mirrored(loud: np.ndarray) -> float | None:
+    """Hz of a band limit above which there are mirror images of what is below, as simple players leave them: in a
+    spectrum, dB by bin, they begin beyond a narrow gap, and the octave above has another."""
+    smooth = np.convolve(np.pad(loud, 2, mode="edge"), np.ones(5) / 5, "valid")
+    best, where = GAP, None
+    for f in np.geomspace(2500, 15_500, 150):
+        width = int(0.08 * f / HZ[1])
+        tops = np.lib.stride_tricks.sliding_window_view(smooth, width).max(1)  # from each bin on
+
+        def gap(at: float, f: float = f, width: int = width, tops: np.ndarray = tops) -> float:
+            first, *sides = (int((at + share * f) / HZ[1] - width / 2) for share in (0, -0.5, -0.12, 0.12, 0.4))
+            sides[3] = max(min(sides[3], len(tops)), sides[2] + 1)
+            around = min(tops[sides[0] : sides[1]].min(), tops[sides[2] : sides[3]].min())
+            return float(around - tops[first - 2 : first + 3].min())
+
+        depth = gap(f)
+        again = gap(2 * f) if 2.15 * f < GRID[-1] else depth / 10
+        if again > 0.5 and depth + min(depth, again) > best:
+            best, where = depth + min(depth, again), float(f)
+    return where
 
 
 def _edge(smooth: np.ndarray, bands: np.ndarray, found: int) -> float:
@@ -311,6 +347,23 @@ def pile_up(heights: np.ndarray) -> tuple[float, float, bool]:
     if spike < 20 or spike < 10 * usual or share < 1e-4:
         return 0.0, np.inf, bent
     return share, 10 ** ((top / 50 - 60) / 20), True
+
+
+def bent_peaks(blocks: np.ndarray) -> float | None:
+    """Twice the dB from level to peak, where most peaks are as high as any although levels differ; otherwise None.
+    blocks: how many have a peak so high, by 0.1 dB, and the sums of their levels and their squares."""
+    top = int(np.flatnonzero(blocks[:, 0])[-1]) if blocks[:, 0].any() else 0
+    count, total, squares = (part := blocks[max(top - 300, 0) : top + 1]).sum(0)
+    if top == 0 or count < 30:  # a note of a wind instrument is as steady, for so long
+        return None
+    heights = np.arange(len(part)) / 10
+    mean = float(part[:, 0] @ heights / count)
+    spread = float(np.sqrt(max(part[:, 0] @ heights**2 / count - mean**2, 0)))
+    swing = float(np.sqrt(max(squares / count - (total / count) ** 2, 0)))
+    crest = mean + max(top - 300, 0) / 10 - 60 - float(total) / count
+    if part[-10:, 0].sum() < 0.4 * count or crest > 8.5 or not (spread < 0.17 or swing > 1.1):
+        return None
+    return 2 * crest
 
 
 def hum_lines(quiet: np.ndarray, loud: np.ndarray, mean: np.ndarray, power: float) -> tuple[tuple[float, ...], float]:
