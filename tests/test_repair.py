@@ -18,6 +18,8 @@ from antiphon.audio.mending.clipping import Declipper
 from antiphon.audio.mending.hum import Dehummer
 from antiphon.core.errors import AntiphonError
 from antiphon.data.analysis.wear import Faults, Listener
+from antiphon.data.damage.bandwidth import RESAMPLED
+from antiphon.data.damage.clipping import limited
 from antiphon.data.damage.damage import damages, filtered, inflict, told_of
 from antiphon.data.damage.draw import damaged
 from antiphon.data.recordings import Recordings, prepare_recordings
@@ -290,6 +292,12 @@ def test_gentle_damages_are_heard():
     assert heard(sound + 0.05 * float(sound.std()) * hum).dominant == "hum"
     lively = np.interp(t, np.arange(7), [1, 0.1, 0.9, 0.05, 1, 0.2, 0.1]).astype(np.float32)  # notes of these pitches
     assert "hum" not in heard(sound + 0.05 * float(sound.std()) * hum * lively).amounts
+    bent = limited(sound, 0.2 * float(np.abs(sound).max()), 2.5)
+    assert heard(bent).dominant == "clipping"
+    assert heard(bent).words == "softly clipped"
+    assert not chosen("auto", heard(bent))  # and nobody claims to mend that
+    images = RESAMPLED[-1](sound, 6000)
+    assert heard(images).amounts["bandwidth"] == pytest.approx(6000, rel=0.05)
     assert heard(sound).dominant is None
 
 
