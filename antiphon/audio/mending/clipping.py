@@ -7,7 +7,8 @@ import numpy as np
 
 FRAME = 2048  # samples
 HOP = FRAME // 4
-STEPS = 60  # in each of which more frequencies are allowed
+STEPS = 70  # in each of which more frequencies are allowed
+PATIENT = 30  # steps after which ever more are: dense music needs many, and what agrees with nothing yet sounds harsh
 ENOUGH = 0.02  # distance, re the frame's norm, at which a frame is done
 NEAR = 0.98  # of the ceiling: what is louder was clipped
 AT_ONCE = 64  # frames
@@ -15,7 +16,7 @@ AT_ONCE = 64  # frames
 
 def declipped(frames: np.ndarray, high: np.ndarray, low: np.ndarray, steps: int = STEPS, more: int = 3) -> np.ndarray:
     """frames: (n, FRAME), windowed, in which samples were cut off. high, low: (n, FRAME) where they were, above and
-    below. more: frequencies that each step allows. -> (n, FRAME), the same where nothing was cut off"""
+    below. more: frequencies that each step allows at first. -> (n, FRAME), the same where nothing was cut off"""
     x = frames.astype(np.float32)
     scale = np.float32(1 / np.sqrt(2 * FRAME))
     loose = np.zeros((len(x), FRAME + 1), np.complex64)
@@ -27,7 +28,8 @@ def declipped(frames: np.ndarray, high: np.ndarray, low: np.ndarray, steps: int 
         known, top, bottom = frames[active], high[active], low[active]
         wide = np.fft.rfft(x[active], 2 * FRAME, axis=1).astype(np.complex64) * scale
         wanted = wide + loose[active]
-        sparse = np.where(_largest(wanted, more * step), wanted, 0)
+        allowed = more * step + int(max(step - PATIENT, 0) ** 1.7)
+        sparse = np.where(_largest(wanted, allowed), wanted, 0)
         gap = np.linalg.norm(wide - sparse, axis=1) * np.sqrt(2)
         near = np.fft.irfft((sparse - loose[active]) / scale, 2 * FRAME, axis=1)[:, :FRAME]
         near = np.where(top, np.maximum(near, known), np.where(bottom, np.minimum(near, known), known))
