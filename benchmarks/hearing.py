@@ -1,10 +1,11 @@
 """Does a voice's encoder hear what plays, whatever it was recorded with? And the teaching that makes it.
 
-    python benchmarks/hearing.py gm [--prepared work-data/gm.safetensors --split block]
+    python benchmarks/hearing.py gm [--prepared work-data/gm.safetensors --split block] [--real "FOLDER=alto sax" ...]
     python benchmarks/hearing.py gm --prepared work-data/gm.safetensors --teach out/gm.safetensors --minutes 30
 
 The share of notes whose w lies nearest to an imagined w of their own label (of 64 imagined for each label), as they are
-and through each thing that recordings have. Notes: eight of each example instrument, or those of a split.
+and through each thing that recordings have. Notes: eight of each example instrument, or those of a split; and those of
+folders of real recordings, each of one instrument that the voice has under the label given.
 
 Taught, the encoder says of a note heard through training/batches/hearing.py what it used to say of the clean note, and
 the note's label by the imagined w; one note in eight is clean. All else of the voice stays as it is, byte for byte.
@@ -16,6 +17,7 @@ import argparse
 import copy
 import csv
 import json
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,8 @@ from torch import Tensor
 import antiphon
 from antiphon.audio.files import read_audio
 from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.labelling.manifest import scan
+from antiphon.data.prepare import prepare
 from antiphon.data.prepared import Prepared
 from antiphon.networks.encoders.note import LISTEN, NoteEncoder
 from antiphon.training.batches.hearing import Hearing, hearing
@@ -81,6 +85,13 @@ def held_out(voice: StyledVoice, data: Prepared, split: str, most: int = 400) ->
     chosen = data.where(split)
     chosen = chosen[torch.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().long()]
     return [_note(voice, data, i) for i in chosen.tolist()]
+
+
+def recordings(voice: StyledVoice, folder: Path, label: str) -> list[Heard]:
+    """All notes of a folder, of an instrument that the voice calls `label`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Prepared(prepare(scan(folder).called(voice.resolve(label)), Path(scratch) / "real.safetensors").path)
+        return [_note(voice, data, i) for i in range(len(data))]
 
 
 def _note(voice: StyledVoice, data: Prepared, i: int) -> Heard:
@@ -184,6 +195,7 @@ def main() -> None:
     parser.add_argument("voice", nargs="?", default="gm")
     parser.add_argument("--prepared", type=Path, help="the notes to learn from, or to be asked of")
     parser.add_argument("--split", help="the notes to be asked of (default: the examples)")
+    parser.add_argument("--real", action="append", default=[], help="FOLDER=LABEL, recordings to be asked of as well")
     parser.add_argument("--teach", type=Path, help="write the taught voice here")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--batch", type=int, default=64)
@@ -200,11 +212,13 @@ def main() -> None:
     if args.teach:
         teach(voice, data, args.teach, args)
         voice = antiphon.load(args.teach)
-    notes = held_out(voice, data, args.split) if args.split else examples(voice)
-    shares = table(voice, notes)
-    print(f"{len(notes)} notes, {STYLE_SAMPLES} imagined of each of {len(voice.instruments)} labels")
-    for name, share in shares.items():
-        print(f"{name:16}{share:6.2f}")
+    asked = {args.split or "examples": held_out(voice, data, args.split) if args.split else examples(voice)}
+    for folder, _, label in (part.rpartition("=") for part in args.real):
+        asked[folder] = recordings(voice, Path(folder), label)
+    shares = {name: table(voice, notes) for name, notes in asked.items()}
+    print(f"{STYLE_SAMPLES} imagined of each of {len(voice.instruments)} labels")
+    for name, notes in asked.items():
+        print(f"{len(notes)} notes of {name}: " + ", ".join(f"{way} {x:.2f}" for way, x in shares[name].items()))
     if args.out:
         args.out.write_text(json.dumps(shares, indent=1) + "\n")
 

@@ -20,7 +20,7 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from antiphon.audio.mel import fit_length, mel_distance
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.descriptors import loudness
 from antiphon.data.labelling.manifest import scan
+from antiphon.data.labelling.row import UNNAMED, Manifest
 from antiphon.data.prepare import prepare
 from antiphon.data.prepared import Prepared
 from antiphon.metrics.sounds import Sounds
@@ -260,6 +261,12 @@ def _line(name: str, cases: list[Case], labels: str) -> None:
     print(f"{line}{own:7.2f}   {off} {labels}", flush=True)
 
 
+def _named(manifest: Manifest) -> Manifest:
+    """The same, where notes without an instrument's name are told by their folder."""
+    rows = [replace(r, preset=manifest.folder.name) if r.preset == UNNAMED else r for r in manifest.rows]
+    return replace(manifest, rows=rows)
+
+
 def _right(voice: StyledVoice, said: dict[str, str], preset: dict[str, Any]) -> str:
     """The voice's label of a preset: as told for a part of its name, or as its instrument is called, if that is one."""
     for part, label in said.items():
@@ -291,7 +298,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for folder in args.folders:
             place = (args.cache or Path(scratch)) / f"{folder.name}.safetensors"
-            data = Prepared(place if place.exists() else prepare(scan(folder), place).path)
+            data = Prepared(place if place.exists() else prepare(_named(scan(folder)), place).path)
             if args.train:
                 runs[folder.name] = trained(args.voice, data, args.train, Path(scratch) / folder.name)
                 print(folder.name, {name: round(value, 2) for name, value in runs[folder.name].items()}, flush=True)

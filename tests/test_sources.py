@@ -18,11 +18,12 @@ from antiphon.data.analysis.recording import one_note
 from antiphon.data.analysis.session import holds_several, notes_in, surely_one
 from antiphon.data.analysis.tracker import Tracker
 from antiphon.data.labelling.manifest import scan
-from antiphon.data.labelling.row import note_name
+from antiphon.data.labelling.row import Manifest, Refused, Row, note_name
 from antiphon.data.labelling.sources import chunks, sfz
 from antiphon.data.prepare import prepare
 from antiphon.data.prepared import Prepared
 from antiphon.verbs.data import cut, described, inspect
+from antiphon.verbs.folder_page import folder_page
 
 SWIFT = pytest.mark.skipif("not __import__('antiphon.data.analysis.tracker').data.analysis.tracker.can_track()")
 
@@ -413,6 +414,19 @@ def test_the_page_of_a_folder(tmp_path):
     assert "<audio" in page
     with pytest.raises(AntiphonError, match="exists"):
         inspect(folder, picture=tmp_path / "page.html", quiet=True)
+
+
+@pytest.mark.parametrize("instruments", [1, 20_000])
+def test_the_page_of_a_huge_folder_stays_small(tmp_path, instruments):
+    notes = [
+        Row(tmp_path / f"{i}.wav", 30.0 + i % 70, f"instrument {i % instruments}", "p", velocity=1 + i % 100)
+        for i in range(20_000)
+    ]
+    refused = [Refused(tmp_path / f"{i}.bad", "damaged") for i in range(20_000)]
+    page = folder_page(Manifest(tmp_path, notes, refused, [], aside=tuple(notes)))
+    assert len(page) < 2_000_000
+    assert "0.wav and " in page or "19900 more instruments" in page
+    assert "and 19500 more" in page  # of what was refused
 
 
 # ---- whatever lies there ---------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from antiphon.verbs.page import html_page
 COLOURS = ("#4a90d9", "#e67e22", "#27ae60", "#8e44ad", "#c0392b", "#16a085", "#7f8c8d")
 LOWEST, HIGHEST, KEY, HEIGHT = 12, 120, 11, 190  # keys that are drawn; pixels
 MOST_PLAYERS, MOST_REFUSED = 24, 500
+MOST_KEYBOARDS = 100  # of the instruments with most files; more would be a page that browsers choke on
 _BLACK = {1, 3, 6, 8, 10}
 
 
@@ -28,15 +29,21 @@ def folder_page(manifest: Manifest) -> str:
     colours = {source: COLOURS[k % len(COLOURS)] for k, source in enumerate(sources)}
     parts = [_legend(colours)]
     parts += [f"<p>{escape(remark)}</p>" for remark in manifest.remarks]
-    for name, rows in sorted(groups.items()):
+    largest = sorted(groups, key=lambda name: (-len(groups[name]), name))
+    for name in sorted(largest[:MOST_KEYBOARDS]):
+        rows = groups[name]
         parts.append(f"<h2>{escape(name)}</h2><p>{len(rows)} files</p>")
         if manifest.pitched and not manifest.one_shots:
             parts.append(_keyboard(rows, colours))
         parts.append(_players(rows, manifest))
-    parts.append(_others(manifest))
+    smaller = [[name, f"{len(groups[name])} files"] for name in largest[MOST_KEYBOARDS:]]
+    parts.append(_table(f"{len(smaller)} more instruments, of few files each", smaller))
+    parts.append(_table("Refused", [[place(item.path, manifest), item.reason] for item in manifest.refused]))
+    parts.append(_table("No notes", [[place(row.path, manifest), row.role] for row in manifest.aside]))
     text = (
         f"{len(manifest.rows)} files understood, {len(manifest.aside)} that are no notes, "
-        f"{len(manifest.refused)} refused. A dot is a file: pitch by velocity, coloured by what says the pitch."
+        f"{len(manifest.refused)} refused. A dot is a file, or several alike: pitch by velocity, coloured by what says "
+        "the pitch."
     )
     return html_page(f"Sounds in {manifest.folder.name or manifest.folder}", text, [], "\n".join(parts))
 
@@ -50,7 +57,7 @@ def _legend(colours: dict[str, str]) -> str:
 
 
 def _keyboard(rows: Sequence[Row], colours: dict[str, str]) -> str:
-    """Dots over a keyboard; a title on each says which file it is."""
+    """Dots over a keyboard; a title on each says which file it is, or which is the first of several."""
     width = (HIGHEST - LOWEST + 1) * KEY
     parts = []
     for key in range(LOWEST, HIGHEST + 1):
@@ -58,17 +65,24 @@ def _keyboard(rows: Sequence[Row], colours: dict[str, str]) -> str:
         parts.append(svg_rect((key - LOWEST) * KEY, HEIGHT - 40, KEY - 1, 24, fill))
         if key % 12 == 0:
             parts.append(svg_text((key - LOWEST) * KEY, HEIGHT - 4, note_name(key)))
+    alike: dict[tuple[float, int, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.pitch is None:
-            continue
-        x = (min(max(row.pitch, LOWEST), HIGHEST) - LOWEST + 0.5) * KEY
-        y = HEIGHT - 48 - row.velocity / 127 * (HEIGHT - 60)
-        said = escape(f"{row.path.name}: {note_name(round(row.pitch))}, velocity {row.velocity} {row.remark}".strip())
-        ring = ' stroke="red" stroke-width="2"' if row.remark else ""
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colours[row.source]}"{ring}><title>{said}</title></circle>'
-        )
+        if row.pitch is not None:
+            alike[row.pitch, row.velocity, row.source, row.remark].append(row)
+    parts += [_dot(same, colours) for same in alike.values()]
     return f'<svg viewBox="0 0 {width} {HEIGHT}" width="100%" role="img">{"".join(parts)}</svg>'
+
+
+def _dot(alike: Sequence[Row], colours: dict[str, str]) -> str:
+    """A dot for files that differ in nothing that it shows, such as round robins."""
+    row, pitch = alike[0], alike[0].pitch or 0.0
+    x = (min(max(pitch, LOWEST), HIGHEST) - LOWEST + 0.5) * KEY
+    y = HEIGHT - 48 - row.velocity / 127 * (HEIGHT - 60)
+    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+    said = f"{row.path.name}{more}: {note_name(round(pitch))}, velocity {row.velocity} {row.remark}".strip()
+    ring = ' stroke="red" stroke-width="2"' if row.remark else ""
+    dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colours[row.source]}"{ring}>'
+    return f"{dot}<title>{escape(said)}</title></circle>"
 
 
 def _players(rows: Sequence[Row], manifest: Manifest) -> str:
@@ -90,17 +104,14 @@ def _pitch(row: Row, manifest: Manifest) -> str:
     return note_name(row.pitch) if row.pitch is not None and manifest.pitched else ""
 
 
-def _others(manifest: Manifest) -> str:
-    """What is no note, and what was refused."""
-    aside = "".join(
-        f"<tr><td>{escape(place(row.path, manifest))}</td><td>{row.role}</td></tr>" for row in manifest.aside
-    )
-    refused = "".join(
-        f"<tr><td>{escape(place(item.path, manifest))}</td><td>{escape(item.reason)}</td></tr>"
-        for item in manifest.refused[:MOST_REFUSED]
-    )
-    parts = f"<h2>Refused</h2><table>{refused}</table>" if refused else ""
-    return parts + (f"<h2>No notes</h2><table>{aside}</table>" if aside else "")
+def _table(heading: str, lines: Sequence[Sequence[str]]) -> str:
+    """A heading and the first MOST_REFUSED lines under it, or nothing where there are none."""
+    if not lines:
+        return ""
+    cells = "".join("<tr>" + "".join(f"<td>{escape(x)}</td>" for x in line) + "</tr>" for line in lines[:MOST_REFUSED])
+    left = len(lines) - MOST_REFUSED
+    more = f"<p>and {left} more: <code>antiphon data inspect FOLDER --json</code> lists all</p>" if left > 0 else ""
+    return f"<h2>{escape(heading)}</h2><table>{cells}</table>{more}"
 
 
 def address(path: Path) -> str:
