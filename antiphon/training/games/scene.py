@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from antiphon.networks.discriminators.scene import PictureCritic, SceneCritics, pictures
@@ -222,6 +223,12 @@ class SceneGame(StyledGame):
         w = self.model.encoder(joined(heard), batch.rate, batch.strength)
         logits = self.critics(pictures(self.view(audio)), batch.instrument, w)
         return Judged(audio[:, 0], torch.stack([x.float().mean(1) for x in logits]).mean(0))
+
+    def course(self, view: Tensor) -> Tensor:
+        """How levels move, without what is typical of the place: textures of one kind are alike, and no copies."""
+        levels = F.avg_pool2d(self.view(view.unsqueeze(1).expand(-1, 2, -1)).long[:, 0], (4, 2))
+        moves = levels - levels.mean(2, keepdim=True)
+        return F.normalize(moves.flatten(1), dim=1)
 
     def measured(self, batch: Places, view: Tensor) -> dict[str, float]:
         mid = Places(**(vars(batch) | {"audio": batch.audio[:, 0]}))
