@@ -37,9 +37,9 @@ GLIMPSES = 10  # moments of each place
 PHASES = 64  # of a period of a pulse, at which levels are measured
 FOLDED, PERIODS = 8.0, 6  # seconds of a recording that are folded, in windows of so many periods
 TICKING, ASKED = 8, 24  # places whose pulse is rehearsed, and phases of each
-PULSE = 2.0  # weight of that
+PULSE = 4.0  # weight of that
 WEIGHTS = {
-    "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 1.0, "side": 0.5,
+    "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 1.0, "side": 1.5,
     "long crest": 0.4, "short crest": 0.5,
 }  # fmt: skip
 

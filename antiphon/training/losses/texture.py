@@ -14,7 +14,7 @@ from antiphon.representations.spectral import mel_filters
 WEIGHTS = {
     "fine": 1.0, "long mean": 1.0, "long deviation": 1.0, "long skew": 0.15, "long crest": 0.5, "short mean": 0.7,
     "short deviation": 0.8, "short skew": 0.15, "short crest": 0.6, "long lags": 0.5, "together": 0.4,
-    "short lags": 1.0, "pulse": 3.0, "side": 0.5, "side deviation": 0.4,
+    "short lags": 1.0, "pulse": 3.0, "side": 1.0, "side deviation": 0.4,
 }  # fmt: skip
 FAR_LAGS = (1, 2, 4, 8, 16)  # cells of twice batches.places.CELL
 UNIT = 6 / LONG  # power of a bin of a full-scale white noise under a Hann window, in `magnitude`'s scale
