@@ -186,6 +186,8 @@ def distances(b: Bench) -> dict[str, Any]:
         "imagined": lambda label: imagined(b, label, b.voice),
         "heard": lambda label: heard(b, label),
     }
+    if (other := b.beside) is not None:
+        rows["beside"] = lambda label: of_short_sounds(b, label, other)
     owner = np.repeat(b.labels, b.count)
     points = {}
     for name, make in rows.items():
