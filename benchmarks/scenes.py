@@ -4,10 +4,17 @@
     python benchmarks/scenes.py runs/places --prepared runs/places/prepared.safetensors
     python benchmarks/scenes.py ambience --prepared places.safetensors --only loops speed controls
 
+Another GAN beside it, one of short sounds, taught with pieces of the same recordings:
+
+    python benchmarks/scenes.py ambience --prepared places.safetensors --pieces out/pieces
+    antiphon train out/pieces -o runs/dcgan --recipe dcgan --set pitch=no --set transposed=0 --minutes 12
+    python benchmarks/scenes.py ambience --prepared places.safetensors --beside runs/dcgan
+
 distances  Frechet (FAD) and kernel distance (KAD), precision and coverage, and the label of the nearest clip, in an
            embedding (aiSFX), against clips of held-out recordings. Beside the voice: clips of training recordings
            (the floor), random grains of one of them and a cross-faded loop (which copy), the voice before its first
-           step. `heard`: not imagined, but heard in another held-out stretch.
+           step. `heard`: not imagined, but heard in another held-out stretch. A voice of short sounds beside it gives
+           grains, each another of its sounds.
 copies     share of clips a stretch of which (0.2 s) correlates by more than 0.8 with one of a training recording
 pulse      rate and regularity of what ticks, as played, beside the recording it was heard in
 coherence  of left and right, band by band, beside the recording's
@@ -32,6 +39,7 @@ import numpy as np
 import scipy.fft
 import torch
 
+from antiphon.audio.files import write_audio
 from antiphon.audio.mel import mel_power
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pulse import find_pulse, self_likeness
@@ -43,7 +51,7 @@ from antiphon.metrics.neighbours import nearest
 from antiphon.metrics.networks.weights import default_cache
 from antiphon.metrics.prdc import prdc
 from antiphon.networks.texture import DESCRIPTORS, TextureView, descriptors, statistics
-from antiphon.voices.capabilities import ImaginesScenes
+from antiphon.voices.capabilities import ImaginesScenes, PlaysNotes
 from antiphon.voices.find import load
 
 SECONDS = 2.7  # of a clip
@@ -65,6 +73,7 @@ class Bench:
     labels: list[int]
     count: int
     rng: np.random.Generator
+    beside: PlaysNotes | None = None
 
     def recordings(self, split: str, label: int) -> list[int]:
         return [i for i in self.data.where(split).tolist() if int(self.data.instrument[i]) == label]
@@ -118,6 +127,30 @@ def grains(b: Bench, label: int) -> list[np.ndarray]:
     return clips
 
 
+def of_short_sounds(b: Bench, label: int, voice: PlaysNotes) -> list[np.ndarray]:
+    """Grains as long as the sounds of another GAN, half overlapped, each another of its sounds."""
+    clips = []
+    for k in range(b.count):
+        out, at = np.zeros(2 * CLIP, np.float32), 0
+        while at < CLIP:
+            sound = voice.note(instrument=b.name(label), seed=1000 * k + at)
+            out[at : at + len(sound)] += sound * np.sin(np.pi * (np.arange(len(sound)) + 0.5) / len(sound))
+            at += len(sound) // 2
+        clips.append(out[:CLIP])
+    return clips
+
+
+def write_pieces(data: Scenes, folder: Path, seconds: float = 0.75) -> None:
+    """The training recordings, cut into pieces, a folder for each label."""
+    size = round(seconds * SAMPLE_RATE)
+    for i in data.where("train").tolist():
+        home = folder / data.labels.instruments[int(data.instrument[i])]
+        home.mkdir(parents=True, exist_ok=True)
+        for start in range(0, data.samples(i) - size, size):
+            piece = data.audio(i, start, start + size)[0]
+            write_audio(home / f"recording-{i}-at-{start}.wav", level(piece))
+
+
 def cross_faded(b: Bench, label: int) -> list[np.ndarray]:
     """One second of a training recording, again and again, cross-faded over a tenth."""
     clips, own, fade = [], b.recordings("train", label), SAMPLE_RATE // 10
@@ -153,6 +186,8 @@ def distances(b: Bench) -> dict[str, Any]:
         "imagined": lambda label: imagined(b, label, b.voice),
         "heard": lambda label: heard(b, label),
     }
+    if (other := b.beside) is not None:
+        rows["beside"] = lambda label: of_short_sounds(b, label, other)
     owner = np.repeat(b.labels, b.count)
     points = {}
     for name, make in rows.items():
@@ -397,14 +432,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="of the search for repeats")
     parser.add_argument("--embedding", choices=sorted(EMBEDDINGS), default="aisfx")
     parser.add_argument("--cache", type=Path, default=default_cache())
+    parser.add_argument("--beside", help="a voice of short sounds, taught with pieces of the same recordings")
+    parser.add_argument("--pieces", type=Path, help="write these pieces into this folder, and nothing else")
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--out", type=Path, help="a .json for the figures")
     args = parser.parse_args()
     data = Scenes(args.prepared)
+    if args.pieces:
+        return write_pieces(data, args.pieces)
     unheard = sorted({int(data.instrument[i]) for i in data.where("valid").tolist()})
     voice = load(args.voice).able(ImaginesScenes, "be measured")
     known = [k for k in unheard if data.labels.instruments[k] in voice.instruments]
     b = Bench(voice, data, load_embedding(args.embedding, args.cache), known, args.count, np.random.default_rng(1))
+    if args.beside:
+        b = replace(b, beside=load(args.beside).able(PlaysNotes, "be measured"))
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "distances": lambda: distances(b),
         "copies": lambda: copies(b),

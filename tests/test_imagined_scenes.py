@@ -20,11 +20,12 @@ from antiphon.data.analysis.pulse import find_pulse
 from antiphon.data.scenes import Scenes
 from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance
 from antiphon.networks.generators.scene import SIZES, SceneGenerator
+from antiphon.networks.grain import Grain
 from antiphon.networks.model import LabelTable
 from antiphon.networks.noise import shape_noise
 from antiphon.networks.optimisers import Adam
 from antiphon.networks.place import RATES, SceneModel, Teller
-from antiphon.networks.texture import STATISTICS, TextureView, descriptors, joined, power, statistics
+from antiphon.networks.texture import FINE_POINTS, STATISTICS, TextureView, descriptors, joined, power, statistics
 from antiphon.recipes.lookup import recipe
 from antiphon.recipes.override import override
 from antiphon.representations.spectral import magnitude
@@ -337,3 +338,41 @@ def test_a_scene_streams_from_its_own_state_only(voice: SceneVoice):
     a, b, alone = (Scene(voice.model.generator, [(0.0, point)], seed, None, False) for seed in (1, 2, 1))
     mixed = [s.read(20_000) for s in (a, b, a, b)]
     np.testing.assert_array_equal(np.concatenate([mixed[0], mixed[2]]), alone.read(40_000))
+
+
+def test_the_grain_is_what_bands_do_not_say():
+    """Lines of places come back from a few numbers, and the numbers of unknown ones as well as axes allow; what is
+    smooth has no grain."""
+    rng = torch.Generator().manual_seed(3)
+    lines = torch.zeros(12, FINE_POINTS)
+    lines[torch.arange(12), 40 + 30 * torch.arange(12)] = 1.0
+    grain = Grain(16)
+    grain.learn(lines)
+    numbers = grain.heard(lines + torch.linspace(-2, 1, FINE_POINTS))  # a slope is the bands' matter
+    drawn = grain.drawn(numbers)
+    peaks = drawn[torch.arange(12), 40 + 30 * torch.arange(12)]
+    assert (drawn.argmax(1) == 40 + 30 * torch.arange(12)).all()
+    assert ((peaks > 0.75) & (peaks < 1)).all()
+    assert (numbers[:, 11:] == 0).all()  # twelve places differ along eleven axes
+    assert float(grain.drawn(torch.zeros(1, 16)).abs().max()) < 0.12  # the mean of them all
+    assert torch.isfinite(grain.heard(torch.randn(3, FINE_POINTS, generator=rng))).all()
+    grain.learn(torch.zeros(2, FINE_POINTS))  # all the same: nothing to tell
+    assert float(grain.drawn(grain.heard(lines)).abs().max()) == 0
+
+
+def test_lasting_and_short_noise_share_the_level_of_a_band(voice: SceneVoice):
+    g = voice.model.generator
+    condition = g.condition(torch.randn(5, g.config.style), torch.rand(5, 4))
+    long, short = g.shared(condition)
+    torch.testing.assert_close(torch.exp(2 * long) + torch.exp(2 * short), torch.ones_like(long), atol=1e-4, rtol=0)
+    assert (torch.exp(2 * short)[:, g.sudden == 0] < 1e-5).all()  # its windows are too short for low bands
+
+
+def test_a_copy_is_told_from_what_is_alike(run: Path):
+    """Health looks at how levels move: another stretch of a noise is none of its copies."""
+    game = new_game(Scenes(run / "prepared.safetensors"), recipe("scene", "tiny"))
+    noise = torch.randn(2, 65_536, generator=torch.Generator().manual_seed(1)) * 0.1
+    quieter = 0.5 * noise[:1].roll(300, -1)
+    apart = torch.cdist(game.course(noise), game.course(torch.cat([quieter, noise[1:]])))
+    assert apart[0, 0] < 0.6
+    assert apart[0, 1] > 1

@@ -1,5 +1,5 @@
 """What two stretches of one place share: the statistics of a texture (McDermott & Simoncelli 2011, "Sound texture
-perception via statistics of the auditory periphery"), at three resolutions, of mid and side.
+perception via statistics of the auditory periphery"), at two resolutions, of mid and side.
 
 Levels are in nepers of amplitude: 1 neper = 8.7 dB.
 """
@@ -20,23 +20,22 @@ from antiphon.representations.spectral import hann_window, mel_filters
 
 LONG, LONG_HOP, LONG_BANDS = 2048, 512, 64
 SHORT, SHORT_HOP, SHORT_BANDS = 256, 128, 24
-FINE, FINE_HOP = 8192, 2048
 FLOOR = 1e-8  # of power: -80 dB
 SILENT_SIDE, WIDEST_SIDE = -4.0, 0.5  # nepers of side re mid, at least and at most
 LAGS = (1, 2, 4, 8, 16, 32)  # frames of LONG_HOP
 SHORT_LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # frames of SHORT_HOP
 PULSE_LAGS = 256  # 0.74 s, of the whole band
-BINS = 167  # up to 0.9 kHz the fine spectrum has a point at every bin of FINE,
+BINS = 167  # up to 3.6 kHz the fine spectrum has a point at every bin of LONG,
 CENT = 1.006  # and from there on points this ratio apart, up to
 HIGHEST = 17_000.0  # Hz
 DESCRIPTORS = ("density", "brightness", "motion", "width")
 
 
 def fine_points() -> Tensor:
-    """(points,) float32 bins of FINE, not all whole: where the fine spectrum is measured and drawn."""
-    top = int(math.log(HIGHEST / (BINS * SAMPLE_RATE / FINE)) / math.log(CENT))
+    """(points,) float32 bins of LONG, not all whole: where the fine spectrum is measured and drawn."""
+    top = int(math.log(HIGHEST / (BINS * SAMPLE_RATE / LONG)) / math.log(CENT))
     above = BINS * CENT ** torch.arange(1, top + 1, dtype=torch.float64)
-    return torch.cat([torch.arange(4, BINS + 1, dtype=torch.float64), above]).float()
+    return torch.cat([torch.arange(1, BINS + 1, dtype=torch.float64), above]).float()
 
 
 FINE_POINTS = len(fine_points())
@@ -69,10 +68,11 @@ class TextureView(nn.Module):
         self.register_buffer("share", points - points.floor(), persistent=False)
 
     def forward(self, sound: Tensor) -> Texture:
-        fine = power(sound[:, 0], FINE, FINE_HOP).mean(1)
+        long = power(sound.flatten(0, 1), LONG, LONG_HOP)
+        fine = long.unflatten(0, (-1, 2))[:, 0].mean(1)
         fine = torch.lerp(fine[:, self.low], fine[:, self.low + 1], self.share)
         return Texture(
-            _levels(power(sound.flatten(0, 1), LONG, LONG_HOP), self.long_filters).unflatten(0, (-1, 2)),
+            _levels(long, self.long_filters).unflatten(0, (-1, 2)),
             _levels(power(sound[:, 0], SHORT, SHORT_HOP), self.short_filters),
             0.5 * torch.log(fine + 0.1 * FLOOR),
         )

@@ -24,7 +24,7 @@ from antiphon.data.labelling.recordings import find_recordings
 from antiphon.data.scenes import STRETCHES, Scenes, prepare_scenes
 from antiphon.networks.generators.scene import SIZES, SceneConfig
 from antiphon.networks.model import LabelTable
-from antiphon.networks.texture import DESCRIPTORS, FINE_HOP, MEASURED
+from antiphon.networks.texture import DESCRIPTORS, LONG_HOP, MEASURED
 from antiphon.recipes.instrument import adversary_rises
 from antiphon.training.contract import StepContext, rise_and_fall
 from antiphon.training.games.scene import SceneGame, SceneGameConfig
@@ -74,8 +74,8 @@ class SceneRecipe(Recipe[Scenes]):
     }
 
     def check(self) -> None:
-        if self.samples % FINE_HOP:
-            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of {FINE_HOP}")
+        if self.samples % LONG_HOP:
+            raise AntiphonError(f"samples={self.samples} cannot work: use a multiple of {LONG_HOP}")
         self.game.check()
 
     # ---- the data ----------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class SceneRecipe(Recipe[Scenes]):
         if not isinstance(data, Scenes):  # to count what it costs
             return SceneGame(SceneModel(self.network, LabelTable(names, ())), self.game)
         model, bank = SceneModel(self.network, LabelTable(names, (), spans(data))), Bank.of(data)
-        model.encoder.standardise(bank.found.flatten(0, 1))
+        model.standardise(bank.found)
         return SceneGame(model, self.game, bank)
 
 

@@ -126,6 +126,10 @@ class Examined(ABC):
     def embed(self, view: Tensor) -> Tensor:
         """What D sees -> (batch, features), whose distances measure variety, similarity and copies."""
 
+    def course(self, view: Tensor) -> Tensor:
+        """What D sees -> (batch, features), whose distances tell a copy from what is merely alike."""
+        return self.embed(view)
+
     def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
         """What else can be measured of generated items, `view` as D sees them, beside the batch they were generated
         for: by names of fields of a Finding [training/health/diagnostics.py]."""

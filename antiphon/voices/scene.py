@@ -19,13 +19,13 @@ from antiphon.core.parallel import one_thread, parallel_map
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.pulse import Pulse, find_pulse
 from antiphon.data.scenes import cleaned
-from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, Chance, hashed, pulse_features, uniform
+from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance, hashed, uniform
 from antiphon.networks.encoders.note import on_sphere
-from antiphon.networks.generators.scene import SHORT, SHORT_HOP, SceneConfig, SceneGenerator
+from antiphon.networks.generators.scene import FAST_TICK, SHORT, SHORT_HOP, SLOW_TICK, SceneConfig, SceneGenerator
 from antiphon.networks.noise import sine_window
 from antiphon.networks.optimisers import Adam
 from antiphon.networks.place import REGULAR, SceneModel
-from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, LONG, LONG_HOP, TextureView, joined, statistics
+from antiphon.networks.texture import DESCRIPTORS, LONG, LONG_HOP, TextureView, joined, statistics
 from antiphon.voices.capabilities import ImaginesScenes, Place, ScenePath
 from antiphon.voices.interpolation import blended
 from antiphon.voices.kind import Kind, check_sizes, read_labels, read_numbers, write_config
@@ -33,13 +33,13 @@ from antiphon.voices.styled import StyledVoice
 from antiphon.voices.voice import VoiceInfo
 
 CHUNK = 65_536  # samples that are made at once, whatever is asked for
-REACH = FINE // 2  # samples by which a frame of noise reaches beyond its centre
+REACH = LONG // 2  # samples by which a frame of noise reaches beyond its centre
 WINDOW = 65_536  # samples of a stretch that is heard
 MOST_WINDOWS = 24
 SHORTEST_LOOP, LONGEST = 0.5, 24 * 3600.0  # seconds
 MOST_POINTS = 10_000
 FADE = 0.02  # seconds at both ends of a scene that is played as a note
-LAYERS = (("long", LONG, LONG_HOP, 1), ("fine", FINE, FINE_HOP, 2), ("short", SHORT, SHORT_HOP, 3))
+LAYERS = (("long", LONG, LONG_HOP, 1), ("short", SHORT, SHORT_HOP, 3))
 NARROW = 0.15  # a label whose recordings span less of a descriptor is given all of the voice's range
 
 
@@ -262,7 +262,7 @@ class Scene:
         self.left = np.zeros((2, 2 * REACH), np.float32)  # what frames so far add to `at` - REACH .. `at` + REACH
         self.ready: list[np.ndarray] = []
         self.read_so_far = 0
-        self._static: tuple[Tensor, Tensor] | None = None
+        self._condition = torch.zeros(0)
         self._where = -1
 
     def read(self, frames: int) -> np.ndarray:
@@ -346,8 +346,7 @@ class Scene:
         if self._where == index:
             return
         point, self._where = self.points[index], index
-        condition = self.generator.condition(point.w.unsqueeze(0), point.told.unsqueeze(0))
-        self._static = condition, self.generator.fine_levels(condition)
+        self._condition = self.generator.condition(point.w.unsqueeze(0), point.told.unsqueeze(0))
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
@@ -378,20 +377,11 @@ class Scene:
         cycles, rate, strength = self._pulse(knots)
         chance = torch.from_numpy(self.chance.knots(times, cycles, rate, strength))
         moving = self._places(times)
-        condition = g.condition(*moving) if moving else self._static[0]  # type: ignore[index]
-        heard = g.knots(condition, chance.unsqueeze(1) if moving else chance.unsqueeze(0))
-        long, groups, drive = (
-            x.squeeze(1) if moving else x.squeeze(0) for x in (heard.long, heard.groups, heard.drive)
-        )
-        yield "long", self._noise("long", g.gains("long", long[1:-1].transpose(0, 1)), numbers), centres, spacing
-
-        numbers, centres = self._frames(FINE_HOP, start, stop)
-        if len(numbers):
-            own = self._spacing(FINE_HOP)
-            at = numbers * own / spacing - knots[0]
-            static = g.fine_levels(_lerp(condition, at)) if moving else self._static[1]  # type: ignore[index]
-            gains = g.gains("fine", _lerp(groups.flatten(1), at).unflatten(1, (2, -1)).transpose(0, 1), static)
-            yield "fine", self._noise("fine", gains, numbers), centres, own
+        condition, along = (g.condition(*moving), 1) if moving else (self._condition, 0)
+        heard = g.knots(condition, chance.unsqueeze(along))
+        level, drive = heard.level.squeeze(along), heard.drive.squeeze(along)
+        long = g.long_gains(condition, heard.level).squeeze(along)[1:-1]
+        yield "long", self._noise("long", long.transpose(0, 1), numbers), centres, spacing
 
         numbers, centres = self._frames(SHORT_HOP, start, stop)
         own = self._spacing(SHORT_HOP)
@@ -400,9 +390,11 @@ class Scene:
             self.chance.moments(numbers * (own / SAMPLE_RATE), *(np.interp(at, np.arange(len(knots)), x)
                                                                 for x in (cycles, rate, strength)))
         )  # fmt: skip
-        told, shape = (_lerp(condition, at), 1) if moving else (condition, 0)
-        short = g.moments(told, _lerp(drive, at).unsqueeze(shape), fast.unsqueeze(shape)).squeeze(shape)
-        yield "short", self._noise("short", g.gains("short", short.transpose(0, 1)), numbers), centres, own
+        told = _lerp(condition, at) if moving else condition
+        shape = g.moments(told, _lerp(drive, at).unsqueeze(along), fast.unsqueeze(along))
+        between = _lerp(level.flatten(1), at).unflatten(1, (2, -1)).unsqueeze(along)
+        short = g.short_gains(told, between, shape).squeeze(along)
+        yield "short", self._noise("short", short.transpose(0, 1), numbers), centres, own
 
     def _noise(self, name: str, gains: Tensor, numbers: np.ndarray) -> np.ndarray:
         """(2, frames, window) frames of noise, windowed. Which white spectra they are made of is chance too."""
@@ -446,7 +438,6 @@ LIMITS = {  # lowest and highest allowed value of each width
     "condition": (8, 2048),
     "bands": (8, 256),
     "short_bands": (8, 64),
-    "groups": (4, 256),
     "fast": (8, 1024),
     "fast_hidden": (8, 2048),
 }
@@ -457,13 +448,13 @@ def read(meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SceneModel:
     if labels.styles or any(scale.name not in DESCRIPTORS for scale in labels.scales):
         raise ValueError("its label table is not one of places")
     claims = {
-        "generator.enter.weight": (c.width, KNOT_FEATURES),
+        "generator.enter.weight": (c.width, KNOT_FEATURES - SLOW_TICK),
         f"generator.trunk.{c.blocks - 1}.up.weight": (2 * c.hidden, c.width),
-        f"generator.trunk.{c.blocks - 1}.film.weight": (3 * c.width, c.condition),
-        "generator.heads.bias": (2 * c.bands + 2 * c.groups + c.fast,),
-        "generator.base.bias": (2 * (c.bands + c.short_bands),),
+        f"generator.trunk.{c.blocks - 1}.film.weight": (3 * c.width, c.condition + c.axes),
+        "generator.heads.bias": (2 * c.bands + c.fast,),
+        "generator.base.bias": (2 * c.bands,),
         "generator.conditioner.0.weight": (c.condition, c.style + len(DESCRIPTORS)),
-        "generator.tick.weight": (pulse_features(FAST_PULSE) * c.short_bands, c.condition),
+        "generator.tick.weight": (FAST_TICK * c.short_bands, c.condition + c.axes),
         "generator.fast_enter.weight": (c.fast, FAST_FEATURES),
         "generator.fast_down.weight": (2 * c.short_bands, c.fast_hidden),
         "mapping.label.weight": (len(labels.instruments), None),

@@ -1,8 +1,12 @@
-"""The scene: a place w and what happens by chance become noise at three resolutions, in mid and side, for any time.
+"""The scene: a place w and what happens by chance become noise at two resolutions, in mid and side, for any time.
 
-    knots (every 512 samples)     a network of one moment: chance, modulated by the place -> gains of lasting noise
-    moments (every 64 samples)    a smaller one: faster chance, driven by knots -> gains of short noise: drops, ticks
-    fine spectrum                 of the place alone: hums, chirps, strings of a street's tune, narrower than a band
+    knots (every 512 samples)     a network of one moment: chance, modulated by the place -> levels of noise in bands
+    moments (every 64 samples)    a smaller one: faster chance and the pulse, driven by knots -> how short noise moves
+    what does not move            of the place alone: the grain, a level of every bin of lasting noise
+                                  [networks/grain.py], and how much of a band is short noise
+
+Lasting and short noise share the level of a band: as two layers that add up, the first would explain what is typical,
+and the second would get no gradient. What ticks is short noise, but below BELOW Hz, where its windows are too short.
 
 Every output is a function of the time: nothing is carried from one moment to the next. So the same weights train on
 crops, stream without end in blocks of any size, and close loops on a circle [networks/chance.py].
@@ -20,47 +24,54 @@ from torch import Tensor, nn
 
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.networks.chance import FAST_FEATURES, FAST_PULSE, KNOT_FEATURES, SLOW_PULSE, pulse_features
+from antiphon.networks.grain import Grain
 from antiphon.networks.layers import MLP, ModulatedBlock, bounded
 from antiphon.networks.noise import band_to_bin, sine_window, white_spectra
-from antiphon.networks.texture import DESCRIPTORS, FINE, FINE_HOP, FINE_POINTS, LONG, LONG_HOP, fine_points
+from antiphon.networks.texture import DESCRIPTORS, LONG, LONG_HOP, fine_points
+from antiphon.representations.mel import band_centres
 
 SHORT, SHORT_HOP = 256, 64
-LONG_ROWS, SHORT_ROWS, FINE_ROWS = 768, 2048, 192  # of white spectra to choose from
+LONG_ROWS, SHORT_ROWS = 768, 2048  # of white spectra to choose from
 SIDES = 2  # mid and side
-MARGIN = FINE_HOP // LONG_HOP  # knots before and after a crop that its fine noise needs
+MARGIN = 1  # knots before and after a crop that its noise needs
+BELOW = (250.0, 500.0)  # Hz: no short noise below the first, any share of it above the second
+SLOW_TICK, FAST_TICK = pulse_features(SLOW_PULSE), pulse_features(FAST_PULSE)
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """Widths of the network. `style` is the length of w."""
+    """Widths of the network. `style` is the length of w, of which a third is the grain."""
 
-    style: int = 64
+    style: int = 96
     width: int = 160
     hidden: int = 256
     blocks: int = 3
     condition: int = 192
     bands: int = 64
     short_bands: int = 32
-    groups: int = 16  # bands in which the fine spectrum moves
     fast: int = 64
     fast_hidden: int = 96
 
+    @property
+    def axes(self) -> int:
+        """Numbers of w, its last, that are the grain."""
+        return self.style // 3
+
 
 SIZES = {
-    "tiny": SceneConfig(16, 32, 48, 1, 32, 32, 16, 8, 16, 24),
-    "small": SceneConfig(48, 112, 176, 2, 128, 64, 32, 16, 48, 64),
+    "tiny": SceneConfig(16, 32, 48, 1, 32, 32, 16, 16, 24),
+    "small": SceneConfig(48, 112, 176, 2, 128, 64, 32, 48, 64),
     "base": SceneConfig(),
-    "large": SceneConfig(96, 288, 448, 4, 320, 96, 48, 24, 128, 192),
+    "large": SceneConfig(144, 288, 448, 4, 320, 96, 48, 128, 192),
 }
 
 
 @dataclass(frozen=True)
 class Knots:
-    """The network's output at knots: `long` (batch, t, 2, bands) and `groups` (batch, t, 2, groups), log-gains in
-    nepers; `drive` (batch, t, fast), what moments hear."""
+    """The network's output at knots: `level` (batch, t, 2, bands), log-gains in nepers; `drive` (batch, t, fast), what
+    moments hear."""
 
-    long: Tensor
-    groups: Tensor
+    level: Tensor
     drive: Tensor
 
 
@@ -83,76 +94,79 @@ class SceneGenerator(nn.Module):
 
     white_long: Tensor
     white_short: Tensor
-    white_fine: Tensor
+    long_bins: Tensor
+    short_bins: Tensor
+    shape_bins: Tensor
+    sudden: Tensor
     right: Tensor
-    share: Tensor
+    part: Tensor
 
     def __init__(self, config: SceneConfig):
         super().__init__()
         self.config = c = config
         self.conditioner = MLP(c.style + len(DESCRIPTORS), c.condition, c.condition)
-        self.enter = nn.Linear(KNOT_FEATURES, c.width)
-        self.greet = nn.Linear(c.condition, c.width)
-        self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, c.condition) for _ in range(c.blocks))
-        self.base = nn.Linear(c.condition, SIDES * (c.bands + c.short_bands))
-        self.splits = [SIDES * c.bands, SIDES * c.groups, c.fast]
-        self.heads = nn.Linear(c.width, sum(self.splits))
-        self.fine = nn.Linear(c.condition, FINE_POINTS)
-        self.thump = nn.Linear(c.condition, pulse_features(SLOW_PULSE) * c.bands)
-        self.tick = nn.Linear(c.condition, pulse_features(FAST_PULSE) * c.short_bands)
+        told = c.condition + c.axes
+        self.enter = nn.Linear(KNOT_FEATURES - SLOW_TICK, c.width)
+        self.greet = nn.Linear(told, c.width)
+        self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, told) for _ in range(c.blocks))
+        self.base = nn.Linear(told, SIDES * c.bands)
+        self.heads = nn.Linear(c.width, SIDES * c.bands + c.fast)
+        self.grain = Grain(c.axes)
+        self.shares = nn.Linear(told, c.bands)
+        self.thump = nn.Linear(told, SLOW_TICK * c.bands)
+        self.tick = nn.Linear(told, FAST_TICK * c.short_bands)
         self.fast_enter = nn.Linear(FAST_FEATURES, c.fast)
         self.fast_up = nn.Linear(c.fast, 2 * c.fast_hidden)
         self.fast_down = nn.Linear(c.fast_hidden, SIDES * c.short_bands)
-        for layer, scale in (
-            (self.heads, 0.3),
-            (self.base, 0.3),
-            (self.fine, 0.3),
-            (self.fast_down, 0.3),
-            (self.thump, 0.05),
-            (self.tick, 0.05),
-        ):
-            nn.init.uniform_(layer.weight, -scale / math.sqrt(layer.in_features), scale / math.sqrt(layer.in_features))
+        quiet = {self.thump: 0.05, self.tick: 0.05}
+        for layer in (self.heads, self.base, self.shares, self.fast_down, *quiet):
+            scale = quiet.get(layer, 0.3) / math.sqrt(layer.in_features)
+            nn.init.uniform_(layer.weight, -scale, scale)
             nn.init.zeros_(layer.bias)
-        tables = white_spectra(20_27, (LONG_ROWS, LONG), (SHORT_ROWS, SHORT), (FINE_ROWS, FINE))
-        for name, white in zip(("long", "short", "fine"), tables, strict=True):
-            self.register_buffer(f"white_{name}", white, persistent=False)
-        points, bins = fine_points(), torch.arange(FINE // 2 + 1).float()
+        tables = white_spectra(20_27, (LONG_ROWS, LONG), (SHORT_ROWS, SHORT))
+        points, bins = fine_points(), torch.arange(LONG // 2 + 1).float()
         right = torch.searchsorted(points, bins).clamp(1, len(points) - 1)
-        share = ((bins - points[right - 1]) / (points[right] - points[right - 1])).clamp(0, 1)
-        self.register_buffer("right", right, persistent=False)
-        self.register_buffer("share", share, persistent=False)
-        for name, bands, window in (("long", c.bands, LONG), ("short", c.short_bands, SHORT), ("fine", c.groups, FINE)):
-            self.register_buffer(f"{name}_bins", band_to_bin(bands, window, SAMPLE_RATE), persistent=False)
+        low, high = BELOW
+        fixed = {
+            "white_long": tables[0],
+            "white_short": tables[1],
+            "long_bins": band_to_bin(c.bands, LONG, SAMPLE_RATE),
+            "short_bins": band_to_bin(c.bands, SHORT, SAMPLE_RATE),
+            "shape_bins": band_to_bin(c.short_bands, SHORT, SAMPLE_RATE),
+            "sudden": ((band_centres(c.bands) - low) / (high - low)).clamp(0, 1),  # bands that may have short noise
+            "right": right,
+            "part": ((bins - points[right - 1]) / (points[right] - points[right - 1])).clamp(0, 1),
+        }
+        for name, value in fixed.items():
+            self.register_buffer(name, value, persistent=False)
 
     # ---- the network -------------------------------------------------------------------------------------------------
 
     def condition(self, w: Tensor, told: Tensor) -> Tensor:
-        """w (batch, style) and descriptors (batch, 4), 0..1 -> (batch, condition)"""
-        return F.silu(self.conditioner(torch.cat([w, 2 * told - 1], -1)))
+        """w (batch, style) and descriptors (batch, 4), 0..1 -> (batch, condition + axes): what layers are modulated by,
+        and the grain."""
+        heard = F.silu(self.conditioner(torch.cat([w, 2 * told - 1], -1)))
+        return torch.cat([heard, w[..., -self.config.axes :]], -1)
 
     def knots(self, condition: Tensor, chance: Tensor) -> Knots:
-        """condition (batch, condition), chance (batch, t, KNOT_FEATURES)"""
+        """condition (batch, condition), chance (batch, t, KNOT_FEATURES). The pulse is heard by low bands alone."""
         c = self.config
-        x = self.enter(chance) + self.greet(condition).unsqueeze(1)
+        x = self.enter(chance[..., :-SLOW_TICK]) + self.greet(condition).unsqueeze(1)
         for block in self.trunk:
             x = block(x, condition)
         x = self.heads(F.rms_norm(x, x.shape[-1:], eps=1e-6)).float() * 3
-        long, groups, drive = x.split(self.splits, -1)
-        base = self.base(condition).float()[:, None, : SIDES * c.bands] * 6
-        beat = self._beat(self.thump, condition, chance, pulse_features(SLOW_PULSE))
-        long = bounded((long + base + 1).unflatten(-1, (SIDES, -1)) + beat, -14, 2)
-        return Knots(long, bounded(groups + 1.5, -6, 3).unflatten(-1, (SIDES, -1)), drive)
+        level, drive = x.split([SIDES * c.bands, c.fast], -1)
+        level = (level + self.base(condition).float().unsqueeze(1) * 6 + 1).unflatten(-1, (SIDES, -1))
+        beat = self._beat(self.thump, condition, chance, SLOW_TICK) * (1 - self.sudden)
+        return Knots(bounded(level + beat, -14, 3), drive)
 
     def moments(self, condition: Tensor, drive: Tensor, chance: Tensor) -> Tensor:
         """condition (batch, condition), drive (batch, n, fast), chance (batch, n, FAST_FEATURES) -> (batch, n, 2,
-        short_bands) nepers"""
-        c = self.config
+        short_bands) nepers by which short noise is away from its share of the level"""
         h = F.silu(self.fast_enter(chance) + drive)
         a, b = self.fast_up(h).chunk(2, -1)
         x = self.fast_down(F.silu(a) * b).float() * 6
-        base = self.base(condition).float()[:, None, SIDES * c.bands :] * 6
-        beat = self._beat(self.tick, condition, chance, pulse_features(FAST_PULSE))
-        return bounded((x + base - 2).unflatten(-1, (SIDES, -1)) + beat, -14, 3)
+        return bounded(x.unflatten(-1, (SIDES, -1)) + self._beat(self.tick, condition, chance, FAST_TICK), -5, 5)
 
     @staticmethod
     def _beat(layer: nn.Linear, condition: Tensor, chance: Tensor, count: int) -> Tensor:
@@ -162,17 +176,27 @@ class SceneGenerator(nn.Module):
         return (chance[..., -count:] @ shapes).unsqueeze(-2)
 
     def fine_levels(self, condition: Tensor) -> Tensor:
-        """(batch, FINE/2+1) nepers, of every bin"""
-        points = self.fine(condition).float() * 6
-        bins = torch.lerp(points[..., self.right - 1], points[..., self.right], self.share)
-        return bounded(bins - 2, -14, 3)
+        """(batch, LONG/2+1) nepers, of every bin of lasting noise"""
+        points = bounded(self.grain.drawn(condition[..., -self.config.axes :].float()), -4, 4)
+        return torch.lerp(points[..., self.right - 1], points[..., self.right], self.part)
+
+    def shared(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, bands) nepers below the level of a band, of lasting and of short noise: their powers add up to it."""
+        short = torch.sigmoid(self.shares(condition).float() * 6 - 1) * self.sudden
+        return 0.5 * torch.log1p(-short.clamp_max(1 - 1e-4)), 0.5 * torch.log(short + 1e-6)
 
     # ---- sound -------------------------------------------------------------------------------------------------------
 
-    def gains(self, what: str, levels: Tensor, static: Tensor | None = None) -> Tensor:
-        """Linear gains of every bin from levels in bands, (..., bands); static: (..., bins), added."""
-        x = levels @ getattr(self, f"{what}_bins")
-        return torch.exp(x if static is None else x + static)
+    def long_gains(self, condition: Tensor, level: Tensor) -> Tensor:
+        """Linear gains of every bin of lasting noise. level: (batch, t, 2, bands) -> (batch, t, 2, LONG/2+1)"""
+        still = self.shared(condition)[0] @ self.long_bins + self.fine_levels(condition)
+        return torch.exp(level @ self.long_bins + still[:, None, None])
+
+    def short_gains(self, condition: Tensor, level: Tensor, shape: Tensor) -> Tensor:
+        """The same of short noise. level: (batch, n, 2, bands) between knots; shape: what `moments` gives ->
+        (batch, n, 2, SHORT/2+1)"""
+        share = self.shared(condition)[1][:, None, None]
+        return torch.exp((level + share) @ self.short_bins + shape @ self.shape_bins)
 
     def sound(self, w: Tensor, told: Tensor, knot_chance: Tensor, fast_chance: Tensor, rng: torch.Generator) -> Tensor:
         """Crops (batch, 2, samples), mid and side, for training. knot_chance: (batch, samples/512 + 2 MARGIN + 1,
@@ -180,26 +204,24 @@ class SceneGenerator(nn.Module):
         before it on. rng: of the noise, on the CPU."""
         condition = self.condition(w, told)
         knots = self.knots(condition, knot_chance)
-        count = knot_chance.shape[1] - 2 * MARGIN - 1
+        count = fast_chance.shape[1]
         with torch.autocast(w.device.type, enabled=False):
-            long = self.gains("long", knots.long[:, MARGIN - 1 : MARGIN + count + 2].transpose(1, 2))
-            groups = knots.groups[:, ::MARGIN].transpose(1, 2)
-            fine = self.gains("fine", groups, self.fine_levels(condition)[:, None, None])
-            moments = self.moments(condition, self.between(knots.drive, fast_chance.shape[1]), fast_chance)
-            short = self.gains("short", moments.transpose(1, 2))
-            return (
-                self._noise(long, self.white_long, LONG, LONG_HOP, rng)
-                + self._noise(fine, self.white_fine, FINE, FINE_HOP, rng)
-                + self._noise(short, self.white_short, SHORT, SHORT_HOP, rng)
+            shape = self.moments(condition, self.between(knots.drive, count), fast_chance)
+            level = self.between(knots.level.flatten(2), count).unflatten(2, (SIDES, -1))
+            long = self.long_gains(condition, knots.level).transpose(1, 2)
+            short = self.short_gains(condition, level, shape).transpose(1, 2)
+            return self._noise(long, self.white_long, LONG, LONG_HOP, rng) + self._noise(
+                short, self.white_short, SHORT, SHORT_HOP, rng
             )
 
     @staticmethod
-    def between(drive: Tensor, count: int) -> Tensor:
-        """(batch, count, fast) what moments hear: straight lines between knots, from one moment before the crop on."""
+    def between(knots: Tensor, count: int) -> Tensor:
+        """(batch, count, features) of knots, (batch, t, features), at moments: on straight lines, from one moment
+        before the crop on."""
         per = LONG_HOP // SHORT_HOP
-        at = torch.arange(count, device=drive.device) - 1 + MARGIN * per
+        at = torch.arange(count, device=knots.device) - 1 + MARGIN * per
         low, share = at // per, (at % per).unsqueeze(-1) / per
-        return torch.lerp(drive[:, low], drive[:, low + 1], share)
+        return torch.lerp(knots[:, low], knots[:, (low + 1).clamp(max=knots.shape[1] - 1)], share)
 
     def _noise(self, gains: Tensor, white: Tensor, window: int, hop: int, rng: torch.Generator) -> Tensor:
         """(batch, 2, samples) noise of gains (batch, 2, frames, bins), as networks.noise.shape_noise makes it, written

@@ -21,7 +21,6 @@ from antiphon.networks.generators.scene import SceneGenerator
 from antiphon.networks.place import REGULAR, SceneModel
 from antiphon.networks.texture import (
     DESCRIPTORS,
-    FINE,
     FLOOR,
     LONG,
     SHORT,
@@ -38,9 +37,9 @@ GLIMPSES = 10  # moments of each place
 PHASES = 64  # of a period of a pulse, at which levels are measured
 FOLDED, PERIODS = 8.0, 6  # seconds of a recording that are folded, in windows of so many periods
 TICKING, ASKED = 8, 24  # places whose pulse is rehearsed, and phases of each
-PULSE = 2.0  # weight of that
+PULSE = 4.0  # weight of that
 WEIGHTS = {
-    "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 0.6, "side": 0.5,
+    "long mean": 1.0, "long deviation": 1.0, "short mean": 0.7, "short deviation": 0.8, "fine": 1.0, "side": 1.5,
     "long crest": 0.4, "short crest": 0.5,
 }  # fmt: skip
 
@@ -132,14 +131,13 @@ class Rehearsal(nn.Module):
     def forward(self, model: SceneModel, at: Tensor, w: Tensor, stretch: Tensor, rng: torch.Generator) -> Tensor:
         """The loss of places w (batch, style), as far as they are to be like these stretches."""
         bank = self.bank
-        real = parted(bank.found[at, stretch])
-        fake = self.expected(model.generator, w, bank.told[at, stretch], bank.rate[at], bank.strength[at], rng)
+        real, condition = parted(bank.found[at, stretch]), model.generator.condition(w, bank.told[at, stretch])
+        fake = self.expected(model.generator, condition, bank.rate[at], bank.strength[at], rng)
         real["side"] = real["side"].clamp(SILENT_SIDE, WIDEST_SIDE)
         apart = [weight * (fake[name] - real[name]).abs().mean() for name, weight in WEIGHTS.items()]
         ticking = torch.nonzero(bank.strength[at] > REGULAR).flatten()[:TICKING]
         if len(ticking):
-            condition = model.generator.condition(w[ticking], bank.told[at[ticking], stretch[ticking]])
-            apart.append(PULSE * self.ticks(model.generator, condition, at[ticking], rng))
+            apart.append(PULSE * self.ticks(model.generator, condition[ticking], at[ticking], rng))
         return torch.stack(apart).sum()
 
     def ticks(self, g: SceneGenerator, condition: Tensor, at: Tensor, rng: torch.Generator) -> Tensor:
@@ -154,30 +152,29 @@ class Rehearsal(nn.Module):
         knot_chance, fast_chance = self._chance(bank.rate[at], bank.strength[at], rng, turn)
         knots = g.knots(condition, knot_chance)
         moments = g.moments(condition, knots.drive, fast_chance)
-        long = g.gains("long", knots.long[:, :, 0]).square()[..., 1:].unflatten(-1, (-1, LONG // SHORT)).mean(-1)
-        power = F.pad(long + g.gains("short", moments[:, :, 0]).square()[..., 1:], (1, 0)) @ self.view.short_filters.T
+        long = (
+            g.long_gains(condition, knots.level)[:, :, 0].square()[..., 1:].unflatten(-1, (-1, LONG // SHORT)).mean(-1)
+        )
+        short = g.short_gains(condition, knots.level, moments)[:, :, 0].square()[..., 1:]
+        power = F.pad(long + short, (1, 0)) @ self.view.short_filters.T
         level = 0.5 * torch.log(power + FLOOR * SHORT / 6) + self.usual["short"][0]
         level = (level[:, :ASKED] + level[:, ASKED:]) / 2
         return (level - bank.profile[at].gather(1, phase.unsqueeze(-1).expand(-1, -1, SHORT_BANDS))).abs().mean()
 
     def expected(
-        self, g: SceneGenerator, w: Tensor, told: Tensor, rate: Tensor, strength: Tensor, rng: torch.Generator
+        self, g: SceneGenerator, condition: Tensor, rate: Tensor, strength: Tensor, rng: torch.Generator
     ) -> dict[str, Tensor]:
         """Statistics by name, (batch, n)."""
-        condition = g.condition(w, told)
         knot_chance, fast_chance = self._chance(rate, strength, rng)
         knots = g.knots(condition, knot_chance)
         moments = g.moments(condition, knots.drive, fast_chance)
-        long, short = g.gains("long", knots.long).square(), g.gains("short", moments).square()  # (batch, t, 2, bins)
-        fine = g.gains("fine", knots.groups[:, :1], g.fine_levels(condition)[:, None, None]).square()
-        wide = F.pad(short[..., 1:].repeat_interleave(LONG // SHORT, -1), (1, 0))
-        broad = F.pad(fine[..., 1:].unflatten(-1, (-1, FINE // LONG)).mean(-1), (1, 0))
-        power = long + broad + wide
+        long = g.long_gains(condition, knots.level).square()  # (batch, t, 2, bins)
+        short = g.short_gains(condition, knots.level, moments).square()
+        power = long + F.pad(short[..., 1:].repeat_interleave(LONG // SHORT, -1), (1, 0))
         narrow = power[..., 1:].unflatten(-1, (-1, LONG // SHORT)).mean(-1)
         found = self._levels("long", power[:, :, 0] @ self.view.long_filters.T)
         found |= self._levels("short", F.pad(narrow[:, :, 0], (1, 0)) @ self.view.short_filters.T)
-        steady = (long + wide)[:, :, 0, 1:].mean(1).repeat_interleave(FINE // LONG, -1)
-        bins = 6 / FINE * (F.pad(steady, (1, 0)) + fine[:, 0, 0])
+        bins = 6 / LONG * power[:, :, 0].mean(1)
         points = torch.lerp(bins[:, self.view.low], bins[:, self.view.low + 1], self.view.share)
         found["fine"] = 0.5 * torch.log(points + 0.1 * FLOOR)
         mid, side = ((power[:, :, k].mean(1) @ self.view.long_filters.T) for k in (0, 1))

@@ -142,24 +142,24 @@ class Health:
         return {
             "spread": float(spread(a) / spread(b).clamp_min(1e-9)),
             "distance": energy_distance(a, b),
-            "copies": float((nearest(a, known) < close).float().mean()),
+            "copies": float((nearest(self.game.course(made), known) < close).float().mean()),
         }
 
     def _copies_among(self) -> tuple[Tensor, float]:
         """Training items, and a distance to the nearest of them below which few real ones are: held-out ones, or, if
         there are none, the training items among themselves. Computed once, from the seed alone."""
         if self._known is None:
-            known = torch.cat([self._embedded(self.training, i) for i in range(0, KNOWN, ITEMS)])
+            known = torch.cat([self._course(self.training, i) for i in range(0, KNOWN, ITEMS)])
             if self.held_out is not None:
-                apart = nearest(torch.cat([self._embedded(self.held_out, i) for i in (0, ITEMS)]), known)
+                apart = nearest(torch.cat([self._course(self.held_out, i) for i in (0, ITEMS)]), known)
             else:
                 table = torch.cdist(known, known)
                 apart = table.masked_fill(table < 1e-4, torch.inf).amin(1)  # an item drawn twice does not count
             self._known = known, float(apart.quantile(COPY_QUANTILE))
         return self._known
 
-    def _embedded(self, source: Source, first: int) -> Tensor:
-        return self.game.embed(self.game.judge_real(source.batch(first, ITEMS).to(self.device)).view)
+    def _course(self, source: Source, first: int) -> Tensor:
+        return self.game.course(self.game.judge_real(source.batch(first, ITEMS).to(self.device)).view)
 
     # ---- a resumed run -----------------------------------------------------------------------------------------------
 

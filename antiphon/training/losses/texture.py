@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from antiphon.networks.generators.scene import Knots, SceneGenerator
+from antiphon.networks.generators.scene import SHORT, Knots, SceneGenerator
 from antiphon.networks.texture import FLOOR, LONG, LONG_BANDS
 from antiphon.representations.spectral import mel_filters
 
 WEIGHTS = {
-    "fine": 0.6, "long mean": 1.0, "long deviation": 1.0, "long skew": 0.15, "long crest": 0.5, "short mean": 0.7,
+    "fine": 1.0, "long mean": 1.0, "long deviation": 1.0, "long skew": 0.15, "long crest": 0.5, "short mean": 0.7,
     "short deviation": 0.8, "short skew": 0.15, "short crest": 0.6, "long lags": 0.5, "together": 0.4,
-    "short lags": 1.0, "pulse": 3.0, "side": 0.5, "side deviation": 0.4,
+    "short lags": 1.0, "pulse": 3.0, "side": 1.0, "side deviation": 0.4,
 }  # fmt: skip
 FAR_LAGS = (1, 2, 4, 8, 16)  # cells of twice batches.places.CELL
 UNIT = 6 / LONG  # power of a bin of a full-scale white noise under a Hann window, in `magnitude`'s scale
@@ -52,12 +52,11 @@ class FarLoss(nn.Module):
         each cell."""
         condition = generator.condition(w, told)
         k: Knots = generator.knots(condition, knots.unsqueeze(0))
-        long = generator.gains("long", k.long[0, :, 0]).square()
-        fine = generator.gains("fine", k.groups[0, :, 0], generator.fine_levels(condition)).square()
-        fine = F.pad(fine[:, 1:].unflatten(-1, (-1, 4)).mean(-1), (1, 0))
-        short = generator.gains("short", generator.moments(condition, k.drive, moments.unsqueeze(0))[0, :, 0]).square()
-        short = F.pad(short[:, 1:].repeat_interleave(LONG // 2 // (short.shape[1] - 1), -1), (1, 0))
-        power = (UNIT * (long + fine + short)) @ self.filters.T
+        shape = generator.moments(condition, k.drive, moments.unsqueeze(0))
+        long = generator.long_gains(condition, k.level)[0, :, 0].square()
+        short = generator.short_gains(condition, k.level, shape)[0, :, 0].square()
+        short = F.pad(short[:, 1:].repeat_interleave(LONG // SHORT, -1), (1, 0))
+        power = (UNIT * (long + short)) @ self.filters.T
         return 0.5 * torch.log(power.unflatten(0, (cells, -1)).mean(1) + FLOOR)
 
 
