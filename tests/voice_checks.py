@@ -22,6 +22,7 @@ from antiphon.voices.capabilities import Encodes, Imagines, PlaysNotes, Streams,
 from antiphon.voices.checkpoint import KEY, load_voice, read_tensors, save_voice
 from antiphon.voices.find import find
 from antiphon.voices.kind import kind_of, kinds
+from antiphon.voices.styled import STYLE_SAMPLES
 from antiphon.voices.voice import Voice
 
 ALONE = 3e-3  # of a sound's peak, at most, by which a batch may change it: measured 7e-4 at most, 1e-6 of gm
@@ -424,7 +425,7 @@ def check_variation_leads_from_the_typical_to_the_seeds_own(voice: Voice, path: 
         return voice.imagine(label, style, seed, variation).double()
 
     typical = drawn(0, 0.0)
-    for seed in (1, 2):
+    for seed in (STYLE_SAMPLES + 1, STYLE_SAMPLES + 2):  # the typical one is that of a lower seed
         torch.testing.assert_close(drawn(seed, 0.0), typical, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(drawn(seed, 1.0), voice.imagine(label, style, seed).double())
         away = [float((drawn(seed, x) - typical).norm()) for x in (0.25, 0.5, 1.0)]
