@@ -16,6 +16,8 @@ distances  Frechet (FAD) and kernel distance (KAD), precision and coverage, and 
            step. `heard`: not imagined, but heard in another held-out stretch. A voice of short sounds beside it gives
            grains, each another of its sounds.
 copies     share of clips a stretch of which (0.2 s) correlates by more than 0.8 with one of a training recording
+textures   statistics of texture, which voices are trained on: how far a label's means are from those of held-out clips,
+           in units of their spread from label to label, beside training recordings
 pulse      rate and regularity of what ticks, as played, beside the recording it was heard in
 coherence  of left and right, band by band, beside the recording's
 loops      where the jump at the join lies among all jumps of a loop, from 0 to 1: even in between if nothing is there
@@ -252,6 +254,32 @@ def likest(clip: np.ndarray, spectrum: np.ndarray, energy: np.ndarray, size: int
     return best
 
 
+def textures(b: Bench) -> dict[str, Any]:
+    view = TextureView()
+
+    @torch.inference_mode()
+    def means(clips: list[np.ndarray]) -> dict[str, np.ndarray]:
+        both = np.stack([np.stack([level(c), np.zeros(CLIP, np.float32)]) for c in clips]).astype(np.float32)
+        return {name: x.mean(0).numpy() for name, x in statistics(view(torch.from_numpy(both))).items()}
+
+    rows = {
+        "imagined": lambda k: imagined(b, k, b.voice),
+        "training recordings": lambda k: of_recordings(b, "train", k),
+    }
+    real = {k: means(of_recordings(b, "valid", k)) for k in b.labels}
+    names = [name for name in real[b.labels[0]] if not name.startswith("side")]  # clips are mono
+    spread = {name: np.std([real[k][name] for k in b.labels], 0) + 0.05 for name in names}
+    found = {}
+    for row, make in rows.items():
+        own = {k: means(make(k)) for k in b.labels}
+        apart = {k: [np.mean(np.abs(own[k][n] - real[k][n]) / spread[n]) for n in names] for k in b.labels}
+        found[row] = {
+            "by label": {b.name(k): round(float(np.mean(apart[k])), 2) for k in b.labels},
+            "by statistic": {n: round(float(np.mean([apart[k][i] for k in b.labels])), 2) for i, n in enumerate(names)},
+        }
+    return found
+
+
 # ---- what places have ------------------------------------------------------------------------------------------------
 
 
@@ -449,6 +477,7 @@ def main() -> None:
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "distances": lambda: distances(b),
         "copies": lambda: copies(b),
+        "textures": lambda: textures(b),
         "pulse": lambda: pulses(b),
         "coherence": lambda: coherences(b),
         "loops": lambda: loops(b, args.loops),
