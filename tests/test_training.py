@@ -18,7 +18,7 @@ import torch
 from conftest import SETTINGS, TINY, write_notes
 
 import antiphon
-from antiphon.training import loop
+from antiphon.training import loop, run_folder
 from antiphon.training.games import sounds
 from antiphon.training.loop import Run
 from antiphon.training.reports import progress
@@ -155,6 +155,14 @@ def test_killed_at_random_it_comes_to_the_same_bytes(prepared, uninterrupted, tm
     assert train(prepared, folder, steps=STEPS) == folder / "weights.safetensors"
     assert digest(folder / "weights.safetensors") == digest(uninterrupted / "weights.safetensors")
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+
+
+def test_what_a_kill_leaves_unfinished_is_swept_up(tmp_path):
+    """Our own drafts, and those of safetensors; nothing else is anybody's to remove."""
+    for name in (".0a1b2c3d-0.77.part", ".tmpvSEdKh", ".tmp-of-mine", "notes.part", ".hidden"):
+        (tmp_path / name).write_bytes(b"")
+    run_folder.sweep(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {".tmp-of-mine", "notes.part", ".hidden"}
 
 
 def _mtime(path: Path) -> int:

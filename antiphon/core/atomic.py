@@ -6,6 +6,7 @@ removal, `sweep_up` finds what is left."""
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from antiphon.core.errors import AntiphonError
 from antiphon.core.stopping import check, held
 
 UNFINISHED = ".part"  # suffix of files being written; their names begin with a dot
+THEIRS = re.compile(r"\.tmp\w{6}")  # names that safetensors gives to what it has not finished writing
 _under_way: set[Path] = set()  # drafts and scratch folders that exist, or may soon
 
 
@@ -97,6 +99,11 @@ def in_folder(*folders: Path) -> Iterator[None]:
                 with suppress(OSError):
                     place.rmdir()
         raise
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Files in a folder that a killed program did not finish writing."""
+    return [p for p in folder.iterdir() if p.name[0] == "." and (p.suffix == UNFINISHED or THEIRS.fullmatch(p.name))]
 
 
 def sweep_up() -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.core.atomic import UNFINISHED, atomic
+from antiphon.core.atomic import atomic, unfinished
 from antiphon.core.errors import AntiphonError
 from antiphon.core.run_files import (
     HEALTHY,
@@ -121,7 +121,7 @@ def read_record(folder: Path) -> Record | None:
     if not folder.is_dir():
         raise AntiphonError(f"{folder} is a file: give a folder for the run")
     if not (folder / RECORD).exists():
-        if any(not p.name.endswith(UNFINISHED) for p in folder.iterdir()):
+        if set(folder.iterdir()) - set(unfinished(folder)):
             raise AntiphonError(f"{folder} contains other files: give a new folder for the run")
         return None
     try:
@@ -182,7 +182,7 @@ def keep_healthy(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove half-written files left behind by a kill."""
-    for path in folder.glob(f".*{UNFINISHED}"):
+    for path in unfinished(folder):
         path.unlink(missing_ok=True)
 
 
