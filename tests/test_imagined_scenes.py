@@ -21,6 +21,7 @@ from antiphon.data.scenes import Scenes
 from antiphon.networks.chance import FAST_FEATURES, KNOT_FEATURES, Chance
 from antiphon.networks.generators.scene import SIZES, SceneGenerator
 from antiphon.networks.grain import Grain
+from antiphon.networks.mapping import NOISE
 from antiphon.networks.model import LabelTable
 from antiphon.networks.noise import shape_noise
 from antiphon.networks.optimisers import Adam
@@ -31,7 +32,7 @@ from antiphon.recipes.override import override
 from antiphon.representations.spectral import magnitude
 from antiphon.training.loop import new_game
 from antiphon.voices.kind import voice_of
-from antiphon.voices.scene import Scene, SceneVoice
+from antiphon.voices.scene import Point, Scene, SceneVoice
 from antiphon.voices.voice import VoiceInfo
 
 RATE = 44_100
@@ -376,3 +377,43 @@ def test_a_copy_is_told_from_what_is_alike(run: Path):
     apart = torch.cdist(game.course(noise), game.course(torch.cat([quieter, noise[1:]])))
     assert apart[0, 0] < 0.6
     assert apart[0, 1] > 1
+
+
+def test_health_sees_that_each_label_has_one_place_only(run: Path):
+    """However different labels are from each other."""
+    game = new_game(Scenes(run / "prepared.safetensors"), recipe("scene", "tiny"))
+    rng, style = torch.Generator().manual_seed(2), game.model.config.style
+    label = torch.arange(1024) % 2
+    w = torch.randn(1024, style, generator=rng) + 4 * label.unsqueeze(1)
+    game.styles.remember(w, label, torch.zeros(1024, 0), 0)
+    assert game.styles.variety(game.model.mapping, rng) > 0.05
+    with torch.no_grad():
+        next(game.model.mapping.net.parameters())[:, :NOISE] = 0
+    assert game.styles.variety(game.model.mapping, rng) < 1e-4
+    batch = recipe("scene", "tiny").source(Scenes(run / "prepared.safetensors")).batch(0, 2)
+    assert game.measured(batch, batch.audio[:, 0])["variety"] < 1e-4
+
+
+def test_a_scene_sounds_as_it_was_trained_to(voice: SceneVoice):
+    """Streamed and in crops a place has the same levels and the same lines; and the grain is among them."""
+    g, line = SceneGenerator(SIZES["tiny"]), 90
+    g.load_state_dict(voice.model.generator.state_dict())
+    g.grain.axes[0, line], g.grain.spread[0] = 1.0, 2.0
+    w = torch.zeros(1, g.config.style)
+    w[0, -g.config.axes] = 1.0
+    told, samples, view = torch.full((1, 4), 0.5), 512 * 86 * 6, TextureView()
+    scene = Scene(g, [(0.0, Point(w[0], told[0], 1.0, 0.0))], 5, samples, False)
+    streamed = scene.read(samples)
+    both = np.stack([streamed.mean(1), (streamed[:, 0] - streamed[:, 1]) / 2])[None]
+
+    def times(hop: int) -> tuple[np.ndarray, ...]:
+        since = (np.arange(samples // hop + 3) - 1) * hop / RATE
+        return since, 0 * since, 0 * since + 1, 0 * since
+
+    knots, fast = scene.chance.knots(*times(512)), scene.chance.moments(*times(64))
+    with torch.no_grad():
+        crop = g.sound(w, told, *(torch.from_numpy(x)[None] for x in (knots, fast)), torch.Generator().manual_seed(1))
+        one, other = view(crop), view(torch.from_numpy(both))
+    torch.testing.assert_close(one.long.mean(-1), other.long.mean(-1), atol=0.15, rtol=0)
+    for seen in (one.fine[0], other.fine[0]):
+        assert seen[line] - seen[line - 3 : line + 4].median() > 0.7

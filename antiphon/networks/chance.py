@@ -29,10 +29,8 @@ DENSE = (12.0, 60.0, 250.0)
 DENSE_STREAMS = 2
 DENSE_FADES = (0.002, 0.012)
 MARKS = 3
-SLOW_PULSE, FAST_PULSE = (
-    (4, 30.0, (0.03, 0.1)),
-    (6, 330.0, (0.003, 0.015, 0.06, 0.2)),
-)  # harmonics, highest Hz, fades in seconds
+SLOW_PULSE = 4, 30.0, (0.03, 0.1)  # harmonics, highest Hz, fades in seconds
+FAST_PULSE = 6, 330.0, (0.003, 0.015, 0.06, 0.2)
 
 
 def pulse_features(plan: tuple[int, float, Sequence[float]]) -> int:

@@ -132,7 +132,8 @@ class Examined(ABC):
 
     def measured(self, batch: Any, view: Tensor) -> dict[str, float]:
         """What else can be measured of generated items, `view` as D sees them, beside the batch they were generated
-        for: by names of fields of a Finding [training/health/diagnostics.py]."""
+        for: by names of fields of a Finding [training/health/diagnostics.py]; and `variety`, which counts as its
+        `spread` where it is less."""
         return {}
 
 

@@ -45,10 +45,8 @@ class Extension:
     def __call__(self, features: Tensor, told: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """As networks/generators/repair.py's forward."""
         level = (features[..., :BINS] - 1) * (2 * math.log(10))  # nepers
-        near = (
-            2 * (level[..., self._near].mean(-1, keepdim=True) - math.log(FLOOR))
-        ).exp()  # features end at the floor
-        wanted = (near - 1).clamp_min(0).sqrt() * self._below.exp()
+        near = (2 * (level[..., self._near].mean(-1, keepdim=True) - math.log(FLOOR))).exp()
+        wanted = (near - 1).clamp_min(0).sqrt() * self._below.exp()  # features end at the floor
         over = torch.log(wanted + math.exp(LEAST_ADDED)) - LEAST_ADDED
         said = torch.zeros(*features.shape[:2], HEADS, BINS)
         said[:, :, ADDS] = torch.log(torch.expm1(over.clamp(1e-4, 20))) / ADDED  # the head's softplus, undone

@@ -82,9 +82,7 @@ class Listener:
         self._long = np.zeros((0, 0), np.float32)
         self._mean = np.zeros(SIZE // 2 + 1)
         self._heights = np.zeros(4001, np.int64)  # of samples, by 0.02 dB from -60 to +20 dB of full scale
-        self._peaks = np.zeros(
-            (801, 3)
-        )  # blocks by their peak, by 0.1 dB from -60 dB on: how many, sums of dB and dB^2
+        self._peaks = np.zeros((801, 3))  # blocks by their peak, by 0.1 dB from -60 dB on: how many, sums of dB, dB^2
         self._samples = self._clicks = self._frames = self._looked = 0
         self._square = self._peak = 0.0
 
@@ -311,9 +309,8 @@ def noise_distance(
         return None
     dull = cut is not None and cut < 6000
     treble = inside if dull else inside & (HZ > 3000)
-    if noisy[treble].mean() < (
-        0.85 if dull else 0.55
-    ):  # loud noise that comes and goes, as outdoors; music is never so near its quietest
+    # or loud noise that comes and goes, as outdoors; music is never so near its quietest
+    if noisy[treble].mean() < (0.85 if dull else 0.55):
         distance = _distance(total, float(floor[inside].sum()))
         return distance if distance < LOUD_NOISE else None
     seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these

@@ -105,16 +105,16 @@ class SceneGenerator(nn.Module):
         super().__init__()
         self.config = c = config
         self.conditioner = MLP(c.style + len(DESCRIPTORS), c.condition, c.condition)
-        told = c.condition + c.axes
+        given = c.condition + c.axes
         self.enter = nn.Linear(KNOT_FEATURES - SLOW_TICK, c.width)
-        self.greet = nn.Linear(told, c.width)
-        self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, told) for _ in range(c.blocks))
-        self.base = nn.Linear(told, SIDES * c.bands)
+        self.greet = nn.Linear(given, c.width)
+        self.trunk = nn.ModuleList(ModulatedBlock(c.width, c.hidden, given) for _ in range(c.blocks))
+        self.base = nn.Linear(given, SIDES * c.bands)
         self.heads = nn.Linear(c.width, SIDES * c.bands + c.fast)
         self.grain = Grain(c.axes)
-        self.shares = nn.Linear(told, c.bands)
-        self.thump = nn.Linear(told, SLOW_TICK * c.bands)
-        self.tick = nn.Linear(told, FAST_TICK * c.short_bands)
+        self.shares = nn.Linear(given, c.bands)
+        self.thump = nn.Linear(given, SLOW_TICK * c.bands)
+        self.tick = nn.Linear(given, FAST_TICK * c.short_bands)
         self.fast_enter = nn.Linear(FAST_FEATURES, c.fast)
         self.fast_up = nn.Linear(c.fast, 2 * c.fast_hidden)
         self.fast_down = nn.Linear(c.fast_hidden, SIDES * c.short_bands)

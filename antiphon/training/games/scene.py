@@ -237,8 +237,10 @@ class SceneGame(StyledGame):
         return F.normalize(moves.flatten(1), dim=1)
 
     def measured(self, batch: Places, view: Tensor) -> dict[str, float]:
+        """variety: of the places of a label, beside those it was shown; all of them together hide one that is alike."""
         mid = Places(**(vars(batch) | {"audio": batch.audio[:, 0]}))
-        return super().measured(mid, view)
+        variety = self.styles.variety(self.model.mapping, torch.Generator().manual_seed(0))
+        return super().measured(mid, view) | {"variety": variety}
 
 
 def _other(w: Tensor) -> Tensor:

@@ -65,6 +65,20 @@ class StyleGame(nn.Module):
         self.critic.requires_grad_(True)
         return loss
 
+    @torch.no_grad()
+    def variety(self, mapping: Mapping, rng: torch.Generator) -> float:
+        """Spread of imagined styles within their instruments, as a share of that of the remembered ones."""
+        z = torch.randn(self.size, NOISE, generator=rng).to(self.bank_w.device)
+        imagined = mapping(z, self.bank_instrument, self.bank_style)
+        made, real = (self._within(w) for w in (imagined, self.bank_w))
+        return float(made / real.clamp_min(1e-9))
+
+    def _within(self, w: Tensor) -> Tensor:
+        """() the root mean square distance of styles of the bank's instruments from their instrument's mean."""
+        each = torch.nn.functional.one_hot(self.bank_instrument).to(w.dtype)
+        means = each.T @ w / each.sum(0).clamp_min(1).unsqueeze(1)
+        return (w - means[self.bank_instrument]).square().mean().sqrt()
+
     def _draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         device = self.bank_w.device
         i = torch.randint(self.size, (self.batch,), generator=rng).to(device, non_blocking=True)

@@ -111,11 +111,9 @@ class Health:
         batch = self.training.batch(first, ITEMS).to(self.device)
         real = self.game.judge_real(batch)
         made = self.game.judge_generated(batch, rng)
-        return {
-            **self._verdicts(real, made, *self._unseen(first, rng)),
-            **self._distribution(real.view, made.view),
-            **self.game.measured(batch, made.view),
-        }
+        found = self._verdicts(real, made, *self._unseen(first, rng)) | self._distribution(real.view, made.view)
+        found |= self.game.measured(batch, made.view)
+        return found | {"spread": min(found["spread"], found.pop("variety", math.inf))}
 
     def _unseen(self, first: int, rng: torch.Generator) -> tuple[Tensor | None, Tensor | float]:
         """Logits of held-out items, and of those generated under the same conditions if D can only compare."""
