@@ -246,12 +246,12 @@ def listened_row(
 ) -> str:
     name = next(iter(amounts), None)
     right = [i for i, faults in enumerate(found) if faults.dominant == name]
-    besides = Counter(other for faults in found for other in faults.amounts if other != name)
+    besides = Counter(other for faults in found for other in faults.suspected if other != name)
     said = ", ".join(f"{other} {count}" for other, count in besides.most_common()) or "nothing"
     cells = ["", ""]
     if name in NEAR and right:
         near, unit = NEAR[name]
-        told = np.array([found[i].amounts[name] for i in right])
+        told = np.array([found[i].suspected[name] for i in right])
         true = np.array([limit(clean[i], damaged[i]) if name == "bandwidth" else amounts[name] for i in right])
         error = 100 * (told / true - 1) if unit == "%" else told - true
         cells = [f"{(np.abs(error) <= near).sum()}/{len(right)}", f"{np.median(error):+.1f} {unit}"]

@@ -188,7 +188,7 @@ def _one(
     drawn = check_place(target.with_suffix(".png"), force=force) if picture else None
     faults, header = listen(path, report), probe(path)
     wanted = chosen(what, faults)
-    report.say(f"{path.name}: {faults.words}{_instead(what, wanted)}")
+    report.say(f"{path.name}: {faults.words}{_instead(what, wanted, faults)}")
     job = _Job(faults, wanted, header.sample_rate, header.channels, strength, voice)
     with ExitStack() as stack:
         stack.enter_context(in_folder(target.parent))
@@ -208,9 +208,12 @@ def _one(
     return target
 
 
-def _instead(what: str | Sequence[str], wanted: dict[str, float | None]) -> str:
-    asked = ", ".join(wanted)
-    return "" if what == AUTO or not asked else f"; repairing {asked}, as asked"
+def _instead(what: str | Sequence[str], wanted: dict[str, float | None], faults: Faults) -> str:
+    """What else there is to say of a choice."""
+    if what == AUTO:
+        kept = ",".join(faults.doubtful)
+        return f" (kept: it may be the music's own; --what {kept} repairs it)" if kept else ""
+    return f"; repairing {', '.join(wanted)}, as asked" if wanted else ""
 
 
 def _fitting(peak: float, before: float, report: Report) -> np.float32:
@@ -415,7 +418,7 @@ def _page(
     sound, rate = read_audio(path, mono=False, sample_rate=(header := probe(path)).sample_rate), header.sample_rate
     faults = _heard([sound], rate)
     wanted = chosen(what, faults)
-    report.say(f"{path.name}: {faults.words}{_instead(what, wanted)}")
+    report.say(f"{path.name}: {faults.words}{_instead(what, wanted, faults)}")
     job = _Job(faults, wanted, rate, header.channels, strength, voice)
     with report.bar(f"repairing {path.name}") as advance:
         made = np.concatenate(list(job(_counted(_cut(sound), len(sound), advance))))

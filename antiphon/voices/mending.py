@@ -58,7 +58,7 @@ def chosen(what: str | Sequence[str], faults: Faults) -> dict[str, float | None]
     for name in names:
         if name not in damages():
             raise AntiphonError(f"cannot repair '{name}': use {AUTO}, or some of {', '.join(damages())}")
-    return {name: faults.amounts.get(name) for name in damages() if name in names}
+    return {name: faults.suspected.get(name) for name in damages() if name in names}
 
 
 class Mending:

@@ -12,6 +12,7 @@ import numpy as np
 
 from antiphon.audio.mending.clicks import BLOCK, clicks, prediction
 from antiphon.core.units import SAMPLE_RATE
+from antiphon.data.analysis.steadiness import Steadiness
 from antiphon.data.damage.damage import damages
 
 SIZE = 4096  # samples of a spectrum
@@ -23,7 +24,6 @@ SEEN = 9.0  # dB by which a line stands out
 FAINT = 6.0  # dB by which one does at least
 ASIDE = 0.35  # Hz by which it may seem to be elsewhere
 HUM = 24.0  # what the lines of hum add up to at least
-LOUD_NOISE = 2.5  # dB below the sound, at most, for noise that has no steady level
 SOFT_NOISE = 32.0  # dB below the sound: recordings that nobody calls noisy have as much
 MUCH = 0.02  # share of samples that are clipped, from which on that sounds like noise between the partials
 FEW_CLICKS = 1.5  # a second, that music itself may seem to have
@@ -31,11 +31,13 @@ FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
 @dataclass(frozen=True)
 class Faults:
-    """What was heard. amounts: of each damage that is there, in its own unit. lines: frequencies of the hum, Hz.
-    clipped: share of the samples, those at `ceiling`. peak: the largest sample. softly: as an amount of clipping, if
-    peaks are bent in place of being cut off, which nothing mends."""
+    """What was heard. amounts: of each damage that is there, in its own unit. doubtful: of those that may as well
+    belong to the music, which are mended only if somebody asks for it. lines: frequencies of the hum, Hz. clipped:
+    share of the samples, those at `ceiling`. peak: the largest sample. softly: as an amount of clipping, if peaks are
+    bent in place of being cut off, which nothing mends."""
 
     amounts: dict[str, float] = field(default_factory=dict)
+    doubtful: dict[str, float] = field(default_factory=dict)
     lines: tuple[float, ...] = ()
     clipped: float = 0.0
     ceiling: float = np.inf
@@ -44,17 +46,17 @@ class Faults:
 
     @property
     def words(self) -> str:
-        """In words: "cut off at 8 kHz, 2.1 % clipped, noise 31 dB below the sound, 50 Hz hum"."""
+        """In words: "cut off at 8 kHz, 2.1 % clipped, perhaps noise 31 dB below the sound, 50 Hz hum"."""
         said = []
-        a = self.amounts
+        a = self.suspected
         if "bandwidth" in a:
-            said.append(f"cut off at {a['bandwidth'] / 1000:.1f} kHz")
+            said.append(f"{self._perhaps('bandwidth')}cut off at {a['bandwidth'] / 1000:.1f} kHz")
         if "clipping" in a:
             said.append(f"{100 * self.clipped:.2g} % clipped")
         elif self.softly is not None:
             said.append("softly clipped")
         if "noise" in a:
-            said.append(f"noise {a['noise']:.0f} dB below the sound")
+            said.append(f"{self._perhaps('noise')}noise {a['noise']:.0f} dB below the sound")
         if "hum" in a:
             said.append(f"{self.lines[0]:.0f} Hz hum {a['hum']:.0f} dB below the sound")
         if "clicks" in a:
@@ -63,10 +65,18 @@ class Faults:
             said.append(f"a lossy codec of {a['codec']:.0f} kbit/s a channel")
         return ", ".join(said) or "nothing found"
 
+    def _perhaps(self, name: str) -> str:
+        return "perhaps " if name in self.doubtful else ""
+
+    @property
+    def suspected(self) -> dict[str, float]:
+        """The amounts of all that is or may be wrong."""
+        return self.amounts | self.doubtful
+
     @property
     def dominant(self) -> str | None:
         """The damage that is worst for its kind; None if nothing is wrong."""
-        all_of_it = self.amounts if self.softly is None else {"clipping": self.softly, **self.amounts}
+        all_of_it = self.suspected if self.softly is None else {"clipping": self.softly, **self.suspected}
         known = damages()
         return max(all_of_it, key=lambda name: known[name].severity(all_of_it[name]), default=None)
 
@@ -81,6 +91,7 @@ class Listener:
         self._line_levels = np.zeros(LINES)  # sums of dB, finer than those counts
         self._long = np.zeros((0, 0), np.float32)
         self._mean = np.zeros(SIZE // 2 + 1)
+        self._steadiness = Steadiness()
         self._heights = np.zeros(4001, np.int64)  # of samples, by 0.02 dB from -60 to +20 dB of full scale
         self._peaks = np.zeros((801, 3))  # blocks by their peak, by 0.1 dB from -60 dB on: how many, sums of dB, dB^2
         self._samples = self._clicks = self._frames = self._looked = 0
@@ -117,6 +128,7 @@ class Listener:
             self._mean += power
             self._frames += 1
             self._levels[np.arange(len(power)), _level_of(power)] += 1
+            self._steadiness(power)
         for half in np.split(part, 2):
             peak, level = 20 * np.log10(np.abs(half).max() + 1e-9), 10 * np.log10(np.square(half).mean() + 1e-18)
             self._peaks[int(np.clip(10 * (peak + 60), 0, 800))] += 1, level, level**2
@@ -140,11 +152,13 @@ class Listener:
         if not self._frames:
             return Faults(peak=self._peak)
         amounts: dict[str, float] = {}
+        doubtful: dict[str, float] = {}
         lines, hum = self._hum()
         if lines:
             amounts["hum"] = hum
-        if (cut := cut_off(self._share(0.9))) is not None:
-            amounts["bandwidth"] = cut
+        cut, sure = cut_off(self._share(0.9))
+        if cut is not None:
+            (amounts if sure else doubtful)["bandwidth"] = cut
         noise = noise_distance(
             self._share(0.1),
             self._share(0.5),
@@ -157,11 +171,12 @@ class Listener:
         if clipped:
             amounts["clipping"] = -10 * float(np.log10(clipped))
         if noise is not None and not (clipped > MUCH and noise > 0.6 * amounts["clipping"]):
-            amounts["noise"] = noise
+            (amounts if self._steadiness.noise(*treble(cut), HZ[1]) else doubtful)["noise"] = noise
         rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
-        return Faults(amounts, lines, clipped, ceiling, self._peak, None if clipped else bent_peaks(self._peaks))
+        softly = None if clipped else bent_peaks(self._peaks)
+        return Faults(amounts, doubtful, lines, clipped, ceiling, self._peak, softly)
 
     def _share(self, share: float) -> np.ndarray:
         """The level, in dB, below which each bin is for a share of the time."""
@@ -229,11 +244,12 @@ EDGES = np.searchsorted(HZ, [GRID * 2 ** (-0.7 / OCTAVE), GRID * 2 ** (0.7 / OCT
 AHEAD = (4, 8, 12, 16)  # bands above a band limit where something is missing
 GAP = 11.0  # dB by which the gaps before mirror images are deep
 GENTLE, STEEPER = 14.3, 25.0  # dB at once, and an octave, by which music may fall below a straight line
+SURE = 8.2  # dB more, by which none is known to do
 
 
-def cut_off(loud: np.ndarray) -> float | None:
+def cut_off(loud: np.ndarray) -> tuple[float | None, bool]:
     """Hz above which a spectrum, dB by bin, falls as no instrument's does, and stays low; None if there is no such
-    place below 17.5 kHz.
+    place below 17.5 kHz. And whether that is sure: few old samples end as abruptly.
 
     A line through the octave below a frequency says how loud it should be above: the less clearly, the less straight
     that octave is. What is soft anyway may fall further: synthesisers and old samples end there."""
@@ -252,9 +268,9 @@ def cut_off(loud: np.ndarray) -> float | None:
             if missing - least > best:
                 best, where = float(missing - least), k
     if where is None:
-        return mirrored(loud)
+        return mirrored(loud), True
     edge = _edge(smooth, bands, where)
-    return edge if edge < HIGHEST else None
+    return (edge if edge < HIGHEST else None), best > SURE
 
 
 def mirrored(loud: np.ndarray) -> float | None:
@@ -300,23 +316,25 @@ def noise_distance(
     The power of noise in a bin is exponentially distributed: its percentiles are 8.2 and 5.2 dB apart, and the first is
     9.8 dB below its mean. Music is either steadier or livelier than that."""
     low, high = (_median(b - a, 41) for a, b in ((quiet, usual), (usual, loud)))
-    inside = (max(60, hum) < HZ) & ((cut or 18_000) * 0.95 > HZ)
+    bottom, top = treble(cut)
+    inside = (max(60, hum) < HZ) & (top > HZ)
     noisy = inside & (low > 5) & (low < 11) & (high > 3) & (high < 8) & (quiet > -125)
     floor = np.minimum(10 ** ((_median(quiet, 41) + 9.8 + _swell(quiet, loud, noisy & (high < 6.8))) / 10), mean)
     everywhere = (HZ > 60) & (cut * 0.95 > HZ if cut else True)
     total = float(mean[everywhere].sum())
     if total < 1e-9 or not inside.any():  # an offset, and nothing else
         return None
-    dull = cut is not None and cut < 6000
-    treble = inside if dull else inside & (HZ > 3000)
-    # or loud noise that comes and goes, as outdoors; music is never so near its quietest
-    if noisy[treble].mean() < (0.85 if dull else 0.55):
-        distance = _distance(total, float(floor[inside].sum()))
-        return distance if distance < LOUD_NOISE else None
+    if noisy[inside & (bottom < HZ)].mean() < (0.55 if bottom else 0.85):
+        return None
     seen = float(floor[noisy].sum())  # and in the other bins, as in the nearest of these
     whole = float(np.minimum(floor, 2 * np.interp(HZ, HZ[noisy], floor[noisy]))[everywhere].sum())
     distance = _distance(total, float(np.sqrt(seen * whole)))
     return distance if distance < SOFT_NOISE else None
+
+
+def treble(cut: float | None) -> tuple[float, float]:
+    """Hz between which noise is looked for: above most of the music, unless little is there below a band limit."""
+    return (0.0 if cut is not None and cut < 6000 else 3000.0), 0.95 * (cut or 18_000)
 
 
 def _swell(quiet: np.ndarray, loud: np.ndarray, alone: np.ndarray) -> float:
