@@ -104,6 +104,11 @@ def ours(rate: int, what: str = "auto") -> Way:
     return lambda sound, amounts: resampled(from_audio(sound, rate, what=what, voice=voice), sound, rate)
 
 
+def asked(sound: np.ndarray, amounts: Mapping[str, float]) -> np.ndarray:
+    """Told which damages there are, though not how bad they are."""
+    return ours(RATE, ",".join(amounts))(sound, amounts) if amounts else sound
+
+
 def resampled(made: np.ndarray, sound: np.ndarray, rate: int) -> np.ndarray:
     """Back to the sound's rate, if treble was added."""
     return made if len(made) == len(sound) else resample(made, RATE, rate)[: len(sound)]
@@ -162,13 +167,13 @@ def best(cells: list[list[tuple[float, ...]]]) -> list[tuple[float, ...]]:
 def music(folder: Path, count: int, seconds: float, rows: Iterable[str]) -> None:
     clean, field, repair = excerpts(folder, count, seconds), field_of(folder), ours(RATE)
     print(f"SI-SDR / ViSQOL, {len(clean)} files of {seconds:g} s\n")
-    print("| | untouched | classical | noisereduce | repair |\n|---|---:|---:|---:|---:|", flush=True)
+    print("| | untouched | classical | noisereduce | repair | asked |\n|---|---:|---:|---:|---:|---:|", flush=True)
     for row in rows:
         amounts = ROWS[row]
         ways: dict[str, Way] = {"untouched": untouched, "classical": dried if "reverb" in amounts else classical}
         if "noise" in amounts:
             ways |= {name: gated(RATE, **how) for name, how in GATES.items()}
-        ways["repair"] = repair
+        ways |= {"repair": repair, "asked": asked}
         found: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
         for i, sound in enumerate(clean):
             damaged = damaged_by(row, sound, amounts, np.random.default_rng((7, i)), field)
@@ -179,9 +184,9 @@ def music(folder: Path, count: int, seconds: float, rows: Iterable[str]) -> None
             found["noisereduce"] = best([found[name] for name in GATES])
         if not amounts:
             lost = np.array([b[1] - a[1] for a, b in zip(found["untouched"], found["repair"], strict=True)])
-            print(f"| clean: worse by more than 0.05 | | | | {(lost < -0.05).sum()}/{len(lost)} |", flush=True)
+            print(f"| clean: worse by more than 0.05 | | | | {(lost < -0.05).sum()}/{len(lost)} | |", flush=True)
             continue
-        shown = [found.get(name) for name in ("untouched", "classical", "noisereduce", "repair")]
+        shown = [found.get(name) for name in ("untouched", "classical", "noisereduce", "repair", "asked")]
         print(f"| {row} | {' | '.join(cell(v, (1, 2)) if v else '' for v in shown)} |", flush=True)
 
 
