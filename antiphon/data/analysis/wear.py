@@ -25,6 +25,7 @@ FAINT = 6.0  # dB by which one does at least
 ASIDE = 0.35  # Hz by which it may seem to be elsewhere
 HUM = 24.0  # what the lines of hum add up to at least
 SOFT_NOISE = 32.0  # dB below the sound: recordings that nobody calls noisy have as much
+SURE_NOISE = 25.0  # and softer noise than this is as often an instrument's
 MUCH = 0.02  # share of samples that are clipped, from which on that sounds like noise between the partials
 FEW_CLICKS = 1.5  # a second, that music itself may seem to have
 
@@ -171,7 +172,8 @@ class Listener:
         if clipped:
             amounts["clipping"] = -10 * float(np.log10(clipped))
         if noise is not None and not (clipped > MUCH and noise > 0.6 * amounts["clipping"]):
-            (amounts if self._steadiness.noise(*treble(cut), HZ[1]) else doubtful)["noise"] = noise
+            sure = noise < SURE_NOISE and self._steadiness.noise(*treble(cut), HZ[1])
+            (amounts if sure else doubtful)["noise"] = noise
         rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
