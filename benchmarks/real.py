@@ -1,6 +1,6 @@
 """How near does a voice come to real instruments, recorded by others? A clone of one note, and the other notes.
 
-    python benchmarks/real.py FOLDER [FOLDER ...] [--voice gm] [--as "alto=alto sax"] [--notes 3] [--targets 6]
+    python benchmarks/real.py FOLDER [FOLDER ...] [--voice gm] [--as "alto=alto sax"] [--notes 3] [--targets 6] [--kept]
     python benchmarks/real.py FOLDER [FOLDER ...] --train 10
 
 A folder holds the notes of an instrument, named as `antiphon data inspect` understands. Of each of its presets some
@@ -8,6 +8,7 @@ notes are cloned, and compared with real notes 7 to 19 semitones away and of abo
 log-mel, brightness the difference of the spectral centroids in octaves, per octave below and above the recording.
 Beside the clone: w as encoded, halfway to the nearest imagined w, that imagined w, the same of the right label (where
 `--as` or its name tells it), and the recording shifted as a sampler does. All are set to the recording's loudness.
+--kept: recordings and targets only among the notes that --train keeps back, for a voice that was trained on the others.
 
 With --train, a voice is trained from the given one on two thirds of the keys, less one whole octave of every three; the
 notes of the octaves are compared with the nearest training note shifted. Its minutes are of the processor, on one
@@ -73,10 +74,15 @@ def centroid(audio: np.ndarray) -> float:
     return float(np.log2((power * hz)[heard].sum() / max(power[heard].sum(), 1e-20)))
 
 
-def draw(data: Prepared, preset: int, notes: int, targets: int, seed: int) -> list[tuple[int, list[int]]]:
+def draw(
+    data: Prepared, preset: int, notes: int, targets: int, seed: int, split: str | None = None
+) -> list[tuple[int, list[int]]]:
     """(recording, targets) of a preset, as indices of notes: recordings of the louder half, spread over its keys."""
     rng = np.random.default_rng((seed, preset))
-    own = np.flatnonzero(data.preset.numpy() == preset)
+    chosen = data.preset.numpy() == preset
+    if split:
+        chosen &= data.split.numpy() == data.labels.splits.index(split)
+    own = np.flatnonzero(chosen)
     pitch, velocity = data.pitch.numpy(), data.velocity.numpy()
     long = np.diff(data.start.numpy()) > SHORTEST * SAMPLE_RATE
     loud = velocity >= np.median(velocity[own])
@@ -286,11 +292,13 @@ def main() -> None:
     parser.add_argument("--notes", type=int, default=3, help="recordings per preset")
     parser.add_argument("--targets", type=int, default=6, help="real notes to compare each with")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kept", action="store_true", help="only notes that --train keeps back")
     parser.add_argument("--train", type=float, help="processor minutes to train on each folder, instead of cloning")
     parser.add_argument("--cache", type=Path, help="a folder for prepared notes (default: they are not kept)")
     parser.add_argument("--out", type=Path, help="the figures as JSON")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    kept = "block" if args.kept else None
     said = dict(part.split("=", 1) for part in args.said)
     voice = antiphon.load(args.voice).able(StyledVoice, "clone")
     cases: list[Case] = []
@@ -303,9 +311,11 @@ def main() -> None:
                 runs[folder.name] = trained(args.voice, data, args.train, Path(scratch) / folder.name)
                 print(folder.name, {name: round(value, 2) for name, value in runs[folder.name].items()}, flush=True)
                 continue
+            if args.kept:
+                hide(data)
             sounds = Sounds(data, [])
             for number, preset in enumerate(data.labels.presets):
-                for note, targets in draw(data, number, args.notes, args.targets, args.seed):
+                for note, targets in draw(data, number, args.notes, args.targets, args.seed, kept):
                     cases.append(examine(voice, sounds, note, targets, _right(voice, said, preset)))
                     c = cases[-1]
                     print(f"  {c.preset} {c.pitch:.0f}: {c.label}, nearer {_nearer([c], 'clone'):.2f}", flush=True)

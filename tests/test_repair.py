@@ -322,6 +322,15 @@ def test_noise_that_plays_notes_is_music(tilt: float):
     assert chosen("noise", played) == {"noise": played.doubtful["noise"]}
 
 
+def test_what_hums_has_noise():
+    t = np.arange(6 * RATE)[:, None] / RATE
+    air = np.random.default_rng(1).standard_normal((len(t), 1))
+    blown = np.interp(t % 0.6, [0, 0.1, 0.5, 0.6], [0.3, 1, 0.7, 0.3]) * (np.sin(5000 * t) + air)
+    hum = sum(np.sin(2 * np.pi * 50 * k * t) / k for k in range(1, 8))
+    assert "noise" in heard((0.1 * blown).astype(np.float32)).doubtful
+    assert "noise" in heard((0.1 * (blown + 0.5 * hum)).astype(np.float32)).amounts
+
+
 @pytest.mark.parametrize(
     "sound", [np.zeros((30_000, 2)), np.full((30_000, 1), 0.5), np.zeros((1, 1)), np.zeros((0, 1))]
 )

@@ -171,12 +171,13 @@ class Listener:
         clipped, ceiling, bent = pile_up(self._heights)
         if clipped:
             amounts["clipping"] = -10 * float(np.log10(clipped))
-        if noise is not None and not (clipped > MUCH and noise > 0.6 * amounts["clipping"]):
-            sure = noise < SURE_NOISE and self._steadiness.noise(*treble(cut), HZ[1])
-            (amounts if sure else doubtful)["noise"] = noise
         rate = self._clicks * SAMPLE_RATE / max(self._looked, 1)
         if rate > FEW_CLICKS and not bent:  # what is cut off has corners that look like clicks
             amounts["clicks"] = rate
+        if noise is not None and not (clipped > MUCH and noise > 0.6 * amounts["clipping"]):
+            worn = "hum" in amounts or "clicks" in amounts  # what has these has noise
+            sure = noise < SURE_NOISE and (worn or self._steadiness.noise(*treble(cut), HZ[1]))
+            (amounts if sure else doubtful)["noise"] = noise
         softly = None if clipped else bent_peaks(self._peaks)
         return Faults(amounts, doubtful, lines, clipped, ceiling, self._peak, softly)
 
