@@ -32,6 +32,7 @@ import antiphon
 from antiphon.audio.mel import fit_length, mel_distance
 from antiphon.core.units import SAMPLE_RATE
 from antiphon.data.analysis.descriptors import loudness
+from antiphon.data.labelling.kept_back import kept_back, octaves
 from antiphon.data.labelling.manifest import scan
 from antiphon.data.labelling.row import UNNAMED, Manifest
 from antiphon.data.prepare import prepare
@@ -44,7 +45,6 @@ from antiphon.voices.styled import StyledVoice
 NEAREST, FARTHEST = 7, 19  # semitones from the recording
 LOWEST, HIGHEST = 36, 84  # MIDI, between which recordings are chosen
 SHORTEST = 0.25  # seconds of a recording
-REGISTER, BLOCK = 36, 12  # semitones of a register, and of its middle that training never hears
 PROBES = (4, 16)  # steps of two short runs that tell how long a step takes
 BESIDE = ("clone", "encoded", "halfway", "imagined", "told", "shifted")
 
@@ -160,21 +160,16 @@ def _levelled(made: list[np.ndarray], real: list[np.ndarray]) -> list[np.ndarray
 
 
 def hide(data: Prepared) -> list[int]:
-    """Take every third key of each preset from the training notes, and the middle octave of each register. -> the notes
-    of the octaves"""
+    """Keep keys of each preset back from the training notes. -> the notes of whole octaves"""
     train, block = (data.labels.splits.index(name) for name in ("train", "block"))
     hidden: list[int] = []
     data.split.fill_(train)
     for preset in range(len(data.labels.presets)):
         own = torch.nonzero(data.preset == preset).flatten()
-        keys = sorted(set(data.pitch[own].tolist()))
-        low, registers = keys[0], max(int(keys[-1] - keys[0] + 1) // REGISTER, 1)
-        size = (keys[-1] - low + 1) / registers
-        starts = [low + size * r + (size - BLOCK) / 2 for r in range(registers)]
-        octaves = {key for key in keys if any(start <= key < start + BLOCK for start in starts)}
-        for i in own[[float(p) in octaves or float(p) in keys[1::3] for p in data.pitch[own]]].tolist():
-            data.split[i] = block
-            hidden += [i] * (float(data.pitch[i]) in octaves)
+        keys = data.pitch[own].tolist()
+        back, whole = kept_back(keys), octaves(keys)
+        data.split[own[[key in back for key in keys]]] = block
+        hidden += own[[key in whole for key in keys]].tolist()
     return hidden
 
 
