@@ -222,7 +222,10 @@ def cell(figures: Mapping[str, list[float]], clean: bool) -> str:
 def listening(clean: list[np.ndarray], folder: Path, rows: Mapping[str, dict[str, float]]) -> None:
     """Print a table of what is heard in files with one damage, or none; recorded noise has rows of its own."""
     field, total = field_of(folder), np.zeros((2, 2), int)
-    print("| | worst heard | amount right | median error | heard besides |\n|---|---:|---:|---:|---|", flush=True)
+    print(
+        "| | worst heard | surely | amount right | median error | heard besides |\n|---|---:|---:|---:|---:|---|",
+        flush=True,
+    )
     for row, amounts in rows.items():
         if len(amounts) > 1 or UNHEARD & amounts.keys():
             continue
@@ -255,7 +258,8 @@ def listened_row(
         true = np.array([limit(clean[i], damaged[i]) if name == "bandwidth" else amounts[name] for i in right])
         error = 100 * (told / true - 1) if unit == "%" else told - true
         cells = [f"{(np.abs(error) <= near).sum()}/{len(right)}", f"{np.median(error):+.1f} {unit}"]
-    return f"| {row} | {len(right)}/{len(found)} | {' | '.join(cells)} | {said} |"
+    sure = sum(name not in found[i].doubtful for i in right)
+    return f"| {row} | {len(right)}/{len(found)} | {sure} | {' | '.join(cells)} | {said} |"
 
 
 def limit(clean: np.ndarray, damaged: np.ndarray) -> float:

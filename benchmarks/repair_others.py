@@ -100,13 +100,13 @@ def dried(sound: np.ndarray, amounts: Mapping[str, float]) -> np.ndarray:
 
 
 def ours(rate: int, what: str = "auto") -> Way:
+    """what: "" asks for the damages that there are, not saying how bad they are."""
     voice = antiphon.load("repair")
-    return lambda sound, amounts: resampled(from_audio(sound, rate, what=what, voice=voice), sound, rate)
 
+    def way(sound: np.ndarray, amounts: Mapping[str, float]) -> np.ndarray:
+        return resampled(from_audio(sound, rate, what=what or tuple(amounts), voice=voice), sound, rate)
 
-def asked(sound: np.ndarray, amounts: Mapping[str, float]) -> np.ndarray:
-    """Told which damages there are, though not how bad they are."""
-    return ours(RATE, ",".join(amounts))(sound, amounts) if amounts else sound
+    return way
 
 
 def resampled(made: np.ndarray, sound: np.ndarray, rate: int) -> np.ndarray:
@@ -165,7 +165,8 @@ def best(cells: list[list[tuple[float, ...]]]) -> list[tuple[float, ...]]:
 
 
 def music(folder: Path, count: int, seconds: float, rows: Iterable[str]) -> None:
-    clean, field, repair = excerpts(folder, count, seconds), field_of(folder), ours(RATE)
+    clean, field = excerpts(folder, count, seconds), field_of(folder)
+    mine: dict[str, Way] = {"repair": ours(RATE), "asked": ours(RATE, "")}
     print(f"SI-SDR / ViSQOL, {len(clean)} files of {seconds:g} s\n")
     print("| | untouched | classical | noisereduce | repair | asked |\n|---|---:|---:|---:|---:|---:|", flush=True)
     for row in rows:
@@ -173,7 +174,7 @@ def music(folder: Path, count: int, seconds: float, rows: Iterable[str]) -> None
         ways: dict[str, Way] = {"untouched": untouched, "classical": dried if "reverb" in amounts else classical}
         if "noise" in amounts:
             ways |= {name: gated(RATE, **how) for name, how in GATES.items()}
-        ways |= {"repair": repair, "asked": asked}
+        ways |= mine
         found: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
         for i, sound in enumerate(clean):
             damaged = damaged_by(row, sound, amounts, np.random.default_rng((7, i)), field)

@@ -30,12 +30,12 @@ from antiphon.data.labelling.row import Row
 from antiphon.data.prepare import prepare
 from antiphon.verbs.data import render
 
-NAME = "gm"
+NAME, LICENCE = "gm", "MIT and CC0"
 
 
 def recorded(folder: Path, label: str) -> list[Row]:
     """The notes of a real instrument, as a preset of a label."""
-    rows = [row for row in scan(folder).rows if row.role == "note" and row.pitch is not None]
+    rows = scan(folder).rows
     back = kept_back(row.pitch for row in rows if row.pitch is not None)
     own = {"instrument": label, "preset": f"real {folder.name}", "style": ()}
     return [replace(row, **own, split="block" if row.pitch in back else "train") for row in rows]
@@ -49,7 +49,9 @@ def train(args: argparse.Namespace, real: dict[Path, str]) -> None:
         render(args.fonts, work / f"{NAME}-notes")
         notes = scan(work / f"{NAME}-notes")
         rows = [row for folder, label in real.items() for row in recorded(folder, label)]
-        prepare(replace(notes, rows=notes.rows + rows), data, workers=processes, licence="MIT")
+        names = [path.stem for path in args.fonts] + [str(folder) for folder in real]
+        licence = LICENCE if real else "MIT"
+        prepare(replace(notes, rows=notes.rows + rows), data, workers=processes, licence=licence, sources=names)
     begin = ["--from", args.start] if args.start else ["--from-scratch"]
     line = ["-m", "antiphon", "train", str(data), "-o", str(work / f"{NAME}-run"), "--steps", str(args.steps), *begin]
     line += ["--set", *args.settings] if args.settings else []

@@ -28,7 +28,7 @@ from antiphon.networks.model import LabelTable
 from antiphon.recipes.lookup import recipe
 from antiphon.training.loop import new_game
 from antiphon.training.recipe import Recipe
-from antiphon.verbs.repair import from_audio
+from antiphon.verbs.repair import _instead, from_audio
 from antiphon.voices.checkpoint import save_voice
 from antiphon.voices.mending import Mending, chosen
 from antiphon.voices.repair import RepairVoice
@@ -260,9 +260,14 @@ def test_what_is_wrong_is_heard():
     assert heard(sound).amounts == {}
     assert heard(sound).words == "nothing found"
     white = float(sound.std()) * rng.standard_normal(sound.shape).astype(np.float32)
-    noise = heard(sound + white)
-    assert noise.amounts.keys() == {"noise"}
-    assert noise.amounts["noise"] == pytest.approx(0, abs=2)
+    for distance, surely in (
+        (0, True),
+        (20, False),
+    ):  # 20 dB below it, five seconds of lively music are too few to know
+        noise = heard(sound + 10 ** (-distance / 20) * white)
+        assert noise.suspected.keys() == {"noise"}
+        assert noise.suspected["noise"] == pytest.approx(distance, abs=3)
+        assert ("noise" in noise.amounts) == surely
     hum = heard(sound + (0.01 * sum(np.sin(2 * np.pi * 50.04 * k * t) / k for k in (1, 2, 3, 5, 7))).astype(np.float32))
     assert hum.amounts.keys() == {"hum"}
     assert hum.lines[-1] / round(hum.lines[-1] / 50) == pytest.approx(50.04, abs=0.06)
@@ -297,6 +302,8 @@ def test_gentle_damages_are_heard():
     assert heard(bent).dominant == "clipping"
     assert heard(bent).words == "softly clipped"
     assert not chosen("auto", heard(bent))  # and nobody claims to mend that
+    dull = heard(filtered(sound, lambda hz: (hz < 2500).astype(float)))
+    assert dull.doubtful["bandwidth"] == pytest.approx(2500, rel=0.1)  # as a low note is
     images = RESAMPLED[-1](sound, 6000)
     assert heard(images).amounts["bandwidth"] == pytest.approx(6000, rel=0.05)
     assert heard(sound).dominant is None
@@ -485,6 +492,8 @@ def test_what_may_be_music_is_kept_with_a_word(antiphon_line, tmp_path: Path):
     said = antiphon_line("repair", tmp_path / "flute.wav", "-o", tmp_path / "out.wav")
     assert said.status == 0
     assert any("perhaps noise" in words and "--what noise repairs it" in words for words in said.err)
+    high = Faults({"hum": 20.0}, {"bandwidth": 12_000.0, "noise": 15.0})
+    assert "--what hum,noise repairs" in _instead("auto", chosen("auto", high), high)  # treble up there nothing adds
     assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "flute.wav").read_bytes()
 
 

@@ -19,7 +19,7 @@ from antiphon.core.words import counted
 from antiphon.data.analysis.wear import Faults, Listener
 from antiphon.verbs.report import Report
 from antiphon.voices.find import load
-from antiphon.voices.mending import AUTO, BY_NETWORK, Mending, chosen
+from antiphon.voices.mending import AUTO, BY_NETWORK, Mending, chosen, mendable
 from antiphon.voices.repair import RepairVoice
 
 if TYPE_CHECKING:
@@ -211,8 +211,9 @@ def _one(
 def _instead(what: str | Sequence[str], wanted: dict[str, float | None], faults: Faults) -> str:
     """What else there is to say of a choice."""
     if what == AUTO:
-        kept = ",".join(faults.doubtful)
-        return f" (kept: it may be the music's own; --what {kept} repairs it)" if kept else ""
+        kept = [name for name, amount in faults.doubtful.items() if mendable(name, amount)]
+        asked = ",".join([*wanted, *kept])
+        return f" (kept: it may be the music's own; --what {asked} repairs it)" if kept else ""
     return f"; repairing {', '.join(wanted)}, as asked" if wanted else ""
 
 

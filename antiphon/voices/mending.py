@@ -61,6 +61,11 @@ def chosen(what: str | Sequence[str], faults: Faults) -> dict[str, float | None]
     return {name: faults.suspected.get(name) for name in damages() if name in names}
 
 
+def mendable(name: str, amount: float | None) -> bool:
+    """Whether asking for it changes anything."""
+    return name != "bandwidth" or (amount is not None and amount < HIGHEST)
+
+
 class Mending:
     """One sound's repair, as a Stage at 44.1 kHz. faults: as heard. wanted: by `chosen`. strength: 0 for none of the
     change, 1 for all. voice: needed for what the network does."""
@@ -89,7 +94,7 @@ class Mending:
                 raise AntiphonError("no voice to repair with: give one (--voice)")
             self.stages.append(_Network(voice, faults, wanted, channels))
         cut = wanted.get("bandwidth")
-        if cut is not None and cut < HIGHEST:
+        if cut is not None and mendable("bandwidth", cut):
             told = torch.zeros(1)
             self.stages.append(RepairStream(Extension(cut), told, channels, mask=_above(cut)))
 

@@ -62,9 +62,9 @@ class Steadiness:
         known = self._alone[part].sum(1) >= max(OFTEN * self._pairs, 1)
         if not known.any() or known.mean() < KNOWN:
             return False
-        quiet = FINE * (_percentile(self._levels, 0.5) - _percentile(self._levels, 0.1))
-        moves, jumps = (STEP * _percentile(self._alone, share) for share in (0.5, 0.9))
-        swells = STEP * _percentile(self._common, 0.9)
+        quiet = FINE * (percentile(self._levels, 0.5) - percentile(self._levels, 0.1))
+        moves, jumps = (STEP * percentile(self._alone, share) for share in (0.5, 0.9))
+        swells = STEP * percentile(self._common, 0.9)
         steady = quiet < QUIETEST
         swelling = (moves > MOVES[0]) & (moves < MOVES[1]) & (jumps < JUMPS) & (swells < SWELLS)
         return bool(steady[part][known].mean() >= STEADY or swelling[part][known].mean() >= SWELLING)
@@ -74,7 +74,7 @@ def _column(where: np.ndarray, columns: int) -> np.ndarray:
     return np.clip(where, 0, columns - 1).astype(int)
 
 
-def _percentile(counts: np.ndarray, share: float) -> np.ndarray:
-    """(bands,) the first column up to which there is that share of a row's counts"""
+def percentile(counts: np.ndarray, share: float) -> np.ndarray:
+    """(rows,) the first column up to which there is that share of a row's counts"""
     total = np.cumsum(counts, 1)
     return np.asarray((total >= share * total[:, -1:]).argmax(1), float)
