@@ -329,6 +329,13 @@ def test_noise_that_plays_notes_is_music(tilt: float):
     assert chosen("noise", played) == {"noise": played.doubtful["noise"]}
 
 
+def test_noise_is_heard_between_loud_notes():
+    t = np.arange(8 * RATE)[:, None] / RATE
+    notes = (t % 1 < 0.6) * sum(np.sin(2 * np.pi * 350 * k * t + k) for k in range(1, 55))
+    hiss = np.random.default_rng(1).standard_normal((len(t), 1))
+    assert "noise" in heard((0.01 * (0.5 * notes + hiss)).astype(np.float32)).amounts
+
+
 def test_what_hums_has_noise():
     t = np.arange(6 * RATE)[:, None] / RATE
     air = np.random.default_rng(1).standard_normal((len(t), 1))
